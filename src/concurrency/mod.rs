@@ -1,0 +1,162 @@
+//! Where requests run: the strategies, and the trait behind them.
+//!
+//! | | [`Sequential`] | [`ThreadPool`] | [`Forking`] |
+//! |---|---|---|---|
+//! | a request runs | on the serving thread | on a pooled thread, started on demand | in a child process, one for each connection |
+//! | a slow handler holds up | everyone | nobody, until every thread is busy | nobody, until `max_children` run |
+//! | the next client then waits | in the kernel | in the pool's queue | in the kernel |
+//! | the handler's state is | shared | shared (`Send + Sync`) | copied; changes are lost with the child |
+//! | a panic costs | its connection | its connection | its connection |
+//! | a crash (abort) costs | the server | the server | its connection |
+//! | an idle connection costs | no thread | no thread | before its first request nothing, after it a process |
+//!
+//! Changing the strategy changes one word: the name of the server type, or the value given to
+//! [`bind_with`](crate::Server::bind_with).
+
+mod forking;
+mod sequential;
+mod thread_pool;
+
+pub use forking::Forking;
+pub use sequential::Sequential;
+pub use thread_pool::ThreadPool;
+
+use std::fmt;
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant};
+
+/// Decides where requests run: Python's `ThreadingMixIn` and `ForkingMixIn`.
+///
+/// The server calls, always on the thread that serves and in this order:
+///
+/// 1. [`server_activate`](Self::server_activate), before the first request of a loop;
+/// 2. [`process_request`](Self::process_request), for each request, while
+///    [`has_room`](Self::has_room);
+/// 3. [`service_actions`](Self::service_actions), after each turn of its loop, and when
+///    [`wake_up`](Self::wake_up) becomes readable;
+/// 4. [`server_close`](Self::server_close), when the loop ends.
+///
+/// A strategy waits for what it started in its `Drop`: threads are joined, children reaped.
+///
+/// # Examples
+///
+/// A thread for each connection, as Python's `ThreadingMixIn` starts them:
+///
+/// ```
+/// use std::{io, thread};
+/// use socketserver::concurrency::{Concurrency, Job, Placement};
+///
+/// struct ThreadPerConnection;
+///
+/// impl Concurrency for ThreadPerConnection {
+///     fn process_request(&mut self, job: Job) -> io::Result<()> {
+///         thread::Builder::new().spawn(move || job.run()).map(drop)
+///     }
+///
+///     fn placement(&self) -> Placement {
+///         Placement::Away
+///     }
+/// }
+/// ```
+#[doc(alias = "ThreadingMixIn")]
+#[doc(alias = "ForkingMixIn")]
+pub trait Concurrency {
+    /// Runs the job now, later or elsewhere.
+    ///
+    /// A job that is dropped closes its connection.
+    ///
+    /// # Errors
+    ///
+    /// Says why the job could not be run; the server reports it to the handler and goes on.
+    fn process_request(&mut self, job: Job) -> io::Result<()>;
+
+    /// Prepares to serve. The default does nothing.
+    ///
+    /// # Errors
+    ///
+    /// An error keeps the server from serving and is returned to its caller.
+    fn server_activate(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Does what has to be done now and then, and says within what time to be called again.
+    ///
+    /// The default does nothing and need not be called.
+    fn service_actions(&mut self) -> Option<Duration> {
+        None
+    }
+
+    /// Tells whether another job can be taken; meanwhile clients wait in the kernel's queue. The
+    /// default says yes.
+    fn has_room(&self) -> bool {
+        true
+    }
+
+    /// A descriptor whose readability calls [`service_actions`](Self::service_actions) at once.
+    fn wake_up(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+
+    /// Where this strategy runs jobs. The default is [`Placement::Elsewhere`].
+    fn placement(&self) -> Placement {
+        Placement::Elsewhere
+    }
+
+    /// Waits until the deadline for what was started and the server cannot see, ends the rest,
+    /// and returns how many that were. The default has nothing to wait for.
+    fn server_close(&mut self, deadline: Instant) -> usize {
+        let _ = deadline;
+        0
+    }
+}
+
+/// Where a strategy runs jobs, and so whether idle connections come back to the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placement {
+    /// On the serving thread, before `process_request` returns.
+    Inline,
+    /// In this process, now or later. A connection that becomes idle goes back to the server and
+    /// holds nothing while it waits.
+    Elsewhere,
+    /// Where nothing comes back from. The job serves its connection to the end.
+    Away,
+}
+
+/// A request with everything needed to run it.
+///
+/// Dropping a job unrun closes its connection.
+pub struct Job {
+    work: Box<dyn Work>,
+}
+
+impl Job {
+    pub(crate) fn new(work: Box<dyn Work>) -> Self {
+        Self { work }
+    }
+
+    /// Runs the request, here and now.
+    ///
+    /// Does not panic: a panic in the handler is caught and reported.
+    pub fn run(self) {
+        self.work.run();
+    }
+
+    /// Runs the request in a child process, and tells whether it succeeded.
+    pub(crate) fn run_in_child(self) -> bool {
+        self.work.run_in_child()
+    }
+}
+
+impl fmt::Debug for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Job").finish_non_exhaustive()
+    }
+}
+
+/// What a job does, as the server defines it.
+pub(crate) trait Work: Send {
+    fn run(self: Box<Self>);
+
+    fn run_in_child(self: Box<Self>) -> bool;
+}

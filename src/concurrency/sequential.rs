@@ -1,0 +1,23 @@
+//! One request after the other.
+
+use std::io;
+
+use super::{Concurrency, Job, Placement};
+
+/// Runs each request on the serving thread, as Python's servers without a mix-in do.
+///
+/// The next client waits until this one is answered. Clients that are merely connected hold up
+/// nobody: the server waits for all of them at once.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sequential;
+
+impl Concurrency for Sequential {
+    fn process_request(&mut self, job: Job) -> io::Result<()> {
+        job.run();
+        Ok(())
+    }
+
+    fn placement(&self) -> Placement {
+        Placement::Inline
+    }
+}

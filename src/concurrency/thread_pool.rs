@@ -1,0 +1,151 @@
+//! A pool of threads that grows with the work.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
+
+use super::{Concurrency, Job};
+
+/// Runs requests on threads that are started on demand, up to a maximum, and kept for the next.
+///
+/// Python's `ThreadingMixIn` starts a thread for each connection, without a bound, and lets it
+/// wait while the connection is idle. Here a thread runs requests only; idle connections wait with the server, so that a few
+/// threads serve thousands of them. As long as fewer than
+/// [`max_threads`](Self::max_threads) handlers are busy, none delays another.
+#[derive(Debug)]
+pub struct ThreadPool {
+    /// Threads that may run at once. Defaults to 64.
+    pub max_threads: usize,
+    /// How long a thread waits for another request before it ends. Defaults to 10 seconds.
+    pub idle_timeout: Duration,
+    /// Waits for running requests when the strategy is dropped. Defaults to `true`, as in
+    /// CPython.
+    #[doc(alias = "ThreadingMixIn.block_on_close")]
+    #[doc(alias = "ThreadingMixIn.daemon_threads")]
+    pub block_on_close: bool,
+    queue: Option<Sender<Job>>,
+    jobs: Receiver<Job>,
+    load: Arc<Load>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// What the pool's threads are doing.
+#[derive(Debug, Default)]
+struct Load {
+    /// Jobs handed over and not finished.
+    jobs: AtomicUsize,
+    /// Threads that run.
+    threads: AtomicUsize,
+}
+
+impl Default for ThreadPool {
+    fn default() -> Self {
+        Self::with_max_threads(64)
+    }
+}
+
+impl ThreadPool {
+    /// A pool of at most `max_threads` threads.
+    pub fn with_max_threads(max_threads: usize) -> Self {
+        let (queue, jobs) = unbounded();
+        Self {
+            max_threads,
+            idle_timeout: Duration::from_secs(10),
+            block_on_close: true,
+            queue: Some(queue),
+            jobs,
+            load: Arc::default(),
+            threads: Vec::new(),
+        }
+    }
+
+    fn start_thread(&mut self) -> io::Result<()> {
+        self.threads.retain(|thread| !thread.is_finished());
+        let (jobs, load, idle) = (self.jobs.clone(), Arc::clone(&self.load), self.idle_timeout);
+        let number = self.threads.len() + 1;
+        load.threads.fetch_add(1, Ordering::SeqCst);
+        let started = thread::Builder::new()
+            .name(format!("Thread-{number}"))
+            .spawn(move || work(&jobs, &load, idle));
+        match started {
+            Ok(thread) => self.threads.push(thread),
+            Err(error) => {
+                self.load.threads.fetch_sub(1, Ordering::SeqCst);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Concurrency for ThreadPool {
+    fn process_request(&mut self, job: Job) -> io::Result<()> {
+        // A job more than there are threads needs another thread; one that is about to finish
+        // its job is not counted on.
+        let jobs = self.load.jobs.fetch_add(1, Ordering::SeqCst) + 1;
+        let threads = self.load.threads.load(Ordering::SeqCst);
+        if jobs > threads && threads < self.max_threads.max(1) {
+            if let Err(error) = self.start_thread() {
+                // With a thread left the job only has to wait.
+                if threads == 0 {
+                    self.load.jobs.fetch_sub(1, Ordering::SeqCst);
+                    return Err(io::Error::new(
+                        error.kind(),
+                        format!("cannot start a thread: {error}"),
+                    ));
+                }
+                log::warn!("cannot start a thread, {threads} go on: {error}");
+            }
+        }
+        match &self.queue {
+            // Fails only without a receiver, and this pool holds one.
+            Some(queue) => queue
+                .send(job)
+                .map_err(|_| io::Error::other("the pool has no queue")),
+            None => Err(io::Error::other("the pool is closed")),
+        }
+    }
+}
+
+impl Drop for ThreadPool {
+    fn drop(&mut self) {
+        self.queue = None;
+        if self.block_on_close {
+            for thread in self.threads.drain(..) {
+                // Jobs do not panic.
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+/// Runs jobs until none has come for `idle`, or none can come any more.
+fn work(jobs: &Receiver<Job>, load: &Load, idle: Duration) {
+    loop {
+        match jobs.recv_timeout(idle) {
+            Ok(job) => {
+                job.run();
+                load.jobs.fetch_sub(1, Ordering::SeqCst);
+            }
+            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) => {
+                load.threads.fetch_sub(1, Ordering::SeqCst);
+                // A job may have come between the wait and this count, for which the pool
+                // relied on this thread.
+                match jobs.try_recv() {
+                    Ok(job) => {
+                        load.threads.fetch_add(1, Ordering::SeqCst);
+                        job.run();
+                        load.jobs.fetch_sub(1, Ordering::SeqCst);
+                    }
+                    Err(_) => return,
+                }
+            }
+        }
+    }
+    load.threads.fetch_sub(1, Ordering::SeqCst);
+}

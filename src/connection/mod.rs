@@ -1,0 +1,217 @@
+//! A client's connection: what a stream handler is given.
+//!
+//! ```text
+//!            accepted ──► handle(connection) ──► dropped: closed
+//!                              ▲    │
+//!     bytes arrived, or        │    ├──► connection.park()            waits for the next request
+//!     the deadline passed ─────┴────┤
+//!                                   ├──► connection.park_for_more()   waits for the rest of this one
+//!                                   ├──► connection.lingering_close() refused: let the client read why
+//!                                   └──► moved elsewhere              taken over
+//! ```
+
+mod rfile;
+mod socket;
+mod wfile;
+
+pub use rfile::Rfile;
+pub use wfile::Wfile;
+
+pub(crate) use socket::{Direction, Socket, timed_out};
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::server_info::ServerInfo;
+
+/// A connected client: Python's `StreamRequestHandler` without the class.
+///
+/// A handler owns the connection. Dropping it closes it; moving it to another thread or into a
+/// collection takes it over; [`park`](Self::park) gives it back to the server until there is
+/// something to read. `rfile` and `wfile` are fields so that they can be borrowed apart:
+/// `io::copy(&mut connection.rfile, &mut connection.wfile)` echoes.
+#[doc(alias = "StreamRequestHandler")]
+#[doc(alias = "BaseRequestHandler.request")]
+pub struct Connection {
+    /// What the client sends, buffered.
+    pub rfile: Rfile,
+    /// What the client receives, not buffered, as in Python: each write goes out at once.
+    pub wfile: Wfile,
+    /// The client's address.
+    pub client_address: SocketAddr,
+    /// The server that accepted this connection.
+    pub server: ServerInfo,
+    // Last, so that both ends are gone when the server hears that the connection is.
+    berth: Berth,
+}
+
+/// How long a connection may keep the server waiting; `None` waits for ever.
+///
+/// Python's `StreamRequestHandler.timeout` is `None` by default and limits single reads and
+/// writes only, so that one byte a minute keeps a thread for days. All limits here are finite
+/// unless a handler says otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// From the first byte of a request's head to its last. Defaults to 30 seconds.
+    pub head: Option<Duration>,
+    /// Between requests, and before the first one. Defaults to 60 seconds.
+    pub idle: Option<Duration>,
+    /// A single wait inside a request, for the client to send or take a byte. Defaults to
+    /// 30 seconds.
+    #[doc(alias = "StreamRequestHandler.timeout")]
+    pub stall: Option<Duration>,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            head: Some(Duration::from_secs(30)),
+            idle: Some(Duration::from_secs(60)),
+            stall: Some(Duration::from_secs(30)),
+        }
+    }
+}
+
+impl Timeouts {
+    /// The same limit for every wait, Python's `timeout` attribute.
+    pub fn all(limit: Duration) -> Self {
+        Self {
+            head: Some(limit),
+            idle: Some(limit),
+            stall: Some(limit),
+        }
+    }
+}
+
+impl Connection {
+    pub(crate) fn new(
+        socket: Arc<Socket>,
+        client_address: SocketAddr,
+        server: ServerInfo,
+        stall: Option<Duration>,
+        home: Arc<dyn Home>,
+    ) -> Self {
+        Self {
+            rfile: Rfile::new(Arc::clone(&socket), stall),
+            wfile: Wfile::new(socket, stall),
+            client_address,
+            server,
+            berth: Berth { home },
+        }
+    }
+
+    /// Gives the connection back until there is something to read, then the handler is called
+    /// with it again.
+    ///
+    /// Bytes that were read but not consumed count: with some in the buffer the handler is called
+    /// at once, or after the clients that already wait. Where nothing comes within the idle
+    /// limit ([`Timeouts::idle`]) the connection is closed without a call.
+    ///
+    /// # Errors
+    ///
+    /// None today; the result makes `return connection.park()` the last line of a handler.
+    pub fn park(self) -> io::Result<()> {
+        self.give_back(Until::Readable)
+    }
+
+    /// Gives the connection back until bytes arrive beyond those in the buffer.
+    ///
+    /// For a handler that has looked at the buffer ([`Rfile::unread`]) and needs the rest of a request. Where
+    /// that does not come within [`Timeouts::head`] of the first such call, the handler is
+    /// called once more, and reading fails with `TimedOut` after the bytes that did arrive.
+    ///
+    /// # Errors
+    ///
+    /// None today; see [`park`](Self::park).
+    pub fn park_for_more(self) -> io::Result<()> {
+        self.give_back(Until::More)
+    }
+
+    /// Closes the connection so that the client can read what was written last, even when it has
+    /// sent bytes that nobody read.
+    ///
+    /// Closing a socket with unread input resets it, and the reset may overtake the response. So
+    /// the sending half is closed first and what still arrives is thrown away, for at most two
+    /// seconds and 256 KiB. The server does that; no worker waits for it.
+    ///
+    /// # Errors
+    ///
+    /// Fails when what was held back for the client cannot be sent.
+    pub fn lingering_close(mut self) -> io::Result<()> {
+        self.wfile.flush()?;
+        self.give_back(Until::Drained)
+    }
+
+    /// Tells whether the server is shutting down, so that no further request should be expected.
+    pub fn is_draining(&self) -> bool {
+        self.berth.home.is_draining()
+    }
+
+    fn give_back(self, until: Until) -> io::Result<()> {
+        let home = Arc::clone(&self.berth.home);
+        home.take_back(self, until);
+        Ok(())
+    }
+}
+
+impl Read for Connection {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.rfile.read(buffer)
+    }
+}
+
+impl Write for Connection {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.wfile.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.wfile.flush()
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("client_address", &self.client_address)
+            .field("unread", &self.rfile.unread().len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a connection that was given back waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Until {
+    /// Anything to read, in the buffer or from the client.
+    Readable,
+    /// Bytes from the client; those in the buffer are the beginning of something.
+    More,
+    /// The client's end; whatever comes before it is thrown away.
+    Drained,
+}
+
+/// The place in the server that a connection belongs to.
+pub(crate) trait Home: Send + Sync {
+    /// Takes a connection back.
+    fn take_back(&self, connection: Connection, until: Until);
+
+    /// Hears that the connection was dropped or taken apart.
+    fn left(&self);
+
+    /// Tells whether the server is shutting down.
+    fn is_draining(&self) -> bool;
+}
+
+/// Tells the server when its connection is no more.
+struct Berth {
+    home: Arc<dyn Home>,
+}
+
+impl Drop for Berth {
+    fn drop(&mut self) {
+        self.home.left();
+    }
+}

@@ -1,0 +1,211 @@
+//! The reading end of a connection.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::io::{self, BufRead, Read};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::socket::{Direction, Socket, timed_out};
+
+/// What a client sends, buffered.
+///
+/// Reading blocks until the client sends, ends or stalls. Before it waits, it sends what
+/// the writing end still holds back, so that no client is waited for that is itself waiting.
+#[doc(alias = "StreamRequestHandler.rfile")]
+pub struct Rfile {
+    socket: Arc<Socket>,
+    stall: Option<Duration>,
+    /// Set when the server's deadline for this connection passed.
+    expired: bool,
+    /// Storage, all of it initialised; empty while there is nothing to keep.
+    buffer: Vec<u8>,
+    /// `buffer[start..end]` has been received and not consumed.
+    start: usize,
+    end: usize,
+    /// How many of the unread bytes a parser has already searched.
+    searched: usize,
+}
+
+impl Rfile {
+    pub(super) fn new(socket: Arc<Socket>, stall: Option<Duration>) -> Self {
+        let buffer = Vec::new();
+        Self {
+            socket,
+            stall,
+            expired: false,
+            buffer,
+            start: 0,
+            end: 0,
+            searched: 0,
+        }
+    }
+
+    /// Limits a single wait for the client; `None` waits for ever.
+    ///
+    /// Starts as [`Timeouts::stall`](crate::Timeouts::stall).
+    pub fn set_timeout(&mut self, limit: Option<Duration>) {
+        self.stall = limit;
+    }
+
+    /// The bytes received and not yet consumed, without asking the client for more.
+    pub fn unread(&self) -> &[u8] {
+        &self.buffer[self.start..self.end]
+    }
+
+    /// Receives what has arrived, without waiting, and appends it to the unread bytes.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` when nothing has arrived, `TimedOut` when the server's deadline passed,
+    /// and what the socket reports.
+    pub fn receive(&mut self) -> io::Result<usize> {
+        if self.expired {
+            return Err(timed_out());
+        }
+        self.make_room();
+        let received = self.socket.recv(&mut self.buffer[self.end..])?;
+        self.end += received;
+        Ok(received)
+    }
+
+    /// How many of the [`unread`](Self::unread) bytes were marked as searched.
+    pub(crate) fn searched(&self) -> usize {
+        self.searched
+    }
+
+    /// Remembers that all unread bytes were searched, so that a slow client's request is not
+    /// searched from its beginning with each byte.
+    pub(crate) fn mark_searched(&mut self) {
+        self.searched = self.end - self.start;
+    }
+
+    /// Lets every further read fail with `TimedOut`.
+    pub(crate) fn expire(&mut self) {
+        self.expired = true;
+    }
+
+    /// Gives up storage that holds nothing, as the connection is about to wait.
+    pub(crate) fn release(&mut self) {
+        if self.start == self.end {
+            give_spare(std::mem::take(&mut self.buffer));
+            (self.start, self.end) = (0, 0);
+        }
+    }
+
+    /// Reads and throws away what has arrived; the end of the stream is `Ok(0)`.
+    pub(crate) fn discard(&mut self) -> io::Result<usize> {
+        (self.start, self.end, self.searched) = (0, 0, 0);
+        self.receive()
+    }
+
+    pub(crate) fn socket(&self) -> &Arc<Socket> {
+        &self.socket
+    }
+
+    fn make_room(&mut self) {
+        if self.start == self.end {
+            (self.start, self.end) = (0, 0);
+        }
+        if self.end < self.buffer.len() {
+            return;
+        }
+        if self.buffer.is_empty() {
+            self.buffer = take_spare();
+        } else if self.start > 0 {
+            self.buffer.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.end - self.start);
+        } else {
+            self.buffer.resize(self.buffer.len() * 2, 0);
+        }
+    }
+
+    /// Waits for bytes in the buffer; none at the end of the stream.
+    fn fill(&mut self) -> io::Result<()> {
+        while self.start == self.end {
+            match self.receive() {
+                Ok(_) => break,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait()?,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn wait(&self) -> io::Result<()> {
+        self.socket.flush(self.stall)?;
+        self.socket.wait(Direction::Read, self.stall)
+    }
+}
+
+impl Read for Rfile {
+    fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
+        if self.start == self.end && target.len() >= BUFFER_SIZE && !self.expired {
+            // Large reads of a body need no copy through the buffer.
+            loop {
+                match self.socket.recv(target) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait()?,
+                    result => return result,
+                }
+            }
+        }
+        let count = self.fill_buf()?.read(target)?;
+        self.consume(count);
+        Ok(count)
+    }
+}
+
+impl BufRead for Rfile {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.fill()?;
+        Ok(&self.buffer[self.start..self.end])
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.start = (self.start + count).min(self.end);
+        self.searched = self.searched.saturating_sub(count);
+    }
+}
+
+impl Drop for Rfile {
+    fn drop(&mut self) {
+        give_spare(std::mem::take(&mut self.buffer));
+    }
+}
+
+impl fmt::Debug for Rfile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rfile")
+            .field("unread", &self.unread().len())
+            .finish_non_exhaustive()
+    }
+}
+
+fn take_spare() -> Vec<u8> {
+    let spare = SPARE.with_borrow_mut(Vec::pop);
+    spare.unwrap_or_else(|| vec![0; BUFFER_SIZE])
+}
+
+fn give_spare(buffer: Vec<u8>) {
+    if buffer.len() == BUFFER_SIZE {
+        // Not there any more when the thread itself is ending.
+        let _ = SPARE.try_with(|spare| {
+            let mut spare = spare.borrow_mut();
+            if spare.len() < SPARE_BUFFERS {
+                spare.push(buffer);
+            }
+        });
+    }
+}
+
+thread_local! {
+    /// Buffers of connections that went to wait, for those that come to be served: an idle
+    /// connection holds none, and a busy thread allocates none.
+    static SPARE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Bytes of a fresh buffer, enough for the head of most requests.
+const BUFFER_SIZE: usize = 8 * 1024;
+
+/// Spare buffers that one thread keeps.
+const SPARE_BUFFERS: usize = 16;

@@ -1,0 +1,176 @@
+//! The socket that a connection's two ends share.
+
+use std::io::{self, IoSlice};
+use std::net::{Shutdown, TcpStream};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{MsgFlags, recv, send, sendmsg};
+
+/// A connected stream socket and the bytes that wait to go out with the next write.
+///
+/// Nothing here blocks but [`wait`](Self::wait): reads and writes carry `MSG_DONTWAIT`, so that every wait
+/// has a limit and a worker can look whether there is anything to read without being caught.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    stream: TcpStream,
+    /// A response head that leaves with the first bytes of its body, or before a read has to wait.
+    unsent: Mutex<Vec<u8>>,
+}
+
+/// What to wait for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Direction {
+    Read,
+    Write,
+}
+
+impl Socket {
+    pub(crate) fn new(stream: TcpStream) -> Self {
+        Self {
+            stream,
+            unsent: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// Reads what is there: `Ok(0)` at the end, `WouldBlock` when nothing has arrived.
+    pub(crate) fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        retry(|| recv(self.stream.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT))
+    }
+
+    /// Writes as much as fits, `WouldBlock` when nothing does.
+    pub(crate) fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+        retry(|| send(self.stream.as_raw_fd(), bytes, SEND_FLAGS))
+    }
+
+    /// Writes as much as fits of several pieces in one system call.
+    pub(crate) fn send_vectored(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        retry(|| sendmsg::<()>(self.stream.as_raw_fd(), pieces, &[], SEND_FLAGS, None))
+    }
+
+    /// Writes all of `bytes`, and says that more is about to follow.
+    pub(crate) fn send_all_more(
+        &self,
+        mut bytes: &[u8],
+        limit: Option<Duration>,
+    ) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let flags = SEND_FLAGS | more();
+            match retry(|| send(self.stream.as_raw_fd(), bytes, flags)) {
+                Ok(sent) => bytes = &bytes[sent..],
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.wait(Direction::Write, limit)?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// The bytes held back for the next write.
+    pub(crate) fn unsent(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.unsent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sends what is held back.
+    pub(crate) fn flush(&self, limit: Option<Duration>) -> io::Result<()> {
+        let mut unsent = self.unsent();
+        let sent = self.send_all(&unsent, limit);
+        unsent.clear();
+        sent
+    }
+
+    /// Writes all of `bytes`, waiting at most `limit` for the client to take some of them.
+    pub(crate) fn send_all(&self, mut bytes: &[u8], limit: Option<Duration>) -> io::Result<()> {
+        while !bytes.is_empty() {
+            match self.send(bytes) {
+                Ok(sent) => bytes = &bytes[sent..],
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.wait(Direction::Write, limit)?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Blocks until the socket is ready.
+    ///
+    /// # Errors
+    ///
+    /// `TimedOut` when `limit` passes first.
+    pub(crate) fn wait(&self, direction: Direction, limit: Option<Duration>) -> io::Result<()> {
+        let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
+        let interest = match direction {
+            Direction::Read => PollFlags::POLLIN,
+            Direction::Write => PollFlags::POLLOUT,
+        };
+        loop {
+            let mut descriptors = [PollFd::new(self.stream.as_fd(), interest)];
+            match poll(&mut descriptors, remaining(deadline)) {
+                Ok(0) if deadline.is_some_and(|deadline| Instant::now() >= deadline) => {
+                    return Err(timed_out());
+                }
+                Ok(0) | Err(Errno::EINTR) => {}
+                Ok(_) => return Ok(()),
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+    }
+
+    /// Ends one or both directions for every process that holds this socket.
+    pub(crate) fn shutdown(&self, how: Shutdown) {
+        // The only errors say that the client was faster.
+        let _ = self.stream.shutdown(how);
+    }
+
+    /// The stream itself, for what has no wrapper here.
+    pub(crate) fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
+    }
+}
+
+/// The error of a missed deadline, worded as Python's.
+pub(crate) fn timed_out() -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, "timed out")
+}
+
+fn remaining(deadline: Option<Instant>) -> PollTimeout {
+    let Some(deadline) = deadline else {
+        return PollTimeout::NONE;
+    };
+    // Rounded up, so that the wait does not end just before its deadline.
+    let left = deadline.saturating_duration_since(Instant::now()) + Duration::from_micros(999);
+    PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
+}
+
+fn retry<T>(mut call: impl FnMut() -> nix::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(Errno::EINTR) => {}
+            result => return result.map_err(io::Error::from),
+        }
+    }
+}
+
+/// A vanished client must be an error, not a SIGPIPE.
+const SEND_FLAGS: MsgFlags = MsgFlags::MSG_DONTWAIT.union(MsgFlags::MSG_NOSIGNAL);
+
+#[cfg(target_os = "linux")]
+fn more() -> MsgFlags {
+    MsgFlags::from_bits_retain(nix::libc::MSG_MORE)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn more() -> MsgFlags {
+    MsgFlags::empty()
+}

@@ -1,0 +1,192 @@
+//! The writing end of a connection.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, IoSlice, Write};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::socket::{Direction, Socket};
+
+/// What a client receives.
+///
+/// Not buffered, as in Python: a write returns when the kernel has taken bytes. A client that
+/// takes none for the stall limit makes it fail with `TimedOut`.
+#[doc(alias = "StreamRequestHandler.wfile")]
+pub struct Wfile {
+    socket: Arc<Socket>,
+    stall: Option<Duration>,
+}
+
+impl Wfile {
+    pub(super) fn new(socket: Arc<Socket>, stall: Option<Duration>) -> Self {
+        Self { socket, stall }
+    }
+
+    /// Limits a single wait for the client to take bytes; `None` waits for ever.
+    ///
+    /// Starts as [`Timeouts::stall`](crate::Timeouts::stall).
+    pub fn set_timeout(&mut self, limit: Option<Duration>) {
+        self.stall = limit;
+    }
+
+    /// Sends `count` bytes of `file` from `offset` on, through the kernel where it can
+    /// (`sendfile`), and returns how many were sent.
+    ///
+    /// Fewer only when the file ends early.
+    ///
+    /// # Errors
+    ///
+    /// What reading the file or writing to the client reports; `TimedOut` when the client takes
+    /// nothing for the stall limit.
+    pub fn send_file(&mut self, file: &File, offset: u64, count: u64) -> io::Result<u64> {
+        send_file(self, file, offset, count)
+    }
+
+    /// Keeps bytes back until the next write, or until the connection is read from.
+    pub(crate) fn hold(&mut self, bytes: &[u8]) {
+        self.socket.unsent().extend_from_slice(bytes);
+    }
+
+    /// Takes back what was held, if none of it has left.
+    pub(crate) fn recall(&mut self) {
+        self.socket.unsent().clear();
+    }
+
+    /// Tells whether bytes are held back.
+    pub(crate) fn is_holding(&self) -> bool {
+        !self.socket.unsent().is_empty()
+    }
+
+    /// Sends what is held back, `first` and `second`, in one system call where the kernel takes all.
+    pub(crate) fn write_pieces(&mut self, first: &[u8], second: &[u8]) -> io::Result<()> {
+        let mut unsent = self.socket.unsent();
+        if unsent.len() + first.len() + second.len() <= SMALL {
+            // Copying this little costs less than a vectored call.
+            unsent.extend_from_slice(first);
+            unsent.extend_from_slice(second);
+            let sent = self.socket.send_all(&unsent, self.stall);
+            unsent.clear();
+            return sent;
+        }
+        let mut pieces = [
+            IoSlice::new(&unsent),
+            IoSlice::new(first),
+            IoSlice::new(second),
+        ];
+        let mut pieces = &mut pieces[..];
+        IoSlice::advance_slices(&mut pieces, 0);
+        let mut sent = Ok(());
+        while !pieces.is_empty() && sent.is_ok() {
+            sent = match self.socket.send_vectored(pieces) {
+                Ok(count) => {
+                    IoSlice::advance_slices(&mut pieces, count);
+                    Ok(())
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.socket.wait(Direction::Write, self.stall)
+                }
+                Err(error) => Err(error),
+            };
+        }
+        unsent.clear();
+        sent
+    }
+}
+
+impl Write for Wfile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.is_holding() {
+            self.write_pieces(bytes, b"")?;
+            return Ok(bytes.len());
+        }
+        loop {
+            match self.socket.send(bytes) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.socket.wait(Direction::Write, self.stall)?;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.socket.flush(self.stall)
+    }
+}
+
+impl fmt::Debug for Wfile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wfile")
+            .field("holding", &self.is_holding())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn send_file(wfile: &mut Wfile, file: &File, offset: u64, count: u64) -> io::Result<u64> {
+    use nix::errno::Errno;
+    use nix::sys::sendfile::sendfile64;
+
+    let socket = &wfile.socket;
+    // sendfile takes no flags; the socket's own limit bounds its waits for the client.
+    socket
+        .stream()
+        .set_write_timeout(wfile.stall.filter(|limit| !limit.is_zero()))?;
+    {
+        let mut unsent = socket.unsent();
+        let sent = socket.send_all_more(&unsent, wfile.stall);
+        unsent.clear();
+        sent?;
+    }
+    let out_of_range = |_| io::Error::new(io::ErrorKind::InvalidInput, "file offset out of range");
+    let mut position = i64::try_from(offset).map_err(out_of_range)?;
+    let mut left = count;
+    while left > 0 {
+        let piece = usize::try_from(left)
+            .unwrap_or(usize::MAX)
+            .min(SENDFILE_PIECE);
+        match sendfile64(socket, file, Some(&mut position), piece) {
+            Ok(0) => break,
+            Ok(sent) => left -= sent as u64,
+            Err(Errno::EINTR) => {}
+            Err(Errno::EAGAIN) => return Err(super::timed_out()),
+            // Some file systems cannot; the bytes still can be copied.
+            Err(Errno::EINVAL | Errno::ENOSYS) => {
+                let sent = count - left;
+                return Ok(sent + copy_file(wfile, file, offset + sent, left)?);
+            }
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    Ok(count - left)
+}
+
+#[cfg(not(target_os = "linux"))]
+use copy_file as send_file;
+
+fn copy_file(wfile: &mut Wfile, file: &File, offset: u64, count: u64) -> io::Result<u64> {
+    use std::os::unix::fs::FileExt;
+
+    let mut buffer = vec![0; 64 * 1024];
+    let mut sent = 0;
+    while sent < count {
+        let wanted = usize::try_from(count - sent)
+            .unwrap_or(usize::MAX)
+            .min(buffer.len());
+        let read = file.read_at(&mut buffer[..wanted], offset + sent)?;
+        if read == 0 {
+            break;
+        }
+        wfile.write_all(&buffer[..read])?;
+        sent += read as u64;
+    }
+    Ok(sent)
+}
+
+/// Bytes up to which pieces are joined in memory before they are sent.
+const SMALL: usize = 16 * 1024;
+
+/// Bytes that one sendfile call is asked for; the kernel's own limit is just under 2 GiB.
+#[cfg(target_os = "linux")]
+const SENDFILE_PIECE: usize = 1 << 30;

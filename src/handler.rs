@@ -1,0 +1,175 @@
+//! What a server does with each request.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::connection::{Connection, Timeouts};
+
+/// Answers requests: Python's request handler classes as one value.
+///
+/// A server calls, in this order:
+///
+/// 1. [`timeouts`](Self::timeouts) and [`client_speaks_first`](Self::client_speaks_first), once,
+///    when it is made;
+/// 2. [`verify_request`](Self::verify_request), on the serving thread, for each connection;
+/// 3. [`handle`](Self::handle), wherever the concurrency strategy runs it;
+/// 4. [`handle_error`](Self::handle_error), there too, if that failed or panicked;
+/// 5. [`service_actions`](Self::service_actions), on the serving thread, after each turn of its
+///    loop, and [`handle_timeout`](Self::handle_timeout) where `handle_request` waited in vain.
+///
+/// Python makes one handler object for each request and calls `setup`, `handle` and `finish` on it. Here
+/// one value serves all requests, from several threads at once: what belongs to one request is a
+/// local variable of `handle`, what they share is an atomic or stands behind a lock, and the
+/// compiler insists.
+///
+/// ```compile_fail,E0277
+/// use std::cell::Cell;
+/// use socketserver::{Connection, Handler};
+///
+/// struct Counter(Cell<u32>); // not shared safely: use an atomic
+///
+/// impl Handler for Counter {
+///     fn handle(&self, _: Connection) -> std::io::Result<()> {
+///         Ok(self.0.set(self.0.get() + 1))
+///     }
+/// }
+/// ```
+#[doc(alias = "BaseRequestHandler")]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not handle requests",
+    note = "implement `Handler` for it, implement `http::HttpRequestHandler` for it, or wrap a closure in `handler_fn`"
+)]
+pub trait Handler<R = Connection>: Send + Sync + 'static {
+    /// Handles one request.
+    ///
+    /// Dropping the connection closes it, [`Connection::park`] keeps it for another call. May
+    /// block; whom that holds up is the strategy's matter.
+    ///
+    /// # Errors
+    ///
+    /// An error means that this connection is broken. It is closed, the error is reported to
+    /// [`handle_error`](Self::handle_error), and the server goes on.
+    fn handle(&self, request: R) -> io::Result<()>;
+
+    /// Decides whether a request is handled at all; `false` closes it. The default accepts all.
+    fn verify_request(&self, request: &R, client_address: SocketAddr) -> bool {
+        let _ = (request, client_address);
+        true
+    }
+
+    /// Hears of a request that failed, and of a strategy that could not run one.
+    ///
+    /// A panic arrives as an error of the kind `Other` that quotes its message. The default
+    /// prints a block to standard error, laid out as Python's; a client that went away is no news and
+    /// costs one line in the debug log.
+    fn handle_error(&self, client_address: SocketAddr, error: &io::Error) {
+        print_error(client_address, error);
+    }
+
+    /// Called when [`Server::handle_request`](crate::Server::handle_request) has waited for the
+    /// server's `timeout`. The default does nothing.
+    fn handle_timeout(&self) {}
+
+    /// Called after each turn of the serving loop; see
+    /// [`Server::poll_interval`](crate::Server::poll_interval) for how often. The default does nothing.
+    fn service_actions(&self) {}
+
+    /// How long a client may keep the server waiting.
+    fn timeouts(&self) -> Timeouts {
+        Timeouts::default()
+    }
+
+    /// Tells that a connection needs no handling before the client has sent something.
+    ///
+    /// With `true` a client that connects and stays silent holds no thread, not even under
+    /// [`Sequential`](crate::Sequential). The default is `false`, as in Python: the handler is called at once and may
+    /// greet. HTTP handlers answer `true`.
+    fn client_speaks_first(&self) -> bool {
+        false
+    }
+}
+
+impl<R, H: Handler<R>> Handler<R> for Arc<H> {
+    fn handle(&self, request: R) -> io::Result<()> {
+        (**self).handle(request)
+    }
+
+    fn verify_request(&self, request: &R, client_address: SocketAddr) -> bool {
+        (**self).verify_request(request, client_address)
+    }
+
+    fn handle_error(&self, client_address: SocketAddr, error: &io::Error) {
+        (**self).handle_error(client_address, error);
+    }
+
+    fn handle_timeout(&self) {
+        (**self).handle_timeout();
+    }
+
+    fn service_actions(&self) {
+        (**self).service_actions();
+    }
+
+    fn timeouts(&self) -> Timeouts {
+        (**self).timeouts()
+    }
+
+    fn client_speaks_first(&self) -> bool {
+        (**self).client_speaks_first()
+    }
+}
+
+/// Makes a handler of a closure.
+///
+/// # Examples
+///
+/// ```
+/// use std::io::Write;
+/// use socketserver::{Connection, handler_fn};
+///
+/// let hello = handler_fn(|mut connection: Connection| connection.wfile.write_all(b"hello\n"));
+/// # let _ = hello;
+/// ```
+pub fn handler_fn<R, F>(handle: F) -> HandlerFn<F>
+where
+    F: Fn(R) -> io::Result<()> + Send + Sync + 'static,
+{
+    HandlerFn { handle }
+}
+
+/// A closure that handles requests; see [`handler_fn`].
+#[derive(Clone, Copy, Debug)]
+pub struct HandlerFn<F> {
+    handle: F,
+}
+
+impl<R, F> Handler<R> for HandlerFn<F>
+where
+    F: Fn(R) -> io::Result<()> + Send + Sync + 'static,
+{
+    fn handle(&self, request: R) -> io::Result<()> {
+        (self.handle)(request)
+    }
+}
+
+/// Reports a failed request in Python's layout, or quietly where the client just went away.
+pub(crate) fn print_error(client_address: SocketAddr, error: &io::Error) {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, TimedOut};
+
+    if matches!(
+        error.kind(),
+        BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected | TimedOut
+    ) {
+        log::debug!("{client_address} went away: {error}");
+        return;
+    }
+    let rule = "-".repeat(40);
+    let (ip, port) = (client_address.ip(), client_address.port());
+    let block = format!(
+        "{rule}\nException occurred during processing of request from ('{ip}', {port})\n\
+         {error}\n{rule}\n"
+    );
+    // Standard error may be closed or its disk full; the server goes on without.
+    let _ = io::stderr().write_all(block.as_bytes());
+}

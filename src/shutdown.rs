@@ -1,0 +1,63 @@
+//! Asking a server to stop, from anywhere.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use polling::Poller;
+
+/// Stops a server from any thread, from one of its handlers, before it serves, or twice.
+///
+/// Cloning is cheap; all clones stop the same server.
+#[derive(Clone)]
+pub struct ShutdownHandle {
+    stop: Arc<Stop>,
+}
+
+struct Stop {
+    requested: AtomicBool,
+    poller: Arc<Poller>,
+}
+
+impl ShutdownHandle {
+    pub(crate) fn new(poller: Arc<Poller>) -> Self {
+        Self {
+            stop: Arc::new(Stop {
+                requested: AtomicBool::new(false),
+                poller,
+            }),
+        }
+    }
+
+    /// Asks the server to stop and returns at once.
+    ///
+    /// A waiting server is woken immediately; Python's polls twice a second. The request is
+    /// remembered when nobody serves yet: the next
+    /// [`serve_forever`](crate::Server::serve_forever) returns after answering nothing. Unlike
+    /// Python's, this call does not wait for the loop to end, so a handler may make it; to wait,
+    /// join the thread that serves.
+    #[doc(alias = "BaseServer.shutdown")]
+    pub fn shutdown(&self) {
+        self.stop.requested.store(true, Ordering::SeqCst);
+        // Fails only when the poller itself is gone, and with it anybody to wake.
+        let _ = self.stop.poller.notify();
+    }
+
+    /// Tells whether a stop was requested and no serving loop has ended since.
+    pub fn is_shutdown_requested(&self) -> bool {
+        self.stop.requested.load(Ordering::SeqCst)
+    }
+
+    /// Forgets the request, so that the server may serve again.
+    pub(crate) fn rearm(&self) {
+        self.stop.requested.store(false, Ordering::SeqCst);
+    }
+}
+
+impl fmt::Debug for ShutdownHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ShutdownHandle")
+            .field("requested", &self.is_shutdown_requested())
+            .finish()
+    }
+}

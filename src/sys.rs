@@ -1,0 +1,109 @@
+//! Every unsafe line of the crate, behind safe functions.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{BorrowedFd, RawFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use nix::libc;
+use nix::sys::signal::{SigHandler, Signal, signal};
+use nix::unistd::{ForkResult, Pid, fork};
+use polling::{Event, PollMode, Poller};
+
+/// Registers a descriptor with the poller.
+///
+/// The caller deletes it before closing it; a forgotten delete costs a stale event and no more,
+/// because the kernel drops the registration with the last copy of the descriptor.
+pub(crate) fn watch(
+    poller: &Poller,
+    source: BorrowedFd<'_>,
+    interest: Event,
+    mode: PollMode,
+) -> io::Result<()> {
+    // SAFETY: the descriptor is open, as `BorrowedFd` promises. `add` is unsafe because `poll`-like
+    // backends would go on using a number that was closed. Reactor and slots own what they
+    // register and delete it first; no memory depends on it either way.
+    unsafe { poller.add_with_mode(&source, interest, mode) }
+}
+
+/// Forks a child that runs `job` and exits with status 0 if it returned true, 1 otherwise.
+///
+/// The child never returns from here, never unwinds into the caller's frames and runs none of the
+/// caller's destructors. It gets the default disposition for SIGTERM, SIGHUP and SIGCHLD, because the
+/// parent's handlers write into pipes that both would share, and ignores SIGINT, so that Ctrl-C
+/// in a terminal lets it finish what it serves while the parent drains.
+pub(crate) fn fork_child(job: impl FnOnce() -> bool) -> io::Result<Pid> {
+    // SAFETY: after a fork only the calling thread exists in the child. If other threads ran, one
+    // of them may have held a lock (of the allocator, of stdio) that nobody will release: a hazard
+    // for liveness, not for memory. `Forking` refuses to fork then, unless told otherwise.
+    match unsafe { fork() }? {
+        ForkResult::Parent { child } => Ok(child),
+        ForkResult::Child => {
+            for number in [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGCHLD] {
+                // SAFETY: the default action runs no code of ours.
+                let _ = unsafe { signal(number, SigHandler::SigDfl) };
+            }
+            // SAFETY: ignoring a signal runs no code of ours.
+            let _ = unsafe { signal(Signal::SIGINT, SigHandler::SigIgn) };
+            let succeeded = catch_unwind(AssertUnwindSafe(job)).unwrap_or(false);
+            signal_hook::low_level::exit(i32::from(!succeeded))
+        }
+    }
+}
+
+/// Closes a descriptor that the parent of this process owns.
+///
+/// Only for a forked child, which never runs the destructor of the owner.
+pub(crate) fn close_inherited(descriptor: RawFd) {
+    // SAFETY: the owner of this number lives in frames that the child never returns to, so nothing
+    // in this process uses or closes it again.
+    unsafe { libc::close(descriptor) };
+}
+
+/// The addresses of all interfaces, in the order in which this system prefers them.
+///
+/// What `getaddrinfo` answers for no host and `AI_PASSIVE`; `std` cannot ask without a host.
+pub(crate) fn passive_addresses(port: u16) -> Vec<SocketAddr> {
+    let service = std::ffi::CString::new(port.to_string()).unwrap_or_default();
+    // SAFETY: `addrinfo` is plain data for which all zeroes is the documented "no hint".
+    let mut hints: libc::addrinfo = unsafe { std::mem::zeroed() };
+    hints.ai_socktype = libc::SOCK_STREAM;
+    hints.ai_flags = libc::AI_PASSIVE;
+    let mut list: *mut libc::addrinfo = std::ptr::null_mut();
+    // SAFETY: `service` ends in NUL, `hints` is initialised, `list` receives a list that is freed
+    // below.
+    if unsafe {
+        libc::getaddrinfo(
+            std::ptr::null(),
+            service.as_ptr(),
+            &raw const hints,
+            &raw mut list,
+        )
+    } != 0
+    {
+        return Vec::new();
+    }
+    let mut addresses = Vec::new();
+    let mut next = list;
+    // SAFETY: `next` is null or an element of the list that getaddrinfo made, and `ai_addr` holds
+    // `ai_addrlen` bytes of the address.
+    while let Some(info) = unsafe { next.as_ref() } {
+        // SAFETY: as above; `try_init` offers storage of at least `ai_addrlen` bytes.
+        let copied = unsafe {
+            socket2::SockAddr::try_init(|storage, length| {
+                std::ptr::copy_nonoverlapping(
+                    info.ai_addr.cast::<u8>(),
+                    storage.cast::<u8>(),
+                    info.ai_addrlen as usize,
+                );
+                *length = info.ai_addrlen;
+                Ok(())
+            })
+        };
+        addresses.extend(copied.ok().and_then(|((), address)| address.as_socket()));
+        next = info.ai_next;
+    }
+    // SAFETY: `list` came from getaddrinfo and is freed once.
+    unsafe { libc::freeaddrinfo(list) };
+    addresses
+}

@@ -1,0 +1,140 @@
+//! TCP over IPv4 and IPv6.
+
+use std::fmt::Write as _;
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::os::fd::{AsFd, BorrowedFd};
+
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+
+use super::Transport;
+
+/// How to bind a TCP listener: the class attributes of Python's `TCPServer`.
+///
+/// # Examples
+///
+/// ```
+/// use socketserver::{Sequential, TcpServer, handler_fn};
+/// use socketserver::transport::TcpBind;
+///
+/// let options = TcpBind { request_queue_size: 5, ..TcpBind::default() };
+/// let listener = options.listen("127.0.0.1:0")?;
+/// let handler = handler_fn(|_| Ok(()));
+/// let server = TcpServer::from_listener(listener, handler, Sequential)?;
+/// # let _ = server;
+/// # std::io::Result::Ok(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TcpBind {
+    /// Clients that may wait in the kernel to be accepted. Defaults to 4,096, which the kernel cuts to
+    /// its own limit (`somaxconn`); Python's 5 loses clients that come in a burst for a second.
+    #[doc(alias = "TCPServer.request_queue_size")]
+    pub request_queue_size: i32,
+    /// Binds a port that old connections still linger on. Defaults to `true`, as Python's
+    /// `HTTPServer` and unlike its `TCPServer`.
+    #[doc(alias = "TCPServer.allow_reuse_address")]
+    pub allow_reuse_address: bool,
+    /// Lets several sockets share the port. Defaults to `false`.
+    #[doc(alias = "TCPServer.allow_reuse_port")]
+    pub allow_reuse_port: bool,
+    /// Takes IPv4 clients on an IPv6 socket bound to all interfaces. Defaults to `true`, as
+    /// `python -m http.server` does.
+    pub dual_stack: bool,
+}
+
+impl Default for TcpBind {
+    fn default() -> Self {
+        Self {
+            request_queue_size: 4096,
+            allow_reuse_address: true,
+            allow_reuse_port: false,
+            dual_stack: true,
+        }
+    }
+}
+
+impl TcpBind {
+    /// Binds the first of the address's resolutions that can be bound, and listens.
+    ///
+    /// # Errors
+    ///
+    /// Names each address that was tried and what was wrong with it. Nothing stays open.
+    pub fn listen(&self, address: impl ToSocketAddrs) -> io::Result<TcpListener> {
+        let mut failures = String::new();
+        let mut kind = io::ErrorKind::InvalidInput;
+        for address in address.to_socket_addrs()? {
+            match self.listen_on(address) {
+                Ok(listener) => return Ok(listener),
+                Err(error) => {
+                    let separator = if failures.is_empty() { "" } else { "; " };
+                    // Writing to a string does not fail.
+                    let _ = write!(failures, "{separator}cannot bind {address}: {error}");
+                    kind = error.kind();
+                }
+            }
+        }
+        if failures.is_empty() {
+            failures.push_str("the name has no address to bind");
+        }
+        Err(io::Error::new(kind, failures))
+    }
+
+    fn listen_on(&self, address: SocketAddr) -> io::Result<TcpListener> {
+        let socket = Socket::new(
+            Domain::for_address(address),
+            Type::STREAM,
+            Some(Protocol::TCP),
+        )?;
+        socket.set_reuse_address(self.allow_reuse_address)?;
+        if self.allow_reuse_port {
+            socket.set_reuse_port(true)?;
+        }
+        if address.is_ipv6() && address.ip().is_unspecified() {
+            socket.set_only_v6(!self.dual_stack)?;
+        }
+        socket.bind(&address.into())?;
+        socket.listen(self.request_queue_size)?;
+        Ok(socket.into())
+    }
+}
+
+/// A listening TCP socket.
+#[derive(Debug)]
+pub struct Tcp {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl Tcp {
+    pub(crate) fn new(listener: TcpListener) -> io::Result<Self> {
+        let address = listener.local_addr()?;
+        // Between "somebody waits" and `accept` the client may leave; a blocking accept would
+        // then sleep through a shutdown.
+        listener.set_nonblocking(true)?;
+        // Small responses leave at once. Linux and the BSDs hand the option on to accepted
+        // sockets, which saves a call for each of them.
+        SockRef::from(&listener).set_tcp_nodelay(true)?;
+        Ok(Self { listener, address })
+    }
+}
+
+impl Transport for Tcp {
+    fn server_address(&self) -> SocketAddr {
+        self.address
+    }
+
+    fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        let (stream, address) = self.listener.accept()?;
+        // Linux does not hand the listener's non-blocking mode on; the BSDs do. A handler that
+        // takes the stream over expects it to block.
+        #[cfg(not(target_os = "linux"))]
+        stream.set_nonblocking(false)?;
+        Ok((stream, address))
+    }
+}
+
+impl AsFd for Tcp {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.listener.as_fd()
+    }
+}
