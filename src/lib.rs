@@ -3,6 +3,7 @@
 pub mod concurrency;
 mod connection;
 mod handler;
+pub mod http;
 mod parking;
 mod reactor;
 mod server;
@@ -32,3 +33,16 @@ pub type ThreadingTcpServer<H> = TcpServer<ThreadPool, H>;
 /// A TCP server whose requests run in child processes: Python's `ForkingTCPServer`.
 #[doc(alias = "ForkingTCPServer")]
 pub type ForkingTcpServer<H> = TcpServer<Forking, H>;
+
+/// A sequential HTTP server: Python's `HTTPServer`.
+#[doc(alias = "HTTPServer")]
+pub type HttpServer<H> = TcpServer<Sequential, H>;
+
+/// An HTTP server whose requests run on threads: Python's `ThreadingHTTPServer`.
+#[doc(alias = "ThreadingHTTPServer")]
+pub type ThreadingHttpServer<H> = TcpServer<ThreadPool, H>;
+
+/// An HTTP server whose connections run in child processes: Python's `ForkingMixIn` with
+/// `HTTPServer`.
+#[doc(alias = "ForkingHTTPServer")]
+pub type ForkingHttpServer<H> = TcpServer<Forking, H>;

@@ -45,7 +45,7 @@ pub struct Connection {
     /// The server that accepted this connection.
     pub server: ServerInfo,
     // Last, so that both ends are gone when the server hears that the connection is.
-    berth: Berth,
+    pub(crate) berth: Berth,
 }
 
 /// How long a connection may keep the server waiting; `None` waits for ever.
@@ -206,7 +206,7 @@ pub(crate) trait Home: Send + Sync {
 }
 
 /// Tells the server when its connection is no more.
-struct Berth {
+pub(crate) struct Berth {
     home: Arc<dyn Home>,
 }
 

@@ -99,6 +99,12 @@ impl Rfile {
         self.receive()
     }
 
+    /// Moves everything out and leaves an empty end of the same connection.
+    pub(crate) fn detach(&mut self) -> Self {
+        let empty = Self::new(Arc::clone(&self.socket), self.stall);
+        std::mem::replace(self, empty)
+    }
+
     pub(crate) fn socket(&self) -> &Arc<Socket> {
         &self.socket
     }

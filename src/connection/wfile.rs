@@ -53,6 +53,11 @@ impl Wfile {
         self.socket.unsent().clear();
     }
 
+    /// Another writing end of the same connection.
+    pub(crate) fn detach(&mut self) -> Self {
+        Self::new(Arc::clone(&self.socket), self.stall)
+    }
+
     /// Tells whether bytes are held back.
     pub(crate) fn is_holding(&self) -> bool {
         !self.socket.unsent().is_empty()

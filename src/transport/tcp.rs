@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::Transport;
+use crate::sys;
 
 /// How to bind a TCP listener: the class attributes of Python's `TCPServer`.
 ///
@@ -77,6 +78,22 @@ impl TcpBind {
             failures.push_str("the name has no address to bind");
         }
         Err(io::Error::new(kind, failures))
+    }
+
+    /// Binds all interfaces and listens, as `python -m http.server` does without `--bind`.
+    ///
+    /// Whether that is `0.0.0.0` or `[::]` is up to the system's resolver; the latter takes IPv4
+    /// clients, too, while [`dual_stack`](Self::dual_stack) is set.
+    ///
+    /// # Errors
+    ///
+    /// As [`listen`](Self::listen).
+    pub fn listen_everywhere(&self, port: u16) -> io::Result<TcpListener> {
+        let mut addresses = sys::passive_addresses(port);
+        if addresses.is_empty() {
+            addresses.push(SocketAddr::from(([0, 0, 0, 0], port)));
+        }
+        self.listen(&addresses[..])
     }
 
     fn listen_on(&self, address: SocketAddr) -> io::Result<TcpListener> {

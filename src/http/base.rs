@@ -1,0 +1,210 @@
+//! What a handler does when it overrides nothing.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use super::date;
+use super::exchange::Exchange;
+use super::files;
+use super::handler::{HttpRequestHandler, ProtocolVersion};
+use super::status::Status;
+use super::text::{escape_html, escape_log, repr};
+use crate::connection::{Connection, Timeouts};
+use crate::handler::print_error;
+
+/// The behaviour that all HTTP handlers extend: Python's `BaseHTTPRequestHandler`.
+///
+/// Answers every request 501. Call its methods where Python calls `super()`:
+/// `BaseHttpRequestHandler.end_headers(http)`.
+#[derive(Clone, Copy, Debug, Default)]
+#[doc(alias = "BaseHTTPRequestHandler")]
+pub struct BaseHttpRequestHandler;
+
+// Whatever calls another method here does so through `http.handler()`, the outermost handler, as
+// Python's calls go through `self`. Every method of the trait is overridden here: its default
+// would end up here again.
+impl HttpRequestHandler for BaseHttpRequestHandler {
+    fn do_get(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        http.handler().do_method(http)
+    }
+
+    fn do_head(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        http.handler().do_method(http)
+    }
+
+    fn do_post(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        http.handler().do_method(http)
+    }
+
+    fn do_put(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        http.handler().do_method(http)
+    }
+
+    fn do_patch(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        http.handler().do_method(http)
+    }
+
+    fn do_delete(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        http.handler().do_method(http)
+    }
+
+    fn do_options(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        http.handler().do_method(http)
+    }
+
+    fn do_method(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        let message = format!("Unsupported method ({})", repr(&http.command));
+        http.send_error_with(501, &message)
+    }
+
+    fn protocol_version(&self) -> ProtocolVersion {
+        ProtocolVersion::Http10
+    }
+
+    fn server_version(&self) -> &str {
+        "BaseHTTP/0.6"
+    }
+
+    fn sys_version(&self) -> &str {
+        concat!("socketserver/", env!("CARGO_PKG_VERSION"))
+    }
+
+    fn version_string(&self, http: &Exchange<'_>) -> String {
+        let handler = http.handler();
+        [handler.server_version(), " ", handler.sys_version()].concat()
+    }
+
+    fn error_message_format(&self) -> Cow<'_, str> {
+        Cow::Borrowed(ERROR_PAGE)
+    }
+
+    fn error_content_type(&self) -> &str {
+        "text/html;charset=utf-8"
+    }
+
+    fn send_error(
+        &self,
+        http: &mut Exchange<'_>,
+        code: Status,
+        message: Option<&str>,
+        explain: Option<&str>,
+    ) -> io::Result<()> {
+        let handler = http.handler();
+        let message = message.or(code.phrase()).unwrap_or("???");
+        let explain = explain.or(code.description()).unwrap_or("???");
+        handler.log_error(http, format_args!("code {code}, message {message}"));
+        http.begin_error(code, message)?;
+        if code.is_bodiless() {
+            return http.end_headers();
+        }
+        let page = handler
+            .error_message_format()
+            .replace("%(code)d", &code.to_string())
+            .replace("%(code)s", &code.to_string())
+            .replace("%(message)s", &escape_html(message))
+            .replace("%(explain)s", &escape_html(explain));
+        http.send_header("Content-Type", handler.error_content_type())?;
+        http.send_header("Content-Length", page.len())?;
+        http.end_headers()?;
+        http.wfile.write_all(page.as_bytes())
+    }
+
+    fn end_headers(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        http.complete_head()
+    }
+
+    fn handle_expect_100(&self, http: &mut Exchange<'_>) -> io::Result<bool> {
+        http.send_response_only(100)?;
+        http.end_headers()?;
+        Ok(true)
+    }
+
+    fn log_request(&self, http: &Exchange<'_>, code: Status, size: Option<u64>) {
+        let line = http.requestline();
+        match size {
+            Some(size) => http.log_message(format_args!("\"{line}\" {code} {size}")),
+            None => http.log_message(format_args!("\"{line}\" {code} -")),
+        }
+    }
+
+    fn log_error(&self, http: &Exchange<'_>, message: fmt::Arguments<'_>) {
+        http.log_message(message);
+    }
+
+    fn log_message(&self, http: &Exchange<'_>, message: fmt::Arguments<'_>) {
+        let message = escape_log(&message.to_string());
+        let (address, date) = (http.address_string(), date::log_now());
+        let line = format!("{address} - - [{date}] {message}\n");
+        // Standard error may be closed or its disk full; the request is answered all the same.
+        let _ = io::stderr().write_all(line.as_bytes());
+    }
+
+    fn address_string(&self, http: &Exchange<'_>) -> String {
+        http.client_address.ip().to_string()
+    }
+
+    fn translate_path(&self, _: &Exchange<'_>, path: &str) -> PathBuf {
+        files::translate_path(Path::new("."), path)
+    }
+
+    fn guess_type(&self, http: &Exchange<'_>, path: &Path) -> String {
+        files::guess_type(path, http.handler().extensions_map())
+    }
+
+    fn list_directory(&self, http: &mut Exchange<'_>, path: &Path) -> io::Result<()> {
+        files::list_directory(http, path)
+    }
+
+    fn index_pages(&self) -> &[&str] {
+        &["index.html", "index.htm"]
+    }
+
+    fn extensions_map(&self) -> &[(&str, &str)] {
+        &[
+            (".gz", "application/gzip"),
+            (".Z", "application/octet-stream"),
+            (".bz2", "application/x-bzip2"),
+            (".xz", "application/x-xz"),
+        ]
+    }
+
+    fn timeouts(&self) -> Timeouts {
+        Timeouts::default()
+    }
+
+    fn verify_request(&self, _: &Connection, _: SocketAddr) -> bool {
+        true
+    }
+
+    fn handle_error(&self, client_address: SocketAddr, error: &io::Error) {
+        print_error(client_address, error);
+    }
+
+    fn handle_timeout(&self) {}
+
+    fn service_actions(&self) {}
+}
+
+/// The error page of CPython 3.14, byte for byte.
+const ERROR_PAGE: &str = r#"<!DOCTYPE HTML>
+<html lang="en">
+    <head>
+        <meta charset="utf-8">
+        <style type="text/css">
+            :root {
+                color-scheme: light dark;
+            }
+        </style>
+        <title>Error response</title>
+    </head>
+    <body>
+        <h1>Error response</h1>
+        <p>Error code: %(code)d</p>
+        <p>Message: %(message)s.</p>
+        <p>Error code explanation: %(code)s - %(explain)s.</p>
+    </body>
+</html>
+"#;

@@ -1,0 +1,71 @@
+//! The time, as headers and as the log write it.
+
+use std::cell::RefCell;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use httpdate::fmt_http_date;
+use jiff::Zoned;
+
+/// The time as a header has it: `Thu, 02 Jan 2020 03:04:05 GMT` (RFC 9110 §5.6.7).
+///
+/// Times before 1970 and after 9999 are written as the nearest that can be.
+pub(crate) fn http_date(time: SystemTime) -> String {
+    let seconds = time
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
+    fmt_http_date(UNIX_EPOCH + Duration::from_secs(seconds.min(LAST_SECOND)))
+}
+
+/// Appends the present time as a header has it.
+pub(crate) fn push_now(bytes: &mut Vec<u8>) {
+    let second = present_second();
+    HEADER.with_borrow_mut(|(formatted, text)| {
+        if *formatted != second || text.is_empty() {
+            *text = fmt_http_date(UNIX_EPOCH + Duration::from_secs(second.min(LAST_SECOND)));
+            *formatted = second;
+        }
+        bytes.extend_from_slice(text.as_bytes());
+    });
+}
+
+/// The present local time as the log has it: `20/Nov/2026 16:08:03`.
+pub(crate) fn log_now() -> String {
+    let second = present_second();
+    LOG.with_borrow_mut(|(formatted, text)| {
+        if *formatted != second || text.is_empty() {
+            *text = Zoned::now().strftime("%d/%b/%Y %H:%M:%S").to_string();
+            *formatted = second;
+        }
+        text.clone()
+    })
+}
+
+fn present_second() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}
+
+thread_local! {
+    // Formatted once a second, not once a response.
+    static HEADER: RefCell<(u64, String)> = const { RefCell::new((0, String::new())) };
+    static LOG: RefCell<(u64, String)> = const { RefCell::new((0, String::new())) };
+}
+
+/// The last second of the year 9999.
+const LAST_SECOND: u64 = 253_402_300_799;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_drop_fractions_and_stay_in_range() {
+        let time = UNIX_EPOCH + Duration::from_millis(1_577_934_245_678);
+        assert_eq!(http_date(time), "Thu, 02 Jan 2020 03:04:05 GMT");
+        let before = UNIX_EPOCH - Duration::from_secs(9);
+        assert_eq!(http_date(before), "Thu, 01 Jan 1970 00:00:00 GMT");
+        let far = UNIX_EPOCH + Duration::from_secs(LAST_SECOND * 2);
+        assert_eq!(http_date(far), "Fri, 31 Dec 9999 23:59:59 GMT");
+    }
+}

@@ -1,0 +1,158 @@
+//! Files of a directory over HTTP: Python's `SimpleHTTPRequestHandler`.
+
+mod conditional;
+mod listing;
+mod mime;
+mod path;
+
+pub(crate) use listing::list_directory;
+pub(crate) use mime::guess_type;
+pub(crate) use path::translate_path;
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use nix::libc::{O_NOCTTY, O_NONBLOCK};
+
+use super::date;
+use super::exchange::Exchange;
+use super::handler::HttpRequestHandler;
+
+/// Serves the files below a directory to GET and HEAD requests.
+///
+/// Directories are answered with their index page or a listing, and redirected to where their
+/// name ends with a slash. `If-Modified-Since` is honoured. Symbolic links are followed wherever
+/// they lead, as in CPython. Only regular files are served: a pipe or a device is 404.
+///
+/// To change a part of it, extend it: see [`HttpRequestHandler`].
+#[derive(Clone, Debug)]
+#[doc(alias = "SimpleHTTPRequestHandler")]
+pub struct SimpleHttpRequestHandler {
+    directory: PathBuf,
+}
+
+impl SimpleHttpRequestHandler {
+    /// Serves the files below `directory`, which need not exist yet.
+    pub fn new(directory: impl Into<PathBuf>) -> Self {
+        Self {
+            directory: directory.into(),
+        }
+    }
+
+    /// The directory.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Answers with everything but the file's content: Python's `send_head`.
+    ///
+    /// Returns the opened file and its length where the content is to follow; `None` where the
+    /// response is complete: an error, a redirect, a listing, or "not modified".
+    ///
+    /// # Errors
+    ///
+    /// The connection is broken.
+    pub fn send_head(&self, http: &mut Exchange<'_>) -> io::Result<Option<(File, u64)>> {
+        let handler = http.handler();
+        let mut path = handler.translate_path(http, &http.path);
+        let mut found = fs::metadata(&path);
+        if found.as_ref().is_ok_and(fs::Metadata::is_dir) {
+            let target = path::without_query(&http.path);
+            if !path::ends_with_slash(target) {
+                return redirect_to_directory(http);
+            }
+            match index_page(&path, handler.index_pages()) {
+                Some((page, metadata)) => (path, found) = (page, Ok(metadata)),
+                None => return handler.list_directory(http, &path).map(|()| None),
+            }
+        }
+        // Looked at before it is opened: opening a pipe waits for its writer, and opening a
+        // device may do anything.
+        let is_file = found.is_ok_and(|metadata| metadata.is_file());
+        if !is_file || path.as_os_str().as_bytes().ends_with(b"/") {
+            return not_found(http);
+        }
+        let Ok((file, metadata)) = open(&path) else {
+            return not_found(http);
+        };
+        let modified = metadata.modified()?;
+        if conditional::is_unmodified(&http.headers, modified) {
+            http.send_response(304)?;
+            return http.end_headers().map(|()| None);
+        }
+        let length = metadata.len();
+        http.send_response(200)?;
+        http.send_header("Content-type", handler.guess_type(http, &path))?;
+        http.send_header("Content-Length", length)?;
+        http.send_header("Last-Modified", date::http_date(modified))?;
+        http.end_headers()?;
+        Ok(Some((file, length)))
+    }
+}
+
+/// Serves the current directory, as it is when the handler is made.
+impl Default for SimpleHttpRequestHandler {
+    fn default() -> Self {
+        Self::new(std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")))
+    }
+}
+
+impl HttpRequestHandler for SimpleHttpRequestHandler {
+    fn do_get(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        if let Some((file, length)) = self.send_head(http)? {
+            // A file that shrank meanwhile leaves the response short, and the connection is closed.
+            http.wfile.send_file(&file, 0, length)?;
+        }
+        Ok(())
+    }
+
+    fn do_head(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        self.send_head(http).map(drop)
+    }
+
+    fn server_version(&self) -> &str {
+        "SimpleHTTP/0.6"
+    }
+
+    fn translate_path(&self, _: &Exchange<'_>, path: &str) -> PathBuf {
+        translate_path(&self.directory, path)
+    }
+}
+
+fn not_found<T>(http: &mut Exchange<'_>) -> io::Result<Option<T>> {
+    http.send_error_with(404, "File not found").map(|()| None)
+}
+
+/// Sends the client to the same place with a slash at its end, which its relative links need.
+fn redirect_to_directory<T>(http: &mut Exchange<'_>) -> io::Result<Option<T>> {
+    let location = path::directory_location(&http.path);
+    http.send_response(301)?;
+    http.send_header("Location", location)?;
+    http.send_header("Content-Length", 0)?;
+    http.end_headers().map(|()| None)
+}
+
+fn index_page(directory: &Path, names: &[&str]) -> Option<(PathBuf, fs::Metadata)> {
+    names.iter().find_map(|name| {
+        let page = directory.join(name);
+        let metadata = fs::metadata(&page).ok().filter(fs::Metadata::is_file)?;
+        Some((page, metadata))
+    })
+}
+
+/// Opens a regular file; whatever may have taken its place since it was looked at is not waited for.
+fn open(path: &Path) -> io::Result<(File, fs::Metadata)> {
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(O_NONBLOCK | O_NOCTTY)
+        .open(path)?;
+    let metadata = file.metadata()?;
+    if metadata.is_file() {
+        Ok((file, metadata))
+    } else {
+        Err(io::Error::other("not a regular file"))
+    }
+}

@@ -1,0 +1,164 @@
+//! From a request's target to a path, and to the `Location` of a directory.
+
+use std::ffi::OsStr;
+use std::fmt::Write as _;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// The path below `root` that a target names, with a slash at its end where the target has one.
+///
+/// The query and the fragment are cut, escapes are decoded once, and `..` does not lead above the
+/// root. The host of an absolute target (`http://host/path`, RFC 9112 §3.2.2) is dropped.
+pub(crate) fn translate_path(root: &Path, target: &str) -> PathBuf {
+    let decoded = unquote(without_query(target));
+    let mut components: Vec<&[u8]> = Vec::new();
+    for component in decoded.split(|&byte| byte == b'/') {
+        match component {
+            b"" | b"." => {}
+            b".." => drop(components.pop()),
+            name => components.push(name),
+        }
+    }
+    let mut path = root.to_path_buf();
+    path.extend(components.iter().map(|name| OsStr::from_bytes(name)));
+    if decoded.ends_with(b"/") {
+        // Appends a slash, unless the root brought one.
+        path.push("");
+    }
+    path
+}
+
+/// The path in a target: without a scheme and host, query or fragment.
+pub(crate) fn without_query(target: &str) -> &str {
+    let (path, _) = split_target(target);
+    path
+}
+
+/// Tells whether a target's path ends with a slash, plain or escaped.
+pub(crate) fn ends_with_slash(path: &str) -> bool {
+    path.ends_with('/') || path.ends_with("%2f") || path.ends_with("%2F")
+}
+
+/// A target's path as readable text, escapes decoded.
+pub(crate) fn readable(target: &str) -> String {
+    String::from_utf8_lossy(&unquote(without_query(target))).into_owned()
+}
+
+/// Where the directory of this target is: the target with a slash at the end of its path.
+///
+/// Begins with exactly one slash and holds no backslash, blank or control character: in
+/// `//host/..` and `/\host/..` a browser would find another host.
+pub(crate) fn directory_location(target: &str) -> String {
+    let (path, rest) = split_target(target);
+    let mut location = String::from("/");
+    push_escaped(&mut location, path.trim_start_matches(['/', '\\']));
+    if !location.ends_with('/') {
+        location.push('/');
+    }
+    let (query, fragment) = rest.split_once('#').unwrap_or((rest, ""));
+    if query.len() > 1 {
+        push_escaped(&mut location, query);
+    }
+    if !fragment.is_empty() {
+        location.push('#');
+        push_escaped(&mut location, fragment);
+    }
+    location
+}
+
+/// Splits a target into its path and what follows: query and fragment, with their marks.
+fn split_target(target: &str) -> (&str, &str) {
+    let local = match target.split_once("://") {
+        Some((scheme, rest)) if is_http(scheme) => match rest.find(['/', '?', '#']) {
+            Some(end) => &rest[end..],
+            None => "/",
+        },
+        _ => target,
+    };
+    let end = local.find(['?', '#']).unwrap_or(local.len());
+    local.split_at(end)
+}
+
+fn is_http(scheme: &str) -> bool {
+    scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https")
+}
+
+/// Decodes escapes; what is no proper escape stays as it is.
+fn unquote(text: &str) -> Vec<u8> {
+    percent_encoding::percent_decode_str(text).collect()
+}
+
+fn push_escaped(location: &mut String, text: &str) {
+    for character in text.chars() {
+        match character {
+            '!'..='~' if !"\\\"<>^`{|}".contains(character) => location.push(character),
+            // A target's characters stand for its bytes, and U+0100 and beyond do not occur.
+            // Writing to a string does not fail.
+            _ => drop(write!(location, "%{:02X}", u32::from(character))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn translated(target: &str) -> String {
+        let path = translate_path(Path::new("/root"), target);
+        String::from_utf8_lossy(path.as_os_str().as_bytes()).into_owned()
+    }
+
+    #[test]
+    fn targets_stay_below_the_root() {
+        for (target, path) in [
+            ("/a.txt", "/root/a.txt"),
+            ("a.txt", "/root/a.txt"),
+            ("//a.txt", "/root/a.txt"),
+            ("/./a.txt?q#f", "/root/a.txt"),
+            ("/a#f?q", "/root/a"),
+            ("/x/../a.txt", "/root/a.txt"),
+            ("/../../etc/passwd", "/root/etc/passwd"),
+            ("/%2e%2e/%2e%2e%2fetc", "/root/etc"),
+            ("/sub//a/", "/root/sub/a/"),
+            ("/sub%2f", "/root/sub/"),
+            ("/", "/root/"),
+            ("", "/root"),
+            ("/q%3fb%23.txt", "/root/q?b#.txt"),
+            ("/a%00.txt", "/root/a\0.txt"),
+            ("/%zz%4", "/root/%zz%4"),
+            ("/a\\b;c+d", "/root/a\\b;c+d"),
+            ("http://h/a.txt?q", "/root/a.txt"),
+            ("HTTP://h", "/root/"),
+            ("ftp://h/a", "/root/ftp:/h/a"),
+        ] {
+            assert_eq!(translated(target), path, "{target}");
+        }
+    }
+
+    #[test]
+    fn escapes_name_any_byte() {
+        let path = translate_path(Path::new("/root"), "/%ff%C3%A9");
+        assert_eq!(path.as_os_str().as_bytes(), b"/root/\xff\xc3\xa9");
+    }
+
+    #[test]
+    fn a_location_names_this_server() {
+        for (target, location) in [
+            ("/sub?x=1&y=%20#f", "/sub/?x=1&y=%20#f"),
+            ("/sub?", "/sub/"),
+            ("/sub#", "/sub/"),
+            ("?", "/"),
+            ("sub", "/sub/"),
+            ("//evil.example/..%2fsub", "/evil.example/..%2fsub/"),
+            (
+                "/\\evil.example/%2e%2e%2fsub",
+                "/evil.example/%2e%2e%2fsub/",
+            ),
+            ("/\t/evil.example", "/%09/evil.example/"),
+            ("http://h//evil.example/..", "/evil.example/../"),
+            ("/a\\b\u{e9}?\"<>", "/a%5Cb%E9/?%22%3C%3E"),
+        ] {
+            assert_eq!(directory_location(target), location, "{target}");
+        }
+    }
+}

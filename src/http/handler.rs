@@ -1,0 +1,272 @@
+//! What an HTTP program overrides.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use super::base::BaseHttpRequestHandler;
+use super::exchange::Exchange;
+use super::status::Status;
+use crate::connection::{Connection, Timeouts};
+
+/// Answers HTTP requests: everything that a subclass of Python's `BaseHTTPRequestHandler` or
+/// `SimpleHTTPRequestHandler` overrides.
+///
+/// No method is required; without any, each request is answered 501. Methods receive the
+/// [`Exchange`], which holds what Python keeps in `self`: `self.send_response(200)` becomes
+/// `http.send_response(200)?`, `self.path` becomes `http.path`.
+///
+/// # Inheriting
+///
+/// What a method does when it is not overridden is up to [`base`](Self::base), Python's
+/// `class Handler(Base)`. It defaults to [`BaseHttpRequestHandler`]; a program that extends
+/// another handler names it there, inherits everything from it and calls it where Python says
+/// `super()`. Whichever method the inner handler calls in turn, the outermost override is found:
+///
+/// ```
+/// use std::io;
+/// use socketserver::http::{Exchange, HttpRequestHandler, SimpleHttpRequestHandler};
+///
+/// struct Cors {
+///     files: SimpleHttpRequestHandler,
+/// }
+///
+/// impl HttpRequestHandler for Cors {
+///     fn base(&self) -> &dyn HttpRequestHandler {
+///         &self.files
+///     }
+///
+///     fn end_headers(&self, http: &mut Exchange) -> io::Result<()> {
+///         http.send_header("Access-Control-Allow-Origin", "*")?;
+///         self.files.end_headers(http)
+///     }
+/// }
+/// ```
+///
+/// # Results
+///
+/// `?` in a handler means that the connection is broken; everything else deserves
+/// [`send_error`](Exchange::send_error). An error or a panic before the response has begun is answered 500.
+#[doc(alias = "BaseHTTPRequestHandler")]
+#[allow(unused_variables)]
+pub trait HttpRequestHandler: Send + Sync + 'static {
+    /// The handler that this one extends. Defaults to [`BaseHttpRequestHandler`].
+    fn base(&self) -> &dyn HttpRequestHandler {
+        &BaseHttpRequestHandler
+    }
+
+    /// Answers GET. Falls back to [`do_method`](Self::do_method), as each of these does.
+    ///
+    /// # Errors
+    ///
+    /// The connection is broken; so for all of these.
+    #[doc(alias = "do_GET")]
+    fn do_get(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        self.base().do_get(http)
+    }
+
+    /// Answers HEAD. A body that is written is dropped, so this may be `self.do_get(http)`.
+    #[doc(alias = "do_HEAD")]
+    fn do_head(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        self.base().do_head(http)
+    }
+
+    /// Answers POST.
+    #[doc(alias = "do_POST")]
+    fn do_post(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        self.base().do_post(http)
+    }
+
+    /// Answers PUT.
+    #[doc(alias = "do_PUT")]
+    fn do_put(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        self.base().do_put(http)
+    }
+
+    /// Answers PATCH.
+    #[doc(alias = "do_PATCH")]
+    fn do_patch(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        self.base().do_patch(http)
+    }
+
+    /// Answers DELETE.
+    #[doc(alias = "do_DELETE")]
+    fn do_delete(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        self.base().do_delete(http)
+    }
+
+    /// Answers OPTIONS.
+    #[doc(alias = "do_OPTIONS")]
+    fn do_options(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        self.base().do_options(http)
+    }
+
+    /// Answers every other method, and those above that are not overridden, with 501.
+    ///
+    /// For Python's `do_SPAM`, look at `http.command`, which is `"SPAM"`.
+    #[doc(alias = "do_SPAM")]
+    fn do_method(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        self.base().do_method(http)
+    }
+
+    /// The version in status lines, and the switch for connections that are kept.
+    ///
+    /// Defaults to HTTP/1.0, as in CPython: each connection serves one request. With
+    /// [`ProtocolVersion::Http11`] it is kept for more.
+    fn protocol_version(&self) -> ProtocolVersion {
+        self.base().protocol_version()
+    }
+
+    /// The server's name and version, first part of the `Server` header. Defaults to
+    /// `BaseHTTP/0.6`, as in CPython.
+    fn server_version(&self) -> &str {
+        self.base().server_version()
+    }
+
+    /// Second part of the `Server` header. Defaults to this crate's name and version.
+    fn sys_version(&self) -> &str {
+        self.base().sys_version()
+    }
+
+    /// The `Server` header: both versions with a blank between them.
+    fn version_string(&self, http: &Exchange<'_>) -> String {
+        self.base().version_string(http)
+    }
+
+    /// The page of [`send_error`](Exchange::send_error), with Python's placeholders `%(code)d`,
+    /// `%(message)s` and `%(explain)s`.
+    fn error_message_format(&self) -> Cow<'_, str> {
+        self.base().error_message_format()
+    }
+
+    /// The content type of that page. Defaults to `text/html;charset=utf-8`.
+    fn error_content_type(&self) -> &str {
+        self.base().error_content_type()
+    }
+
+    /// Answers with an error; see [`Exchange::send_error`]. Override it for pages of your own.
+    fn send_error(
+        &self,
+        http: &mut Exchange<'_>,
+        code: Status,
+        message: Option<&str>,
+        explain: Option<&str>,
+    ) -> io::Result<()> {
+        self.base().send_error(http, code, message, explain)
+    }
+
+    /// Ends a response's head. Override it to add a header to every response, errors included;
+    /// then call the base's.
+    fn end_headers(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        self.base().end_headers(http)
+    }
+
+    /// Answers a client that waits for leave to send its body, and tells whether to go on.
+    ///
+    /// Sends `100 Continue`. An override may answer with an error and return `false`.
+    fn handle_expect_100(&self, http: &mut Exchange<'_>) -> io::Result<bool> {
+        self.base().handle_expect_100(http)
+    }
+
+    /// Logs a response that is about to be sent; `size` is `None`, as in CPython, unless an
+    /// override knows better.
+    fn log_request(&self, http: &Exchange<'_>, code: Status, size: Option<u64>) {
+        self.base().log_request(http, code, size);
+    }
+
+    /// Logs what went wrong. Passes it on to [`log_message`](Self::log_message).
+    fn log_error(&self, http: &Exchange<'_>, message: fmt::Arguments<'_>) {
+        self.base().log_error(http, message);
+    }
+
+    /// Writes a line to the log, which is standard error. Override it with nothing to be quiet.
+    fn log_message(&self, http: &Exchange<'_>, message: fmt::Arguments<'_>) {
+        self.base().log_message(http, message);
+    }
+
+    /// The client's address as the log has it. Never looked up.
+    fn address_string(&self, http: &Exchange<'_>) -> String {
+        self.base().address_string(http)
+    }
+
+    /// The file that a request's target names; see
+    /// [`SimpleHttpRequestHandler`](super::SimpleHttpRequestHandler).
+    fn translate_path(&self, http: &Exchange<'_>, path: &str) -> PathBuf {
+        self.base().translate_path(http, path)
+    }
+
+    /// The content type of a file.
+    fn guess_type(&self, http: &Exchange<'_>, path: &Path) -> String {
+        self.base().guess_type(http, path)
+    }
+
+    /// Answers for a directory without an index page.
+    fn list_directory(&self, http: &mut Exchange<'_>, path: &Path) -> io::Result<()> {
+        self.base().list_directory(http, path)
+    }
+
+    /// Names of pages that stand for their directory. Defaults to `index.html` and `index.htm`.
+    fn index_pages(&self) -> &[&str] {
+        self.base().index_pages()
+    }
+
+    /// Content types by suffix, which come before all others. Defaults to Python's four for
+    /// compressed files.
+    fn extensions_map(&self) -> &[(&str, &str)] {
+        self.base().extensions_map()
+    }
+
+    /// How long a client may keep the server waiting.
+    #[doc(alias = "BaseHTTPRequestHandler.timeout")]
+    fn timeouts(&self) -> Timeouts {
+        self.base().timeouts()
+    }
+
+    /// Decides whether a connection is served; see
+    /// [`Handler::verify_request`](crate::Handler::verify_request).
+    fn verify_request(&self, connection: &Connection, client_address: SocketAddr) -> bool {
+        self.base().verify_request(connection, client_address)
+    }
+
+    /// Hears of a request that failed; see [`Handler::handle_error`](crate::Handler::handle_error).
+    fn handle_error(&self, client_address: SocketAddr, error: &io::Error) {
+        self.base().handle_error(client_address, error);
+    }
+
+    /// See [`Handler::handle_timeout`](crate::Handler::handle_timeout).
+    fn handle_timeout(&self) {
+        self.base().handle_timeout();
+    }
+
+    /// See [`Handler::service_actions`](crate::Handler::service_actions).
+    fn service_actions(&self) {
+        self.base().service_actions();
+    }
+}
+
+/// The HTTP version that a server speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ProtocolVersion {
+    /// A connection for each request.
+    Http10,
+    /// Connections are kept, bodies may be chunked.
+    Http11,
+}
+
+impl ProtocolVersion {
+    /// As in a status line: `HTTP/1.0` or `HTTP/1.1`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http10 => "HTTP/1.0",
+            Self::Http11 => "HTTP/1.1",
+        }
+    }
+}
+
+impl fmt::Display for ProtocolVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}

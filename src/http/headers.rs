@@ -1,0 +1,102 @@
+//! The header fields of a request.
+
+use std::fmt;
+use std::ops::Range;
+
+use super::text::push_latin1;
+
+/// A request's header fields, in the order and spelling in which they came.
+///
+/// Names are found whatever their case. Values are text of ISO 8859-1, as in Python, without
+/// the blanks around them.
+#[derive(Clone, Default)]
+#[doc(alias = "MessageClass")]
+#[doc(alias = "HTTPMessage")]
+pub struct Headers {
+    /// All names and values, one after the other.
+    text: String,
+    fields: Vec<Field>,
+}
+
+#[derive(Clone)]
+struct Field {
+    name: Range<u32>,
+    value: Range<u32>,
+}
+
+impl Headers {
+    pub(crate) fn with_capacity(fields: usize, bytes: usize) -> Self {
+        Self {
+            text: String::with_capacity(bytes),
+            fields: Vec::with_capacity(fields),
+        }
+    }
+
+    /// Adds a field. A head is far below 4 GiB, so that its positions fit.
+    pub(crate) fn push(&mut self, name: &str, value: &[u8]) {
+        let name = self.append(name.as_bytes());
+        let value = self.append(value);
+        self.fields.push(Field { name, value });
+    }
+
+    /// The first value of that name: Python's `headers.get(name)` and `headers[name]`.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.iter()
+            .find(|(other, _)| other.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+    }
+
+    /// All values of that name, in order.
+    pub fn get_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.iter()
+            .filter(move |(other, _)| other.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+    }
+
+    /// Tells whether a field of that name came: Python's `name in headers`.
+    pub fn contains(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    /// All fields, in order: Python's `headers.items()`.
+    #[doc(alias = "items")]
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.fields
+            .iter()
+            .map(|field| (self.slice(&field.name), self.slice(&field.value)))
+    }
+
+    /// How many fields there are, repeated ones included.
+    pub fn len(&self) -> usize {
+        self.fields.len()
+    }
+
+    /// Tells whether there are none, as in every HTTP/0.9 request.
+    pub fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> Range<u32> {
+        let start = self.text.len() as u32;
+        push_latin1(&mut self.text, bytes);
+        start..self.text.len() as u32
+    }
+
+    fn slice(&self, range: &Range<u32>) -> &str {
+        &self.text[range.start as usize..range.end as usize]
+    }
+}
+
+impl fmt::Debug for Headers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+/// As a message has them: `Name: value` lines.
+impl fmt::Display for Headers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.iter()
+            .try_for_each(|(name, value)| writeln!(f, "{name}: {value}"))
+    }
+}

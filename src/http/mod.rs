@@ -1,0 +1,24 @@
+//! HTTP on top of the servers: Python's `http.server`.
+
+mod base;
+mod date;
+mod exchange;
+mod files;
+mod framing;
+mod handler;
+mod headers;
+mod parse;
+mod request_body;
+mod response_body;
+mod serve;
+mod status;
+mod text;
+
+pub use base::BaseHttpRequestHandler;
+pub use exchange::Exchange;
+pub use files::SimpleHttpRequestHandler;
+pub use handler::{HttpRequestHandler, ProtocolVersion};
+pub use headers::Headers;
+pub use request_body::RequestBody;
+pub use response_body::ResponseBody;
+pub use status::Status;

@@ -1,0 +1,286 @@
+//! Bytes in, a request's head or a refusal out. Knows no socket.
+
+use memchr::{memchr, memchr_iter, memrchr};
+
+use super::headers::Headers;
+use super::status::Status;
+use super::text::{latin1, repr};
+
+/// What the bytes received so far amount to.
+#[derive(Debug)]
+pub(crate) enum Parsed {
+    /// The beginning of a head.
+    Incomplete,
+    /// A whole head, and how many bytes it took.
+    Complete(Box<Head>, usize),
+    /// No request that may be served. The request line is empty where it was too long.
+    Refused(Refusal, String),
+}
+
+/// A request's head.
+#[derive(Debug)]
+pub(crate) struct Head {
+    pub(crate) requestline: String,
+    pub(crate) command: String,
+    pub(crate) path: String,
+    /// As the client wrote it.
+    pub(crate) request_version: String,
+    pub(crate) version: (u64, u64),
+    pub(crate) headers: Headers,
+}
+
+/// Why a request is not served.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) status: Status,
+    pub(crate) message: String,
+    /// Where the status itself does not explain enough.
+    pub(crate) explain: Option<&'static str>,
+}
+
+impl Refusal {
+    pub(crate) fn new(status: u16, message: impl Into<String>) -> Self {
+        Self {
+            status: status.into(),
+            message: message.into(),
+            explain: None,
+        }
+    }
+
+    fn explained(status: u16, message: &str, explain: &'static str) -> Self {
+        Self {
+            status: status.into(),
+            message: message.into(),
+            explain: Some(explain),
+        }
+    }
+}
+
+/// Looks for a request's head at the start of `bytes`, of which the first `searched` were looked
+/// at before.
+///
+/// Limits are CPython's: lines of 65,536 bytes, fewer than 100 header fields; and a total.
+pub(crate) fn parse(bytes: &[u8], searched: usize) -> Parsed {
+    let Some(line_end) = memchr(b'\n', bytes) else {
+        return if bytes.len() > LINE_LIMIT {
+            too_long()
+        } else {
+            Parsed::Incomplete
+        };
+    };
+    if line_end + 1 > LINE_LIMIT {
+        return too_long();
+    }
+    let head_end = find_head_end(bytes, line_end, searched);
+    // The request line is judged as soon as it is there, so that what is no HTTP at all need
+    // not be waited for, and then again with the headers.
+    if head_end.is_none() && searched > line_end {
+        return unfinished(bytes, line_end);
+    }
+    let requestline = trim_line_end(&bytes[..line_end]);
+    let mut head = match request_line(requestline) {
+        Ok(head) => head,
+        Err(refusal) => return Parsed::Refused(refusal, latin1(requestline)),
+    };
+    if head.version == HTTP_0_9 {
+        // No headers follow; 3.14 answers at once, too.
+        return Parsed::Complete(Box::new(head), line_end + 1);
+    }
+    let Some(head_end) = head_end else {
+        return unfinished(bytes, line_end);
+    };
+    match header_fields(&bytes[line_end + 1..head_end], head.version) {
+        Ok(headers) => {
+            head.headers = headers;
+            Parsed::Complete(Box::new(head), head_end)
+        }
+        Err(refusal) => Parsed::Refused(refusal, head.requestline),
+    }
+}
+
+/// How many bytes at the start are empty lines, which a server skips before a request
+/// (RFC 9112 §2.2).
+pub(crate) fn leading_blank(bytes: &[u8]) -> usize {
+    let mut count = 0;
+    loop {
+        match &bytes[count..] {
+            [b'\r', b'\n', ..] => count += 2,
+            [b'\n', ..] => count += 1,
+            _ => return count,
+        }
+    }
+}
+
+/// The position behind the empty line that ends a head.
+fn find_head_end(bytes: &[u8], line_end: usize, searched: usize) -> Option<usize> {
+    // The end may have been cut: step back far enough to see a whole LF CR LF.
+    let from = searched.saturating_sub(3).max(line_end);
+    memchr_iter(b'\n', &bytes[from..]).find_map(|position| match &bytes[from + position + 1..] {
+        [b'\n', ..] => Some(from + position + 2),
+        [b'\r', b'\n', ..] => Some(from + position + 3),
+        _ => None,
+    })
+}
+
+/// A head of which more must come, unless it is too large already.
+fn unfinished(bytes: &[u8], line_end: usize) -> Parsed {
+    let last_line = memrchr(b'\n', bytes).unwrap_or(0);
+    let refusal = if bytes.len() - last_line > LINE_LIMIT {
+        line_too_long()
+    } else if bytes.len() > HEAD_LIMIT {
+        head_too_large()
+    } else {
+        return Parsed::Incomplete;
+    };
+    Parsed::Refused(refusal, latin1(trim_line_end(&bytes[..line_end])))
+}
+
+/// Reads a request line by CPython's rules, in their order.
+fn request_line(line: &[u8]) -> Result<Head, Refusal> {
+    if line.iter().any(|&byte| byte == b'\r' || byte == 0) {
+        return Err(Refusal::new(
+            400,
+            format!("Bad request syntax ({})", repr(&latin1(line))),
+        ));
+    }
+    let mut words = line
+        .split(|byte| b" \t\x0b\x0c".contains(byte))
+        .filter(|word| !word.is_empty());
+    let (command, path) = (words.next(), words.next());
+    let (third, last) = (words.next(), words.next_back());
+    let mut head = Head {
+        requestline: latin1(line),
+        command: latin1(command.unwrap_or_default()),
+        path: latin1(path.unwrap_or_default()),
+        request_version: "HTTP/0.9".into(),
+        version: HTTP_0_9,
+        headers: Headers::default(),
+    };
+    if let Some(word) = last.or(third) {
+        head.version = http_version(word).ok_or_else(|| {
+            Refusal::new(
+                400,
+                format!("Bad request version ({})", repr(&latin1(word))),
+            )
+        })?;
+        head.request_version = latin1(word);
+        if head.version >= (2, 0) {
+            let number = head.request_version.trim_start_matches("HTTP/");
+            return Err(Refusal::new(
+                505,
+                format!("Invalid HTTP version ({number})"),
+            ));
+        }
+    }
+    if path.is_none() || last.is_some() {
+        return Err(Refusal::new(
+            400,
+            format!("Bad request syntax ({})", repr(&head.requestline)),
+        ));
+    }
+    if third.is_none() && head.command != "GET" {
+        return Err(Refusal::new(
+            400,
+            format!("Bad HTTP/0.9 request type ({})", repr(&head.command)),
+        ));
+    }
+    if head.path.starts_with("//") {
+        // A browser would take what follows for a host (CVE-2021-28861).
+        head.path = format!("/{}", head.path.trim_start_matches('/'));
+    }
+    Ok(head)
+}
+
+/// Reads `HTTP/x.y`: digits only, at most ten on each side.
+fn http_version(word: &[u8]) -> Option<(u64, u64)> {
+    let (major, minor) = str::from_utf8(word)
+        .ok()?
+        .strip_prefix("HTTP/")?
+        .split_once('.')?;
+    let number = |digits: &str| {
+        let plain =
+            (1..=10).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+        if plain { digits.parse().ok() } else { None }
+    };
+    Some((number(major)?, number(minor)?))
+}
+
+/// Reads header fields up to and with the empty line.
+fn header_fields(bytes: &[u8], version: (u64, u64)) -> Result<Headers, Refusal> {
+    let mut start = 0;
+    let mut lines = 0;
+    for end in memchr_iter(b'\n', bytes) {
+        if end + 1 - start > LINE_LIMIT {
+            return Err(line_too_long());
+        }
+        (start, lines) = (end + 1, lines + 1);
+    }
+    if lines > MOST_LINES {
+        return Err(Refusal::explained(
+            431,
+            "Too many headers",
+            "got more than 100 headers",
+        ));
+    }
+    if bytes.len() > HEAD_LIMIT {
+        return Err(head_too_large());
+    }
+    let mut fields = [httparse::EMPTY_HEADER; MOST_LINES];
+    let fields = match httparse::parse_headers(bytes, &mut fields) {
+        Ok(httparse::Status::Complete((_, fields))) => fields,
+        Ok(httparse::Status::Partial) => return Err(Refusal::new(400, "Bad header syntax")),
+        Err(error) => return Err(Refusal::new(400, format!("Bad header syntax ({error})"))),
+    };
+    let mut headers = Headers::with_capacity(fields.len(), bytes.len());
+    for field in fields {
+        headers.push(field.name, field.value);
+    }
+    check_host(&headers, version)?;
+    Ok(headers)
+}
+
+/// A request of HTTP/1.1 names its host, once (RFC 9112 §3.2).
+fn check_host(headers: &Headers, version: (u64, u64)) -> Result<(), Refusal> {
+    let mut hosts = headers.get_all("Host");
+    let (first, second) = (hosts.next(), hosts.next());
+    match first {
+        None if version >= (1, 1) => Err(Refusal::new(400, "Missing Host header")),
+        Some(_) if second.is_some() => Err(Refusal::new(400, "Several Host headers")),
+        Some(host) if host.contains([' ', '\t', '/', '?', '#', '@', '\\', ',']) => Err(
+            Refusal::new(400, format!("Bad Host header ({})", repr(host))),
+        ),
+        _ => Ok(()),
+    }
+}
+
+fn trim_line_end(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+fn too_long() -> Parsed {
+    let status = Status::from(414);
+    let message = status.phrase().unwrap_or_default();
+    Parsed::Refused(Refusal::new(414, message), String::new())
+}
+
+fn line_too_long() -> Refusal {
+    let explain = "got more than 65536 bytes when reading header line";
+    Refusal::explained(431, "Line too long", explain)
+}
+
+fn head_too_large() -> Refusal {
+    let explain = "got more than 262144 bytes when reading headers";
+    Refusal::explained(431, "Headers too large", explain)
+}
+
+/// The version of a request without one.
+pub(crate) const HTTP_0_9: (u64, u64) = (0, 9);
+
+/// Bytes of a line, its end included. CPython's limit.
+const LINE_LIMIT: usize = 65_536;
+
+/// Lines of header fields and the empty one. CPython's limit.
+const MOST_LINES: usize = 100;
+
+/// Bytes of a whole head; CPython's other limits alone allow 6.5 MB.
+const HEAD_LIMIT: usize = 262_144;

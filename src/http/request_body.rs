@@ -1,0 +1,226 @@
+//! The body of a request, as the handler reads it.
+
+use std::io::{self, BufRead, Read};
+use std::time::Duration;
+
+use super::framing::{BodyLength, chunk_size};
+use crate::connection::Rfile;
+
+/// What the client sent after its request's head: `http.rfile`.
+///
+/// Ends where the body ends: a handler that reads to the end does not take the next request for
+/// a part of this one, and does not wait for what will never come. A chunked body is decoded;
+/// its trailers are read and dropped.
+#[derive(Debug)]
+#[doc(alias = "BaseHTTPRequestHandler.rfile")]
+pub struct RequestBody {
+    input: Rfile,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// So many bytes are to come.
+    Length(u64),
+    /// A chunk's size comes next, after the end of the chunk before it.
+    ChunkSize {
+        first: bool,
+    },
+    /// So many bytes of a chunk are to come.
+    Chunk(u64),
+    /// Whatever comes belongs to the handler.
+    Unbounded,
+    Ended,
+    /// The client's framing cannot be followed any further.
+    Broken,
+}
+
+impl RequestBody {
+    pub(crate) fn new(input: Rfile, length: BodyLength) -> Self {
+        let state = match length {
+            BodyLength::Known(0) => State::Ended,
+            BodyLength::Known(length) => State::Length(length),
+            BodyLength::Chunked => State::ChunkSize { first: true },
+        };
+        Self { input, state }
+    }
+
+    /// Limits a single wait for the client; see [`Rfile::set_timeout`].
+    pub fn set_timeout(&mut self, limit: Option<Duration>) {
+        self.input.set_timeout(limit);
+    }
+
+    /// Tells whether the whole body has been read.
+    pub fn is_ended(&self) -> bool {
+        self.state == State::Ended
+    }
+
+    /// Tells whether the client sent what is no body.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.state == State::Broken
+    }
+
+    /// Reads and drops what the handler left, within bounds; false when some is left still.
+    pub(crate) fn drain(&mut self) -> bool {
+        if self.is_ended() {
+            return true;
+        }
+        self.input.set_timeout(Some(DRAIN_WAIT));
+        let mut dropped = 0;
+        while dropped < DRAIN_BYTES {
+            match self.fill_buf().map(<[u8]>::len) {
+                Ok(0) => return self.is_ended(),
+                Ok(count) => {
+                    self.consume(count);
+                    dropped += count;
+                }
+                Err(_) => return false,
+            }
+        }
+        false
+    }
+
+    /// The connection's reading end, for good.
+    pub(crate) fn take(&mut self) -> Rfile {
+        self.state = State::Ended;
+        self.input.detach()
+    }
+
+    /// Hands everything that comes to the handler, as after a switch of protocols.
+    pub(crate) fn unbind(&mut self) {
+        self.state = State::Unbounded;
+    }
+
+    /// Reads the lines between chunks; `Ok(None)` at the end of the body.
+    fn next_chunk(&mut self, first: bool) -> io::Result<Option<u64>> {
+        if !first && !self.read_line()?.is_empty() {
+            return Err(malformed("a chunk is longer than its size"));
+        }
+        let line = self.read_line()?;
+        let size = chunk_size(&line).ok_or_else(|| malformed("a chunk has no proper size"))?;
+        if size > 0 {
+            return Ok(Some(size));
+        }
+        let mut trailers = 0;
+        loop {
+            let line = self.read_line()?;
+            trailers += line.len();
+            if line.is_empty() {
+                return Ok(None);
+            }
+            if trailers > TRAILER_BYTES {
+                return Err(malformed("the trailers are too long"));
+            }
+        }
+    }
+
+    /// Reads up to CR LF, which alone ends a line here.
+    fn read_line(&mut self) -> io::Result<Vec<u8>> {
+        let mut line = Vec::new();
+        Read::take(&mut self.input, CHUNK_LINE_BYTES).read_until(b'\n', &mut line)?;
+        if !line.ends_with(b"\n") {
+            return Err(if line.len() as u64 == CHUNK_LINE_BYTES {
+                malformed("a line between chunks is too long")
+            } else {
+                truncated()
+            });
+        }
+        line.pop();
+        if line.pop() != Some(b'\r') || line.contains(&b'\r') {
+            return Err(malformed("a line between chunks does not end with CR LF"));
+        }
+        Ok(line)
+    }
+
+    /// Moves on to where bytes of the body are, or to its end.
+    fn advance(&mut self) -> io::Result<()> {
+        if let State::ChunkSize { first } = self.state {
+            self.state = State::Broken;
+            self.state = self.next_chunk(first)?.map_or(State::Ended, State::Chunk);
+        }
+        Ok(())
+    }
+
+    /// Bytes that may be read in one go.
+    fn left(&self) -> io::Result<u64> {
+        match self.state {
+            State::Length(left) | State::Chunk(left) => Ok(left),
+            State::Unbounded => Ok(u64::MAX),
+            State::Ended => Ok(0),
+            State::ChunkSize { .. } | State::Broken => Err(malformed("the body is malformed")),
+        }
+    }
+
+    fn took(&mut self, count: usize) {
+        let count = count as u64;
+        self.state = match self.state {
+            State::Length(left) if left <= count => State::Ended,
+            State::Length(left) => State::Length(left - count),
+            State::Chunk(left) if left <= count => State::ChunkSize { first: false },
+            State::Chunk(left) => State::Chunk(left - count),
+            other => other,
+        };
+    }
+}
+
+impl Read for RequestBody {
+    fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
+        self.advance()?;
+        let left = usize::try_from(self.left()?).unwrap_or(usize::MAX);
+        let wanted = target.len().min(left);
+        if wanted == 0 {
+            return Ok(0);
+        }
+        let count = self.input.read(&mut target[..wanted])?;
+        if count == 0 && self.state != State::Unbounded {
+            self.state = State::Broken;
+            return Err(truncated());
+        }
+        self.took(count);
+        Ok(count)
+    }
+}
+
+impl BufRead for RequestBody {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.advance()?;
+        let left = usize::try_from(self.left()?).unwrap_or(usize::MAX);
+        if left == 0 {
+            return Ok(&[]);
+        }
+        let unbounded = self.state == State::Unbounded;
+        let available = self.input.fill_buf()?;
+        if available.is_empty() && !unbounded {
+            self.state = State::Broken;
+            return Err(truncated());
+        }
+        Ok(&available[..available.len().min(left)])
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.input.consume(count);
+        self.took(count);
+    }
+}
+
+fn malformed(what: &str) -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        format!("malformed request body: {what}"),
+    )
+}
+
+fn truncated() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::UnexpectedEof,
+        "the client ended before its request's body did",
+    )
+}
+
+/// A chunk's size with its extensions, or a trailer.
+const CHUNK_LINE_BYTES: u64 = 8 * 1024;
+const TRAILER_BYTES: usize = 64 * 1024;
+
+/// What a handler may leave unread without costing the connection, and how long to wait for it.
+const DRAIN_BYTES: usize = 256 * 1024;
+const DRAIN_WAIT: Duration = Duration::from_secs(1);

@@ -1,0 +1,325 @@
+//! The response as it goes out: head, framing and body.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::time::Duration;
+
+use super::framing::plain_number;
+use super::status::Status;
+use crate::connection::Wfile;
+
+/// What the client receives as the response's body: `http.wfile`.
+///
+/// Not buffered: each write goes out at once, the first one together with the head. Without a
+/// `Content-Length` the body is sent chunked to a client that speaks HTTP/1.1, and ended by closing
+/// for others. What is written in answer to HEAD, or with a status that has no body, is dropped.
+#[derive(Debug)]
+#[doc(alias = "BaseHTTPRequestHandler.wfile")]
+pub struct ResponseBody {
+    output: Wfile,
+    stage: Stage,
+    /// Header lines under construction; kept until the first byte leaves.
+    head: Vec<u8>,
+    /// How the body ends; settled by `end_head`.
+    framing: Framing,
+    declared: Declared,
+    status: Status,
+    /// The client speaks HTTP/0.9: no head at all.
+    headless: bool,
+    /// The client asked for the head only.
+    head_only: bool,
+    /// The client understands the chunked coding.
+    may_chunk: bool,
+    must_close: bool,
+    written: u64,
+}
+
+/// How far the response is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Nothing was said yet.
+    Start,
+    /// Between the status line and `end_headers`.
+    Head,
+    Body,
+    /// Finished, or none of our business any more.
+    Done,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Framing {
+    /// Whatever is written is dropped.
+    None,
+    /// So many bytes may still be written.
+    Length(u64),
+    Chunked,
+    /// The end of the connection ends the body, or the handler frames it.
+    Raw,
+}
+
+/// What the handler's headers say of the body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Declared {
+    Nothing,
+    Length(u64),
+    Coding,
+}
+
+impl ResponseBody {
+    pub(crate) fn new(output: Wfile, headless: bool, head_only: bool, may_chunk: bool) -> Self {
+        Self {
+            output,
+            stage: Stage::Start,
+            head: Vec::with_capacity(HEAD_BYTES),
+            framing: Framing::None,
+            declared: Declared::Nothing,
+            status: Status::from(200),
+            headless,
+            head_only,
+            may_chunk,
+            must_close: false,
+            written: 0,
+        }
+    }
+
+    /// Limits a single wait for the client; see [`Wfile::set_timeout`].
+    pub fn set_timeout(&mut self, limit: Option<Duration>) {
+        self.output.set_timeout(limit);
+    }
+
+    /// Sends `count` bytes of `file` from `offset` on, through the kernel where it can; returns how many.
+    ///
+    /// # Errors
+    ///
+    /// As [`Wfile::send_file`], and as a [`write`](Write::write) of as many bytes.
+    pub fn send_file(&mut self, file: &File, offset: u64, count: u64) -> io::Result<u64> {
+        if count <= SMALL_FILE || !matches!(self.framing, Framing::Length(_) | Framing::Raw) {
+            return self.copy_file(file, offset, count);
+        }
+        self.admit(count)?;
+        let sent = self.output.send_file(file, offset, count)?;
+        self.wrote(sent);
+        Ok(sent)
+    }
+
+    pub(crate) fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    /// The status line that was begun last.
+    pub(crate) fn status(&self) -> Status {
+        self.status
+    }
+
+    /// Tells whether nothing has left yet, so that another response can take this one's place.
+    pub(crate) fn is_recallable(&self) -> bool {
+        match self.stage {
+            Stage::Start | Stage::Head => true,
+            Stage::Body => !self.headless && self.written == 0 && self.output.is_holding(),
+            Stage::Done => false,
+        }
+    }
+
+    /// Forgets a response that has not left.
+    pub(crate) fn recall(&mut self) {
+        self.output.recall();
+        self.head.clear();
+        self.declared = Declared::Nothing;
+        self.framing = Framing::None;
+        self.must_close = false;
+        self.stage = Stage::Start;
+    }
+
+    /// Tells whether the end of the connection must end the response.
+    pub(crate) fn must_close(&self) -> bool {
+        self.must_close
+    }
+
+    /// The head under construction, to append a status line or a header line to.
+    pub(crate) fn head(&mut self) -> &mut Vec<u8> {
+        &mut self.head
+    }
+
+    pub(crate) fn begin(&mut self, status: Status) {
+        self.status = status;
+        self.stage = Stage::Head;
+    }
+
+    /// Notes what a header line says of the body.
+    pub(crate) fn declare(&mut self, name: &str, value: &str) -> io::Result<()> {
+        if name.eq_ignore_ascii_case("Content-Length") {
+            let length = plain_number(value).ok_or_else(|| {
+                misuse(format!(
+                    "send_header: Content-Length is no number: {value:?}"
+                ))
+            })?;
+            self.declared = Declared::Length(length);
+        } else if name.eq_ignore_ascii_case("Transfer-Encoding") {
+            self.declared = Declared::Coding;
+        }
+        Ok(())
+    }
+
+    /// Ends the head, which leaves with the first bytes of the body; or, for an interim response, at once.
+    pub(crate) fn end_head(&mut self) -> io::Result<()> {
+        let framing_line: &[u8] = match self.declared {
+            _ if self.status.is_bodiless() || self.head_only => {
+                self.framing = if self.status.code() == 101 {
+                    Framing::Raw
+                } else {
+                    Framing::None
+                };
+                b""
+            }
+            Declared::Length(length) => {
+                self.framing = Framing::Length(length);
+                b""
+            }
+            Declared::Coding => {
+                self.framing = Framing::Raw;
+                b""
+            }
+            Declared::Nothing if self.may_chunk => {
+                self.framing = Framing::Chunked;
+                b"Transfer-Encoding: chunked\r\n"
+            }
+            Declared::Nothing => {
+                self.framing = Framing::Raw;
+                self.must_close = true;
+                b""
+            }
+        };
+        if !self.headless {
+            self.output.hold(&self.head);
+            self.output.hold(framing_line);
+            self.output.hold(b"\r\n");
+        }
+        if self.status.is_interim() {
+            self.recall_stage();
+            return self.output.flush();
+        }
+        self.stage = Stage::Body;
+        Ok(())
+    }
+
+    /// Sends what is still held back and ends the body.
+    ///
+    /// # Errors
+    ///
+    /// The client is gone. A body shorter than declared is none: the connection must close then.
+    pub(crate) fn finish(&mut self) -> io::Result<()> {
+        self.stage = Stage::Done;
+        match self.framing {
+            Framing::Chunked if self.written == 0 && self.output.is_holding() => {
+                // Nothing was written, and the length of that is known.
+                self.output.recall();
+                self.output.hold(&self.head);
+                self.output.hold(b"Content-Length: 0\r\n\r\n");
+                self.output.flush()
+            }
+            Framing::Chunked => self.output.write_pieces(b"0\r\n\r\n", b""),
+            Framing::Length(left) => {
+                self.must_close |= left > 0;
+                self.output.flush()
+            }
+            Framing::None | Framing::Raw => self.output.flush(),
+        }
+    }
+
+    /// The connection's writing end, for good, with everything held back sent.
+    pub(crate) fn take(&mut self) -> io::Result<Wfile> {
+        self.stage = Stage::Done;
+        self.output.flush()?;
+        Ok(self.output.detach())
+    }
+
+    /// After an interim response the final one begins afresh.
+    fn recall_stage(&mut self) {
+        self.head.clear();
+        self.stage = Stage::Start;
+    }
+
+    /// Checks that so many bytes may be written.
+    fn admit(&mut self, count: u64) -> io::Result<()> {
+        match (self.stage, self.framing) {
+            (Stage::Start, _) if !self.headless => {
+                Err(misuse("wfile: write before send_response and end_headers"))
+            }
+            (Stage::Head, _) => Err(misuse("wfile: write before end_headers")),
+            (Stage::Done, _) => Err(misuse("wfile: write after the response has ended")),
+            (_, Framing::Length(left)) if count > left => {
+                self.must_close = true;
+                Err(misuse(format!(
+                    "wfile: {count} bytes, but {left} are left of Content-Length"
+                )))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn wrote(&mut self, count: u64) {
+        self.written += count;
+        if let Framing::Length(left) = &mut self.framing {
+            *left -= count;
+        }
+    }
+
+    fn copy_file(&mut self, file: &File, offset: u64, count: u64) -> io::Result<u64> {
+        use std::os::unix::fs::FileExt;
+
+        let mut buffer = vec![0; usize::try_from(count.min(COPY_BYTES)).unwrap_or(0)];
+        let mut sent = 0;
+        while sent < count {
+            let wanted = usize::try_from(count - sent)
+                .unwrap_or(usize::MAX)
+                .min(buffer.len());
+            let read = file.read_at(&mut buffer[..wanted], offset + sent)?;
+            if read == 0 {
+                break;
+            }
+            self.write_all(&buffer[..read])?;
+            sent += read as u64;
+        }
+        Ok(sent)
+    }
+}
+
+impl Write for ResponseBody {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.admit(bytes.len() as u64)?;
+        if bytes.is_empty() {
+            return Ok(0);
+        }
+        match self.framing {
+            Framing::None if !self.headless => {}
+            Framing::Chunked => {
+                self.output
+                    .hold(format!("{:x}\r\n", bytes.len()).as_bytes());
+                self.output.write_pieces(bytes, b"\r\n")?;
+            }
+            Framing::None | Framing::Length(_) | Framing::Raw => self.output.write_all(bytes)?,
+        }
+        self.wrote(bytes.len() as u64);
+        Ok(bytes.len())
+    }
+
+    /// Sends the head if that is still held back.
+    fn flush(&mut self) -> io::Result<()> {
+        match self.stage {
+            Stage::Body => self.output.flush(),
+            Stage::Start | Stage::Head | Stage::Done => Ok(()),
+        }
+    }
+}
+
+/// A call that the protocol does not allow, by a handler.
+pub(crate) fn misuse(what: impl Into<String>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, what.into())
+}
+
+/// Bytes of most heads.
+const HEAD_BYTES: usize = 256;
+
+/// Files up to this size are read into memory and leave with their head in one call.
+const SMALL_FILE: u64 = 32 * 1024;
+const COPY_BYTES: u64 = 64 * 1024;

@@ -1,0 +1,254 @@
+//! From a connection to exchanges: reads requests, calls the handler, sees each to its end.
+
+use std::io::{self, BufRead};
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use super::exchange::Exchange;
+use super::framing::{BodyLength, body_length};
+use super::handler::{HttpRequestHandler, ProtocolVersion};
+use super::headers::Headers;
+use super::parse::{Head, Parsed, Refusal, leading_blank, parse};
+use super::response_body::Stage;
+use super::text::latin1;
+use crate::connection::{Connection, Timeouts};
+use crate::handler::Handler;
+
+/// HTTP on top of a stream: each call serves one request, and gives the connection back for
+/// the next.
+impl<T: HttpRequestHandler> Handler for T {
+    fn handle(&self, connection: Connection) -> io::Result<()> {
+        serve(self, connection)
+    }
+
+    fn verify_request(&self, connection: &Connection, client_address: SocketAddr) -> bool {
+        HttpRequestHandler::verify_request(self, connection, client_address)
+    }
+
+    fn handle_error(&self, client_address: SocketAddr, error: &io::Error) {
+        HttpRequestHandler::handle_error(self, client_address, error);
+    }
+
+    fn handle_timeout(&self) {
+        HttpRequestHandler::handle_timeout(self);
+    }
+
+    fn service_actions(&self) {
+        HttpRequestHandler::service_actions(self);
+    }
+
+    fn timeouts(&self) -> Timeouts {
+        HttpRequestHandler::timeouts(self)
+    }
+
+    fn client_speaks_first(&self) -> bool {
+        true
+    }
+}
+
+fn serve(handler: &dyn HttpRequestHandler, mut connection: Connection) -> io::Result<()> {
+    match read_head(&mut connection)? {
+        Received::Head(head) => match body_length(&head.headers, head.version) {
+            Ok(body) => exchange(handler, connection, *head, body),
+            Err(refusal) => refuse(handler, connection, refusal, *head),
+        },
+        Received::Refused(refusal, requestline) => {
+            refuse(handler, connection, refusal, headless(requestline))
+        }
+        Received::Nothing => connection.park(),
+        Received::Part => connection.park_for_more(),
+        Received::End => Ok(()),
+    }
+}
+
+/// What a client has sent so far.
+enum Received {
+    Head(Box<Head>),
+    Refused(Refusal, String),
+    Nothing,
+    /// The beginning of a request.
+    Part,
+    /// No request, and there will be none.
+    End,
+}
+
+/// Reads as much of a request's head as has arrived.
+fn read_head(connection: &mut Connection) -> io::Result<Received> {
+    let rfile = &mut connection.rfile;
+    loop {
+        let blank = leading_blank(rfile.unread());
+        rfile.consume(blank);
+        if rfile.unread().len() > rfile.searched() {
+            match parse(rfile.unread(), rfile.searched()) {
+                Parsed::Complete(head, length) => {
+                    rfile.consume(length);
+                    return Ok(Received::Head(head));
+                }
+                Parsed::Refused(refusal, line) => return Ok(Received::Refused(refusal, line)),
+                Parsed::Incomplete => rfile.mark_searched(),
+            }
+        }
+        let begun = !rfile.unread().is_empty();
+        match rfile.receive() {
+            Ok(0) if begun => return Ok(refused(rfile.unread(), 400, "Request ended early")),
+            Ok(0) => return Ok(Received::End),
+            Ok(_) => {}
+            Err(error) => {
+                return match error.kind() {
+                    io::ErrorKind::WouldBlock if begun => Ok(Received::Part),
+                    io::ErrorKind::WouldBlock => Ok(Received::Nothing),
+                    io::ErrorKind::TimedOut if begun => {
+                        Ok(refused(rfile.unread(), 408, "Request Timeout"))
+                    }
+                    io::ErrorKind::TimedOut => Ok(Received::End),
+                    _ => Err(error),
+                };
+            }
+        }
+    }
+}
+
+/// A refusal of what there is of a request.
+fn refused(bytes: &[u8], status: u16, message: &str) -> Received {
+    let line = bytes
+        .split(|&byte| byte == b'\n')
+        .next()
+        .unwrap_or_default();
+    let line = latin1(line.strip_suffix(b"\r").unwrap_or(line));
+    Received::Refused(Refusal::new(status, message), line)
+}
+
+/// The head of a request that could not be read.
+fn headless(requestline: String) -> Head {
+    Head {
+        requestline,
+        command: String::new(),
+        path: String::new(),
+        request_version: "HTTP/1.0".into(),
+        version: (1, 0),
+        headers: Headers::default(),
+    }
+}
+
+/// Answers a request that is not served, so that the client can read why.
+fn refuse(
+    handler: &dyn HttpRequestHandler,
+    connection: Connection,
+    refusal: Refusal,
+    head: Head,
+) -> io::Result<()> {
+    let mut http = Exchange::new(handler, connection, head, BodyLength::Known(0));
+    let Refusal {
+        status,
+        message,
+        explain,
+    } = refusal;
+    handler.send_error(&mut http, status, Some(&message), explain)?;
+    finish_response(&mut http)?;
+    http.take_over()?.lingering_close()
+}
+
+/// Serves a request.
+fn exchange(
+    handler: &dyn HttpRequestHandler,
+    connection: Connection,
+    head: Head,
+    body: BodyLength,
+) -> io::Result<()> {
+    let version = head.version;
+    let mut http = Exchange::new(handler, connection, head, body);
+    let handled = catch_unwind(AssertUnwindSafe(|| {
+        dispatch(handler, &mut http, version)?;
+        finish_response(&mut http)
+    }));
+    if !matches!(handled, Ok(Ok(()))) && !http.is_taken_over() {
+        apologise(&mut http);
+        // The response, whatever became of it, is the last one; the failure is reported either way.
+        let closed = http.take_over().and_then(Connection::lingering_close);
+        return handled
+            .unwrap_or_else(|panic| resume_unwind(panic))
+            .and(closed);
+    }
+    handled.unwrap_or_else(|panic| resume_unwind(panic))?;
+    if http.is_taken_over() {
+        Ok(())
+    } else {
+        go_on(http)
+    }
+}
+
+fn dispatch(
+    handler: &dyn HttpRequestHandler,
+    http: &mut Exchange<'_>,
+    version: (u64, u64),
+) -> io::Result<()> {
+    let expects = version >= (1, 1)
+        && handler.protocol_version() == ProtocolVersion::Http11
+        && http
+            .headers
+            .get("Expect")
+            .is_some_and(|value| value.eq_ignore_ascii_case("100-continue"));
+    if expects && !handler.handle_expect_100(http)? {
+        // The body was declined; nobody knows whether it comes all the same.
+        http.close_connection = true;
+        return Ok(());
+    }
+    match http.command.as_str() {
+        "GET" => handler.do_get(http),
+        "HEAD" => handler.do_head(http),
+        "POST" => handler.do_post(http),
+        "PUT" => handler.do_put(http),
+        "PATCH" => handler.do_patch(http),
+        "DELETE" => handler.do_delete(http),
+        "OPTIONS" => handler.do_options(http),
+        _ => handler.do_method(http),
+    }
+}
+
+/// Completes what the handler left unfinished.
+fn finish_response(http: &mut Exchange<'_>) -> io::Result<()> {
+    if http.is_taken_over() {
+        return Ok(());
+    }
+    match http.wfile.stage() {
+        Stage::Start => {
+            http.log_error(format_args!("the handler sent no response"));
+            http.send_error(500)?;
+        }
+        Stage::Head => http.end_headers()?,
+        Stage::Body | Stage::Done => {}
+    }
+    http.wfile.finish()?;
+    http.close_connection |= http.wfile.must_close();
+    Ok(())
+}
+
+/// Answers 500 for a handler that failed, or 400 for a body that cannot be read, where no response has left yet.
+fn apologise(http: &mut Exchange<'_>) {
+    http.close_connection = true;
+    if !http.wfile.is_recallable() {
+        return;
+    }
+    let code = if http.rfile.is_broken() { 400 } else { 500 };
+    let answered = catch_unwind(AssertUnwindSafe(|| {
+        http.send_error(code).and_then(|()| http.wfile.finish())
+    }));
+    if !matches!(answered, Ok(Ok(()))) {
+        log::debug!("{} could not be told of an error", http.client_address);
+    }
+}
+
+/// Closes the connection, or gives it back for another request.
+fn go_on(mut http: Exchange<'_>) -> io::Result<()> {
+    let closes = http.close_connection;
+    let drained = closes || http.rfile.drain();
+    let body_ended = http.rfile.is_ended();
+    let connection = http.take_over()?;
+    if !closes && drained {
+        connection.park()
+    } else if body_ended && connection.rfile.unread().is_empty() {
+        Ok(())
+    } else {
+        connection.lingering_close()
+    }
+}

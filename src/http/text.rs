@@ -1,0 +1,134 @@
+//! Python's ways of writing text: ISO 8859-1, `repr`, and the escapes of its log and its pages.
+
+use std::fmt::Write as _;
+
+/// Appends bytes as the characters U+0000 to U+00FF.
+pub(crate) fn push_latin1(text: &mut String, bytes: &[u8]) {
+    match str::from_utf8(bytes) {
+        Ok(ascii) if ascii.is_ascii() => text.push_str(ascii),
+        _ => text.extend(bytes.iter().map(|&byte| char::from(byte))),
+    }
+}
+
+/// Bytes as the characters U+0000 to U+00FF.
+pub(crate) fn latin1(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    push_latin1(&mut text, bytes);
+    text
+}
+
+/// Appends text as ISO 8859-1; false, and nothing appended, where a character is beyond it.
+pub(crate) fn encode_latin1(text: &str, bytes: &mut Vec<u8>) -> bool {
+    if text.is_ascii() {
+        bytes.extend_from_slice(text.as_bytes());
+        return true;
+    }
+    if !text
+        .chars()
+        .all(|character| u8::try_from(character).is_ok())
+    {
+        return false;
+    }
+    bytes.extend(
+        text.chars()
+            .filter_map(|character| u8::try_from(character).ok()),
+    );
+    true
+}
+
+/// A text as Python's `repr` writes it, cut where it would fill pages and logs.
+pub(crate) fn repr(text: &str) -> String {
+    let quote = if text.contains('\'') && !text.contains('"') {
+        '"'
+    } else {
+        '\''
+    };
+    let mut written = String::with_capacity(text.len() + 2);
+    written.push(quote);
+    for (count, character) in text.chars().enumerate() {
+        if count == LONGEST_QUOTE {
+            written.push_str("...");
+            break;
+        }
+        match character {
+            '\\' => written.push_str("\\\\"),
+            '\n' => written.push_str("\\n"),
+            '\r' => written.push_str("\\r"),
+            '\t' => written.push_str("\\t"),
+            _ if character == quote => written.extend(['\\', quote]),
+            _ if is_unprintable(character) => push_hex(&mut written, character),
+            _ => written.push(character),
+        }
+    }
+    written.push(quote);
+    written
+}
+
+/// A log message without characters that could steer a terminal, as CPython escapes them.
+pub(crate) fn escape_log(message: &str) -> String {
+    let mut escaped = String::with_capacity(message.len());
+    for character in message.chars() {
+        match character {
+            '\\' => escaped.push_str("\\\\"),
+            '\0'..='\x1f' | '\x7f'..='\u{9f}' => push_hex(&mut escaped, character),
+            _ => escaped.push(character),
+        }
+    }
+    escaped
+}
+
+/// Text for a page: Python's `html.escape(text, quote=False)`.
+pub(crate) fn escape_html(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            _ => escaped.push(character),
+        }
+    }
+    escaped
+}
+
+fn push_hex(text: &mut String, character: char) {
+    // Writing to a string does not fail.
+    let _ = write!(text, "\\x{:02x}", u32::from(character));
+}
+
+/// Of the characters up to U+00FF, those that `repr` escapes.
+fn is_unprintable(character: char) -> bool {
+    matches!(character, '\0'..='\x1f' | '\x7f'..='\u{a0}' | '\u{ad}')
+}
+
+/// Characters of a request that an error message quotes.
+const LONGEST_QUOTE: usize = 200;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repr_quotes_as_python_does() {
+        assert_eq!(repr("POST"), "'POST'");
+        assert_eq!(repr("it's"), "\"it's\"");
+        assert_eq!(repr("<b>'x'\""), r#"'<b>\'x\'"'"#);
+        assert_eq!(repr("\u{16}\u{3}\\\n\u{ad}é"), r"'\x16\x03\\\n\xadé'");
+        assert_eq!(repr(&"x".repeat(300)).len(), 205);
+    }
+
+    #[test]
+    fn the_log_gets_no_control_characters() {
+        assert_eq!(escape_log("GET /\x1b[31m\\x"), r"GET /\x1b[31m\\x");
+        assert_eq!(escape_log("\u{85}\u{a0}\x7f"), "\\x85\u{a0}\\x7f");
+    }
+
+    #[test]
+    fn latin1_goes_both_ways() {
+        assert_eq!(latin1(b"\xe9\x80a"), "\u{e9}\u{80}a");
+        let mut bytes = Vec::new();
+        assert!(encode_latin1("é\u{80}a", &mut bytes));
+        assert_eq!(bytes, b"\xe9\x80a");
+        assert!(!encode_latin1("☃", &mut bytes));
+    }
+}
