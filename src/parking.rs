@@ -97,12 +97,7 @@ impl Parking {
         let mut slots = self.slots();
         let entry = slots.vacant_entry();
         let (parking, key) = (Arc::clone(self), entry.key());
-        let slot = Arc::new(Slot {
-            parking,
-            key,
-            socket,
-            state: Mutex::default(),
-        });
+        let slot = Arc::new(Slot { parking, key, socket, state: Mutex::default() });
         entry.insert(Arc::clone(&slot));
         slot
     }
@@ -110,10 +105,7 @@ impl Parking {
     /// The slots that the poller reported.
     pub(crate) fn find(&self, keys: &mut Vec<usize>, found: &mut Vec<Arc<Slot>>) {
         let slots = self.slots();
-        found.extend(
-            keys.drain(..)
-                .filter_map(|key| slots.get(key).map(Arc::clone)),
-        );
+        found.extend(keys.drain(..).filter_map(|key| slots.get(key).map(Arc::clone)));
     }
 
     /// The keys of slots whose connections came back with something to read.
@@ -180,8 +172,7 @@ impl Parking {
         if let Some(deadline) = nearest {
             // Deadlines that lie close together are looked at together.
             let deadline = deadline.max(now + SWEEP_SPACING);
-            self.next_sweep
-                .fetch_min(self.millis(deadline), Ordering::SeqCst);
+            self.next_sweep.fetch_min(self.millis(deadline), Ordering::SeqCst);
         }
     }
 
@@ -213,10 +204,7 @@ impl Parking {
 
     /// Every slot.
     pub(crate) fn all(&self) -> Vec<Arc<Slot>> {
-        self.slots()
-            .iter()
-            .map(|(_, slot)| Arc::clone(slot))
-            .collect()
+        self.slots().iter().map(|(_, slot)| Arc::clone(slot)).collect()
     }
 
     fn slots(&self) -> MutexGuard<'_, Slab<Arc<Slot>>> {
@@ -238,8 +226,8 @@ impl Parking {
 
     /// Rounded up, so that a sweep at that time finds the deadline passed.
     fn millis(&self, instant: Instant) -> u64 {
-        let nanos = instant.saturating_duration_since(self.epoch).as_nanos();
-        u64::try_from(nanos.div_ceil(1_000_000)).unwrap_or(NEVER - 1)
+        let since = instant.saturating_duration_since(self.epoch);
+        since.as_secs() * 1000 + u64::from(since.subsec_nanos().div_ceil(1_000_000))
     }
 }
 
@@ -276,10 +264,7 @@ impl Slot {
                 }
                 None
             }
-            Some(_) => {
-                drop(state);
-                self.take()
-            }
+            Some(_) => self.take_locked(&mut state).map(|parked| parked.connection),
             None => {
                 // Inline connections stay registered while they are out. One that was taken over
                 // would be reported for ever.
@@ -292,10 +277,7 @@ impl Slot {
     /// Takes the connection out if it waits for a request and for nothing else.
     pub(crate) fn take_idle(&self) -> Option<Connection> {
         let state = self.state();
-        let idle = state
-            .parked
-            .as_ref()
-            .is_some_and(|parked| parked.until == Until::Readable);
+        let idle = state.parked.as_ref().is_some_and(|parked| parked.until == Until::Readable);
         drop(state);
         if idle { self.take() } else { None }
     }
@@ -456,11 +438,14 @@ impl Slot {
     }
 
     fn take_parked(&self) -> Option<Parked> {
-        let mut state = self.state();
+        self.take_locked(&mut self.state())
+    }
+
+    fn take_locked(&self, state: &mut State) -> Option<Parked> {
         let parked = state.parked.take()?;
         if self.parking.placement == Placement::Away {
             // epoll reports a socket for as long as any process holds it; a child will.
-            self.forget(&mut state);
+            self.forget(state);
         }
         Some(parked)
     }
@@ -550,18 +535,11 @@ impl Parked {
             Until::Drained => Some(DRAIN_LIMIT),
         };
         let deadline = limit.and_then(|limit| head_since.unwrap_or(since).checked_add(limit));
-        Self {
-            connection,
-            until,
-            since,
-            deadline,
-            patience: DRAIN_BYTES,
-        }
+        Self { connection, until, since, deadline, patience: DRAIN_BYTES }
     }
 
     fn left(&self) -> Option<Duration> {
-        self.deadline
-            .map(|deadline| deadline.saturating_duration_since(Instant::now()))
+        self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
     }
 
     /// Throws away what a refused client still sends; false when it is time to close.

@@ -52,12 +52,7 @@ pub(crate) struct Turn {
 impl Reactor {
     /// A reactor for this listener.
     pub(crate) fn new(parking: Arc<Parking>, listener: &impl AsFd) -> io::Result<Self> {
-        sys::watch(
-            &parking.poller,
-            listener.as_fd(),
-            Event::readable(LISTENER),
-            PollMode::Level,
-        )?;
+        sys::watch(&parking.poller, listener.as_fd(), Event::readable(LISTENER), PollMode::Level)?;
         Ok(Self {
             parking,
             ready: VecDeque::new(),
@@ -74,12 +69,7 @@ impl Reactor {
     /// Watches a strategy's descriptor.
     pub(crate) fn watch_strategy(&self, descriptor: BorrowedFd<'_>) -> io::Result<()> {
         let poller = &self.parking.poller;
-        sys::watch(
-            poller,
-            descriptor,
-            Event::readable(STRATEGY),
-            PollMode::Level,
-        )
+        sys::watch(poller, descriptor, Event::readable(STRATEGY), PollMode::Level)
     }
 
     /// Stops watching a strategy's descriptor.
@@ -157,10 +147,7 @@ impl Reactor {
         self.listen(listener, false)?;
         self.parking.watch_ends(true);
         // Counted after the watch began, so that no end goes unnoticed in between.
-        self.rest = Some(Rest {
-            until: Instant::now() + self.backoff,
-            open: self.parking.open(),
-        });
+        self.rest = Some(Rest { until: Instant::now() + self.backoff, open: self.parking.open() });
         self.backoff = (self.backoff * 2).min(LONGEST_REST);
         Ok(())
     }
@@ -172,14 +159,8 @@ impl Reactor {
 
     /// Starts or stops hearing of clients that wait to be accepted.
     pub(crate) fn listen(&self, listener: &impl AsFd, listen: bool) -> io::Result<()> {
-        let interest = if listen {
-            Event::readable(LISTENER)
-        } else {
-            Event::none(LISTENER)
-        };
-        self.parking
-            .poller
-            .modify_with_mode(listener.as_fd(), interest, PollMode::Level)
+        let interest = if listen { Event::readable(LISTENER) } else { Event::none(LISTENER) };
+        self.parking.poller.modify_with_mode(listener.as_fd(), interest, PollMode::Level)
     }
 
     /// Takes out whoever has something to read or has run out of time.
@@ -200,9 +181,7 @@ impl Reactor {
     }
 
     fn rest_left(&self) -> Option<Duration> {
-        self.rest
-            .as_ref()
-            .map(|rest| rest.until.saturating_duration_since(Instant::now()))
+        self.rest.as_ref().map(|rest| rest.until.saturating_duration_since(Instant::now()))
     }
 
     fn rest_is_over(&self) -> bool {
@@ -268,18 +247,13 @@ impl Signals {
     fn new() -> io::Result<Self> {
         let (reader, writer) = UnixStream::pair()?;
         reader.set_nonblocking(true)?;
-        Ok(Self {
-            reader,
-            writer,
-            registered: Vec::new(),
-        })
+        Ok(Self { reader, writer, registered: Vec::new() })
     }
 
     fn register(&mut self, numbers: &[i32]) -> io::Result<()> {
         for &number in numbers {
             let writer = self.writer.try_clone()?;
-            self.registered
-                .push(signal_hook::low_level::pipe::register(number, writer)?);
+            self.registered.push(signal_hook::low_level::pipe::register(number, writer)?);
         }
         Ok(())
     }

@@ -263,9 +263,7 @@ impl<T: Transport, C: Concurrency, H: Handler> Server<T, C, H> {
 
     fn activate(&mut self) -> io::Result<()> {
         self.strategy.server_activate()?;
-        self.strategy
-            .wake_up()
-            .map_or(Ok(()), |wake_up| self.reactor.watch_strategy(wake_up))
+        self.strategy.wake_up().map_or(Ok(()), |wake_up| self.reactor.watch_strategy(wake_up))
     }
 
     fn deactivate(&self) {
@@ -314,7 +312,7 @@ impl<T: Transport, C: Concurrency, H: Handler> Server<T, C, H> {
                 Err(error) => match AcceptError::of(&error) {
                     AcceptError::Nobody => break,
                     AcceptError::Client => {
-                        log::debug!("a client left before it was accepted: {error}")
+                        log::debug!("a client left before it was accepted: {error}");
                     }
                     AcceptError::Exhausted if self.shed(1) > 0 => {}
                     AcceptError::Exhausted => {
@@ -363,11 +361,7 @@ impl<T: Transport, C: Concurrency, H: Handler> Server<T, C, H> {
             };
             let address = connection.client_address;
             let core = Arc::clone(&self.core);
-            let visit = Visit {
-                core,
-                slot,
-                connection: Some(connection),
-            };
+            let visit = Visit { core, slot, connection: Some(connection) };
             if let Err(error) = self.strategy.process_request(Job::new(Box::new(visit))) {
                 self.core.report(address, &error);
             }
@@ -389,10 +383,7 @@ impl<T: Transport, C: Concurrency, H: Handler> Server<T, C, H> {
         self.dispatch(usize::MAX);
         while (parking.open() > 0 || self.reactor.has_ready()) && Instant::now() < deadline {
             let left = deadline.saturating_duration_since(Instant::now());
-            let wanted = self
-                .strategy
-                .service_actions()
-                .map_or(left, |wanted| wanted.min(left));
+            let wanted = self.strategy.service_actions().map_or(left, |wanted| wanted.min(left));
             match self.reactor.wait(&self.transport, Some(wanted)) {
                 Ok(turn) if turn.signals > 0 => deadline = Instant::now(),
                 Ok(_) => {}
@@ -470,9 +461,8 @@ impl<T: Transport, C: Concurrency, H: Handler> fmt::Debug for Server<T, C, H> {
 impl<H: Handler> Core<H> {
     fn verify(&self, connection: &Connection) -> bool {
         let address = connection.client_address;
-        let verified = catch_unwind(AssertUnwindSafe(|| {
-            self.handler.verify_request(connection, address)
-        }));
+        let verified =
+            catch_unwind(AssertUnwindSafe(|| self.handler.verify_request(connection, address)));
         verified.unwrap_or_else(|panic| {
             self.report(address, &panicked(&*panic));
             false
@@ -494,9 +484,7 @@ impl<H: Handler> Core<H> {
 
     fn report(&self, address: SocketAddr, error: &io::Error) {
         // A panic here is printed by the panic hook; there is nobody else to tell.
-        let _ = catch_unwind(AssertUnwindSafe(|| {
-            self.handler.handle_error(address, error)
-        }));
+        let _ = catch_unwind(AssertUnwindSafe(|| self.handler.handle_error(address, error)));
     }
 }
 

@@ -22,13 +22,7 @@ struct Inner {
 
 impl ServerInfo {
     pub(crate) fn new(address: SocketAddr, shutdown: ShutdownHandle) -> Self {
-        Self {
-            inner: Arc::new(Inner {
-                address,
-                name: name_of(address),
-                shutdown,
-            }),
-        }
+        Self { inner: Arc::new(Inner { address, name: name_of(address), shutdown }) }
     }
 
     /// The address the server listens on, with the real port where 0 was asked for.
@@ -61,11 +55,6 @@ impl ServerInfo {
 }
 
 fn name_of(address: SocketAddr) -> String {
-    let host = if address.ip().is_unspecified() {
-        nix::unistd::gethostname().ok()
-    } else {
-        None
-    };
-    host.and_then(|name| name.into_string().ok())
-        .unwrap_or_else(|| address.ip().to_string())
+    let host = if address.ip().is_unspecified() { nix::unistd::gethostname().ok() } else { None };
+    host.and_then(|name| name.into_string().ok()).unwrap_or_else(|| address.ip().to_string())
 }

@@ -21,12 +21,7 @@ struct Stop {
 
 impl ShutdownHandle {
     pub(crate) fn new(poller: Arc<Poller>) -> Self {
-        Self {
-            stop: Arc::new(Stop {
-                requested: AtomicBool::new(false),
-                poller,
-            }),
-        }
+        Self { stop: Arc::new(Stop { requested: AtomicBool::new(false), poller }) }
     }
 
     /// Asks the server to stop and returns at once.
@@ -56,8 +51,6 @@ impl ShutdownHandle {
 
 impl fmt::Debug for ShutdownHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ShutdownHandle")
-            .field("requested", &self.is_shutdown_requested())
-            .finish()
+        f.debug_struct("ShutdownHandle").field("requested", &self.is_shutdown_requested()).finish()
     }
 }

@@ -73,12 +73,7 @@ pub(crate) fn passive_addresses(port: u16) -> Vec<SocketAddr> {
     // SAFETY: `service` ends in NUL, `hints` is initialised, `list` receives a list that is freed
     // below.
     if unsafe {
-        libc::getaddrinfo(
-            std::ptr::null(),
-            service.as_ptr(),
-            &raw const hints,
-            &raw mut list,
-        )
+        libc::getaddrinfo(std::ptr::null(), service.as_ptr(), &raw const hints, &raw mut list)
     } != 0
     {
         return Vec::new();

@@ -173,11 +173,7 @@ impl Concurrency for Forking {
 
 impl Drop for Forking {
     fn drop(&mut self) {
-        let flags = if self.block_on_close {
-            None
-        } else {
-            Some(WaitPidFlag::WNOHANG)
-        };
+        let flags = if self.block_on_close { None } else { Some(WaitPidFlag::WNOHANG) };
         while !self.children.is_empty() {
             self.collect_children(flags);
             if flags.is_some() {
@@ -199,10 +195,7 @@ impl ChildSignal {
         let (reader, writer) = UnixStream::pair()?;
         reader.set_nonblocking(true)?;
         let registration = signal_hook::low_level::pipe::register(Signal::SIGCHLD as i32, writer)?;
-        Ok(Self {
-            reader,
-            registration,
-        })
+        Ok(Self { reader, registration })
     }
 
     /// Tells whether a child ended since the last call.
@@ -217,10 +210,7 @@ impl ChildSignal {
         let mut descriptors = [PollFd::new(self.reader.as_fd(), PollFlags::POLLIN)];
         let limit = limit + Duration::from_micros(999);
         // An interrupted or failed wait is followed by a look at the children all the same.
-        let _ = poll(
-            &mut descriptors,
-            PollTimeout::try_from(limit).unwrap_or(PollTimeout::MAX),
-        );
+        let _ = poll(&mut descriptors, PollTimeout::try_from(limit).unwrap_or(PollTimeout::MAX));
         self.came();
     }
 }
@@ -237,9 +227,7 @@ impl Drop for ChildSignal {
 fn running_threads() -> Option<u64> {
     use std::os::unix::fs::MetadataExt;
 
-    std::fs::metadata("/proc/self/task")
-        .ok()
-        .map(|task| task.nlink().saturating_sub(2))
+    std::fs::metadata("/proc/self/task").ok().map(|task| task.nlink().saturating_sub(2))
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -78,11 +78,7 @@ impl Default for Timeouts {
 impl Timeouts {
     /// The same limit for every wait, Python's `timeout` attribute.
     pub fn all(limit: Duration) -> Self {
-        Self {
-            head: Some(limit),
-            idle: Some(limit),
-            stall: Some(limit),
-        }
+        Self { head: Some(limit), idle: Some(limit), stall: Some(limit) }
     }
 }
 

@@ -30,15 +30,7 @@ pub struct Rfile {
 impl Rfile {
     pub(super) fn new(socket: Arc<Socket>, stall: Option<Duration>) -> Self {
         let buffer = Vec::new();
-        Self {
-            socket,
-            stall,
-            expired: false,
-            buffer,
-            start: 0,
-            end: 0,
-            searched: 0,
-        }
+        Self { socket, stall, expired: false, buffer, start: 0, end: 0, searched: 0 }
     }
 
     /// Limits a single wait for the client; `None` waits for ever.
@@ -181,9 +173,7 @@ impl Drop for Rfile {
 
 impl fmt::Debug for Rfile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rfile")
-            .field("unread", &self.unread().len())
-            .finish_non_exhaustive()
+        f.debug_struct("Rfile").field("unread", &self.unread().len()).finish_non_exhaustive()
     }
 }
 

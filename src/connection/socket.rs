@@ -30,10 +30,7 @@ pub(crate) enum Direction {
 
 impl Socket {
     pub(crate) fn new(stream: TcpStream) -> Self {
-        Self {
-            stream,
-            unsent: Mutex::new(Vec::new()),
-        }
+        Self { stream, unsent: Mutex::new(Vec::new()) }
     }
 
     /// Reads what is there: `Ok(0)` at the end, `WouldBlock` when nothing has arrived.
@@ -88,6 +85,26 @@ impl Socket {
         while !bytes.is_empty() {
             match self.send(bytes) {
                 Ok(sent) => bytes = &bytes[sent..],
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.wait(Direction::Write, limit)?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes all of several pieces, in as few system calls as the kernel allows.
+    pub(crate) fn send_all_vectored(
+        &self,
+        mut pieces: &mut [IoSlice<'_>],
+        limit: Option<Duration>,
+    ) -> io::Result<()> {
+        // Drops empty pieces at the front.
+        IoSlice::advance_slices(&mut pieces, 0);
+        while !pieces.is_empty() {
+            match self.send_vectored(pieces) {
+                Ok(sent) => IoSlice::advance_slices(&mut pieces, sent),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.wait(Direction::Write, limit)?;
                 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{self, IoSlice, Write};
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use super::socket::{Direction, Socket};
@@ -43,14 +43,19 @@ impl Wfile {
         send_file(self, file, offset, count)
     }
 
-    /// Keeps bytes back until the next write, or until the connection is read from.
-    pub(crate) fn hold(&mut self, bytes: &[u8]) {
-        self.socket.unsent().extend_from_slice(bytes);
+    /// Storage for a head, to be given back by `hold`.
+    pub(crate) fn lend(&self) -> Vec<u8> {
+        std::mem::take(&mut *self.socket.unsent())
     }
 
-    /// Takes back what was held, if none of it has left.
-    pub(crate) fn recall(&mut self) {
-        self.socket.unsent().clear();
+    /// Keeps a head back until the next write, or until the connection is read from.
+    pub(crate) fn hold(&mut self, head: Vec<u8>) {
+        *self.socket.unsent() = head;
+    }
+
+    /// Takes back what was held; empty where it has left.
+    pub(crate) fn recall(&mut self) -> Vec<u8> {
+        self.lend()
     }
 
     /// Another writing end of the same connection.
@@ -63,48 +68,40 @@ impl Wfile {
         !self.socket.unsent().is_empty()
     }
 
-    /// Sends what is held back, `first` and `second`, in one system call where the kernel takes all.
-    pub(crate) fn write_pieces(&mut self, first: &[u8], second: &[u8]) -> io::Result<()> {
-        let mut unsent = self.socket.unsent();
-        if unsent.len() + first.len() + second.len() <= SMALL {
+    /// Sends what is held back and the pieces, in one system call where the kernel takes all.
+    pub(crate) fn write_pieces<const N: usize>(&self, pieces: [&[u8]; N]) -> io::Result<()> {
+        self.write_after(self.socket.unsent(), pieces)
+    }
+
+    fn write_after<const N: usize>(
+        &self,
+        mut unsent: MutexGuard<'_, Vec<u8>>,
+        pieces: [&[u8]; N],
+    ) -> io::Result<()> {
+        let sent = if pieces.iter().map(|piece| piece.len()).sum::<usize>() <= SMALL {
             // Copying this little costs less than a vectored call.
-            unsent.extend_from_slice(first);
-            unsent.extend_from_slice(second);
-            let sent = self.socket.send_all(&unsent, self.stall);
-            unsent.clear();
-            return sent;
-        }
-        let mut pieces = [
-            IoSlice::new(&unsent),
-            IoSlice::new(first),
-            IoSlice::new(second),
-        ];
-        let mut pieces = &mut pieces[..];
-        IoSlice::advance_slices(&mut pieces, 0);
-        let mut sent = Ok(());
-        while !pieces.is_empty() && sent.is_ok() {
-            sent = match self.socket.send_vectored(pieces) {
-                Ok(count) => {
-                    IoSlice::advance_slices(&mut pieces, count);
-                    Ok(())
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.socket.wait(Direction::Write, self.stall)
-                }
-                Err(error) => Err(error),
-            };
-        }
+            pieces.iter().for_each(|piece| unsent.extend_from_slice(piece));
+            self.socket.send_all(&unsent, self.stall)
+        } else {
+            let mut slices = vec![IoSlice::new(&unsent)];
+            slices.extend(pieces.map(IoSlice::new));
+            self.socket.send_all_vectored(&mut slices, self.stall)
+        };
         unsent.clear();
+        // An idle connection should not hold what one response needed.
+        unsent.shrink_to(KEPT);
         sent
     }
 }
 
 impl Write for Wfile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.is_holding() {
-            self.write_pieces(bytes, b"")?;
+        let unsent = self.socket.unsent();
+        if !unsent.is_empty() {
+            self.write_after(unsent, [bytes])?;
             return Ok(bytes.len());
         }
+        drop(unsent);
         loop {
             match self.socket.send(bytes) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -122,9 +119,7 @@ impl Write for Wfile {
 
 impl fmt::Debug for Wfile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Wfile")
-            .field("holding", &self.is_holding())
-            .finish_non_exhaustive()
+        f.debug_struct("Wfile").field("holding", &self.is_holding()).finish_non_exhaustive()
     }
 }
 
@@ -135,9 +130,7 @@ fn send_file(wfile: &mut Wfile, file: &File, offset: u64, count: u64) -> io::Res
 
     let socket = &wfile.socket;
     // sendfile takes no flags; the socket's own limit bounds its waits for the client.
-    socket
-        .stream()
-        .set_write_timeout(wfile.stall.filter(|limit| !limit.is_zero()))?;
+    socket.stream().set_write_timeout(wfile.stall.filter(|limit| !limit.is_zero()))?;
     {
         let mut unsent = socket.unsent();
         let sent = socket.send_all_more(&unsent, wfile.stall);
@@ -148,9 +141,7 @@ fn send_file(wfile: &mut Wfile, file: &File, offset: u64, count: u64) -> io::Res
     let mut position = i64::try_from(offset).map_err(out_of_range)?;
     let mut left = count;
     while left > 0 {
-        let piece = usize::try_from(left)
-            .unwrap_or(usize::MAX)
-            .min(SENDFILE_PIECE);
+        let piece = usize::try_from(left).unwrap_or(usize::MAX).min(SENDFILE_PIECE);
         match sendfile64(socket, file, Some(&mut position), piece) {
             Ok(0) => break,
             Ok(sent) => left -= sent as u64,
@@ -176,9 +167,7 @@ fn copy_file(wfile: &mut Wfile, file: &File, offset: u64, count: u64) -> io::Res
     let mut buffer = vec![0; 64 * 1024];
     let mut sent = 0;
     while sent < count {
-        let wanted = usize::try_from(count - sent)
-            .unwrap_or(usize::MAX)
-            .min(buffer.len());
+        let wanted = usize::try_from(count - sent).unwrap_or(usize::MAX).min(buffer.len());
         let read = file.read_at(&mut buffer[..wanted], offset + sent)?;
         if read == 0 {
             break;
@@ -188,6 +177,9 @@ fn copy_file(wfile: &mut Wfile, file: &File, offset: u64, count: u64) -> io::Res
     }
     Ok(sent)
 }
+
+/// Bytes of storage that a connection keeps for the head of its next response.
+const KEPT: usize = 1024;
 
 /// Bytes up to which pieces are joined in memory before they are sent.
 const SMALL: usize = 16 * 1024;

@@ -10,9 +10,7 @@ use jiff::Zoned;
 ///
 /// Times before 1970 and after 9999 are written as the nearest that can be.
 pub(crate) fn http_date(time: SystemTime) -> String {
-    let seconds = time
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs());
+    let seconds = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     fmt_http_date(UNIX_EPOCH + Duration::from_secs(seconds.min(LAST_SECOND)))
 }
 
@@ -41,9 +39,7 @@ pub(crate) fn log_now() -> String {
 }
 
 fn present_second() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 thread_local! {

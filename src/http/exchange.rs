@@ -1,6 +1,7 @@
 //! One request and its response: what Python keeps in `self`.
 
-use std::fmt;
+use std::borrow::Cow;
+use std::fmt::{self, Write as _};
 use std::io;
 use std::net::SocketAddr;
 use std::time::SystemTime;
@@ -33,7 +34,7 @@ pub struct Exchange<'h> {
     /// are one.
     pub path: String,
     /// The version as the client wrote it: `"HTTP/1.1"`.
-    pub request_version: String,
+    pub request_version: Cow<'static, str>,
     /// The request's header fields.
     pub headers: Headers,
     /// The request's body.
@@ -49,6 +50,8 @@ pub struct Exchange<'h> {
     requestline: String,
     handler: &'h dyn HttpRequestHandler,
     draining: bool,
+    /// Storage for the text of a header's value.
+    value: String,
     // Gone once the connection was taken over.
     berth: Option<Berth>,
 }
@@ -61,13 +64,7 @@ impl<'h> Exchange<'h> {
         body: BodyLength,
     ) -> Self {
         let draining = connection.is_draining();
-        let Connection {
-            rfile,
-            wfile,
-            client_address,
-            server,
-            berth,
-        } = connection;
+        let Connection { rfile, wfile, client_address, server, berth } = connection;
         let keeps = handler.protocol_version() == ProtocolVersion::Http11;
         let headless = head.version == HTTP_0_9;
         let head_only = head.command == "HEAD";
@@ -86,6 +83,7 @@ impl<'h> Exchange<'h> {
             requestline: head.requestline,
             handler,
             draining,
+            value: String::new(),
             berth: Some(berth),
         }
     }
@@ -137,31 +135,15 @@ impl<'h> Exchange<'h> {
             )));
         }
         if keyword.is_empty() || !keyword.bytes().all(is_token) {
-            return Err(misuse(format!(
-                "send_header: {keyword:?} is no header name"
-            )));
+            return Err(misuse(format!("send_header: {keyword:?} is no header name")));
         }
-        let value = value.to_string();
-        if value.contains(['\r', '\n', '\0']) {
-            return Err(misuse(format!(
-                "send_header({keyword:?}): line end or NUL in {value:?}"
-            )));
-        }
-        self.wfile.declare(keyword, &value)?;
-        let head = self.wfile.head();
-        let line = head.len();
-        head.extend_from_slice(keyword.as_bytes());
-        head.extend_from_slice(b": ");
-        if !encode_latin1(&value, head) {
-            head.truncate(line);
-            let what = format!("send_header({keyword:?}): {value:?} is beyond ISO 8859-1");
-            return Err(misuse(what));
-        }
-        head.extend_from_slice(b"\r\n");
-        if keyword.eq_ignore_ascii_case("Connection") {
-            self.note_connection(&value);
-        }
-        Ok(())
+        let mut text = std::mem::take(&mut self.value);
+        text.clear();
+        // Writing to a string fails only where the value itself refuses.
+        let written = write!(text, "{value}").map_err(|_| misuse("send_header: unwritable value"));
+        let added = written.and_then(|()| self.add_header(keyword, &text));
+        self.value = text;
+        added
     }
 
     /// Ends the response's head, by the handler's
@@ -203,8 +185,7 @@ impl<'h> Exchange<'h> {
     ///
     /// As [`send_error`](Self::send_error).
     pub fn send_error_with(&mut self, code: impl Into<Status>, message: &str) -> io::Result<()> {
-        self.handler
-            .send_error(self, code.into(), Some(message), None)
+        self.handler.send_error(self, code.into(), Some(message), None)
     }
 
     /// Answers with an error, a message and an explanation of your own: Python's
@@ -219,8 +200,7 @@ impl<'h> Exchange<'h> {
         message: &str,
         explain: &str,
     ) -> io::Result<()> {
-        self.handler
-            .send_error(self, code.into(), Some(message), Some(explain))
+        self.handler.send_error(self, code.into(), Some(message), Some(explain))
     }
 
     /// Logs a response, by the handler's [`log_request`](HttpRequestHandler::log_request).
@@ -284,10 +264,7 @@ impl<'h> Exchange<'h> {
     /// It was taken over before, or it is broken.
     pub fn take_over(&mut self) -> io::Result<Connection> {
         let wfile = self.wfile.take()?;
-        let berth = self
-            .berth
-            .take()
-            .ok_or_else(|| misuse("take_over: taken over before"))?;
+        let berth = self.berth.take().ok_or_else(|| misuse("take_over: taken over before"))?;
         let server = self.server.clone();
         Ok(Connection {
             rfile: self.rfile.take(),
@@ -313,9 +290,7 @@ impl<'h> Exchange<'h> {
             && self.protocol_version() == ProtocolVersion::Http11
         {
             self.close_connection = true;
-            self.wfile
-                .head()
-                .extend_from_slice(b"Connection: close\r\n");
+            self.wfile.head().extend_from_slice(b"Connection: close\r\n");
         }
         self.wfile.end_head()?;
         if self.wfile.status().code() == 101 {
@@ -329,9 +304,7 @@ impl<'h> Exchange<'h> {
     pub(crate) fn begin_error(&mut self, code: Status, message: &str) -> io::Result<()> {
         if !self.wfile.is_recallable() {
             self.close_connection = true;
-            return Err(misuse(format!(
-                "send_error({code}) after the response has begun"
-            )));
+            return Err(misuse(format!("send_error({code}) after the response has begun")));
         }
         self.wfile.recall();
         // What the page may say in full, a status line must not.
@@ -351,7 +324,7 @@ impl<'h> Exchange<'h> {
         self.status_line(code, message)?;
         self.handler.log_request(self, code, None);
         let server = self.version_string();
-        self.send_header("Server", server)?;
+        self.add_header("Server", &server)?;
         let head = self.wfile.head();
         head.extend_from_slice(b"Date: ");
         date::push_now(head);
@@ -361,19 +334,15 @@ impl<'h> Exchange<'h> {
 
     fn status_line(&mut self, code: Status, message: &str) -> io::Result<()> {
         if self.wfile.stage() != Stage::Start {
-            return Err(misuse(format!(
-                "send_response({code}) after a response was begun"
-            )));
+            return Err(misuse(format!("send_response({code}) after a response was begun")));
         }
-        if message.contains(['\r', '\n', '\0']) {
-            return Err(misuse(format!(
-                "send_response({code}): line end or NUL in {message:?}"
-            )));
+        if !is_one_line(message) {
+            return Err(misuse(format!("send_response({code}): line end or NUL in {message:?}")));
         }
         let protocol = self.protocol_version();
         let head = self.wfile.head();
         head.extend_from_slice(protocol.as_str().as_bytes());
-        head.extend_from_slice(format!(" {:03} ", code.code()).as_bytes());
+        push_code(head, code);
         if !encode_latin1(message, head) {
             head.clear();
             let what = format!("send_response({code}): {message:?} is beyond ISO 8859-1");
@@ -381,6 +350,27 @@ impl<'h> Exchange<'h> {
         }
         head.extend_from_slice(b"\r\n");
         self.wfile.begin(code);
+        Ok(())
+    }
+
+    fn add_header(&mut self, keyword: &str, value: &str) -> io::Result<()> {
+        if !is_one_line(value) {
+            return Err(misuse(format!("send_header({keyword:?}): line end or NUL in {value:?}")));
+        }
+        self.wfile.declare(keyword, value)?;
+        let head = self.wfile.head();
+        let line = head.len();
+        head.extend_from_slice(keyword.as_bytes());
+        head.extend_from_slice(b": ");
+        if !encode_latin1(value, head) {
+            head.truncate(line);
+            let what = format!("send_header({keyword:?}): {value:?} is beyond ISO 8859-1");
+            return Err(misuse(what));
+        }
+        head.extend_from_slice(b"\r\n");
+        if keyword.eq_ignore_ascii_case("Connection") {
+            self.note_connection(value);
+        }
         Ok(())
     }
 
@@ -414,6 +404,21 @@ fn keeps_alive(head: &Head) -> bool {
         }
     }
     keeps
+}
+
+/// Appends a blank, the number of a status and another blank.
+fn push_code(head: &mut Vec<u8>, code: Status) {
+    let code = code.code();
+    if (100..1000).contains(&code) {
+        let digit = |divisor: u16| b'0' + (code / divisor % 10) as u8;
+        head.extend_from_slice(&[b' ', digit(100), digit(10), digit(1), b' ']);
+    } else {
+        head.extend_from_slice(format!(" {code:03} ").as_bytes());
+    }
+}
+
+fn is_one_line(text: &str) -> bool {
+    !text.bytes().any(|byte| matches!(byte, b'\r' | b'\n' | 0))
 }
 
 /// A character of a token (RFC 9110 §5.6.2).

@@ -19,30 +19,17 @@ pub(crate) fn body_length(headers: &Headers, version: (u64, u64)) -> Result<Body
     let lengths = || headers.get_all("Content-Length");
     if let Some(coding) = headers.get("Transfer-Encoding") {
         if version < (1, 1) {
-            return Err(Refusal::new(
-                400,
-                "Transfer-Encoding in a request before HTTP/1.1",
-            ));
+            return Err(Refusal::new(400, "Transfer-Encoding in a request before HTTP/1.1"));
         }
         if lengths().next().is_some() {
-            return Err(Refusal::new(
-                400,
-                "Both Transfer-Encoding and Content-Length",
-            ));
+            return Err(Refusal::new(400, "Both Transfer-Encoding and Content-Length"));
         }
-        let mut codings = headers
-            .get_all("Transfer-Encoding")
-            .flat_map(|value| value.split(','));
+        let mut codings = headers.get_all("Transfer-Encoding").flat_map(|value| value.split(','));
         if !codings.all(|coding| coding.trim().eq_ignore_ascii_case("chunked")) {
             let message = format!("Unsupported transfer coding ({})", repr(coding));
             return Err(Refusal::new(501, message));
         }
-        if headers
-            .get_all("Transfer-Encoding")
-            .flat_map(|value| value.split(','))
-            .count()
-            > 1
-        {
+        if headers.get_all("Transfer-Encoding").flat_map(|value| value.split(',')).count() > 1 {
             return Err(Refusal::new(400, "Chunked more than once"));
         }
         return Ok(BodyLength::Chunked);
@@ -67,19 +54,13 @@ pub(crate) fn plain_number(text: &str) -> Option<u64> {
 
 /// Reads the line before a chunk, without its CR LF: hexadecimal digits, then perhaps extensions.
 pub(crate) fn chunk_size(line: &[u8]) -> Option<u64> {
-    let digits = line
-        .iter()
-        .take_while(|byte| byte.is_ascii_hexdigit())
-        .count();
+    let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
     let (size, rest) = line.split_at(digits);
     let extension = rest.trim_ascii_start();
     if !(1..=16).contains(&digits) || !(extension.is_empty() || extension.starts_with(b";")) {
         return None;
     }
-    if rest
-        .iter()
-        .any(|&byte| byte < b' ' && byte != b'\t' || byte == 0x7f)
-    {
+    if rest.iter().any(|&byte| byte < b' ' && byte != b'\t' || byte == 0x7f) {
         return None;
     }
     u64::from_str_radix(str::from_utf8(size).ok()?, 16).ok()
@@ -102,17 +83,7 @@ mod tests {
         let one = |value| length(&[("Content-Length", value)], (1, 1));
         assert_eq!(length(&[], (1, 1)), Ok(BodyLength::Known(0)));
         assert_eq!(one("18446744073709551615"), Ok(BodyLength::Known(u64::MAX)));
-        for bad in [
-            "",
-            "+5",
-            "-5",
-            "5x",
-            "0x5",
-            "5, 5",
-            "5 5",
-            "18446744073709551616",
-            "٥",
-        ] {
+        for bad in ["", "+5", "-5", "5x", "0x5", "5, 5", "5 5", "18446744073709551616", "٥"] {
             assert_eq!(one(bad), Err(400), "{bad:?}");
         }
         let two = |a, b| length(&[("Content-Length", a), ("content-length", b)], (1, 1));
@@ -126,26 +97,13 @@ mod tests {
         assert_eq!(one("chunked"), Ok(BodyLength::Chunked));
         assert_eq!(one("CHUNKED"), Ok(BodyLength::Chunked));
         assert_eq!(one("chunked, chunked"), Err(400));
-        for unknown in [
-            "gzip, chunked",
-            "xchunked",
-            "identity",
-            "chunked;q=1",
-            "",
-            "chunked, ",
-        ] {
+        for unknown in ["gzip, chunked", "xchunked", "identity", "chunked;q=1", "", "chunked, "] {
             assert_eq!(one(unknown), Err(501), "{unknown:?}");
         }
-        assert_eq!(
-            length(&[("Transfer-Encoding", "chunked")], (1, 0)),
-            Err(400)
-        );
+        assert_eq!(length(&[("Transfer-Encoding", "chunked")], (1, 0)), Err(400));
         let both = [("Transfer-Encoding", "chunked"), ("Content-Length", "5")];
         assert_eq!(length(&both, (1, 1)), Err(400));
-        let twice = [
-            ("Transfer-Encoding", "chunked"),
-            ("Transfer-Encoding", "chunked"),
-        ];
+        let twice = [("Transfer-Encoding", "chunked"), ("Transfer-Encoding", "chunked")];
         assert_eq!(length(&twice, (1, 1)), Err(400));
     }
 
@@ -155,17 +113,9 @@ mod tests {
         assert_eq!(chunk_size(b"fF;a=b"), Some(255));
         assert_eq!(chunk_size(b"5 ;a=\"b\""), Some(5));
         assert_eq!(chunk_size(b"ffffffffffffffff"), Some(u64::MAX));
-        for bad in [
-            &b""[..],
-            b";",
-            b" 5",
-            b"+5",
-            b"-1",
-            b"0x5",
-            b"5 5",
-            b"5\r",
-            b"10000000000000000",
-        ] {
+        for bad in
+            [&b""[..], b";", b" 5", b"+5", b"-1", b"0x5", b"5 5", b"5\r", b"10000000000000000"]
+        {
             assert_eq!(chunk_size(bad), None, "{bad:?}");
         }
     }

@@ -26,24 +26,22 @@ struct Field {
 
 impl Headers {
     pub(crate) fn with_capacity(fields: usize, bytes: usize) -> Self {
-        Self {
-            text: String::with_capacity(bytes),
-            fields: Vec::with_capacity(fields),
-        }
+        Self { text: String::with_capacity(bytes), fields: Vec::with_capacity(fields) }
     }
 
     /// Adds a field. A head is far below 4 GiB, so that its positions fit.
     pub(crate) fn push(&mut self, name: &str, value: &[u8]) {
-        let name = self.append(name.as_bytes());
-        let value = self.append(value);
+        let start = self.position();
+        self.text.push_str(name);
+        let name_end = self.position();
+        push_latin1(&mut self.text, value);
+        let (name, value) = (start..name_end, name_end..self.position());
         self.fields.push(Field { name, value });
     }
 
     /// The first value of that name: Python's `headers.get(name)` and `headers[name]`.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.iter()
-            .find(|(other, _)| other.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value)
+        self.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
     /// All values of that name, in order.
@@ -61,9 +59,7 @@ impl Headers {
     /// All fields, in order: Python's `headers.items()`.
     #[doc(alias = "items")]
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.fields
-            .iter()
-            .map(|field| (self.slice(&field.name), self.slice(&field.value)))
+        self.fields.iter().map(|field| (self.slice(&field.name), self.slice(&field.value)))
     }
 
     /// How many fields there are, repeated ones included.
@@ -76,10 +72,8 @@ impl Headers {
         self.fields.is_empty()
     }
 
-    fn append(&mut self, bytes: &[u8]) -> Range<u32> {
-        let start = self.text.len() as u32;
-        push_latin1(&mut self.text, bytes);
-        start..self.text.len() as u32
+    fn position(&self) -> u32 {
+        self.text.len() as u32
     }
 
     fn slice(&self, range: &Range<u32>) -> &str {
@@ -96,7 +90,6 @@ impl fmt::Debug for Headers {
 /// As a message has them: `Name: value` lines.
 impl fmt::Display for Headers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.iter()
-            .try_for_each(|(name, value)| writeln!(f, "{name}: {value}"))
+        self.iter().try_for_each(|(name, value)| writeln!(f, "{name}: {value}"))
     }
 }

@@ -1,5 +1,7 @@
 //! Bytes in, a request's head or a refusal out. Knows no socket.
 
+use std::borrow::Cow;
+
 use memchr::{memchr, memchr_iter, memrchr};
 
 use super::headers::Headers;
@@ -12,7 +14,7 @@ pub(crate) enum Parsed {
     /// The beginning of a head.
     Incomplete,
     /// A whole head, and how many bytes it took.
-    Complete(Box<Head>, usize),
+    Complete(Head, usize),
     /// No request that may be served. The request line is empty where it was too long.
     Refused(Refusal, String),
 }
@@ -24,7 +26,7 @@ pub(crate) struct Head {
     pub(crate) command: String,
     pub(crate) path: String,
     /// As the client wrote it.
-    pub(crate) request_version: String,
+    pub(crate) request_version: Cow<'static, str>,
     pub(crate) version: (u64, u64),
     pub(crate) headers: Headers,
 }
@@ -40,19 +42,11 @@ pub(crate) struct Refusal {
 
 impl Refusal {
     pub(crate) fn new(status: u16, message: impl Into<String>) -> Self {
-        Self {
-            status: status.into(),
-            message: message.into(),
-            explain: None,
-        }
+        Self { status: status.into(), message: message.into(), explain: None }
     }
 
     fn explained(status: u16, message: &str, explain: &'static str) -> Self {
-        Self {
-            status: status.into(),
-            message: message.into(),
-            explain: Some(explain),
-        }
+        Self { status: status.into(), message: message.into(), explain: Some(explain) }
     }
 }
 
@@ -62,11 +56,7 @@ impl Refusal {
 /// Limits are CPython's: lines of 65,536 bytes, fewer than 100 header fields; and a total.
 pub(crate) fn parse(bytes: &[u8], searched: usize) -> Parsed {
     let Some(line_end) = memchr(b'\n', bytes) else {
-        return if bytes.len() > LINE_LIMIT {
-            too_long()
-        } else {
-            Parsed::Incomplete
-        };
+        return if bytes.len() > LINE_LIMIT { too_long() } else { Parsed::Incomplete };
     };
     if line_end + 1 > LINE_LIMIT {
         return too_long();
@@ -84,7 +74,7 @@ pub(crate) fn parse(bytes: &[u8], searched: usize) -> Parsed {
     };
     if head.version == HTTP_0_9 {
         // No headers follow; 3.14 answers at once, too.
-        return Parsed::Complete(Box::new(head), line_end + 1);
+        return Parsed::Complete(head, line_end + 1);
     }
     let Some(head_end) = head_end else {
         return unfinished(bytes, line_end);
@@ -92,7 +82,7 @@ pub(crate) fn parse(bytes: &[u8], searched: usize) -> Parsed {
     match header_fields(&bytes[line_end + 1..head_end], head.version) {
         Ok(headers) => {
             head.headers = headers;
-            Parsed::Complete(Box::new(head), head_end)
+            Parsed::Complete(head, head_end)
         }
         Err(refusal) => Parsed::Refused(refusal, head.requestline),
     }
@@ -138,45 +128,36 @@ fn unfinished(bytes: &[u8], line_end: usize) -> Parsed {
 /// Reads a request line by CPython's rules, in their order.
 fn request_line(line: &[u8]) -> Result<Head, Refusal> {
     if line.iter().any(|&byte| byte == b'\r' || byte == 0) {
-        return Err(Refusal::new(
-            400,
-            format!("Bad request syntax ({})", repr(&latin1(line))),
-        ));
+        return Err(Refusal::new(400, format!("Bad request syntax ({})", repr(&latin1(line)))));
     }
-    let mut words = line
-        .split(|byte| b" \t\x0b\x0c".contains(byte))
-        .filter(|word| !word.is_empty());
+    let mut words =
+        line.split(|byte| b" \t\x0b\x0c".contains(byte)).filter(|word| !word.is_empty());
     let (command, path) = (words.next(), words.next());
     let (third, last) = (words.next(), words.next_back());
     let mut head = Head {
         requestline: latin1(line),
         command: latin1(command.unwrap_or_default()),
         path: latin1(path.unwrap_or_default()),
-        request_version: "HTTP/0.9".into(),
+        request_version: Cow::Borrowed("HTTP/0.9"),
         version: HTTP_0_9,
         headers: Headers::default(),
     };
     if let Some(word) = last.or(third) {
         head.version = http_version(word).ok_or_else(|| {
-            Refusal::new(
-                400,
-                format!("Bad request version ({})", repr(&latin1(word))),
-            )
+            Refusal::new(400, format!("Bad request version ({})", repr(&latin1(word))))
         })?;
-        head.request_version = latin1(word);
+        head.request_version = match word {
+            b"HTTP/1.1" => Cow::Borrowed("HTTP/1.1"),
+            b"HTTP/1.0" => Cow::Borrowed("HTTP/1.0"),
+            other => Cow::Owned(latin1(other)),
+        };
         if head.version >= (2, 0) {
             let number = head.request_version.trim_start_matches("HTTP/");
-            return Err(Refusal::new(
-                505,
-                format!("Invalid HTTP version ({number})"),
-            ));
+            return Err(Refusal::new(505, format!("Invalid HTTP version ({number})")));
         }
     }
     if path.is_none() || last.is_some() {
-        return Err(Refusal::new(
-            400,
-            format!("Bad request syntax ({})", repr(&head.requestline)),
-        ));
+        return Err(Refusal::new(400, format!("Bad request syntax ({})", repr(&head.requestline))));
     }
     if third.is_none() && head.command != "GET" {
         return Err(Refusal::new(
@@ -193,10 +174,7 @@ fn request_line(line: &[u8]) -> Result<Head, Refusal> {
 
 /// Reads `HTTP/x.y`: digits only, at most ten on each side.
 fn http_version(word: &[u8]) -> Option<(u64, u64)> {
-    let (major, minor) = str::from_utf8(word)
-        .ok()?
-        .strip_prefix("HTTP/")?
-        .split_once('.')?;
+    let (major, minor) = str::from_utf8(word).ok()?.strip_prefix("HTTP/")?.split_once('.')?;
     let number = |digits: &str| {
         let plain =
             (1..=10).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
@@ -216,17 +194,21 @@ fn header_fields(bytes: &[u8], version: (u64, u64)) -> Result<Headers, Refusal> 
         (start, lines) = (end + 1, lines + 1);
     }
     if lines > MOST_LINES {
-        return Err(Refusal::explained(
-            431,
-            "Too many headers",
-            "got more than 100 headers",
-        ));
+        return Err(Refusal::explained(431, "Too many headers", "got more than 100 headers"));
     }
     if bytes.len() > HEAD_LIMIT {
         return Err(head_too_large());
     }
-    let mut fields = [httparse::EMPTY_HEADER; MOST_LINES];
-    let fields = match httparse::parse_headers(bytes, &mut fields) {
+    // Most requests have few fields, and clearing room for all that are allowed takes time.
+    let (mut few, mut many);
+    let room: &mut [httparse::Header<'_>] = if lines <= FEW_LINES {
+        few = [httparse::EMPTY_HEADER; FEW_LINES];
+        &mut few
+    } else {
+        many = [httparse::EMPTY_HEADER; MOST_LINES];
+        &mut many
+    };
+    let fields = match httparse::parse_headers(bytes, room) {
         Ok(httparse::Status::Complete((_, fields))) => fields,
         Ok(httparse::Status::Partial) => return Err(Refusal::new(400, "Bad header syntax")),
         Err(error) => return Err(Refusal::new(400, format!("Bad header syntax ({error})"))),
@@ -246,9 +228,9 @@ fn check_host(headers: &Headers, version: (u64, u64)) -> Result<(), Refusal> {
     match first {
         None if version >= (1, 1) => Err(Refusal::new(400, "Missing Host header")),
         Some(_) if second.is_some() => Err(Refusal::new(400, "Several Host headers")),
-        Some(host) if host.contains([' ', '\t', '/', '?', '#', '@', '\\', ',']) => Err(
-            Refusal::new(400, format!("Bad Host header ({})", repr(host))),
-        ),
+        Some(host) if host.contains([' ', '\t', '/', '?', '#', '@', '\\', ',']) => {
+            Err(Refusal::new(400, format!("Bad Host header ({})", repr(host))))
+        }
         _ => Ok(()),
     }
 }
@@ -281,6 +263,8 @@ const LINE_LIMIT: usize = 65_536;
 
 /// Lines of header fields and the empty one. CPython's limit.
 const MOST_LINES: usize = 100;
+
+const FEW_LINES: usize = 16;
 
 /// Bytes of a whole head; CPython's other limits alone allow 6.5 MB.
 const HEAD_LIMIT: usize = 262_144;

@@ -204,17 +204,11 @@ impl BufRead for RequestBody {
 }
 
 fn malformed(what: &str) -> io::Error {
-    io::Error::new(
-        io::ErrorKind::InvalidData,
-        format!("malformed request body: {what}"),
-    )
+    io::Error::new(io::ErrorKind::InvalidData, format!("malformed request body: {what}"))
 }
 
 fn truncated() -> io::Error {
-    io::Error::new(
-        io::ErrorKind::UnexpectedEof,
-        "the client ended before its request's body did",
-    )
+    io::Error::new(io::ErrorKind::UnexpectedEof, "the client ended before its request's body did")
 }
 
 /// A chunk's size with its extensions, or a trailer.

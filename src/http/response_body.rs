@@ -18,8 +18,10 @@ use crate::connection::Wfile;
 pub struct ResponseBody {
     output: Wfile,
     stage: Stage,
-    /// Header lines under construction; kept until the first byte leaves.
+    /// Header lines under construction, in storage lent by the connection.
     head: Vec<u8>,
+    /// How much of it the handler wrote; our framing follows.
+    unframed: usize,
     /// How the body ends; settled by `end_head`.
     framing: Framing,
     declared: Declared,
@@ -68,9 +70,10 @@ enum Declared {
 impl ResponseBody {
     pub(crate) fn new(output: Wfile, headless: bool, head_only: bool, may_chunk: bool) -> Self {
         Self {
+            head: output.lend(),
             output,
             stage: Stage::Start,
-            head: Vec::with_capacity(HEAD_BYTES),
+            unframed: 0,
             framing: Framing::None,
             declared: Declared::Nothing,
             status: Status::from(200),
@@ -122,7 +125,9 @@ impl ResponseBody {
 
     /// Forgets a response that has not left.
     pub(crate) fn recall(&mut self) {
-        self.output.recall();
+        if self.head.is_empty() {
+            self.head = self.output.recall();
+        }
         self.head.clear();
         self.declared = Declared::Nothing;
         self.framing = Framing::None;
@@ -149,9 +154,7 @@ impl ResponseBody {
     pub(crate) fn declare(&mut self, name: &str, value: &str) -> io::Result<()> {
         if name.eq_ignore_ascii_case("Content-Length") {
             let length = plain_number(value).ok_or_else(|| {
-                misuse(format!(
-                    "send_header: Content-Length is no number: {value:?}"
-                ))
+                misuse(format!("send_header: Content-Length is no number: {value:?}"))
             })?;
             self.declared = Declared::Length(length);
         } else if name.eq_ignore_ascii_case("Transfer-Encoding") {
@@ -164,11 +167,7 @@ impl ResponseBody {
     pub(crate) fn end_head(&mut self) -> io::Result<()> {
         let framing_line: &[u8] = match self.declared {
             _ if self.status.is_bodiless() || self.head_only => {
-                self.framing = if self.status.code() == 101 {
-                    Framing::Raw
-                } else {
-                    Framing::None
-                };
+                self.framing = if self.status.code() == 101 { Framing::Raw } else { Framing::None };
                 b""
             }
             Declared::Length(length) => {
@@ -190,12 +189,13 @@ impl ResponseBody {
             }
         };
         if !self.headless {
-            self.output.hold(&self.head);
-            self.output.hold(framing_line);
-            self.output.hold(b"\r\n");
+            self.unframed = self.head.len();
+            self.head.extend_from_slice(framing_line);
+            self.head.extend_from_slice(b"\r\n");
+            self.output.hold(std::mem::take(&mut self.head));
         }
         if self.status.is_interim() {
-            self.recall_stage();
+            self.restart();
             return self.output.flush();
         }
         self.stage = Stage::Body;
@@ -212,17 +212,20 @@ impl ResponseBody {
         match self.framing {
             Framing::Chunked if self.written == 0 && self.output.is_holding() => {
                 // Nothing was written, and the length of that is known.
-                self.output.recall();
-                self.output.hold(&self.head);
-                self.output.hold(b"Content-Length: 0\r\n\r\n");
+                let mut head = self.output.recall();
+                head.truncate(self.unframed);
+                head.extend_from_slice(b"Content-Length: 0\r\n\r\n");
+                self.output.hold(head);
                 self.output.flush()
             }
-            Framing::Chunked => self.output.write_pieces(b"0\r\n\r\n", b""),
+            Framing::Chunked => self.output.write_all(b"0\r\n\r\n"),
             Framing::Length(left) => {
                 self.must_close |= left > 0;
-                self.output.flush()
+                self.flush_unwritten()
             }
-            Framing::None | Framing::Raw => self.output.flush(),
+            // What was written was dropped.
+            Framing::None => self.output.flush(),
+            Framing::Raw => self.flush_unwritten(),
         }
     }
 
@@ -234,9 +237,14 @@ impl ResponseBody {
     }
 
     /// After an interim response the final one begins afresh.
-    fn recall_stage(&mut self) {
+    fn restart(&mut self) {
         self.head.clear();
         self.stage = Stage::Start;
+    }
+
+    /// Sends the head, unless a body took it along.
+    fn flush_unwritten(&mut self) -> io::Result<()> {
+        if self.written > 0 { Ok(()) } else { self.output.flush() }
     }
 
     /// Checks that so many bytes may be written.
@@ -249,9 +257,7 @@ impl ResponseBody {
             (Stage::Done, _) => Err(misuse("wfile: write after the response has ended")),
             (_, Framing::Length(left)) if count > left => {
                 self.must_close = true;
-                Err(misuse(format!(
-                    "wfile: {count} bytes, but {left} are left of Content-Length"
-                )))
+                Err(misuse(format!("wfile: {count} bytes, but {left} are left of Content-Length")))
             }
             _ => Ok(()),
         }
@@ -270,9 +276,7 @@ impl ResponseBody {
         let mut buffer = vec![0; usize::try_from(count.min(COPY_BYTES)).unwrap_or(0)];
         let mut sent = 0;
         while sent < count {
-            let wanted = usize::try_from(count - sent)
-                .unwrap_or(usize::MAX)
-                .min(buffer.len());
+            let wanted = usize::try_from(count - sent).unwrap_or(usize::MAX).min(buffer.len());
             let read = file.read_at(&mut buffer[..wanted], offset + sent)?;
             if read == 0 {
                 break;
@@ -293,9 +297,8 @@ impl Write for ResponseBody {
         match self.framing {
             Framing::None if !self.headless => {}
             Framing::Chunked => {
-                self.output
-                    .hold(format!("{:x}\r\n", bytes.len()).as_bytes());
-                self.output.write_pieces(bytes, b"\r\n")?;
+                let size = format!("{:x}\r\n", bytes.len());
+                self.output.write_pieces([size.as_bytes(), bytes, b"\r\n"])?;
             }
             Framing::None | Framing::Length(_) | Framing::Raw => self.output.write_all(bytes)?,
         }
@@ -316,9 +319,6 @@ impl Write for ResponseBody {
 pub(crate) fn misuse(what: impl Into<String>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, what.into())
 }
-
-/// Bytes of most heads.
-const HEAD_BYTES: usize = 256;
 
 /// Files up to this size are read into memory and leave with their head in one call.
 const SMALL_FILE: u64 = 32 * 1024;

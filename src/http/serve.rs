@@ -1,5 +1,6 @@
 //! From a connection to exchanges: reads requests, calls the handler, sees each to its end.
 
+use std::borrow::Cow;
 use std::io::{self, BufRead};
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -49,8 +50,8 @@ impl<T: HttpRequestHandler> Handler for T {
 fn serve(handler: &dyn HttpRequestHandler, mut connection: Connection) -> io::Result<()> {
     match read_head(&mut connection)? {
         Received::Head(head) => match body_length(&head.headers, head.version) {
-            Ok(body) => exchange(handler, connection, *head, body),
-            Err(refusal) => refuse(handler, connection, refusal, *head),
+            Ok(body) => exchange(handler, connection, head, body),
+            Err(refusal) => refuse(handler, connection, refusal, head),
         },
         Received::Refused(refusal, requestline) => {
             refuse(handler, connection, refusal, headless(requestline))
@@ -63,7 +64,7 @@ fn serve(handler: &dyn HttpRequestHandler, mut connection: Connection) -> io::Re
 
 /// What a client has sent so far.
 enum Received {
-    Head(Box<Head>),
+    Head(Head),
     Refused(Refusal, String),
     Nothing,
     /// The beginning of a request.
@@ -110,10 +111,7 @@ fn read_head(connection: &mut Connection) -> io::Result<Received> {
 
 /// A refusal of what there is of a request.
 fn refused(bytes: &[u8], status: u16, message: &str) -> Received {
-    let line = bytes
-        .split(|&byte| byte == b'\n')
-        .next()
-        .unwrap_or_default();
+    let line = bytes.split(|&byte| byte == b'\n').next().unwrap_or_default();
     let line = latin1(line.strip_suffix(b"\r").unwrap_or(line));
     Received::Refused(Refusal::new(status, message), line)
 }
@@ -124,7 +122,7 @@ fn headless(requestline: String) -> Head {
         requestline,
         command: String::new(),
         path: String::new(),
-        request_version: "HTTP/1.0".into(),
+        request_version: Cow::Borrowed("HTTP/1.0"),
         version: (1, 0),
         headers: Headers::default(),
     }
@@ -138,11 +136,7 @@ fn refuse(
     head: Head,
 ) -> io::Result<()> {
     let mut http = Exchange::new(handler, connection, head, BodyLength::Known(0));
-    let Refusal {
-        status,
-        message,
-        explain,
-    } = refusal;
+    let Refusal { status, message, explain } = refusal;
     handler.send_error(&mut http, status, Some(&message), explain)?;
     finish_response(&mut http)?;
     http.take_over()?.lingering_close()
@@ -165,16 +159,10 @@ fn exchange(
         apologise(&mut http);
         // The response, whatever became of it, is the last one; the failure is reported either way.
         let closed = http.take_over().and_then(Connection::lingering_close);
-        return handled
-            .unwrap_or_else(|panic| resume_unwind(panic))
-            .and(closed);
+        return handled.unwrap_or_else(|panic| resume_unwind(panic)).and(closed);
     }
     handled.unwrap_or_else(|panic| resume_unwind(panic))?;
-    if http.is_taken_over() {
-        Ok(())
-    } else {
-        go_on(http)
-    }
+    if http.is_taken_over() { Ok(()) } else { go_on(http) }
 }
 
 fn dispatch(
@@ -230,9 +218,8 @@ fn apologise(http: &mut Exchange<'_>) {
         return;
     }
     let code = if http.rfile.is_broken() { 400 } else { 500 };
-    let answered = catch_unwind(AssertUnwindSafe(|| {
-        http.send_error(code).and_then(|()| http.wfile.finish())
-    }));
+    let answered =
+        catch_unwind(AssertUnwindSafe(|| http.send_error(code).and_then(|()| http.wfile.finish())));
     if !matches!(answered, Ok(Ok(()))) {
         log::debug!("{} could not be told of an error", http.client_address);
     }

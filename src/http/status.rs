@@ -39,9 +39,7 @@ impl Status {
     }
 
     fn entry(self) -> Option<&'static (u16, &'static str, &'static str)> {
-        let position = STATUSES
-            .binary_search_by_key(&self.0, |(code, _, _)| *code)
-            .ok()?;
+        let position = STATUSES.binary_search_by_key(&self.0, |(code, _, _)| *code).ok()?;
         STATUSES.get(position)
     }
 }
@@ -133,10 +131,7 @@ mod tests {
     fn the_table_is_sorted_and_answers() {
         assert!(STATUSES.is_sorted_by_key(|(code, _, _)| *code));
         assert_eq!(Status::from(404).phrase(), Some("Not Found"));
-        assert_eq!(
-            Status::from(511).phrase(),
-            Some("Network Authentication Required")
-        );
+        assert_eq!(Status::from(511).phrase(), Some("Network Authentication Required"));
         assert_eq!(Status::from(299).phrase(), None);
         assert!(Status::from(204).is_bodiless() && !Status::from(200).is_bodiless());
     }

@@ -23,26 +23,16 @@ pub(crate) fn encode_latin1(text: &str, bytes: &mut Vec<u8>) -> bool {
         bytes.extend_from_slice(text.as_bytes());
         return true;
     }
-    if !text
-        .chars()
-        .all(|character| u8::try_from(character).is_ok())
-    {
+    if !text.chars().all(|character| u8::try_from(character).is_ok()) {
         return false;
     }
-    bytes.extend(
-        text.chars()
-            .filter_map(|character| u8::try_from(character).ok()),
-    );
+    bytes.extend(text.chars().filter_map(|character| u8::try_from(character).ok()));
     true
 }
 
 /// A text as Python's `repr` writes it, cut where it would fill pages and logs.
 pub(crate) fn repr(text: &str) -> String {
-    let quote = if text.contains('\'') && !text.contains('"') {
-        '"'
-    } else {
-        '\''
-    };
+    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
     let mut written = String::with_capacity(text.len() + 2);
     written.push(quote);
     for (count, character) in text.chars().enumerate() {

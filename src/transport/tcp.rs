@@ -97,11 +97,7 @@ impl TcpBind {
     }
 
     fn listen_on(&self, address: SocketAddr) -> io::Result<TcpListener> {
-        let socket = Socket::new(
-            Domain::for_address(address),
-            Type::STREAM,
-            Some(Protocol::TCP),
-        )?;
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_reuse_address(self.allow_reuse_address)?;
         if self.allow_reuse_port {
             socket.set_reuse_port(true)?;

@@ -57,12 +57,9 @@ mod tests {
         assert!(since("Thu Jan  2 03:04:05 2020"));
         assert!(since("Thursday, 02-Jan-20 03:04:05 GMT"));
         assert!(since("Thu, 02 Jan 2020 03:04:05 +0000"));
-        for ignored in [
-            "",
-            "junk",
-            "Thu, 02 Jan 2020 03:04:05 +0100",
-            "Thu, 02 Jan 2020 25:04:05 GMT",
-        ] {
+        for ignored in
+            ["", "junk", "Thu, 02 Jan 2020 03:04:05 +0100", "Thu, 02 Jan 2020 25:04:05 GMT"]
+        {
             assert!(!since(ignored), "{ignored}");
         }
         let date = ("If-Modified-Since", "Thu, 02 Jan 2020 03:04:05 GMT");

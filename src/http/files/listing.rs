@@ -49,11 +49,7 @@ impl Entry {
         } else {
             kind.is_ok_and(|kind| kind.is_dir())
         };
-        Self {
-            name: entry.file_name().as_bytes().to_vec(),
-            is_directory,
-            is_link,
-        }
+        Self { name: entry.file_name().as_bytes().to_vec(), is_directory, is_link }
     }
 
     fn push_item(&self, page: &mut Vec<u8>) {
@@ -91,9 +87,5 @@ fn page(directory: &str, entries: &[Entry]) -> Vec<u8> {
 }
 
 /// Everything that Python's `quote` escapes.
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'-')
-    .remove(b'~')
-    .remove(b'/');
+const ESCAPED: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'_').remove(b'.').remove(b'-').remove(b'~').remove(b'/');

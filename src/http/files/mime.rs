@@ -9,9 +9,7 @@ use std::path::Path;
 /// The same on every machine: unlike CPython, which reads up to nine `mime.types` files, this
 /// asks nobody. As there, a compression is dropped: `logo.svgz` is an SVG image.
 pub(crate) fn guess_type(path: &Path, extensions_map: &[(&str, &str)]) -> String {
-    let name = path
-        .file_name()
-        .map(|name| String::from_utf8_lossy(name.as_bytes()));
+    let name = path.file_name().map(|name| String::from_utf8_lossy(name.as_bytes()));
     let name = name.as_deref().unwrap_or_default();
     let (stem, suffix) = split_suffix(name);
     let lower = suffix.to_ascii_lowercase();
@@ -35,16 +33,12 @@ fn standard_type(stem: &str, suffix: &str, lower: &str) -> Option<&'static str> 
 
 fn by_suffix(suffix: &str) -> Option<&'static str> {
     find(&DIFFERENCES, suffix).or_else(|| {
-        suffix
-            .strip_prefix('.')
-            .and_then(|extension| mime_guess::from_ext(extension).first_raw())
+        suffix.strip_prefix('.').and_then(|extension| mime_guess::from_ext(extension).first_raw())
     })
 }
 
 fn find<'a>(map: &[(&str, &'a str)], suffix: &str) -> Option<&'a str> {
-    map.iter()
-        .find(|(known, _)| *known == suffix)
-        .map(|(_, kind)| *kind)
+    map.iter().find(|(known, _)| *known == suffix).map(|(_, kind)| *kind)
 }
 
 /// Splits a name before its last dot; dots at its start are part of the name.
@@ -130,11 +124,7 @@ mod tests {
 
     #[test]
     fn types_are_cpythons() {
-        let map = [
-            (".gz", "application/gzip"),
-            (".Z", "application/octet-stream"),
-            (".x", "a/x"),
-        ];
+        let map = [(".gz", "application/gzip"), (".Z", "application/octet-stream"), (".x", "a/x")];
         for (name, kind) in [
             ("a.txt", "text/plain"),
             ("A.HTML", "text/html"),
@@ -157,11 +147,7 @@ mod tests {
             (".a.html", "text/html"),
             ("a.no-such-type", "application/octet-stream"),
         ] {
-            assert_eq!(
-                guess_type(Path::new("/d.css").join(name).as_path(), &map),
-                kind,
-                "{name}"
-            );
+            assert_eq!(guess_type(Path::new("/d.css").join(name).as_path(), &map), kind, "{name}");
         }
     }
 }

@@ -37,9 +37,7 @@ pub struct SimpleHttpRequestHandler {
 impl SimpleHttpRequestHandler {
     /// Serves the files below `directory`, which need not exist yet.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
-        Self {
-            directory: directory.into(),
-        }
+        Self { directory: directory.into() }
     }
 
     /// The directory.
@@ -145,10 +143,7 @@ fn index_page(directory: &Path, names: &[&str]) -> Option<(PathBuf, fs::Metadata
 
 /// Opens a regular file; whatever may have taken its place since it was looked at is not waited for.
 fn open(path: &Path) -> io::Result<(File, fs::Metadata)> {
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(O_NONBLOCK | O_NOCTTY)
-        .open(path)?;
+    let file = OpenOptions::new().read(true).custom_flags(O_NONBLOCK | O_NOCTTY).open(path)?;
     let metadata = file.metadata()?;
     if metadata.is_file() {
         Ok((file, metadata))

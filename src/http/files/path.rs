@@ -150,10 +150,7 @@ mod tests {
             ("?", "/"),
             ("sub", "/sub/"),
             ("//evil.example/..%2fsub", "/evil.example/..%2fsub/"),
-            (
-                "/\\evil.example/%2e%2e%2fsub",
-                "/evil.example/%2e%2e%2fsub/",
-            ),
+            ("/\\evil.example/%2e%2e%2fsub", "/evil.example/%2e%2e%2fsub/"),
             ("/\t/evil.example", "/%09/evil.example/"),
             ("http://h//evil.example/..", "/evil.example/../"),
             ("/a\\b\u{e9}?\"<>", "/a%5Cb%E9/?%22%3C%3E"),
