@@ -317,6 +317,10 @@ impl Slot {
                 return None;
             }
         };
+        if until == Until::Readable {
+            // The next request's clock starts anew, also where it is handled without a wait.
+            state.head_since = None;
+        }
         if self.parking.placement == Placement::Away {
             drop(state);
             return self.wait_here(connection, until);
