@@ -317,6 +317,12 @@ impl Slot {
                 return None;
             }
         };
+        if connection.rfile.is_expired() && until != Until::Drained {
+            // It has had its last call.
+            state.in_job = false;
+            drop(state);
+            return None;
+        }
         if until == Until::Readable {
             // The next request's clock starts anew, also where it is handled without a wait.
             state.head_since = None;
@@ -399,10 +405,14 @@ impl Slot {
 
     /// Finds the place of a connection that was given back.
     fn settle(&self, mut state: MutexGuard<'_, State>, mut connection: Connection, until: Until) {
-        if self.parking.is_draining() && until == Until::Readable {
+        let goes_away = match until {
+            Until::Readable => self.parking.is_draining() || connection.rfile.is_expired(),
+            Until::More => connection.rfile.is_expired(),
+            Until::Drained => false,
+        };
+        if goes_away {
             drop(state);
-            drop(connection);
-            return;
+            return close(connection);
         }
         let head_since = state.head_since(until);
         let has_bytes = until == Until::Readable && !connection.rfile.unread().is_empty();
