@@ -36,6 +36,8 @@ pub(crate) struct Parking {
     /// Jobs being run.
     running: AtomicUsize,
     draining: AtomicBool,
+    /// The server is gone, and nothing that is given back will be served.
+    closed: AtomicBool,
     /// Set while the serving thread wants to hear of each connection that ends.
     watching_ends: AtomicBool,
     /// When the serving thread next looks at deadlines, in milliseconds since `epoch`.
@@ -86,6 +88,7 @@ impl Parking {
             waiting: AtomicUsize::new(0),
             running: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
             watching_ends: AtomicBool::new(false),
             next_sweep: AtomicU64::new(NEVER),
             epoch: Instant::now(),
@@ -132,6 +135,21 @@ impl Parking {
 
     pub(crate) fn set_draining(&self, draining: bool) {
         self.draining.store(draining, Ordering::SeqCst);
+    }
+
+    /// Closes what waits, and from now on what is given back.
+    pub(crate) fn close(&self) {
+        self.set_draining(true);
+        self.closed.store(true, Ordering::SeqCst);
+        for slot in self.all() {
+            if let Some(connection) = slot.take() {
+                close(connection);
+            }
+        }
+    }
+
+    fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
     }
 
     /// Asks to be woken whenever a connection ends, or no longer.
@@ -410,7 +428,7 @@ impl Slot {
             Until::More => connection.rfile.is_expired(),
             Until::Drained => false,
         };
-        if goes_away {
+        if goes_away || self.parking.is_closed() {
             drop(state);
             return close(connection);
         }

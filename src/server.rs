@@ -447,14 +447,11 @@ impl<T: Transport, C: Concurrency, H: Handler> AsFd for Server<T, C, H> {
 
 impl<T: Transport, C: Concurrency, H: Handler> Drop for Server<T, C, H> {
     fn drop(&mut self) {
-        let parking = &self.reactor.parking;
-        // What jobs give back from now on is closed.
-        parking.set_draining(true);
-        for slot in parking.all() {
-            if let Some(connection) = slot.take() {
-                parking::close(connection);
-            }
+        while let Some((_, connection)) = self.reactor.next_ready() {
+            self.reactor.parking.job_left_queue();
+            parking::close(connection);
         }
+        self.reactor.parking.close();
     }
 }
 
