@@ -50,12 +50,13 @@ pub(crate) struct Parking {
 pub(crate) struct Slot {
     parking: Arc<Parking>,
     key: usize,
-    socket: Arc<Socket>,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
+    /// Until the connection is gone, so that nobody keeps the socket open longer than its owner.
+    socket: Option<Arc<Socket>>,
     parked: Option<Parked>,
     /// Given back within its job, which decides what becomes of it.
     returned: Option<(Connection, Until)>,
@@ -103,8 +104,10 @@ impl Parking {
         let slot = Arc::new(Slot {
             parking,
             key,
-            socket,
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                socket: Some(socket),
+                ..State::default()
+            }),
         });
         entry.insert(Arc::clone(&slot));
         slot
@@ -356,7 +359,7 @@ impl Slot {
                     return Some(connection);
                 }
                 drop(state);
-                if self.lingers() {
+                if self.lingers(connection.rfile.socket()) {
                     return Some(connection);
                 }
                 state = self.state();
@@ -367,15 +370,25 @@ impl Slot {
         None
     }
 
-    /// Tells the connection's last user that it is over, in a child whose siblings may hold copies
-    /// of the socket.
+    /// Has the connection end for all processes that hold its socket when this one is done with it.
     pub(crate) fn end_for_all(&self) {
-        self.socket.shutdown(Shutdown::Write);
+        if let Some(socket) = &self.state().socket {
+            socket.end_for_all();
+        }
+    }
+
+    /// Ends the connection for all processes that hold its socket.
+    pub(crate) fn end(&self) {
+        if let Some(socket) = &self.state().socket {
+            socket.shutdown(Shutdown::Write);
+        }
     }
 
     /// Cuts the connection off under whoever serves it.
     pub(crate) fn cut(&self) {
-        self.socket.shutdown(Shutdown::Both);
+        if let Some(socket) = &self.state().socket {
+            socket.shutdown(Shutdown::Both);
+        }
     }
 
     /// Parks a connection that was just accepted.
@@ -386,21 +399,22 @@ impl Slot {
 
     /// With one client and nothing else to do, waiting a moment for its next request costs less
     /// than handing it over; as soon as a second one is served or waits, nobody lingers.
-    fn lingers(&self) -> bool {
+    fn lingers(&self, socket: &Socket) -> bool {
         let parking = &self.parking;
         parking.placement == Placement::Elsewhere
             && parking.running.load(Ordering::Relaxed) == 1
-            && self.socket.wait(Direction::Read, Some(LINGER)).is_ok()
+            && socket.wait(Direction::Read, Some(LINGER)).is_ok()
     }
 
     /// Waits in a job that must serve its connection to the end.
     fn wait_here(&self, mut connection: Connection, until: Until) -> Option<Connection> {
+        let socket = Arc::clone(connection.rfile.socket());
         if until == Until::Drained {
-            self.socket.shutdown(Shutdown::Write);
+            socket.shutdown(Shutdown::Write);
             let mut parked = Parked::new(connection, until, &self.parking.timeouts, None);
             while parked.discard() {
                 let left = parked.left().unwrap_or(DRAIN_LIMIT);
-                self.socket.wait(Direction::Read, Some(left)).ok()?;
+                socket.wait(Direction::Read, Some(left)).ok()?;
             }
             return None;
         }
@@ -412,7 +426,7 @@ impl Slot {
         let head_since = state.head_since(until);
         drop(state);
         let mut parked = Parked::new(connection, until, &self.parking.timeouts, head_since);
-        if self.socket.wait(Direction::Read, parked.left()).is_err() {
+        if socket.wait(Direction::Read, parked.left()).is_err() {
             if until == Until::Readable {
                 return None;
             }
@@ -435,7 +449,7 @@ impl Slot {
         let head_since = state.head_since(until);
         let has_bytes = until == Until::Readable && !connection.rfile.unread().is_empty();
         if until == Until::Drained {
-            self.socket.shutdown(Shutdown::Write);
+            connection.rfile.socket().shutdown(Shutdown::Write);
         }
         connection.rfile.release();
         let parked = Parked::new(connection, until, &self.parking.timeouts, head_since);
@@ -456,6 +470,9 @@ impl Slot {
 
     /// Has the poller report the next bytes.
     fn arm(&self, state: &mut State) {
+        let Some(socket) = &state.socket else {
+            return;
+        };
         let poller = &self.parking.poller;
         let interest = Event::readable(self.key);
         let mode = match self.parking.placement {
@@ -464,9 +481,9 @@ impl Slot {
             Placement::Elsewhere | Placement::Away => PollMode::Oneshot,
         };
         let armed = if !state.registered {
-            sys::watch(poller, self.socket.as_fd(), interest, mode)
+            sys::watch(poller, socket.as_fd(), interest, mode)
         } else if mode == PollMode::Oneshot {
-            poller.modify(&*self.socket, interest)
+            poller.modify(&**socket, interest)
         } else {
             Ok(())
         };
@@ -474,15 +491,17 @@ impl Slot {
             Ok(()) => state.registered = true,
             Err(error) => {
                 log::warn!("cannot watch a connection, closing it: {error}");
-                self.socket.shutdown(Shutdown::Both);
+                socket.shutdown(Shutdown::Both);
             }
         }
     }
 
     fn forget(&self, state: &mut State) {
-        if state.registered {
+        if let Some(socket) = &state.socket
+            && state.registered
+        {
             // The kernel forgot it already where this fails.
-            let _ = self.parking.poller.delete(&*self.socket);
+            let _ = self.parking.poller.delete(&**socket);
             state.registered = false;
         }
     }
@@ -542,6 +561,8 @@ impl Home for Slot {
     fn left(&self) {
         let mut state = self.state();
         self.forget(&mut state);
+        // The last one, unless the connection was taken apart: this closes.
+        state.socket = None;
         drop(state);
         let parking = &self.parking;
         parking.slots().try_remove(self.key);

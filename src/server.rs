@@ -532,8 +532,10 @@ impl<H: Handler> Work for Visit<H> {
         // Otherwise new clients would connect to a socket that nobody accepts from, for as long as
         // this child outlives its parent.
         self.core.parents.into_iter().for_each(sys::close_inherited);
-        let succeeded = self.serve();
         self.slot.end_for_all();
+        let succeeded = self.serve();
+        // What the handler left with others ends now, with this process.
+        self.slot.end();
         succeeded
     }
 }
