@@ -528,6 +528,13 @@ impl<H: Handler> Work for Visit<H> {
         self.serve();
     }
 
+    fn leave_to_child(mut self: Box<Self>) {
+        if let Some(connection) = self.connection.take() {
+            self.core.parking.job_left_queue();
+            drop(connection);
+        }
+    }
+
     fn run_in_child(mut self: Box<Self>) -> bool {
         // Otherwise new clients would connect to a socket that nobody accepts from, for as long as
         // this child outlives its parent.
@@ -542,8 +549,9 @@ impl<H: Handler> Work for Visit<H> {
 
 impl<H: Handler> Drop for Visit<H> {
     fn drop(&mut self) {
-        if self.connection.is_some() {
+        if let Some(connection) = self.connection.take() {
             self.core.parking.job_left_queue();
+            parking::close(connection);
         }
     }
 }

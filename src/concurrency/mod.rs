@@ -142,6 +142,11 @@ impl Job {
         self.work.run();
     }
 
+    /// Drops this process's copy of a job that a child runs, and leaves the connection open.
+    pub(crate) fn leave_to_child(self) {
+        self.work.leave_to_child();
+    }
+
     /// Runs the request in a child process, and tells whether it succeeded.
     pub(crate) fn run_in_child(self) -> bool {
         self.work.run_in_child()
@@ -157,6 +162,8 @@ impl fmt::Debug for Job {
 /// What a job does, as the server defines it.
 pub(crate) trait Work: Send {
     fn run(self: Box<Self>);
+
+    fn leave_to_child(self: Box<Self>);
 
     fn run_in_child(self: Box<Self>) -> bool;
 }
