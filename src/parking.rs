@@ -60,6 +60,8 @@ struct State {
     parked: Option<Parked>,
     /// Given back within its job, which decides what becomes of it.
     returned: Option<(Connection, Until)>,
+    /// A job that serves its connection to the end waits for the next request.
+    waits_here: bool,
     /// A job runs and will look at `returned`.
     in_job: bool,
     /// Known to the poller.
@@ -145,8 +147,9 @@ impl Parking {
         self.set_draining(true);
         self.closed.store(true, Ordering::SeqCst);
         for slot in self.all() {
-            if let Some(connection) = slot.take() {
-                close(connection);
+            match slot.take() {
+                Some(connection) => close(connection),
+                None => slot.end_wait_here(),
             }
         }
     }
@@ -321,6 +324,16 @@ impl Slot {
         if idle { self.take() } else { None }
     }
 
+    /// Sends the connection away if a job waits for its next request. What has arrived is served.
+    pub(crate) fn end_wait_here(&self) {
+        let state = self.state();
+        if let Some(socket) = &state.socket
+            && state.waits_here
+        {
+            socket.shutdown(Shutdown::Read);
+        }
+    }
+
     /// Prepares for a job with the connection.
     pub(crate) fn enter_job(&self) {
         self.state().in_job = true;
@@ -424,13 +437,29 @@ impl Slot {
         connection.rfile.release();
         let mut state = self.state();
         let head_since = state.head_since(until);
+        state.waits_here = until == Until::Readable;
+        // Asked with the lock held, so that a drain either is seen here or sees that we wait.
+        let goes_away = state.waits_here && self.parking.is_draining();
         drop(state);
         let mut parked = Parked::new(connection, until, &self.parking.timeouts, head_since);
-        if socket.wait(Direction::Read, parked.left()).is_err() {
-            if until == Until::Readable {
-                return None;
+        let limit = if goes_away {
+            Some(Duration::ZERO)
+        } else {
+            parked.left()
+        };
+        let waited = socket.wait(Direction::Read, limit);
+        self.state().waits_here = false;
+        match waited {
+            Ok(()) => {}
+            Err(_) if until == Until::Readable => return None,
+            Err(_) => parked.connection.rfile.expire(),
+        }
+        if until == Until::Readable && self.parking.is_draining() {
+            // Sent away, unless a request was faster.
+            match parked.connection.rfile.receive() {
+                Ok(count) if count > 0 => {}
+                _ => return None,
             }
-            parked.connection.rfile.expire();
         }
         Some(parked.connection)
     }

@@ -414,6 +414,7 @@ impl<T: Transport, C: Concurrency, H: Handler> Server<T, C, H> {
     fn send_idle_away(&mut self) {
         for slot in self.reactor.parking.all() {
             let Some(mut connection) = slot.take_idle() else {
+                slot.end_wait_here();
                 continue;
             };
             match connection.rfile.receive() {
