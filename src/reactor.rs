@@ -22,6 +22,8 @@ pub(crate) struct Reactor {
     pub(crate) parking: Arc<Parking>,
     /// Connections with something to read, in the order in which they get their turn.
     ready: VecDeque<(Arc<Slot>, Connection)>,
+    /// The poller reports clients that wait to be accepted.
+    listening: bool,
     rest: Option<Rest>,
     backoff: Duration,
     signals: Option<Signals>,
@@ -61,6 +63,7 @@ impl Reactor {
         Ok(Self {
             parking,
             ready: VecDeque::new(),
+            listening: true,
             rest: None,
             backoff: FIRST_REST,
             signals: None,
@@ -109,12 +112,15 @@ impl Reactor {
         watched
     }
 
-    /// Waits until there is something to do, at most for `limit`.
+    /// Waits until there is something to do, at most for `limit`. Hears of waiting clients only
+    /// if there is use for them: those that nobody accepts would end each wait at once.
     pub(crate) fn wait(
         &mut self,
         listener: &impl AsFd,
         limit: Option<Duration>,
+        wants_clients: bool,
     ) -> io::Result<Turn> {
+        self.listen(listener, wants_clients && self.rest.is_none())?;
         self.events.clear();
         let limits = [limit, self.parking.until_sweep(), self.rest_left()];
         let limit = limits.into_iter().flatten().min();
@@ -130,7 +136,7 @@ impl Reactor {
         }
         self.collect();
         if self.rest.is_some() && self.rest_is_over() {
-            self.end_rest(listener)?;
+            self.end_rest();
             turn.clients_wait = true;
         }
         Ok(turn)
@@ -153,8 +159,7 @@ impl Reactor {
 
     /// Stops listening until a connection ends or a pause has passed, which doubles each time
     /// from 5 ms to 1 s.
-    pub(crate) fn begin_rest(&mut self, listener: &impl AsFd) -> io::Result<()> {
-        self.listen(listener, false)?;
+    pub(crate) fn begin_rest(&mut self) {
         self.parking.watch_ends(true);
         // Counted after the watch began, so that no end goes unnoticed in between.
         self.rest = Some(Rest {
@@ -162,7 +167,12 @@ impl Reactor {
             open: self.parking.open(),
         });
         self.backoff = (self.backoff * 2).min(LONGEST_REST);
-        Ok(())
+    }
+
+    /// Ends the listener's pause, if there is one.
+    pub(crate) fn end_rest(&mut self) {
+        self.rest = None;
+        self.parking.watch_ends(false);
     }
 
     /// A client was accepted: whatever the trouble was, it is over.
@@ -171,15 +181,19 @@ impl Reactor {
     }
 
     /// Starts or stops hearing of clients that wait to be accepted.
-    pub(crate) fn listen(&self, listener: &impl AsFd, listen: bool) -> io::Result<()> {
+    fn listen(&mut self, listener: &impl AsFd, listen: bool) -> io::Result<()> {
+        if listen == self.listening {
+            return Ok(());
+        }
         let interest = if listen {
             Event::readable(LISTENER)
         } else {
             Event::none(LISTENER)
         };
-        self.parking
-            .poller
-            .modify_with_mode(listener.as_fd(), interest, PollMode::Level)
+        let poller = &self.parking.poller;
+        poller.modify_with_mode(listener.as_fd(), interest, PollMode::Level)?;
+        self.listening = listen;
+        Ok(())
     }
 
     /// Takes out whoever has something to read or has run out of time.
@@ -209,12 +223,6 @@ impl Reactor {
         self.rest
             .as_ref()
             .is_none_or(|rest| rest.until <= Instant::now() || self.parking.open() < rest.open)
-    }
-
-    fn end_rest(&mut self, listener: &impl AsFd) -> io::Result<()> {
-        self.rest = None;
-        self.parking.watch_ends(false);
-        self.listen(listener, true)
     }
 }
 

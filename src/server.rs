@@ -277,12 +277,13 @@ impl<T: Transport, C: Concurrency, H: Handler> Server<T, C, H> {
     /// Waits once, and hands up to `most` requests over; returns how many.
     fn turn(&mut self, limit: Option<Duration>, most: usize) -> io::Result<usize> {
         let wanted = self.strategy.service_actions();
-        let limit = if self.reactor.has_ready() && self.strategy.has_room() {
+        let has_room = self.strategy.has_room();
+        let limit = if self.reactor.has_ready() && has_room {
             Some(Duration::ZERO)
         } else {
             limit.into_iter().chain(wanted).min()
         };
-        let turn = self.reactor.wait(&self.transport, limit)?;
+        let turn = self.reactor.wait(&self.transport, limit, has_room)?;
         // A child that ended makes room.
         self.strategy.service_actions();
         if turn.signals > 0 {
@@ -304,7 +305,8 @@ impl<T: Transport, C: Concurrency, H: Handler> Server<T, C, H> {
         for _ in 0..ACCEPTS_IN_A_TURN {
             let open = self.reactor.parking.open();
             if open >= self.max_connections && self.shed(open) == 0 {
-                return self.reactor.begin_rest(&self.transport);
+                self.reactor.begin_rest();
+                break;
             }
             match self.transport.accept() {
                 Ok((stream, address)) => {
@@ -319,7 +321,8 @@ impl<T: Transport, C: Concurrency, H: Handler> Server<T, C, H> {
                     AcceptError::Exhausted if self.shed(1) > 0 => {}
                     AcceptError::Exhausted => {
                         log::warn!("cannot accept, resting: {error}");
-                        return self.reactor.begin_rest(&self.transport);
+                        self.reactor.begin_rest();
+                        break;
                     }
                     AcceptError::Listener => return Err(error),
                 },
@@ -381,9 +384,9 @@ impl<T: Transport, C: Concurrency, H: Handler> Server<T, C, H> {
         let parking = Arc::clone(&self.reactor.parking);
         let mut deadline = Instant::now() + self.shutdown_timeout;
         parking.set_draining(true);
+        // Its end would end the watch as well.
+        self.reactor.end_rest();
         parking.watch_ends(true);
-        // Fails only for a listener that is of no more use anyway.
-        let _ = self.reactor.listen(&self.transport, false);
         self.send_idle_away();
         let unfinished = parking.open();
         self.dispatch(usize::MAX);
@@ -393,13 +396,12 @@ impl<T: Transport, C: Concurrency, H: Handler> Server<T, C, H> {
                 .strategy
                 .service_actions()
                 .map_or(left, |wanted| wanted.min(left));
-            match self.reactor.wait(&self.transport, Some(wanted)) {
+            match self.reactor.wait(&self.transport, Some(wanted), false) {
                 Ok(turn) if turn.signals > 0 => deadline = Instant::now(),
                 Ok(_) => {}
                 Err(_) => break,
             }
             self.strategy.service_actions();
-            let _ = self.reactor.listen(&self.transport, false);
             self.dispatch(usize::MAX);
         }
         let cut = self.cut_connections();
@@ -407,7 +409,6 @@ impl<T: Transport, C: Concurrency, H: Handler> Server<T, C, H> {
         self.report.cut = cut + self.strategy.server_close(deadline);
         parking.watch_ends(false);
         parking.set_draining(false);
-        let _ = self.reactor.listen(&self.transport, true);
     }
 
     /// Closes idle connections, but serves those whose next request has arrived already.

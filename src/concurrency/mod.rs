@@ -89,6 +89,10 @@ pub trait Concurrency {
 
     /// Tells whether another job can be taken; meanwhile clients wait in the kernel's queue. The
     /// default says yes.
+    ///
+    /// A strategy that says no lets the server sleep, and has to wake it when that changes: by
+    /// [`wake_up`](Self::wake_up), or by the time that
+    /// [`service_actions`](Self::service_actions) asks to be called again.
     fn has_room(&self) -> bool {
         true
     }
