@@ -48,6 +48,8 @@ pub struct Server<T: Transport, C: Concurrency, H: Handler> {
     /// 30 seconds.
     pub shutdown_timeout: Duration,
     report: ShutdownReport,
+    /// The signal to hurry came together with the one to stop.
+    hurries: bool,
     core: Arc<Core<H>>,
     reactor: Reactor,
     // Closed before the strategy waits for its threads or children, as in Python.
@@ -58,7 +60,7 @@ pub struct Server<T: Transport, C: Concurrency, H: Handler> {
 /// How the last serving loop ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ShutdownReport {
-    /// Connections with a request that was finished while the server waited.
+    /// Connections, or children, with a request that was finished while the server waited.
     pub finished: usize,
     /// Connections, or children, that were cut off at the deadline.
     pub cut: usize,
@@ -133,6 +135,7 @@ impl<T: Transport, C: Concurrency, H: Handler> Server<T, C, H> {
             max_connections: default_max_connections(),
             shutdown_timeout: Duration::from_secs(30),
             report: ShutdownReport::default(),
+            hurries: false,
             core: Arc::new(core),
             reactor,
             transport,
@@ -288,6 +291,7 @@ impl<T: Transport, C: Concurrency, H: Handler> Server<T, C, H> {
         self.strategy.service_actions();
         if turn.signals > 0 {
             self.core.info.shutdown();
+            self.hurries = turn.signals > 1;
         }
         // Nobody is accepted after a shutdown was asked for.
         if self.shutdown_handle().is_shutdown_requested() {
@@ -383,14 +387,17 @@ impl<T: Transport, C: Concurrency, H: Handler> Server<T, C, H> {
     fn drain(&mut self) {
         let parking = Arc::clone(&self.reactor.parking);
         let mut deadline = Instant::now() + self.shutdown_timeout;
+        if std::mem::take(&mut self.hurries) {
+            deadline = Instant::now();
+        }
         parking.set_draining(true);
         // Its end would end the watch as well.
         self.reactor.end_rest();
         parking.watch_ends(true);
         self.send_idle_away();
-        let unfinished = parking.open();
+        let unfinished = parking.open() + self.strategy.active();
         self.dispatch(usize::MAX);
-        while (parking.open() > 0 || self.reactor.has_ready()) && Instant::now() < deadline {
+        while self.is_busy() && Instant::now() < deadline {
             let left = deadline.saturating_duration_since(Instant::now());
             let wanted = self
                 .strategy
@@ -404,11 +411,15 @@ impl<T: Transport, C: Concurrency, H: Handler> Server<T, C, H> {
             self.strategy.service_actions();
             self.dispatch(usize::MAX);
         }
-        let cut = self.cut_connections();
+        let cut = self.cut_connections() + self.strategy.server_close(deadline);
         self.report.finished = unfinished.saturating_sub(cut);
-        self.report.cut = cut + self.strategy.server_close(deadline);
+        self.report.cut = cut;
         parking.watch_ends(false);
         parking.set_draining(false);
+    }
+
+    fn is_busy(&self) -> bool {
+        self.core.parking.open() > 0 || self.reactor.has_ready() || self.strategy.active() > 0
     }
 
     /// Closes idle connections, but serves those whose next request has arrived already.

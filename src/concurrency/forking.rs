@@ -161,6 +161,10 @@ impl Concurrency for Forking {
         Placement::Away
     }
 
+    fn active(&self) -> usize {
+        self.active_children()
+    }
+
     fn server_close(&mut self, deadline: Instant) -> usize {
         if self.wait_for_children(deadline) {
             return 0;

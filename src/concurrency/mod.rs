@@ -107,8 +107,17 @@ pub trait Concurrency {
         Placement::Elsewhere
     }
 
-    /// Waits until the deadline for what was started and the server cannot see, ends the rest,
-    /// and returns how many that were. The default has nothing to wait for.
+    /// How much runs where the server cannot see it, as in child processes. The default is
+    /// nothing.
+    ///
+    /// A server that stops waits for it, as it does for the connections that it sees;
+    /// [`wake_up`](Self::wake_up) tells it to look again.
+    fn active(&self) -> usize {
+        0
+    }
+
+    /// Ends what [`active`](Self::active) still counts at the deadline, and returns how much that
+    /// was. The default has nothing to end.
     fn server_close(&mut self, deadline: Instant) -> usize {
         let _ = deadline;
         0
