@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use polling::{Event, Events, PollMode};
 use signal_hook::SigId;
+use signal_hook::consts::FORBIDDEN;
 
 use crate::connection::Connection;
 use crate::parking::{Parking, Slot};
@@ -285,6 +286,10 @@ impl Signals {
 
     fn register(&mut self, numbers: &[i32]) -> io::Result<()> {
         for &number in numbers {
+            if FORBIDDEN.contains(&number) {
+                let text = format!("signal {number} cannot be caught");
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+            }
             let writer = self.writer.try_clone()?;
             self.registered
                 .push(signal_hook::low_level::pipe::register(number, writer)?);
