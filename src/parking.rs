@@ -149,7 +149,9 @@ impl Parking {
         for slot in self.all() {
             match slot.take() {
                 Some(connection) => close(connection),
-                None => slot.end_wait_here(),
+                None => {
+                    slot.end_wait_here();
+                }
             }
         }
     }
@@ -324,13 +326,16 @@ impl Slot {
         if idle { self.take() } else { None }
     }
 
-    /// Sends the connection away if a job waits for its next request. What has arrived is served.
-    pub(crate) fn end_wait_here(&self) {
+    /// Sends the connection away if a job waits for its next request, and tells whether one does.
+    /// What has arrived is served.
+    pub(crate) fn end_wait_here(&self) -> bool {
         let state = self.state();
-        if let Some(socket) = &state.socket
-            && state.waits_here
-        {
-            socket.shutdown(Shutdown::Read);
+        match &state.socket {
+            Some(socket) if state.waits_here => {
+                socket.shutdown(Shutdown::Read);
+                true
+            }
+            _ => false,
         }
     }
 

@@ -394,8 +394,7 @@ impl<T: Transport, C: Concurrency, H: Handler> Server<T, C, H> {
         // Its end would end the watch as well.
         self.reactor.end_rest();
         parking.watch_ends(true);
-        self.send_idle_away();
-        let unfinished = parking.open() + self.strategy.active();
+        let unfinished = self.send_idle_away() + self.strategy.active();
         self.dispatch(usize::MAX);
         while self.is_busy() && Instant::now() < deadline {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -422,18 +421,24 @@ impl<T: Transport, C: Concurrency, H: Handler> Server<T, C, H> {
         self.core.parking.open() > 0 || self.reactor.has_ready() || self.strategy.active() > 0
     }
 
-    /// Closes idle connections, but serves those whose next request has arrived already.
-    fn send_idle_away(&mut self) {
+    /// Closes idle connections, but serves those whose next request has arrived already. Returns how
+    /// many are left.
+    fn send_idle_away(&mut self) -> usize {
+        let mut left = 0;
         for slot in self.reactor.parking.all() {
             let Some(mut connection) = slot.take_idle() else {
-                slot.end_wait_here();
+                left += usize::from(!slot.end_wait_here());
                 continue;
             };
             match connection.rfile.receive() {
-                Ok(count) if count > 0 => self.reactor.push_ready(slot, connection),
+                Ok(count) if count > 0 => {
+                    self.reactor.push_ready(slot, connection);
+                    left += 1;
+                }
                 _ => parking::close(connection),
             }
         }
+        left
     }
 
     fn cut_connections(&mut self) -> usize {
