@@ -137,8 +137,8 @@ impl Reactor {
         }
         self.collect();
         if self.rest.is_some() && self.rest_is_over() {
+            // The next wait tells whether anybody waits still.
             self.end_rest();
-            turn.clients_wait = true;
         }
         Ok(turn)
     }

@@ -306,11 +306,19 @@ impl<T: Transport, C: Concurrency, H: Handler> Server<T, C, H> {
     }
 
     fn accept_clients(&mut self) -> io::Result<()> {
-        for _ in 0..ACCEPTS_IN_A_TURN {
+        for attempt in 0..ACCEPTS_IN_A_TURN {
+            // The poller told of one client. Whether there are more shows when they are accepted,
+            // and no connection should be closed for a client that is not there.
+            let somebody_waits = attempt == 0;
             let open = self.reactor.parking.open();
-            if open >= self.max_connections && self.shed(open) == 0 {
-                self.reactor.begin_rest();
-                break;
+            if open >= self.max_connections.max(1) {
+                if !somebody_waits {
+                    break;
+                }
+                if self.shed(open) == 0 {
+                    self.reactor.begin_rest();
+                    break;
+                }
             }
             match self.transport.accept() {
                 Ok((stream, address)) => {
@@ -322,6 +330,8 @@ impl<T: Transport, C: Concurrency, H: Handler> Server<T, C, H> {
                     AcceptError::Client => {
                         log::debug!("a client left before it was accepted: {error}")
                     }
+                    // Linux says so before it looks whether there is a client.
+                    AcceptError::Exhausted if !somebody_waits => break,
                     AcceptError::Exhausted if self.shed(1) > 0 => {}
                     AcceptError::Exhausted => {
                         log::warn!("cannot accept, resting: {error}");
