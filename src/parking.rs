@@ -36,6 +36,8 @@ pub(crate) struct Parking {
     /// Jobs being run.
     running: AtomicUsize,
     draining: AtomicBool,
+    /// The server is gone, and nothing that is given back will be served.
+    closed: AtomicBool,
     /// Set while the serving thread wants to hear of each connection that ends.
     watching_ends: AtomicBool,
     /// When the serving thread next looks at deadlines, in milliseconds since `epoch`.
@@ -48,15 +50,18 @@ pub(crate) struct Parking {
 pub(crate) struct Slot {
     parking: Arc<Parking>,
     key: usize,
-    socket: Arc<Socket>,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
+    /// Until the connection is gone, so that nobody keeps the socket open longer than its owner.
+    socket: Option<Arc<Socket>>,
     parked: Option<Parked>,
     /// Given back within its job, which decides what becomes of it.
     returned: Option<(Connection, Until)>,
+    /// A job that serves its connection to the end waits for the next request.
+    waits_here: bool,
     /// A job runs and will look at `returned`.
     in_job: bool,
     /// Known to the poller.
@@ -86,6 +91,7 @@ impl Parking {
             waiting: AtomicUsize::new(0),
             running: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
             watching_ends: AtomicBool::new(false),
             next_sweep: AtomicU64::new(NEVER),
             epoch: Instant::now(),
@@ -97,7 +103,14 @@ impl Parking {
         let mut slots = self.slots();
         let entry = slots.vacant_entry();
         let (parking, key) = (Arc::clone(self), entry.key());
-        let slot = Arc::new(Slot { parking, key, socket, state: Mutex::default() });
+        let slot = Arc::new(Slot {
+            parking,
+            key,
+            state: Mutex::new(State {
+                socket: Some(socket),
+                ..State::default()
+            }),
+        });
         entry.insert(Arc::clone(&slot));
         slot
     }
@@ -124,6 +137,24 @@ impl Parking {
 
     pub(crate) fn set_draining(&self, draining: bool) {
         self.draining.store(draining, Ordering::SeqCst);
+    }
+
+    /// Closes what waits, and from now on what is given back.
+    pub(crate) fn close(&self) {
+        self.set_draining(true);
+        self.closed.store(true, Ordering::SeqCst);
+        for slot in self.all() {
+            match slot.take() {
+                Some(connection) => close(connection),
+                None => {
+                    slot.end_wait_here();
+                }
+            }
+        }
+    }
+
+    fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
     }
 
     /// Asks to be woken whenever a connection ends, or no longer.
@@ -282,6 +313,19 @@ impl Slot {
         if idle { self.take() } else { None }
     }
 
+    /// Sends the connection away if a job waits for its next request, and tells whether one does.
+    /// What has arrived is served.
+    pub(crate) fn end_wait_here(&self) -> bool {
+        let state = self.state();
+        match &state.socket {
+            Some(socket) if state.waits_here => {
+                socket.shutdown(Shutdown::Read);
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Prepares for a job with the connection.
     pub(crate) fn enter_job(&self) {
         self.state().in_job = true;
@@ -299,6 +343,16 @@ impl Slot {
                 return None;
             }
         };
+        if connection.rfile.is_expired() && until != Until::Drained {
+            // It has had its last call.
+            state.in_job = false;
+            drop(state);
+            return None;
+        }
+        if until == Until::Readable {
+            // The next request's clock starts anew, also where it is handled without a wait.
+            state.head_since = None;
+        }
         if self.parking.placement == Placement::Away {
             drop(state);
             return self.wait_here(connection, until);
@@ -310,7 +364,7 @@ impl Slot {
                     return Some(connection);
                 }
                 drop(state);
-                if self.lingers() {
+                if self.lingers(connection.rfile.socket()) {
                     return Some(connection);
                 }
                 state = self.state();
@@ -321,15 +375,25 @@ impl Slot {
         None
     }
 
-    /// Tells the connection's last user that it is over, in a child whose siblings may hold copies
-    /// of the socket.
+    /// Has the connection end for all processes that hold its socket when this one is done with it.
     pub(crate) fn end_for_all(&self) {
-        self.socket.shutdown(Shutdown::Write);
+        if let Some(socket) = &self.state().socket {
+            socket.end_for_all();
+        }
+    }
+
+    /// Ends the connection for all processes that hold its socket.
+    pub(crate) fn end(&self) {
+        if let Some(socket) = &self.state().socket {
+            socket.shutdown(Shutdown::Write);
+        }
     }
 
     /// Cuts the connection off under whoever serves it.
     pub(crate) fn cut(&self) {
-        self.socket.shutdown(Shutdown::Both);
+        if let Some(socket) = &self.state().socket {
+            socket.shutdown(Shutdown::Both);
+        }
     }
 
     /// Parks a connection that was just accepted.
@@ -340,21 +404,22 @@ impl Slot {
 
     /// With one client and nothing else to do, waiting a moment for its next request costs less
     /// than handing it over; as soon as a second one is served or waits, nobody lingers.
-    fn lingers(&self) -> bool {
+    fn lingers(&self, socket: &Socket) -> bool {
         let parking = &self.parking;
         parking.placement == Placement::Elsewhere
             && parking.running.load(Ordering::Relaxed) == 1
-            && self.socket.wait(Direction::Read, Some(LINGER)).is_ok()
+            && socket.wait(Direction::Read, Some(LINGER)).is_ok()
     }
 
     /// Waits in a job that must serve its connection to the end.
     fn wait_here(&self, mut connection: Connection, until: Until) -> Option<Connection> {
+        let socket = Arc::clone(connection.rfile.socket());
         if until == Until::Drained {
-            self.socket.shutdown(Shutdown::Write);
+            socket.shutdown(Shutdown::Write);
             let mut parked = Parked::new(connection, until, &self.parking.timeouts, None);
             while parked.discard() {
                 let left = parked.left().unwrap_or(DRAIN_LIMIT);
-                self.socket.wait(Direction::Read, Some(left)).ok()?;
+                socket.wait(Direction::Read, Some(left)).ok()?;
             }
             return None;
         }
@@ -364,28 +429,48 @@ impl Slot {
         connection.rfile.release();
         let mut state = self.state();
         let head_since = state.head_since(until);
+        state.waits_here = until == Until::Readable;
+        // Asked with the lock held, so that a drain either is seen here or sees that we wait.
+        let goes_away = state.waits_here && self.parking.is_draining();
         drop(state);
         let mut parked = Parked::new(connection, until, &self.parking.timeouts, head_since);
-        if self.socket.wait(Direction::Read, parked.left()).is_err() {
-            if until == Until::Readable {
-                return None;
+        let limit = if goes_away {
+            Some(Duration::ZERO)
+        } else {
+            parked.left()
+        };
+        let waited = socket.wait(Direction::Read, limit);
+        self.state().waits_here = false;
+        match waited {
+            Ok(()) => {}
+            Err(_) if until == Until::Readable => return None,
+            Err(_) => parked.connection.rfile.expire(),
+        }
+        if until == Until::Readable && self.parking.is_draining() {
+            // Sent away, unless a request was faster.
+            match parked.connection.rfile.receive() {
+                Ok(count) if count > 0 => {}
+                _ => return None,
             }
-            parked.connection.rfile.expire();
         }
         Some(parked.connection)
     }
 
     /// Finds the place of a connection that was given back.
     fn settle(&self, mut state: MutexGuard<'_, State>, mut connection: Connection, until: Until) {
-        if self.parking.is_draining() && until == Until::Readable {
+        let goes_away = match until {
+            Until::Readable => self.parking.is_draining() || connection.rfile.is_expired(),
+            Until::More => connection.rfile.is_expired(),
+            Until::Drained => false,
+        };
+        if goes_away || self.parking.is_closed() {
             drop(state);
-            drop(connection);
-            return;
+            return close(connection);
         }
         let head_since = state.head_since(until);
         let has_bytes = until == Until::Readable && !connection.rfile.unread().is_empty();
         if until == Until::Drained {
-            self.socket.shutdown(Shutdown::Write);
+            connection.rfile.socket().shutdown(Shutdown::Write);
         }
         connection.rfile.release();
         let parked = Parked::new(connection, until, &self.parking.timeouts, head_since);
@@ -406,6 +491,9 @@ impl Slot {
 
     /// Has the poller report the next bytes.
     fn arm(&self, state: &mut State) {
+        let Some(socket) = &state.socket else {
+            return;
+        };
         let poller = &self.parking.poller;
         let interest = Event::readable(self.key);
         let mode = match self.parking.placement {
@@ -414,9 +502,9 @@ impl Slot {
             Placement::Elsewhere | Placement::Away => PollMode::Oneshot,
         };
         let armed = if !state.registered {
-            sys::watch(poller, self.socket.as_fd(), interest, mode)
+            sys::watch(poller, socket.as_fd(), interest, mode)
         } else if mode == PollMode::Oneshot {
-            poller.modify(&*self.socket, interest)
+            poller.modify(&**socket, interest)
         } else {
             Ok(())
         };
@@ -424,15 +512,17 @@ impl Slot {
             Ok(()) => state.registered = true,
             Err(error) => {
                 log::warn!("cannot watch a connection, closing it: {error}");
-                self.socket.shutdown(Shutdown::Both);
+                socket.shutdown(Shutdown::Both);
             }
         }
     }
 
     fn forget(&self, state: &mut State) {
-        if state.registered {
+        if let Some(socket) = &state.socket
+            && state.registered
+        {
             // The kernel forgot it already where this fails.
-            let _ = self.parking.poller.delete(&*self.socket);
+            let _ = self.parking.poller.delete(&**socket);
             state.registered = false;
         }
     }
@@ -495,6 +585,8 @@ impl Home for Slot {
     fn left(&self) {
         let mut state = self.state();
         self.forget(&mut state);
+        // The last one, unless the connection was taken apart: this closes.
+        state.socket = None;
         drop(state);
         let parking = &self.parking;
         parking.slots().try_remove(self.key);

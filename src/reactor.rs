@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use polling::{Event, Events, PollMode};
 use signal_hook::SigId;
+use signal_hook::consts::FORBIDDEN;
 
 use crate::connection::Connection;
 use crate::parking::{Parking, Slot};
@@ -22,6 +23,8 @@ pub(crate) struct Reactor {
     pub(crate) parking: Arc<Parking>,
     /// Connections with something to read, in the order in which they get their turn.
     ready: VecDeque<(Arc<Slot>, Connection)>,
+    /// The poller reports clients that wait to be accepted.
+    listening: bool,
     rest: Option<Rest>,
     backoff: Duration,
     signals: Option<Signals>,
@@ -56,6 +59,7 @@ impl Reactor {
         Ok(Self {
             parking,
             ready: VecDeque::new(),
+            listening: true,
             rest: None,
             backoff: FIRST_REST,
             signals: None,
@@ -99,12 +103,15 @@ impl Reactor {
         watched
     }
 
-    /// Waits until there is something to do, at most for `limit`.
+    /// Waits until there is something to do, at most for `limit`. Hears of waiting clients only
+    /// if there is use for them: those that nobody accepts would end each wait at once.
     pub(crate) fn wait(
         &mut self,
         listener: &impl AsFd,
         limit: Option<Duration>,
+        wants_clients: bool,
     ) -> io::Result<Turn> {
+        self.listen(listener, wants_clients && self.rest.is_none())?;
         self.events.clear();
         let limits = [limit, self.parking.until_sweep(), self.rest_left()];
         let limit = limits.into_iter().flatten().min();
@@ -120,8 +127,8 @@ impl Reactor {
         }
         self.collect();
         if self.rest.is_some() && self.rest_is_over() {
-            self.end_rest(listener)?;
-            turn.clients_wait = true;
+            // The next wait tells whether anybody waits still.
+            self.end_rest();
         }
         Ok(turn)
     }
@@ -143,13 +150,17 @@ impl Reactor {
 
     /// Stops listening until a connection ends or a pause has passed, which doubles each time
     /// from 5 ms to 1 s.
-    pub(crate) fn begin_rest(&mut self, listener: &impl AsFd) -> io::Result<()> {
-        self.listen(listener, false)?;
+    pub(crate) fn begin_rest(&mut self) {
         self.parking.watch_ends(true);
         // Counted after the watch began, so that no end goes unnoticed in between.
         self.rest = Some(Rest { until: Instant::now() + self.backoff, open: self.parking.open() });
         self.backoff = (self.backoff * 2).min(LONGEST_REST);
-        Ok(())
+    }
+
+    /// Ends the listener's pause, if there is one.
+    pub(crate) fn end_rest(&mut self) {
+        self.rest = None;
+        self.parking.watch_ends(false);
     }
 
     /// A client was accepted: whatever the trouble was, it is over.
@@ -158,9 +169,19 @@ impl Reactor {
     }
 
     /// Starts or stops hearing of clients that wait to be accepted.
-    pub(crate) fn listen(&self, listener: &impl AsFd, listen: bool) -> io::Result<()> {
-        let interest = if listen { Event::readable(LISTENER) } else { Event::none(LISTENER) };
-        self.parking.poller.modify_with_mode(listener.as_fd(), interest, PollMode::Level)
+    fn listen(&mut self, listener: &impl AsFd, listen: bool) -> io::Result<()> {
+        if listen == self.listening {
+            return Ok(());
+        }
+        let interest = if listen {
+            Event::readable(LISTENER)
+        } else {
+            Event::none(LISTENER)
+        };
+        let poller = &self.parking.poller;
+        poller.modify_with_mode(listener.as_fd(), interest, PollMode::Level)?;
+        self.listening = listen;
+        Ok(())
     }
 
     /// Takes out whoever has something to read or has run out of time.
@@ -188,12 +209,6 @@ impl Reactor {
         self.rest
             .as_ref()
             .is_none_or(|rest| rest.until <= Instant::now() || self.parking.open() < rest.open)
-    }
-
-    fn end_rest(&mut self, listener: &impl AsFd) -> io::Result<()> {
-        self.rest = None;
-        self.parking.watch_ends(false);
-        self.listen(listener, true)
     }
 }
 
@@ -252,6 +267,10 @@ impl Signals {
 
     fn register(&mut self, numbers: &[i32]) -> io::Result<()> {
         for &number in numbers {
+            if FORBIDDEN.contains(&number) {
+                let text = format!("signal {number} cannot be caught");
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+            }
             let writer = self.writer.try_clone()?;
             self.registered.push(signal_hook::low_level::pipe::register(number, writer)?);
         }

@@ -48,6 +48,8 @@ pub struct Server<T: Transport, C: Concurrency, H: Handler> {
     /// 30 seconds.
     pub shutdown_timeout: Duration,
     report: ShutdownReport,
+    /// The signal to hurry came together with the one to stop.
+    hurries: bool,
     core: Arc<Core<H>>,
     reactor: Reactor,
     // Closed before the strategy waits for its threads or children, as in Python.
@@ -58,7 +60,7 @@ pub struct Server<T: Transport, C: Concurrency, H: Handler> {
 /// How the last serving loop ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ShutdownReport {
-    /// Connections with a request that was finished while the server waited.
+    /// Connections, or children, with a request that was finished while the server waited.
     pub finished: usize,
     /// Connections, or children, that were cut off at the deadline.
     pub cut: usize,
@@ -133,6 +135,7 @@ impl<T: Transport, C: Concurrency, H: Handler> Server<T, C, H> {
             max_connections: default_max_connections(),
             shutdown_timeout: Duration::from_secs(30),
             report: ShutdownReport::default(),
+            hurries: false,
             core: Arc::new(core),
             reactor,
             transport,
@@ -275,16 +278,18 @@ impl<T: Transport, C: Concurrency, H: Handler> Server<T, C, H> {
     /// Waits once, and hands up to `most` requests over; returns how many.
     fn turn(&mut self, limit: Option<Duration>, most: usize) -> io::Result<usize> {
         let wanted = self.strategy.service_actions();
-        let limit = if self.reactor.has_ready() && self.strategy.has_room() {
+        let has_room = self.strategy.has_room();
+        let limit = if self.reactor.has_ready() && has_room {
             Some(Duration::ZERO)
         } else {
             limit.into_iter().chain(wanted).min()
         };
-        let turn = self.reactor.wait(&self.transport, limit)?;
+        let turn = self.reactor.wait(&self.transport, limit, has_room)?;
         // A child that ended makes room.
         self.strategy.service_actions();
         if turn.signals > 0 {
             self.core.info.shutdown();
+            self.hurries = turn.signals > 1;
         }
         // Nobody is accepted after a shutdown was asked for.
         if self.shutdown_handle().is_shutdown_requested() {
@@ -299,10 +304,19 @@ impl<T: Transport, C: Concurrency, H: Handler> Server<T, C, H> {
     }
 
     fn accept_clients(&mut self) -> io::Result<()> {
-        for _ in 0..ACCEPTS_IN_A_TURN {
+        for attempt in 0..ACCEPTS_IN_A_TURN {
+            // The poller told of one client. Whether there are more shows when they are accepted,
+            // and no connection should be closed for a client that is not there.
+            let somebody_waits = attempt == 0;
             let open = self.reactor.parking.open();
-            if open >= self.max_connections && self.shed(open) == 0 {
-                return self.reactor.begin_rest(&self.transport);
+            if open >= self.max_connections.max(1) {
+                if !somebody_waits {
+                    break;
+                }
+                if self.shed(open) == 0 {
+                    self.reactor.begin_rest();
+                    break;
+                }
             }
             match self.transport.accept() {
                 Ok((stream, address)) => {
@@ -314,10 +328,13 @@ impl<T: Transport, C: Concurrency, H: Handler> Server<T, C, H> {
                     AcceptError::Client => {
                         log::debug!("a client left before it was accepted: {error}");
                     }
+                    // Linux says so before it looks whether there is a client.
+                    AcceptError::Exhausted if !somebody_waits => break,
                     AcceptError::Exhausted if self.shed(1) > 0 => {}
                     AcceptError::Exhausted => {
                         log::warn!("cannot accept, resting: {error}");
-                        return self.reactor.begin_rest(&self.transport);
+                        self.reactor.begin_rest();
+                        break;
                     }
                     AcceptError::Listener => return Err(error),
                 },
@@ -374,44 +391,58 @@ impl<T: Transport, C: Concurrency, H: Handler> Server<T, C, H> {
     fn drain(&mut self) {
         let parking = Arc::clone(&self.reactor.parking);
         let mut deadline = Instant::now() + self.shutdown_timeout;
+        if std::mem::take(&mut self.hurries) {
+            deadline = Instant::now();
+        }
         parking.set_draining(true);
+        // Its end would end the watch as well.
+        self.reactor.end_rest();
         parking.watch_ends(true);
-        // Fails only for a listener that is of no more use anyway.
-        let _ = self.reactor.listen(&self.transport, false);
-        self.send_idle_away();
-        let unfinished = parking.open();
+        let unfinished = self.send_idle_away() + self.strategy.active();
         self.dispatch(usize::MAX);
-        while (parking.open() > 0 || self.reactor.has_ready()) && Instant::now() < deadline {
+        while self.is_busy() && Instant::now() < deadline {
             let left = deadline.saturating_duration_since(Instant::now());
-            let wanted = self.strategy.service_actions().map_or(left, |wanted| wanted.min(left));
-            match self.reactor.wait(&self.transport, Some(wanted)) {
+            let wanted = self
+                .strategy
+                .service_actions()
+                .map_or(left, |wanted| wanted.min(left));
+            match self.reactor.wait(&self.transport, Some(wanted), false) {
                 Ok(turn) if turn.signals > 0 => deadline = Instant::now(),
                 Ok(_) => {}
                 Err(_) => break,
             }
             self.strategy.service_actions();
-            let _ = self.reactor.listen(&self.transport, false);
             self.dispatch(usize::MAX);
         }
-        let cut = self.cut_connections();
+        let cut = self.cut_connections() + self.strategy.server_close(deadline);
         self.report.finished = unfinished.saturating_sub(cut);
-        self.report.cut = cut + self.strategy.server_close(deadline);
+        self.report.cut = cut;
         parking.watch_ends(false);
         parking.set_draining(false);
-        let _ = self.reactor.listen(&self.transport, true);
     }
 
-    /// Closes idle connections, but serves those whose next request has arrived already.
-    fn send_idle_away(&mut self) {
+    fn is_busy(&self) -> bool {
+        self.core.parking.open() > 0 || self.reactor.has_ready() || self.strategy.active() > 0
+    }
+
+    /// Closes idle connections, but serves those whose next request has arrived already. Returns how
+    /// many are left.
+    fn send_idle_away(&mut self) -> usize {
+        let mut left = 0;
         for slot in self.reactor.parking.all() {
             let Some(mut connection) = slot.take_idle() else {
+                left += usize::from(!slot.end_wait_here());
                 continue;
             };
             match connection.rfile.receive() {
-                Ok(count) if count > 0 => self.reactor.push_ready(slot, connection),
+                Ok(count) if count > 0 => {
+                    self.reactor.push_ready(slot, connection);
+                    left += 1;
+                }
                 _ => parking::close(connection),
             }
         }
+        left
     }
 
     fn cut_connections(&mut self) -> usize {
@@ -438,14 +469,11 @@ impl<T: Transport, C: Concurrency, H: Handler> AsFd for Server<T, C, H> {
 
 impl<T: Transport, C: Concurrency, H: Handler> Drop for Server<T, C, H> {
     fn drop(&mut self) {
-        let parking = &self.reactor.parking;
-        // What jobs give back from now on is closed.
-        parking.set_draining(true);
-        for slot in parking.all() {
-            if let Some(connection) = slot.take() {
-                parking::close(connection);
-            }
+        while let Some((_, connection)) = self.reactor.next_ready() {
+            self.reactor.parking.job_left_queue();
+            parking::close(connection);
         }
+        self.reactor.parking.close();
     }
 }
 
@@ -519,20 +547,30 @@ impl<H: Handler> Work for Visit<H> {
         self.serve();
     }
 
+    fn leave_to_child(mut self: Box<Self>) {
+        if let Some(connection) = self.connection.take() {
+            self.core.parking.job_left_queue();
+            drop(connection);
+        }
+    }
+
     fn run_in_child(mut self: Box<Self>) -> bool {
         // Otherwise new clients would connect to a socket that nobody accepts from, for as long as
         // this child outlives its parent.
         self.core.parents.into_iter().for_each(sys::close_inherited);
-        let succeeded = self.serve();
         self.slot.end_for_all();
+        let succeeded = self.serve();
+        // What the handler left with others ends now, with this process.
+        self.slot.end();
         succeeded
     }
 }
 
 impl<H: Handler> Drop for Visit<H> {
     fn drop(&mut self) {
-        if self.connection.is_some() {
+        if let Some(connection) = self.connection.take() {
             self.core.parking.job_left_queue();
+            parking::close(connection);
         }
     }
 }

@@ -120,12 +120,16 @@ impl Concurrency for Forking {
         self.refuse_threads()?;
         // What is buffered now would otherwise be printed twice.
         let _ = io::stdout().flush();
+        let mut job = Some(job);
         let child = sys::fork_child(|| {
-            let succeeded = job.run_in_child();
+            let succeeded = job.take().is_some_and(Job::run_in_child);
             let flushed = io::stdout().flush().is_ok();
             succeeded && flushed
         })
         .map_err(|error| io::Error::new(error.kind(), format!("cannot fork: {error}")))?;
+        if let Some(job) = job {
+            job.leave_to_child();
+        }
         self.children.push(child);
         Ok(())
     }
@@ -155,6 +159,10 @@ impl Concurrency for Forking {
 
     fn placement(&self) -> Placement {
         Placement::Away
+    }
+
+    fn active(&self) -> usize {
+        self.active_children()
     }
 
     fn server_close(&mut self, deadline: Instant) -> usize {

@@ -89,6 +89,10 @@ pub trait Concurrency {
 
     /// Tells whether another job can be taken; meanwhile clients wait in the kernel's queue. The
     /// default says yes.
+    ///
+    /// A strategy that says no lets the server sleep, and has to wake it when that changes: by
+    /// [`wake_up`](Self::wake_up), or by the time that
+    /// [`service_actions`](Self::service_actions) asks to be called again.
     fn has_room(&self) -> bool {
         true
     }
@@ -103,8 +107,17 @@ pub trait Concurrency {
         Placement::Elsewhere
     }
 
-    /// Waits until the deadline for what was started and the server cannot see, ends the rest,
-    /// and returns how many that were. The default has nothing to wait for.
+    /// How much runs where the server cannot see it, as in child processes. The default is
+    /// nothing.
+    ///
+    /// A server that stops waits for it, as it does for the connections that it sees;
+    /// [`wake_up`](Self::wake_up) tells it to look again.
+    fn active(&self) -> usize {
+        0
+    }
+
+    /// Ends what [`active`](Self::active) still counts at the deadline, and returns how much that
+    /// was. The default has nothing to end.
     fn server_close(&mut self, deadline: Instant) -> usize {
         let _ = deadline;
         0
@@ -142,6 +155,11 @@ impl Job {
         self.work.run();
     }
 
+    /// Drops this process's copy of a job that a child runs, and leaves the connection open.
+    pub(crate) fn leave_to_child(self) {
+        self.work.leave_to_child();
+    }
+
     /// Runs the request in a child process, and tells whether it succeeded.
     pub(crate) fn run_in_child(self) -> bool {
         self.work.run_in_child()
@@ -157,6 +175,8 @@ impl fmt::Debug for Job {
 /// What a job does, as the server defines it.
 pub(crate) trait Work: Send {
     fn run(self: Box<Self>);
+
+    fn leave_to_child(self: Box<Self>);
 
     fn run_in_child(self: Box<Self>) -> bool;
 }

@@ -65,12 +65,13 @@ impl ThreadPool {
 
     fn start_thread(&mut self) -> io::Result<()> {
         self.threads.retain(|thread| !thread.is_finished());
-        let (jobs, load, idle) = (self.jobs.clone(), Arc::clone(&self.load), self.idle_timeout);
+        let (jobs, load) = (self.jobs.clone(), Arc::clone(&self.load));
+        let (idle, max) = (self.idle_timeout, self.max_threads.max(1));
         let number = self.threads.len() + 1;
         load.threads.fetch_add(1, Ordering::SeqCst);
         let started = thread::Builder::new()
             .name(format!("Thread-{number}"))
-            .spawn(move || work(&jobs, &load, idle));
+            .spawn(move || work(&jobs, &load, idle, max));
         match started {
             Ok(thread) => self.threads.push(thread),
             Err(error) => {
@@ -84,26 +85,38 @@ impl ThreadPool {
 
 impl Concurrency for ThreadPool {
     fn process_request(&mut self, job: Job) -> io::Result<()> {
+        let jobs = self.load.jobs.fetch_add(1, Ordering::SeqCst) + 1;
+        // Queued before the threads are counted: one that stops waiting just now lowers that count
+        // first and looks into the queue then, so that it finds the job or is not counted on.
+        let queued = match &self.queue {
+            // Fails only without a receiver, and this pool holds one.
+            Some(queue) => queue.send(job).map_err(|_| "the pool has no queue"),
+            None => Err("the pool is closed"),
+        };
+        queued.map_err(io::Error::other)?;
         // A job more than there are threads needs another thread; one that is about to finish
         // its job is not counted on.
-        let jobs = self.load.jobs.fetch_add(1, Ordering::SeqCst) + 1;
         let threads = self.load.threads.load(Ordering::SeqCst);
-        if jobs > threads
-            && threads < self.max_threads.max(1)
-            && let Err(error) = self.start_thread()
-        {
-            // With a thread left the job only has to wait.
-            if threads == 0 {
-                self.load.jobs.fetch_sub(1, Ordering::SeqCst);
-                let message = format!("cannot start a thread: {error}");
-                return Err(io::Error::new(error.kind(), message));
-            }
-            log::warn!("cannot start a thread, {threads} go on: {error}");
+        if jobs <= threads || threads >= self.max_threads.max(1) {
+            return Ok(());
         }
-        match &self.queue {
-            // Fails only without a receiver, and this pool holds one.
-            Some(queue) => queue.send(job).map_err(|_| io::Error::other("the pool has no queue")),
-            None => Err(io::Error::other("the pool is closed")),
+        match self.start_thread() {
+            Ok(()) => Ok(()),
+            Err(error) if self.load.threads.load(Ordering::SeqCst) > 0 => {
+                // The job only has to wait.
+                log::warn!("cannot start a thread, {threads} go on: {error}");
+                Ok(())
+            }
+            Err(error) => match self.jobs.try_recv() {
+                Ok(job) => {
+                    self.load.jobs.fetch_sub(1, Ordering::SeqCst);
+                    drop(job);
+                    let text = format!("cannot start a thread: {error}");
+                    Err(io::Error::new(error.kind(), text))
+                }
+                // A thread that was about to end has it after all.
+                Err(_) => Ok(()),
+            },
         }
     }
 }
@@ -121,7 +134,7 @@ impl Drop for ThreadPool {
 }
 
 /// Runs jobs until none has come for `idle`, or none can come any more.
-fn work(jobs: &Receiver<Job>, load: &Load, idle: Duration) {
+fn work(jobs: &Receiver<Job>, load: &Load, idle: Duration, max_threads: usize) {
     loop {
         // Asking first saves a look at the clock while there is work.
         let next = jobs.try_recv().or_else(|_| jobs.recv_timeout(idle));
@@ -133,15 +146,17 @@ fn work(jobs: &Receiver<Job>, load: &Load, idle: Duration) {
             Err(RecvTimeoutError::Disconnected) => break,
             Err(RecvTimeoutError::Timeout) => {
                 load.threads.fetch_sub(1, Ordering::SeqCst);
-                // A job may have come between the wait and this count, for which the pool
-                // relied on this thread.
-                match jobs.try_recv() {
-                    Ok(job) => {
-                        load.threads.fetch_add(1, Ordering::SeqCst);
-                        job.run();
-                        load.jobs.fetch_sub(1, Ordering::SeqCst);
-                    }
-                    Err(_) => return,
+                // A job may have come between the wait and this count, for which the pool relied
+                // on this thread; unless it has started others meanwhile, up to the maximum.
+                let counted_again = |threads| (threads < max_threads).then_some(threads + 1);
+                let (set, fetch) = (Ordering::SeqCst, Ordering::SeqCst);
+                if jobs.is_empty()
+                    || load
+                        .threads
+                        .fetch_update(set, fetch, counted_again)
+                        .is_err()
+                {
+                    return;
                 }
             }
         }

@@ -77,6 +77,10 @@ impl Rfile {
         self.expired = true;
     }
 
+    pub(crate) fn is_expired(&self) -> bool {
+        self.expired
+    }
+
     /// Gives up storage that holds nothing, as the connection is about to wait.
     pub(crate) fn release(&mut self) {
         if self.start == self.end {
@@ -87,6 +91,8 @@ impl Rfile {
 
     /// Reads and throws away what has arrived; the end of the stream is `Ok(0)`.
     pub(crate) fn discard(&mut self) -> io::Result<usize> {
+        // A late client may read why it is refused, as any other.
+        self.expired = false;
         (self.start, self.end, self.searched) = (0, 0, 0);
         self.receive()
     }

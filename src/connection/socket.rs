@@ -3,6 +3,7 @@
 use std::io::{self, IoSlice};
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,8 @@ pub(crate) struct Socket {
     stream: TcpStream,
     /// A response head that leaves with the first bytes of its body, or before a read has to wait.
     unsent: Mutex<Vec<u8>>,
+    /// Other processes hold copies, which must not keep the client waiting for the end.
+    ends_for_all: AtomicBool,
 }
 
 /// What to wait for.
@@ -30,7 +33,11 @@ pub(crate) enum Direction {
 
 impl Socket {
     pub(crate) fn new(stream: TcpStream) -> Self {
-        Self { stream, unsent: Mutex::new(Vec::new()) }
+        Self {
+            stream,
+            unsent: Mutex::new(Vec::new()),
+            ends_for_all: AtomicBool::new(false),
+        }
     }
 
     /// Reads what is there: `Ok(0)` at the end, `WouldBlock` when nothing has arrived.
@@ -144,9 +151,22 @@ impl Socket {
         let _ = self.stream.shutdown(how);
     }
 
+    /// Has the last owner in this process end the connection for every process that holds it.
+    pub(crate) fn end_for_all(&self) {
+        self.ends_for_all.store(true, Ordering::Relaxed);
+    }
+
     /// The stream itself, for what has no wrapper here.
     pub(crate) fn stream(&self) -> &TcpStream {
         &self.stream
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        if self.ends_for_all.load(Ordering::Relaxed) {
+            self.shutdown(Shutdown::Write);
+        }
     }
 }
 

@@ -1,0 +1,207 @@
+//! Out of descriptors, out of connections.
+
+use std::io::{self, Write};
+use std::os::fd::AsRawFd;
+use std::time::{Duration, Instant};
+
+use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
+use nix::sys::time::TimeValLike;
+use socketserver::{Connection, Sequential, ThreadPool};
+
+use crate::support::{
+    Client, Gate, MOMENT, Notes, Running, bind, bind_with, echo_lines, in_a_process_of_its_own,
+    testing,
+};
+
+/// Lets this process open so many descriptors more.
+fn leave_descriptors(count: u64) {
+    let next = std::fs::File::open("/dev/null").unwrap().as_raw_fd();
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    let limit = u64::try_from(next).unwrap() + count;
+    setrlimit(Resource::RLIMIT_NOFILE, limit, hard).unwrap();
+}
+
+/// Processor time that this process has used.
+fn processor_time() -> Duration {
+    let usage = getrusage(UsageWho::RUSAGE_SELF).unwrap();
+    let micros = (usage.user_time() + usage.system_time()).num_microseconds();
+    Duration::from_micros(micros.try_into().unwrap())
+}
+
+/// Nobody can be sent away, as everybody is being served.
+#[test]
+fn without_descriptors_the_listener_rests_and_comes_back() {
+    let name = "exhaustion::without_descriptors_the_listener_rests_and_comes_back";
+    in_a_process_of_its_own(name, || {
+        const CLIENTS: usize = 200;
+        const ROOM: usize = 40;
+        let (gate, begun) = (Gate::new(), Notes::new());
+        let handler = {
+            let (gate, begun) = (gate.clone(), begun.clone());
+            testing(move |mut connection: Connection| {
+                begun.add(());
+                gate.pass();
+                connection.wfile.write_all(b"served\n")
+            })
+        };
+        let (turns, errors) = (handler.turns.clone(), handler.errors.clone());
+        let server = bind_with(handler, ThreadPool::with_max_threads(ROOM));
+        let mut clients: Vec<Client> = (0..CLIENTS)
+            .map(|_| Client::connect(server.server_address()))
+            .collect();
+        leave_descriptors(ROOM as u64);
+        let running = Running::start(server);
+        for _ in 0..ROOM {
+            begun.next();
+        }
+        let (before, began) = (processor_time(), Instant::now());
+        turns.so_far();
+        clients[CLIENTS - 1].hears_nothing_for(MOMENT * 10);
+        // Rests of 5, 10, 20, 40, 80, 160 and 320 ms fill the time, two turns each.
+        let turns = turns.so_far().len();
+        assert!(turns <= 20, "it spins: {turns}");
+        let used = processor_time() - before;
+        assert!(used < began.elapsed() / 4, "{used:?}");
+        assert_eq!(begun.so_far(), []);
+
+        gate.let_through(CLIENTS);
+        for client in &mut clients {
+            assert_eq!(client.read_to_end(), "served\n");
+        }
+        assert_eq!(errors.so_far(), []);
+        assert_eq!(running.stop().report.cut, 0);
+    });
+}
+
+#[test]
+fn without_descriptors_the_oldest_idle_connections_go_first() {
+    let name = "exhaustion::without_descriptors_the_oldest_idle_connections_go_first";
+    in_a_process_of_its_own(name, || {
+        const CLIENTS: usize = 200;
+        const ROOM: usize = 40;
+        let accepted = Notes::new();
+        let handler = {
+            let accepted = accepted.clone();
+            testing(echo_lines).client_speaks_first().verify(move |_| {
+                accepted.add(());
+                true
+            })
+        };
+        let (turns, errors) = (handler.turns.clone(), handler.errors.clone());
+        let server = bind::<Sequential, _>(handler);
+        let mut clients: Vec<Client> = (0..CLIENTS)
+            .map(|_| Client::connect(server.server_address()))
+            .collect();
+        leave_descriptors(ROOM as u64);
+        let running = Running::start(server);
+        for _ in 0..CLIENTS {
+            accepted.next();
+        }
+        // The last ones are there, the first ones gone, and nobody between is skipped.
+        assert_eq!(clients[CLIENTS - 1].ask("ping"), "ping");
+        let gone = clients
+            .iter()
+            .take_while(|one| one.hears(Duration::ZERO))
+            .count();
+        assert!(
+            (CLIENTS - ROOM..CLIENTS - ROOM / 2).contains(&gone),
+            "{gone}"
+        );
+        for client in &mut clients[..gone] {
+            client.sees_the_end();
+        }
+        for client in &mut clients[gone..] {
+            assert_eq!(client.ask("ping"), "ping");
+        }
+        let turns = turns.so_far().len();
+        assert!(turns <= CLIENTS * 2, "it spins: {turns}");
+        assert_eq!(errors.so_far(), []);
+        clients.clear();
+        assert_eq!(running.ask("ping"), "ping");
+    });
+}
+
+#[test]
+fn beyond_the_maximum_the_oldest_idle_connection_goes() {
+    let mut server = bind::<Sequential, _>(testing(echo_lines).client_speaks_first());
+    server.max_connections = 3;
+    let running = Running::start(server);
+    let mut clients: Vec<Client> = Vec::new();
+    for _ in 0..3 {
+        let mut client = running.connect();
+        assert_eq!(client.ask("ping"), "ping");
+        clients.push(client);
+    }
+    // The first one is not the oldest idle one any more.
+    assert_eq!(clients[0].ask("ping"), "ping");
+    assert_eq!(running.connect().ask("ping"), "ping");
+    assert_eq!(clients[1].read_to_end(), "");
+    assert_eq!(clients[0].ask("ping"), "ping");
+    assert_eq!(clients[2].ask("ping"), "ping");
+}
+
+fn greet_and_wait(gate: &Gate, mut connection: Connection) -> io::Result<()> {
+    connection.wfile.write_all(b"begun\n")?;
+    gate.pass();
+    connection.wfile.write_all(b"ended\n")
+}
+
+#[test]
+fn beyond_the_maximum_clients_wait_where_nobody_is_idle() {
+    let gate = Gate::new();
+    let handler = {
+        let gate = gate.clone();
+        testing(move |connection| greet_and_wait(&gate, connection))
+    };
+    let turns = handler.turns.clone();
+    let mut server = bind::<ThreadPool, _>(handler);
+    server.max_connections = 3;
+    let running = Running::start(server);
+    let mut busy = [(); 3].map(|()| running.connect());
+    for client in &mut busy {
+        assert_eq!(client.read_line(), "begun");
+    }
+    turns.so_far();
+    let mut waiting = running.connect();
+    // The rest that is on then lasts until 1275 ms.
+    waiting.hears_nothing_for(Duration::from_millis(700));
+    let turns = turns.so_far().len();
+    assert!(turns <= 24, "it spins: {turns}");
+    gate.let_through(1);
+    // An end is noticed when it comes, not when the rest is over.
+    assert!(waiting.hears(Duration::from_millis(300)));
+    assert_eq!(waiting.read_line(), "begun");
+    gate.let_through(3);
+    for client in busy.iter_mut().chain([&mut waiting]) {
+        assert_eq!(client.read_to_end(), "ended\n");
+    }
+}
+
+#[test]
+fn the_maximum_holds_over_many_clients() {
+    const CLIENTS: usize = 50;
+    let open = Notes::new();
+    let handler = {
+        let open = open.clone();
+        testing(move |mut connection: Connection| {
+            open.add(());
+            connection.wfile.write_all(b"served\n")
+        })
+    };
+    let mut server = bind::<ThreadPool, _>(handler);
+    server.max_connections = 2;
+    let running = Running::start(server);
+    let mut clients: Vec<Client> = (0..CLIENTS).map(|_| running.connect()).collect();
+    for client in &mut clients {
+        assert_eq!(client.read_to_end(), "served\n");
+    }
+    assert_eq!(open.so_far().len(), CLIENTS);
+}
+
+#[test]
+fn the_default_maximum_follows_the_limit_of_descriptors() {
+    let (soft, _) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    let server = bind::<Sequential, _>(testing(echo_lines));
+    let expected = usize::try_from(soft / 4 * 3).unwrap_or(usize::MAX);
+    assert_eq!(server.max_connections, expected);
+}

@@ -1,0 +1,671 @@
+//! What every strategy must do, once for each.
+//!
+//! `Forking` has its own binary, `tests/forking.rs`: the test harness runs threads.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use socketserver::{Connection, Sequential, ThreadPool, Timeouts};
+
+use crate::support::{
+    Client, Gate, LIMIT, MOMENT, Notes, Running, Strategy, ThreadPerConnection, bind, echo_lines,
+    read_line, testing,
+};
+
+/// Makes a test for each strategy of a function that takes the strategy as its type.
+macro_rules! each_strategy {
+    ($($name:ident,)*) => {$(
+        mod $name {
+            #[test]
+            fn sequential() {
+                super::$name::<super::Sequential>();
+            }
+
+            #[test]
+            fn thread_pool() {
+                super::$name::<super::ThreadPool>();
+            }
+
+            #[test]
+            fn thread_per_connection() {
+                super::$name::<super::ThreadPerConnection>();
+            }
+        }
+    )*};
+}
+
+each_strategy! {
+    both_ends_of_a_connection_can_be_used_at_once,
+    an_error_costs_its_own_connection,
+    a_panic_costs_its_own_connection,
+    a_panicking_handle_error_costs_nothing_more,
+    a_client_that_resets_costs_its_own_connection,
+    the_server_may_speak_first,
+    a_connection_closes_when_it_is_dropped,
+    silent_clients_hold_up_nobody,
+    a_client_that_leaves_without_a_word_is_not_handled,
+    a_parked_connection_is_handled_again,
+    pipelined_requests_are_all_handled,
+    a_half_closed_client_is_answered,
+    a_request_may_come_byte_by_byte,
+    a_dribbling_client_holds_up_nobody,
+    a_request_that_does_not_come_in_time_is_handled_once_more,
+    a_request_that_is_late_is_not_waited_for_again,
+    the_head_limit_is_counted_for_each_request,
+    an_idle_connection_is_closed,
+    a_client_that_never_speaks_is_closed,
+    a_read_that_stalls_fails,
+    a_write_that_stalls_fails,
+    a_file_that_nobody_takes_stalls,
+    a_handler_may_set_its_own_limits,
+    a_refused_client_can_read_why,
+    a_late_client_can_read_why,
+    a_refused_client_may_not_send_for_ever,
+    a_connection_may_be_taken_over,
+    a_connection_that_was_taken_over_may_be_given_back,
+    a_file_is_sent,
+    a_file_that_is_shorter_than_said_is_sent_as_it_is,
+    a_large_file_is_sent_to_a_slow_client,
+    large_requests_are_read_whole,
+}
+
+fn both_ends_of_a_connection_can_be_used_at_once<C: Strategy>() {
+    let running = Running::start(bind::<C, _>(testing(|mut connection: Connection| {
+        io::copy(&mut connection.rfile, &mut connection.wfile).map(drop)
+    })));
+    let mut client = running.connect();
+    client.send("one\n");
+    assert_eq!(client.read_line(), "one");
+    client.send("two, three");
+    client.finish_sending();
+    assert_eq!(client.read_to_end(), "two, three");
+}
+
+/// Answers lines, but fails on one that says so.
+fn fail_if_told_to(mut connection: Connection) -> io::Result<()> {
+    let line = read_line(&mut connection)?;
+    match line.trim() {
+        "fail" => Err(io::Error::other("as you wish")),
+        "panic" => panic!("as you wish"),
+        other => connection.wfile.write_all(format!("{other}\n").as_bytes()),
+    }
+}
+
+fn an_error_costs_its_own_connection<C: Strategy>() {
+    let handler = testing(fail_if_told_to);
+    let errors = handler.errors.clone();
+    let running = Running::start(bind::<C, _>(handler));
+    let mut client = running.connect();
+    client.send("fail\n");
+    assert_eq!(client.read_to_end(), "");
+    assert_eq!(errors.next(), (client.address(), "as you wish".to_owned()));
+    assert_eq!(running.ask("ping"), "ping");
+    assert_eq!(errors.so_far(), []);
+}
+
+fn a_panic_costs_its_own_connection<C: Strategy>() {
+    let handler = testing(fail_if_told_to);
+    let errors = handler.errors.clone();
+    let running = Running::start(bind::<C, _>(handler));
+    let mut client = running.connect();
+    client.send("panic\n");
+    assert_eq!(client.read_to_end(), "");
+    let (address, error) = errors.next();
+    assert_eq!(address, client.address());
+    assert_eq!(error, "handler panicked: as you wish");
+    assert_eq!(running.ask("ping"), "ping");
+}
+
+fn a_panicking_handle_error_costs_nothing_more<C: Strategy>() {
+    struct Panics;
+
+    impl socketserver::Handler for Panics {
+        fn handle(&self, connection: Connection) -> io::Result<()> {
+            fail_if_told_to(connection)
+        }
+
+        fn handle_error(&self, _: std::net::SocketAddr, error: &io::Error) {
+            panic!("and now this: {error}");
+        }
+    }
+
+    let running = Running::start(bind::<C, _>(Panics));
+    for order in ["fail\n", "panic\n"] {
+        let mut client = running.connect();
+        client.send(order);
+        assert_eq!(client.read_to_end(), "");
+    }
+    assert_eq!(running.ask("ping"), "ping");
+}
+
+fn a_client_that_resets_costs_its_own_connection<C: Strategy>() {
+    let handler = testing(|mut connection: Connection| {
+        connection.wfile.write_all(b"hello\n")?;
+        read_line(&mut connection).map(drop)
+    });
+    let errors = handler.errors.clone();
+    let running = Running::start(bind::<C, _>(handler));
+    let mut client = running.connect();
+    assert_eq!(client.read_line(), "hello");
+    let address = client.address();
+    socket2::SockRef::from(&client.stream)
+        .set_linger(Some(Duration::ZERO))
+        .unwrap();
+    drop(client);
+    assert_eq!(errors.next().0, address);
+    assert_eq!(running.connect().read_line(), "hello");
+}
+
+fn the_server_may_speak_first<C: Strategy>() {
+    let running = Running::start(bind::<C, _>(testing(|mut connection: Connection| {
+        connection.wfile.write_all(b"name? ")?;
+        let name = read_line(&mut connection)?;
+        connection
+            .wfile
+            .write_all(format!("hello {name}").as_bytes())
+    })));
+    let mut client = running.connect();
+    assert_eq!(client.read_exactly(6), b"name? ");
+    client.send("you\n");
+    assert_eq!(client.read_to_end(), "hello you\n");
+}
+
+fn a_connection_closes_when_it_is_dropped<C: Strategy>() {
+    let gate = Gate::new();
+    let handler = {
+        let gate = gate.clone();
+        testing(move |connection: Connection| {
+            drop(connection);
+            gate.pass();
+            Ok(())
+        })
+    };
+    let running = Running::start(bind::<C, _>(handler));
+    let mut client = running.connect();
+    // The handler still runs.
+    client.sees_the_end();
+    client.send("anybody there?");
+    assert!(client.is_reset_within(LIMIT));
+    gate.let_through(1);
+}
+
+fn silent_clients_hold_up_nobody<C: Strategy>() {
+    let handler = testing(echo_lines).client_speaks_first();
+    let running = Running::start(bind::<C, _>(handler));
+    // More than a pool has threads.
+    let mut silent: Vec<Client> = (0..100).map(|_| running.connect()).collect();
+    assert_eq!(running.ask("ping"), "ping");
+    for client in &mut silent {
+        assert_eq!(client.ask("ping"), "ping");
+    }
+}
+
+fn a_client_that_leaves_without_a_word_is_not_handled<C: Strategy>() {
+    let calls = Notes::new();
+    let handler = {
+        let calls = calls.clone();
+        testing(move |connection: Connection| {
+            calls.add(connection.client_address);
+            echo_lines(connection)
+        })
+        .client_speaks_first()
+    };
+    let running = Running::start(bind::<C, _>(handler));
+    let mut client = Client::connect(running.address);
+    client.finish_sending();
+    client.sees_the_end();
+    let mut other = running.connect();
+    assert_eq!(other.ask("ping"), "ping");
+    let handled = calls.so_far();
+    // Whether it had left when it was accepted is chance; if not, its end is something to read.
+    assert!(
+        handled
+            .iter()
+            .filter(|&&one| one == client.address())
+            .count()
+            <= 1
+    );
+    assert!(handled.contains(&other.address()));
+}
+
+fn a_parked_connection_is_handled_again<C: Strategy>() {
+    let calls = Notes::new();
+    let handler = {
+        let calls = calls.clone();
+        testing(move |mut connection: Connection| {
+            calls.add(connection.client_address);
+            let line = read_line(&mut connection)?;
+            connection.wfile.write_all(line.as_bytes())?;
+            match line.as_str() {
+                "quit\n" => Ok(()),
+                _ => connection.park(),
+            }
+        })
+    };
+    let running = Running::start(bind::<C, _>(handler));
+    let mut client = running.connect();
+    for line in ["one", "two", "three", "quit"] {
+        assert_eq!(client.ask(line), line);
+    }
+    client.sees_the_end();
+    assert_eq!(calls.so_far(), [client.address(); 4]);
+}
+
+fn pipelined_requests_are_all_handled<C: Strategy>() {
+    let running = Running::start(bind::<C, _>(testing(echo_lines).client_speaks_first()));
+    let mut client = running.connect();
+    // All of it is in the buffer at once: no further byte tells that there is more to do.
+    let lines: Vec<String> = (0..300).map(|number| number.to_string()).collect();
+    client.send(lines.join("\n") + "\n");
+    for line in lines {
+        assert_eq!(client.read_line(), line);
+    }
+    assert_eq!(client.ask("and then"), "and then");
+}
+
+fn a_half_closed_client_is_answered<C: Strategy>() {
+    let running = Running::start(bind::<C, _>(testing(echo_lines).client_speaks_first()));
+    let mut client = running.connect();
+    client.send("one\ntwo\n");
+    client.finish_sending();
+    assert_eq!(client.read_to_end(), "one\ntwo\n");
+}
+
+fn a_request_may_come_byte_by_byte<C: Strategy>() {
+    let calls = Notes::new();
+    let handler = {
+        let calls = calls.clone();
+        testing(move |connection: Connection| {
+            calls.add(());
+            echo_lines(connection)
+        })
+        .client_speaks_first()
+    };
+    let running = Running::start(bind::<C, _>(handler));
+    let mut client = running.connect();
+    for byte in b"slow" {
+        client.send([*byte]);
+        calls.next();
+    }
+    client.hears_nothing_for(Duration::from_millis(1));
+    assert_eq!(client.ask("ly"), "slowly");
+}
+
+fn a_dribbling_client_holds_up_nobody<C: Strategy>() {
+    let handler = testing(echo_lines).client_speaks_first();
+    let running = Running::start(bind::<C, _>(handler));
+    let mut dribbling: Vec<Client> = (0..100).map(|_| running.connect()).collect();
+    for byte in b"abc" {
+        for client in &mut dribbling {
+            client.send([*byte]);
+        }
+        assert_eq!(running.ask("ping"), "ping");
+    }
+    for client in &mut dribbling {
+        assert_eq!(client.ask("d"), "abcd");
+    }
+}
+
+/// Echoes lines; tells a client that was too slow so, and what of it came.
+fn say_if_late(calls: &Notes<()>, mut connection: Connection) -> io::Result<()> {
+    calls.add(());
+    match connection.rfile.receive() {
+        Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+            let mut came = vec![0; connection.rfile.unread().len()];
+            connection.rfile.read_exact(&mut came)?;
+            let error = connection.rfile.read(&mut [0]).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+            connection.wfile.write_all(b"late after ")?;
+            connection.wfile.write_all(&came)?;
+            connection.wfile.write_all(b"\n")?;
+            connection.lingering_close()
+        }
+        _ => echo_lines(connection),
+    }
+}
+
+fn head_limit(limit: Duration) -> Timeouts {
+    Timeouts {
+        head: Some(limit),
+        ..Timeouts::default()
+    }
+}
+
+fn a_request_that_does_not_come_in_time_is_handled_once_more<C: Strategy>() {
+    let calls = Notes::new();
+    let handler = {
+        let calls = calls.clone();
+        testing(move |connection| say_if_late(&calls, connection))
+            .client_speaks_first()
+            .timeouts(head_limit(MOMENT))
+    };
+    let running = Running::start(bind::<C, _>(handler));
+    let mut client = running.connect();
+    let began = Instant::now();
+    client.send("some");
+    assert_eq!(client.read_line(), "late after some");
+    assert!(began.elapsed() >= MOMENT);
+    assert_eq!(calls.so_far().len(), 2);
+}
+
+fn a_request_that_is_late_is_not_waited_for_again<C: Strategy>() {
+    let calls = Notes::new();
+    let handler = {
+        let calls = calls.clone();
+        testing(move |connection: Connection| {
+            calls.add(());
+            connection.park_for_more()
+        })
+        .client_speaks_first()
+        .timeouts(head_limit(MOMENT))
+    };
+    let running = Running::start(bind::<C, _>(handler));
+    let mut client = running.connect();
+    client.send("some");
+    client.sees_the_end();
+    assert_eq!(calls.so_far().len(), 2);
+}
+
+/// Each request begins before the one ahead of it is handled, and none takes long by itself.
+fn the_head_limit_is_counted_for_each_request<C: Strategy>() {
+    let limit = Duration::from_millis(400);
+    let calls = Notes::new();
+    let handler = {
+        let calls = calls.clone();
+        testing(move |connection| say_if_late(&calls, connection))
+            .client_speaks_first()
+            .timeouts(head_limit(limit))
+    };
+    let running = Running::start(bind::<C, _>(handler));
+    let mut client = running.connect();
+    let began = Instant::now();
+    client.send("x");
+    while began.elapsed() < limit + MOMENT * 2 {
+        client.send("\nx");
+        assert_eq!(client.read_line(), "x");
+    }
+}
+
+fn an_idle_connection_is_closed<C: Strategy>() {
+    let calls = Notes::new();
+    let handler = {
+        let calls = calls.clone();
+        testing(move |connection| {
+            calls.add(());
+            echo_lines(connection)
+        })
+        .client_speaks_first()
+        .timeouts(Timeouts {
+            idle: Some(MOMENT),
+            ..Timeouts::default()
+        })
+    };
+    let running = Running::start(bind::<C, _>(handler));
+    let mut client = running.connect();
+    assert_eq!(client.ask("ping"), "ping");
+    let began = Instant::now();
+    assert_eq!(client.read_to_end(), "");
+    assert!(began.elapsed() < LIMIT);
+    assert_eq!(calls.so_far().len(), 1);
+}
+
+fn a_client_that_never_speaks_is_closed<C: Strategy>() {
+    let handler = testing(|_| panic!("there is nothing to handle"))
+        .client_speaks_first()
+        .timeouts(Timeouts {
+            idle: Some(MOMENT),
+            ..Timeouts::default()
+        });
+    let errors = handler.errors.clone();
+    let running = Running::start(bind::<C, _>(handler));
+    let began = Instant::now();
+    let mut client = running.connect();
+    assert_eq!(client.read_to_end(), "");
+    assert!(began.elapsed() >= MOMENT);
+    assert_eq!(errors.so_far(), []);
+}
+
+fn stall_limit() -> Timeouts {
+    Timeouts {
+        stall: Some(MOMENT),
+        ..Timeouts::default()
+    }
+}
+
+fn a_read_that_stalls_fails<C: Strategy>() {
+    let handler = testing(|mut connection: Connection| {
+        let error = read_line(&mut connection).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        Err(error)
+    })
+    .timeouts(stall_limit());
+    let errors = handler.errors.clone();
+    let running = Running::start(bind::<C, _>(handler));
+    let mut client = running.connect();
+    client.send("no end of line");
+    client.sees_the_end();
+    assert_eq!(errors.next(), (client.address(), "timed out".to_owned()));
+}
+
+fn a_write_that_stalls_fails<C: Strategy>() {
+    let handler = testing(|mut connection: Connection| {
+        let error = io::copy(&mut io::repeat(b'x'), &mut connection.wfile).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        Err(error)
+    })
+    .timeouts(stall_limit());
+    let errors = handler.errors.clone();
+    let running = Running::start(bind::<C, _>(handler));
+    let client = running.connect();
+    assert_eq!(errors.next(), (client.address(), "timed out".to_owned()));
+}
+
+fn a_file_that_nobody_takes_stalls<C: Strategy>() {
+    let handler = testing(|mut connection: Connection| {
+        let file = tempfile::tempfile()?;
+        file.set_len(1 << 30)?;
+        let error = connection.wfile.send_file(&file, 0, 1 << 30).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        Err(error)
+    })
+    .timeouts(stall_limit());
+    let errors = handler.errors.clone();
+    let running = Running::start(bind::<C, _>(handler));
+    let client = running.connect();
+    assert_eq!(errors.next(), (client.address(), "timed out".to_owned()));
+}
+
+fn a_handler_may_set_its_own_limits<C: Strategy>() {
+    let handler = testing(|mut connection: Connection| {
+        connection.rfile.set_timeout(Some(Duration::ZERO));
+        let read = read_line(&mut connection).unwrap_err();
+        connection.wfile.set_timeout(Some(Duration::ZERO));
+        let written = io::copy(&mut io::repeat(b'x'), &mut connection.wfile).unwrap_err();
+        assert_eq!(read.kind(), io::ErrorKind::TimedOut);
+        Err(written)
+    });
+    let errors = handler.errors.clone();
+    let running = Running::start(bind::<C, _>(handler));
+    let client = running.connect();
+    assert_eq!(errors.next(), (client.address(), "timed out".to_owned()));
+}
+
+fn refuse(mut connection: Connection) -> io::Result<()> {
+    connection.wfile.write_all(b"go away\n")?;
+    connection.lingering_close()
+}
+
+fn a_refused_client_can_read_why<C: Strategy>() {
+    let running = Running::start(bind::<C, _>(testing(refuse).client_speaks_first()));
+    let mut client = running.connect();
+    client.send([b'x'; 100_000]);
+    // The reply and a clean end, neither a reset nor an error.
+    assert_eq!(client.read_to_end(), "go away\n");
+    client.send([b'x'; 100_000]);
+    assert!(!client.is_reset_within(MOMENT));
+    client.finish_sending();
+}
+
+fn a_late_client_can_read_why<C: Strategy>() {
+    let calls = Notes::new();
+    let handler = {
+        let calls = calls.clone();
+        testing(move |connection| say_if_late(&calls, connection))
+            .client_speaks_first()
+            .timeouts(head_limit(MOMENT))
+    };
+    let running = Running::start(bind::<C, _>(handler));
+    let mut client = running.connect();
+    client.send("some");
+    assert_eq!(client.read_to_end(), "late after some\n");
+    client.send("more");
+    assert!(!client.is_reset_within(MOMENT));
+}
+
+fn a_refused_client_may_not_send_for_ever<C: Strategy>() {
+    let running = Running::start(bind::<C, _>(testing(refuse).client_speaks_first()));
+    let mut client = running.connect();
+    client.send("x");
+    assert_eq!(client.read_to_end(), "go away\n");
+    let sent = io::copy(&mut io::repeat(b'x').take(1 << 30), &mut client.stream);
+    assert!(matches!(
+        sent.unwrap_err().kind(),
+        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
+    ));
+}
+
+fn a_connection_may_be_taken_over<C: Strategy>() {
+    let taken = Notes::new();
+    let handler = {
+        let taken = taken.clone();
+        testing(
+            move |mut connection: Connection| match read_line(&mut connection)?.as_str() {
+                "take\n" => {
+                    taken.add(connection);
+                    Ok(())
+                }
+                line => connection.wfile.write_all(line.as_bytes()),
+            },
+        )
+        .client_speaks_first()
+    };
+    let running = Running::start(bind::<C, _>(handler));
+    let mut client = running.connect();
+    client.send("take\n");
+    let mut connection = taken.next();
+    // The server hears the client no longer, and goes on with the others.
+    client.send("me\n");
+    assert_eq!(running.ask("ping"), "ping");
+    assert_eq!(read_line(&mut connection).unwrap(), "me\n");
+    connection.wfile.write_all(b"taken\n").unwrap();
+    assert_eq!(client.read_line(), "taken");
+    drop(connection);
+    assert_eq!(client.read_to_end(), "");
+}
+
+fn a_connection_that_was_taken_over_may_be_given_back<C: Strategy>() {
+    let taken = Notes::new();
+    let handler = {
+        let taken = taken.clone();
+        testing(move |mut connection: Connection| {
+            let line = read_line(&mut connection)?;
+            if line == "take\n" {
+                taken.add(connection);
+                return Ok(());
+            }
+            connection.wfile.write_all(line.as_bytes())?;
+            connection.park()
+        })
+        .client_speaks_first()
+    };
+    let running = Running::start(bind::<C, _>(handler));
+    let mut client = running.connect();
+    for _ in 0..3 {
+        client.send("take\n");
+        let connection = taken.next();
+        // Another client's turn makes sure that the first handler has returned.
+        assert_eq!(running.ask("ping"), "ping");
+        thread::spawn(|| connection.park()).join().unwrap().unwrap();
+        assert_eq!(client.ask("back"), "back");
+        assert_eq!(client.ask("again"), "again");
+        // Given back with bytes waiting already.
+        client.send("take\n");
+        let connection = taken.next();
+        client.send("early\n");
+        assert_eq!(running.ask("ping"), "ping");
+        connection.park().unwrap();
+        assert_eq!(client.read_line(), "early");
+    }
+}
+
+/// A file that holds its own offsets, four digits each.
+fn numbered_file(count: u32) -> File {
+    let mut file = tempfile::tempfile().unwrap();
+    let text: String = (0..count).map(|number| format!("{number:04}")).collect();
+    file.write_all(text.as_bytes()).unwrap();
+    file
+}
+
+fn a_file_is_sent<C: Strategy>() {
+    let running = Running::start(bind::<C, _>(testing(|mut connection: Connection| {
+        let file = numbered_file(1000);
+        connection.wfile.write_all(b"<")?;
+        assert_eq!(connection.wfile.send_file(&file, 8, 12)?, 12);
+        assert_eq!(connection.wfile.send_file(&file, 40, 0)?, 0);
+        assert_eq!(connection.wfile.send_file(&file, 400, 4)?, 4);
+        connection.wfile.write_all(b">")
+    })));
+    assert_eq!(running.connect().read_to_end(), "<0002000300040100>");
+}
+
+fn a_file_that_is_shorter_than_said_is_sent_as_it_is<C: Strategy>() {
+    let running = Running::start(bind::<C, _>(testing(|mut connection: Connection| {
+        let file = numbered_file(3);
+        let sent = connection.wfile.send_file(&file, 4, 4000)?;
+        let beyond = connection.wfile.send_file(&file, 4000, 1)?;
+        connection
+            .wfile
+            .write_all(format!(" {sent} {beyond}").as_bytes())
+    })));
+    assert_eq!(running.connect().read_to_end(), "00010002 8 0");
+}
+
+fn a_large_file_is_sent_to_a_slow_client<C: Strategy>() {
+    const SIZE: u32 = 8 << 20;
+    let gate = Gate::new();
+    let handler = {
+        let gate = gate.clone();
+        testing(move |mut connection: Connection| {
+            let file = numbered_file(SIZE / 4);
+            gate.pass();
+            let sent = connection.wfile.send_file(&file, 0, SIZE.into())?;
+            assert_eq!(sent, SIZE.into());
+            Ok(())
+        })
+    };
+    let running = Running::start(bind::<C, _>(handler));
+    let mut client = running.connect();
+    gate.let_through(1);
+    assert_eq!(client.read_exactly(8), b"00000001");
+    assert_eq!(client.read_to_end().len(), SIZE as usize - 8);
+}
+
+fn large_requests_are_read_whole<C: Strategy>() {
+    const SIZE: usize = 1 << 20;
+    let running = Running::start(bind::<C, _>(testing(|mut connection: Connection| {
+        let mut body = Vec::new();
+        // A line through the buffer, the rest past it.
+        let line = read_line(&mut connection)?;
+        connection.rfile.read_to_end(&mut body)?;
+        let same = body.iter().all(|&byte| byte == b'x');
+        let answer = format!("{}{} {same}", line, body.len());
+        connection.wfile.write_all(answer.as_bytes())
+    })));
+    let mut client = running.connect();
+    client.send("head\n");
+    client.send(vec![b'x'; SIZE]);
+    client.finish_sending();
+    assert_eq!(client.read_to_end(), format!("head\n{SIZE} true"));
+}

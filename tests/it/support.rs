@@ -1,0 +1,440 @@
+//! What the tests share: a running server, a client with time limits, gates instead of sleeps.
+
+use std::fmt::Debug;
+use std::io::{self, BufRead, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::fd::AsFd;
+use std::process::Command;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use socketserver::concurrency::{Concurrency, Job, Placement};
+use socketserver::transport::Tcp;
+use socketserver::{
+    Connection, Handler, Server, ShutdownHandle, ShutdownReport, TcpServer, Timeouts,
+};
+
+/// The longest that anything may take that does happen.
+pub(crate) const LIMIT: Duration = Duration::from_secs(5);
+
+/// How long something that must not happen is waited for.
+pub(crate) const MOMENT: Duration = Duration::from_millis(50);
+
+/// A strategy that the matrix can make.
+pub(crate) trait Strategy: Concurrency + Default + Debug + Send + 'static {}
+
+impl<C: Concurrency + Default + Debug + Send + 'static> Strategy for C {}
+
+/// A user's own strategy: a thread for each connection, as Python's `ThreadingMixIn` has it.
+#[derive(Debug, Default)]
+pub(crate) struct ThreadPerConnection;
+
+impl Concurrency for ThreadPerConnection {
+    fn process_request(&mut self, job: Job) -> io::Result<()> {
+        thread::Builder::new().spawn(move || job.run()).map(drop)
+    }
+
+    fn placement(&self) -> Placement {
+        Placement::Away
+    }
+}
+
+/// A server on a free port, with the strategy's defaults.
+#[track_caller]
+pub(crate) fn bind<C: Strategy, H: Handler>(handler: H) -> TcpServer<C, H> {
+    bind_with(handler, C::default())
+}
+
+/// A server on a free port.
+#[track_caller]
+pub(crate) fn bind_with<C: Concurrency, H: Handler>(handler: H, strategy: C) -> TcpServer<C, H> {
+    let mut server = TcpServer::bind_with("127.0.0.1:0", handler, strategy).unwrap();
+    // A test that goes wrong should say so before anybody loses patience.
+    server.shutdown_timeout = LIMIT;
+    server
+}
+
+/// A server that serves on a thread of its own until it is stopped or dropped.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) address: SocketAddr,
+    pub(crate) handle: ShutdownHandle,
+    ended: Receiver<Stopped>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// How a serving loop ended.
+#[derive(Debug)]
+pub(crate) struct Stopped {
+    pub(crate) result: io::Result<()>,
+    pub(crate) report: ShutdownReport,
+}
+
+impl Running {
+    pub(crate) fn start<C, H>(mut server: Server<Tcp, C, H>) -> Self
+    where
+        C: Concurrency + Send + 'static,
+        H: Handler,
+    {
+        let (ends, ended) = bounded(1);
+        let (address, handle) = (server.server_address(), server.shutdown_handle());
+        let thread = thread::spawn(move || {
+            let result = server.serve_forever();
+            let report = server.shutdown_report();
+            // Nobody listens when the test has failed already.
+            let _ = ends.send(Stopped { result, report });
+        });
+        Self {
+            address,
+            handle,
+            ended,
+            thread: Some(thread),
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn connect(&self) -> Client {
+        Client::connect(self.address)
+    }
+
+    /// Sends a line on a connection of its own and returns the reply.
+    #[track_caller]
+    pub(crate) fn ask(&self, line: &str) -> String {
+        self.connect().ask(line)
+    }
+
+    /// Waits for the loop to end by itself, and for the server to be closed.
+    #[track_caller]
+    pub(crate) fn wait(mut self) -> Stopped {
+        let stopped = self.ended.recv_timeout(LIMIT);
+        let stopped = stopped.expect("the loop ends in time");
+        self.thread.take().unwrap().join().unwrap();
+        stopped
+    }
+
+    /// Shuts the server down.
+    #[track_caller]
+    pub(crate) fn stop(self) -> Stopped {
+        self.handle.shutdown();
+        self.wait()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.handle.shutdown();
+        if let Some(thread) = self.thread.take()
+            && !thread::panicking()
+        {
+            thread.join().unwrap();
+        }
+    }
+}
+
+/// A raw client. Every operation is limited to five seconds.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) stream: TcpStream,
+}
+
+impl Client {
+    #[track_caller]
+    pub(crate) fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect_timeout(&address, LIMIT).unwrap();
+        stream.set_read_timeout(Some(LIMIT)).unwrap();
+        stream.set_write_timeout(Some(LIMIT)).unwrap();
+        // What is sent apart should arrive apart.
+        stream.set_nodelay(true).unwrap();
+        Self { stream }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.stream.local_addr().unwrap()
+    }
+
+    #[track_caller]
+    pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.stream.write_all(bytes.as_ref()).unwrap();
+    }
+
+    /// Sends a line and returns the line that answers it, without its end.
+    #[track_caller]
+    pub(crate) fn ask(&mut self, line: &str) -> String {
+        self.send(format!("{line}\n"));
+        self.read_line()
+    }
+
+    /// Reads up to the end of a line and not a byte further.
+    #[track_caller]
+    pub(crate) fn read_line(&mut self) -> String {
+        let mut line = Vec::new();
+        loop {
+            match self.read_exactly(1)[0] {
+                b'\n' => return String::from_utf8(line).unwrap(),
+                byte => line.push(byte),
+            }
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn read_exactly(&mut self, count: usize) -> Vec<u8> {
+        let mut bytes = vec![0; count];
+        self.stream.read_exact(&mut bytes).unwrap();
+        bytes
+    }
+
+    /// Reads until the server closes in good order.
+    #[track_caller]
+    pub(crate) fn read_to_end(&mut self) -> String {
+        let mut text = String::new();
+        self.stream.read_to_string(&mut text).unwrap();
+        text
+    }
+
+    /// Says that no more will be sent.
+    #[track_caller]
+    pub(crate) fn finish_sending(&mut self) {
+        self.stream.shutdown(Shutdown::Write).unwrap();
+    }
+
+    /// Waits for the server to close, by a reset where it left something unread.
+    #[track_caller]
+    pub(crate) fn sees_the_end(&mut self) {
+        let mut byte = [0];
+        match self.stream.read(&mut byte) {
+            Ok(0) => {}
+            Ok(_) => panic!("the connection goes on: {:?}", char::from(byte[0])),
+            Err(error) => assert_eq!(error.kind(), io::ErrorKind::ConnectionReset),
+        }
+    }
+
+    /// Neither bytes nor an end come for a while.
+    #[track_caller]
+    pub(crate) fn hears_nothing_for(&self, limit: Duration) {
+        assert!(!self.hears(limit), "something came");
+    }
+
+    /// Tells whether bytes or an end come in time.
+    pub(crate) fn hears(&self, limit: Duration) -> bool {
+        let mut descriptors = [PollFd::new(self.stream.as_fd(), PollFlags::POLLIN)];
+        poll(&mut descriptors, PollTimeout::try_from(limit).unwrap()).unwrap() > 0
+    }
+
+    /// Tells whether the connection is reset in time.
+    pub(crate) fn is_reset_within(&self, limit: Duration) -> bool {
+        let mut descriptors = [PollFd::new(self.stream.as_fd(), PollFlags::empty())];
+        poll(&mut descriptors, PollTimeout::try_from(limit).unwrap()).unwrap() > 0
+    }
+}
+
+/// Lets handlers wait until the test says so.
+#[derive(Clone, Debug)]
+pub(crate) struct Gate {
+    opens: Sender<()>,
+    opened: Receiver<()>,
+}
+
+impl Gate {
+    pub(crate) fn new() -> Self {
+        let (opens, opened) = unbounded();
+        Self { opens, opened }
+    }
+
+    /// Waits to be let through, for longer than any test waits for what should happen meanwhile.
+    #[track_caller]
+    pub(crate) fn pass(&self) {
+        self.opened.recv_timeout(LIMIT * 3).expect("the gate opens");
+    }
+
+    /// Lets this many through.
+    pub(crate) fn let_through(&self, count: usize) {
+        for _ in 0..count {
+            self.opens.send(()).unwrap();
+        }
+    }
+}
+
+/// What handlers tell the test, in the order in which they did.
+#[derive(Debug)]
+pub(crate) struct Notes<T> {
+    sender: Sender<T>,
+    receiver: Receiver<T>,
+}
+
+// A derive would ask for notes that can be cloned.
+impl<T> Clone for Notes<T> {
+    fn clone(&self) -> Self {
+        let (sender, receiver) = (self.sender.clone(), self.receiver.clone());
+        Self { sender, receiver }
+    }
+}
+
+impl<T> Notes<T> {
+    pub(crate) fn new() -> Self {
+        let (sender, receiver) = unbounded();
+        Self { sender, receiver }
+    }
+
+    pub(crate) fn add(&self, note: T) {
+        // The test's own clone keeps the receiving end.
+        let _ = self.sender.send(note);
+    }
+
+    /// Waits for the next one.
+    #[track_caller]
+    pub(crate) fn next(&self) -> T {
+        self.receiver.recv_timeout(LIMIT).expect("a note comes")
+    }
+
+    /// All that have come so far.
+    pub(crate) fn so_far(&self) -> Vec<T> {
+        self.receiver.try_iter().collect()
+    }
+}
+
+/// A handler made of a closure, with answers to the questions that servers ask handlers.
+pub(crate) struct Testing<F> {
+    handle: F,
+    verify: Box<dyn Fn(&Connection) -> bool + Send + Sync>,
+    speaks_first: bool,
+    timeouts: Timeouts,
+    pub(crate) accepted: Notes<SocketAddr>,
+    pub(crate) errors: Notes<(SocketAddr, String)>,
+    pub(crate) turns: Notes<()>,
+    pub(crate) handle_timeouts: Notes<()>,
+}
+
+/// A handler that is called when its client is connected.
+pub(crate) fn testing<F>(handle: F) -> Testing<F>
+where
+    F: Fn(Connection) -> io::Result<()> + Send + Sync + 'static,
+{
+    Testing {
+        handle,
+        verify: Box::new(|_| true),
+        speaks_first: false,
+        timeouts: Timeouts::default(),
+        accepted: Notes::new(),
+        errors: Notes::new(),
+        turns: Notes::new(),
+        handle_timeouts: Notes::new(),
+    }
+}
+
+impl<F> Testing<F> {
+    /// Has the handler called only when its client has sent something.
+    pub(crate) fn client_speaks_first(mut self) -> Self {
+        self.speaks_first = true;
+        self
+    }
+
+    pub(crate) fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.timeouts = timeouts;
+        self
+    }
+
+    pub(crate) fn verify(
+        mut self,
+        verify: impl Fn(&Connection) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.verify = Box::new(verify);
+        self
+    }
+}
+
+impl<F> Handler for Testing<F>
+where
+    F: Fn(Connection) -> io::Result<()> + Send + Sync + 'static,
+{
+    fn handle(&self, connection: Connection) -> io::Result<()> {
+        (self.handle)(connection)
+    }
+
+    fn verify_request(&self, connection: &Connection, client_address: SocketAddr) -> bool {
+        self.accepted.add(client_address);
+        (self.verify)(connection)
+    }
+
+    fn handle_error(&self, client_address: SocketAddr, error: &io::Error) {
+        self.errors.add((client_address, error.to_string()));
+    }
+
+    fn handle_timeout(&self) {
+        self.handle_timeouts.add(());
+    }
+
+    fn service_actions(&self) {
+        self.turns.add(());
+    }
+
+    fn timeouts(&self) -> Timeouts {
+        self.timeouts
+    }
+
+    fn client_speaks_first(&self) -> bool {
+        self.speaks_first
+    }
+}
+
+/// Answers a line with the same line and parks. Waits with the server for lines that are incomplete.
+pub(crate) fn echo_lines(mut connection: Connection) -> io::Result<()> {
+    if !connection.rfile.unread().contains(&b'\n') {
+        match connection.rfile.receive() {
+            Ok(0) => return Ok(()),
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
+            _ => {}
+        }
+    }
+    if !connection.rfile.unread().contains(&b'\n') {
+        return connection.park_for_more();
+    }
+    let line = read_line(&mut connection)?;
+    connection.wfile.write_all(line.as_bytes())?;
+    connection.park()
+}
+
+/// Reads a line, waiting for its end.
+pub(crate) fn read_line(connection: &mut Connection) -> io::Result<String> {
+    let mut line = String::new();
+    connection.rfile.read_line(&mut line)?;
+    Ok(line)
+}
+
+/// Polls until it is so, where nothing tells when.
+#[track_caller]
+pub(crate) fn eventually(mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + LIMIT;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "it never is so");
+        thread::park_timeout(Duration::from_millis(1));
+    }
+}
+
+/// Runs the calling test in a process where no other test runs: this binary, started once more.
+///
+/// For what belongs to a process: its limits, its signals, its descriptors.
+#[track_caller]
+pub(crate) fn in_a_process_of_its_own(test: &str, body: impl FnOnce()) {
+    const MARK: &str = "SOCKETSERVER_TEST_ALONE";
+    if std::env::var_os(MARK).is_some() {
+        return body();
+    }
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--nocapture", "--test-threads=1"])
+        .env(MARK, "yes")
+        .output()
+        .unwrap();
+    let (text, errors) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    assert!(output.status.success(), "{}\n{text}{errors}", output.status);
+    assert!(text.contains("1 passed"), "no test is named {test}");
+}
+
+/// How many descriptors this process has open.
+pub(crate) fn open_descriptors() -> usize {
+    std::fs::read_dir("/dev/fd").unwrap().count()
+}
