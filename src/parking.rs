@@ -106,10 +106,7 @@ impl Parking {
         let slot = Arc::new(Slot {
             parking,
             key,
-            state: Mutex::new(State {
-                socket: Some(socket),
-                ..State::default()
-            }),
+            state: Mutex::new(State { socket: Some(socket), ..State::default() }),
         });
         entry.insert(Arc::clone(&slot));
         slot
@@ -434,11 +431,7 @@ impl Slot {
         let goes_away = state.waits_here && self.parking.is_draining();
         drop(state);
         let mut parked = Parked::new(connection, until, &self.parking.timeouts, head_since);
-        let limit = if goes_away {
-            Some(Duration::ZERO)
-        } else {
-            parked.left()
-        };
+        let limit = if goes_away { Some(Duration::ZERO) } else { parked.left() };
         let waited = socket.wait(Direction::Read, limit);
         self.state().waits_here = false;
         match waited {

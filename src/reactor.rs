@@ -173,11 +173,7 @@ impl Reactor {
         if listen == self.listening {
             return Ok(());
         }
-        let interest = if listen {
-            Event::readable(LISTENER)
-        } else {
-            Event::none(LISTENER)
-        };
+        let interest = if listen { Event::readable(LISTENER) } else { Event::none(LISTENER) };
         let poller = &self.parking.poller;
         poller.modify_with_mode(listener.as_fd(), interest, PollMode::Level)?;
         self.listening = listen;

@@ -402,10 +402,7 @@ impl<T: Transport, C: Concurrency, H: Handler> Server<T, C, H> {
         self.dispatch(usize::MAX);
         while self.is_busy() && Instant::now() < deadline {
             let left = deadline.saturating_duration_since(Instant::now());
-            let wanted = self
-                .strategy
-                .service_actions()
-                .map_or(left, |wanted| wanted.min(left));
+            let wanted = self.strategy.service_actions().map_or(left, |wanted| wanted.min(left));
             match self.reactor.wait(&self.transport, Some(wanted), false) {
                 Ok(turn) if turn.signals > 0 => deadline = Instant::now(),
                 Ok(_) => {}

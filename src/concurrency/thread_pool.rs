@@ -150,11 +150,7 @@ fn work(jobs: &Receiver<Job>, load: &Load, idle: Duration, max_threads: usize) {
                 // on this thread; unless it has started others meanwhile, up to the maximum.
                 let counted_again = |threads| (threads < max_threads).then_some(threads + 1);
                 let (set, fetch) = (Ordering::SeqCst, Ordering::SeqCst);
-                if jobs.is_empty()
-                    || load
-                        .threads
-                        .fetch_update(set, fetch, counted_again)
-                        .is_err()
+                if jobs.is_empty() || load.threads.fetch_update(set, fetch, counted_again).is_err()
                 {
                     return;
                 }

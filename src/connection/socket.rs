@@ -33,11 +33,7 @@ pub(crate) enum Direction {
 
 impl Socket {
     pub(crate) fn new(stream: TcpStream) -> Self {
-        Self {
-            stream,
-            unsent: Mutex::new(Vec::new()),
-            ends_for_all: AtomicBool::new(false),
-        }
+        Self { stream, unsent: Mutex::new(Vec::new()), ends_for_all: AtomicBool::new(false) }
     }
 
     /// Reads what is there: `Ok(0)` at the end, `WouldBlock` when nothing has arrived.

@@ -156,9 +156,7 @@ fn a_request_that_has_arrived_is_served_before_the_server_stops() {
 
 #[test]
 fn a_request_that_has_begun_to_arrive_is_waited_for() {
-    let running = Running::start(bind::<ThreadPool, _>(
-        testing(echo_lines).client_speaks_first(),
-    ));
+    let running = Running::start(bind::<ThreadPool, _>(testing(echo_lines).client_speaks_first()));
     let mut other = running.connect();
     let mut client = running.connect();
     client.send("ha");
@@ -344,10 +342,7 @@ fn a_second_loop_has_its_own_report() {
 fn a_deadline_inside_a_drain_is_kept() {
     let handler = testing(echo_lines)
         .client_speaks_first()
-        .timeouts(Timeouts {
-            head: Some(MOMENT * 2),
-            ..Timeouts::default()
-        });
+        .timeouts(Timeouts { head: Some(MOMENT * 2), ..Timeouts::default() });
     let errors = handler.errors.clone();
     let running = Running::start(bind::<ThreadPool, _>(handler));
     let mut other = running.connect();
@@ -368,9 +363,7 @@ fn a_signal_shuts_down() {
             let handler = gated(&gate);
             let accepted = handler.accepted.clone();
             let mut server = bind::<ThreadPool, _>(handler);
-            server
-                .shutdown_on_signals(&[Signal::SIGTERM as i32, Signal::SIGINT as i32])
-                .unwrap();
+            server.shutdown_on_signals(&[Signal::SIGTERM as i32, Signal::SIGINT as i32]).unwrap();
             let running = Running::start(server);
             let mut busy = running.connect();
             assert_eq!(busy.ask(SLOW), "begun");
@@ -390,9 +383,7 @@ fn a_second_signal_cuts_at_once() {
         let gate = Gate::new();
         let mut server = bind::<ThreadPool, _>(gated(&gate));
         server.shutdown_timeout = LIMIT * 2;
-        server
-            .shutdown_on_signals(&[Signal::SIGTERM as i32])
-            .unwrap();
+        server.shutdown_on_signals(&[Signal::SIGTERM as i32]).unwrap();
         let running = Running::start(server);
         let mut busy = running.connect();
         assert_eq!(busy.ask(SLOW), "begun");
@@ -415,9 +406,7 @@ fn two_signals_that_come_together_cut_at_once() {
         let gate = Gate::new();
         let mut server = bind::<ThreadPool, _>(gated(&gate));
         server.shutdown_timeout = LIMIT * 2;
-        server
-            .shutdown_on_signals(&[Signal::SIGTERM as i32])
-            .unwrap();
+        server.shutdown_on_signals(&[Signal::SIGTERM as i32]).unwrap();
         let mut busy = Client::connect(server.server_address());
         busy.send("slow\n");
         server.handle_request().unwrap();
@@ -435,9 +424,7 @@ fn two_signals_that_come_together_cut_at_once() {
 #[test]
 fn a_signal_that_cannot_be_caught_is_refused() {
     let mut server = bind::<Sequential, _>(testing(echo_lines));
-    server
-        .shutdown_on_signals(&[Signal::SIGKILL as i32])
-        .unwrap_err();
+    server.shutdown_on_signals(&[Signal::SIGKILL as i32]).unwrap_err();
     server.shutdown_on_signals(&[12_345]).unwrap_err();
     // And the server is none the worse for it.
     let running = Running::start(server);

@@ -46,9 +46,8 @@ fn without_descriptors_the_listener_rests_and_comes_back() {
         };
         let (turns, errors) = (handler.turns.clone(), handler.errors.clone());
         let server = bind_with(handler, ThreadPool::with_max_threads(ROOM));
-        let mut clients: Vec<Client> = (0..CLIENTS)
-            .map(|_| Client::connect(server.server_address()))
-            .collect();
+        let mut clients: Vec<Client> =
+            (0..CLIENTS).map(|_| Client::connect(server.server_address())).collect();
         leave_descriptors(ROOM as u64);
         let running = Running::start(server);
         for _ in 0..ROOM {
@@ -89,9 +88,8 @@ fn without_descriptors_the_oldest_idle_connections_go_first() {
         };
         let (turns, errors) = (handler.turns.clone(), handler.errors.clone());
         let server = bind::<Sequential, _>(handler);
-        let mut clients: Vec<Client> = (0..CLIENTS)
-            .map(|_| Client::connect(server.server_address()))
-            .collect();
+        let mut clients: Vec<Client> =
+            (0..CLIENTS).map(|_| Client::connect(server.server_address())).collect();
         leave_descriptors(ROOM as u64);
         let running = Running::start(server);
         for _ in 0..CLIENTS {
@@ -99,14 +97,8 @@ fn without_descriptors_the_oldest_idle_connections_go_first() {
         }
         // The last ones are there, the first ones gone, and nobody between is skipped.
         assert_eq!(clients[CLIENTS - 1].ask("ping"), "ping");
-        let gone = clients
-            .iter()
-            .take_while(|one| one.hears(Duration::ZERO))
-            .count();
-        assert!(
-            (CLIENTS - ROOM..CLIENTS - ROOM / 2).contains(&gone),
-            "{gone}"
-        );
+        let gone = clients.iter().take_while(|one| one.hears(Duration::ZERO)).count();
+        assert!((CLIENTS - ROOM..CLIENTS - ROOM / 2).contains(&gone), "{gone}");
         for client in &mut clients[..gone] {
             client.sees_the_end();
         }

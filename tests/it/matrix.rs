@@ -150,9 +150,7 @@ fn a_client_that_resets_costs_its_own_connection<C: Strategy>() {
     let mut client = running.connect();
     assert_eq!(client.read_line(), "hello");
     let address = client.address();
-    socket2::SockRef::from(&client.stream)
-        .set_linger(Some(Duration::ZERO))
-        .unwrap();
+    socket2::SockRef::from(&client.stream).set_linger(Some(Duration::ZERO)).unwrap();
     drop(client);
     assert_eq!(errors.next().0, address);
     assert_eq!(running.connect().read_line(), "hello");
@@ -162,9 +160,7 @@ fn the_server_may_speak_first<C: Strategy>() {
     let running = Running::start(bind::<C, _>(testing(|mut connection: Connection| {
         connection.wfile.write_all(b"name? ")?;
         let name = read_line(&mut connection)?;
-        connection
-            .wfile
-            .write_all(format!("hello {name}").as_bytes())
+        connection.wfile.write_all(format!("hello {name}").as_bytes())
     })));
     let mut client = running.connect();
     assert_eq!(client.read_exactly(6), b"name? ");
@@ -220,13 +216,7 @@ fn a_client_that_leaves_without_a_word_is_not_handled<C: Strategy>() {
     assert_eq!(other.ask("ping"), "ping");
     let handled = calls.so_far();
     // Whether it had left when it was accepted is chance; if not, its end is something to read.
-    assert!(
-        handled
-            .iter()
-            .filter(|&&one| one == client.address())
-            .count()
-            <= 1
-    );
+    assert!(handled.iter().filter(|&&one| one == client.address()).count() <= 1);
     assert!(handled.contains(&other.address()));
 }
 
@@ -327,10 +317,7 @@ fn say_if_late(calls: &Notes<()>, mut connection: Connection) -> io::Result<()> 
 }
 
 fn head_limit(limit: Duration) -> Timeouts {
-    Timeouts {
-        head: Some(limit),
-        ..Timeouts::default()
-    }
+    Timeouts { head: Some(limit), ..Timeouts::default() }
 }
 
 fn a_request_that_does_not_come_in_time_is_handled_once_more<C: Strategy>() {
@@ -397,10 +384,7 @@ fn an_idle_connection_is_closed<C: Strategy>() {
             echo_lines(connection)
         })
         .client_speaks_first()
-        .timeouts(Timeouts {
-            idle: Some(MOMENT),
-            ..Timeouts::default()
-        })
+        .timeouts(Timeouts { idle: Some(MOMENT), ..Timeouts::default() })
     };
     let running = Running::start(bind::<C, _>(handler));
     let mut client = running.connect();
@@ -414,10 +398,7 @@ fn an_idle_connection_is_closed<C: Strategy>() {
 fn a_client_that_never_speaks_is_closed<C: Strategy>() {
     let handler = testing(|_| panic!("there is nothing to handle"))
         .client_speaks_first()
-        .timeouts(Timeouts {
-            idle: Some(MOMENT),
-            ..Timeouts::default()
-        });
+        .timeouts(Timeouts { idle: Some(MOMENT), ..Timeouts::default() });
     let errors = handler.errors.clone();
     let running = Running::start(bind::<C, _>(handler));
     let began = Instant::now();
@@ -428,10 +409,7 @@ fn a_client_that_never_speaks_is_closed<C: Strategy>() {
 }
 
 fn stall_limit() -> Timeouts {
-    Timeouts {
-        stall: Some(MOMENT),
-        ..Timeouts::default()
-    }
+    Timeouts { stall: Some(MOMENT), ..Timeouts::default() }
 }
 
 fn a_read_that_stalls_fails<C: Strategy>() {
@@ -540,15 +518,13 @@ fn a_connection_may_be_taken_over<C: Strategy>() {
     let taken = Notes::new();
     let handler = {
         let taken = taken.clone();
-        testing(
-            move |mut connection: Connection| match read_line(&mut connection)?.as_str() {
-                "take\n" => {
-                    taken.add(connection);
-                    Ok(())
-                }
-                line => connection.wfile.write_all(line.as_bytes()),
-            },
-        )
+        testing(move |mut connection: Connection| match read_line(&mut connection)?.as_str() {
+            "take\n" => {
+                taken.add(connection);
+                Ok(())
+            }
+            line => connection.wfile.write_all(line.as_bytes()),
+        })
         .client_speaks_first()
     };
     let running = Running::start(bind::<C, _>(handler));
@@ -625,9 +601,7 @@ fn a_file_that_is_shorter_than_said_is_sent_as_it_is<C: Strategy>() {
         let file = numbered_file(3);
         let sent = connection.wfile.send_file(&file, 4, 4000)?;
         let beyond = connection.wfile.send_file(&file, 4000, 1)?;
-        connection
-            .wfile
-            .write_all(format!(" {sent} {beyond}").as_bytes())
+        connection.wfile.write_all(format!(" {sent} {beyond}").as_bytes())
     })));
     assert_eq!(running.connect().read_to_end(), "00010002 8 0");
 }

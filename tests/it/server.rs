@@ -51,10 +51,7 @@ fn a_bind_error_names_the_address() {
     let error = TcpServer::<Sequential, _>::bind(address, greet()).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
     let message = error.to_string();
-    assert!(
-        message.starts_with(&format!("cannot bind {address}: ")),
-        "{message}"
-    );
+    assert!(message.starts_with(&format!("cannot bind {address}: ")), "{message}");
 }
 
 #[test]
@@ -195,10 +192,7 @@ fn shutdown_wakes_a_waiting_handle_request() {
 #[test]
 fn shutdown_races_with_the_start() {
     for _ in 0..200 {
-        Running::start(bind::<Sequential, _>(greet()))
-            .stop()
-            .result
-            .unwrap();
+        Running::start(bind::<Sequential, _>(greet())).stop().result.unwrap();
     }
 }
 
@@ -383,10 +377,7 @@ fn a_panic_in_service_actions_ends_the_loop() {
 
 #[test]
 fn a_closed_server_refuses_connections() {
-    for close in [
-        TcpServer::server_close,
-        drop::<TcpServer<Sequential, Greet>>,
-    ] {
+    for close in [TcpServer::server_close, drop::<TcpServer<Sequential, Greet>>] {
         let server = bind::<Sequential, _>(greet());
         let address = server.server_address();
         close(server);
@@ -421,11 +412,8 @@ fn a_closed_server_closes_clients_that_were_accepted_and_not_served() {
 #[test]
 fn a_closed_server_closes_what_its_handlers_give_back() {
     type GiveBack = fn(Connection) -> io::Result<()>;
-    let ways: [GiveBack; 3] = [
-        Connection::park,
-        Connection::park_for_more,
-        Connection::lingering_close,
-    ];
+    let ways: [GiveBack; 3] =
+        [Connection::park, Connection::park_for_more, Connection::lingering_close];
     for give_back in ways {
         let taken = Notes::new();
         let handler = {
@@ -455,10 +443,7 @@ fn the_server_is_a_descriptor() {
     assert_eq!(socket.as_socket(), Some(server.server_address()));
     // Readable when a client waits, so that it may be watched together with other things.
     let mut client = Client::connect(server.server_address());
-    let mut descriptors = [nix::poll::PollFd::new(
-        server.as_fd(),
-        nix::poll::PollFlags::POLLIN,
-    )];
+    let mut descriptors = [nix::poll::PollFd::new(server.as_fd(), nix::poll::PollFlags::POLLIN)];
     let limit = nix::poll::PollTimeout::try_from(LIMIT).unwrap();
     assert_eq!(nix::poll::poll(&mut descriptors, limit), Ok(1));
     server.handle_request().unwrap();
@@ -484,10 +469,7 @@ fn an_inherited_listener_is_served() {
 
 #[test]
 fn two_servers_may_share_a_port_if_both_say_so() {
-    let options = TcpBind {
-        allow_reuse_port: true,
-        ..TcpBind::default()
-    };
+    let options = TcpBind { allow_reuse_port: true, ..TcpBind::default() };
     let first = options.listen("127.0.0.1:0").unwrap();
     let address = first.local_addr().unwrap();
     let second = options.listen(address).unwrap();
@@ -517,10 +499,7 @@ fn a_port_that_old_connections_linger_on_can_be_bound_again() {
     server.handle_request().unwrap();
     assert_eq!(client.read_to_end(), "hello\n");
     drop((client, server));
-    let strict = TcpBind {
-        allow_reuse_address: false,
-        ..TcpBind::default()
-    };
+    let strict = TcpBind { allow_reuse_address: false, ..TcpBind::default() };
     let error = strict.listen(address).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
     TcpBind::default().listen(address).unwrap();
@@ -541,10 +520,7 @@ fn an_ipv6_server_on_all_interfaces_takes_ipv4_clients() {
 
 #[test]
 fn an_ipv6_server_takes_no_ipv4_clients_where_it_is_told_so() {
-    let options = TcpBind {
-        dual_stack: false,
-        ..TcpBind::default()
-    };
+    let options = TcpBind { dual_stack: false, ..TcpBind::default() };
     let Ok(listener) = options.listen("[::]:0") else {
         println!("skipped: no IPv6 here");
         return;
@@ -556,10 +532,7 @@ fn an_ipv6_server_takes_no_ipv4_clients_where_it_is_told_so() {
 
 #[test]
 fn the_backlog_is_what_was_asked_for() {
-    let options = TcpBind {
-        request_queue_size: 0,
-        ..TcpBind::default()
-    };
+    let options = TcpBind { request_queue_size: 0, ..TcpBind::default() };
     let listener = options.listen("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     // Linux queues one more than asked for, other systems half as many again.
@@ -599,10 +572,7 @@ fn nodelay_of(peer: SocketAddr) -> Option<bool> {
         })
 }
 
-#[allow(
-    unsafe_code,
-    reason = "only asks the kernel about a number that it has just listed"
-)]
+#[allow(unsafe_code, reason = "only asks the kernel about a number that it has just listed")]
 fn borrow<'a>(number: i32) -> std::os::fd::BorrowedFd<'a> {
     // SAFETY: the descriptor is only duplicated; where it was closed meanwhile, that fails.
     unsafe { std::os::fd::BorrowedFd::borrow_raw(number) }

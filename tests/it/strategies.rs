@@ -162,12 +162,10 @@ fn no_job_is_lost_to_a_thread_that_ends() {
 #[test]
 fn panicking_handlers_leave_the_pool_usable() {
     let handler =
-        testing(
-            |mut connection: Connection| match read_line(&mut connection)?.as_str() {
-                "panic\n" => panic!("as you wish"),
-                line => connection.wfile.write_all(line.as_bytes()),
-            },
-        );
+        testing(|mut connection: Connection| match read_line(&mut connection)?.as_str() {
+            "panic\n" => panic!("as you wish"),
+            line => connection.wfile.write_all(line.as_bytes()),
+        });
     let errors = handler.errors.clone();
     let running = Running::start(bind_with(handler, ThreadPool::with_max_threads(2)));
     for _ in 0..10 {
@@ -279,10 +277,7 @@ fn a_strategy_that_fails_costs_one_connection() {
     let running = Running::start(bind_with(handler, FailsAtFirst::default()));
     let mut client = running.connect();
     client.sees_the_end();
-    assert_eq!(
-        errors.next(),
-        (client.address(), "nowhere to run".to_owned())
-    );
+    assert_eq!(errors.next(), (client.address(), "nowhere to run".to_owned()));
     assert_eq!(running.ask("ping"), "ping");
 }
 
@@ -324,10 +319,7 @@ fn a_strategy_that_cannot_start_keeps_the_server_from_serving() {
     let mut server = bind_with(testing(echo_lines), Refuses);
     let waits = Client::connect(server.server_address());
     assert_eq!(server.serve_forever().unwrap_err().to_string(), "not today");
-    assert_eq!(
-        server.handle_request().unwrap_err().to_string(),
-        "not today"
-    );
+    assert_eq!(server.handle_request().unwrap_err().to_string(), "not today");
     waits.hears_nothing_for(MOMENT);
 }
 
@@ -370,10 +362,7 @@ fn a_strategy_without_room_lets_clients_wait() {
         testing(move |connection| slow_or_fast(&gate, connection))
     };
     let turns = handler.turns.clone();
-    let strategy = AtMost {
-        most: 2,
-        running: Arc::default(),
-    };
+    let strategy = AtMost { most: 2, running: Arc::default() };
     let running = Running::start(bind_with(handler, strategy));
     let mut busy = [(); 2].map(|()| running.connect());
     for client in &mut busy {

@@ -86,12 +86,7 @@ impl Running {
             // Nobody listens when the test has failed already.
             let _ = ends.send(Stopped { result, report });
         });
-        Self {
-            address,
-            handle,
-            ended,
-            thread: Some(thread),
-        }
+        Self { address, handle, ended, thread: Some(thread) }
     }
 
     #[track_caller]
@@ -426,10 +421,8 @@ pub(crate) fn in_a_process_of_its_own(test: &str, body: impl FnOnce()) {
         .env(MARK, "yes")
         .output()
         .unwrap();
-    let (text, errors) = (
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr),
-    );
+    let (text, errors) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{}\n{text}{errors}", output.status);
     assert!(text.contains("1 passed"), "no test is named {test}");
 }
