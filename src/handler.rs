@@ -16,7 +16,8 @@ use crate::connection::{Connection, Timeouts};
 /// 3. [`handle`](Self::handle), wherever the concurrency strategy runs it;
 /// 4. [`handle_error`](Self::handle_error), there too, if that failed or panicked;
 /// 5. [`service_actions`](Self::service_actions), on the serving thread, after each turn of its
-///    loop, and [`handle_timeout`](Self::handle_timeout) where `handle_request` waited in vain.
+///    loop, and [`handle_timeout`](Self::handle_timeout) where `handle_request` waited in vain;
+/// 6. [`handle_signal`](Self::handle_signal), there too, when a signal shuts the server down.
 ///
 /// Python makes one handler object for each request and calls `setup`, `handle` and `finish` on it. Here
 /// one value serves all requests, from several threads at once: what belongs to one request is a
@@ -75,6 +76,17 @@ pub trait Handler<R = Connection>: Send + Sync + 'static {
     /// [`Server::poll_interval`](crate::Server::poll_interval) for how often. The default does nothing.
     fn service_actions(&self) {}
 
+    /// Hears of a signal that shuts the server down, on the serving thread and before running
+    /// requests are waited for: the place of Python's `except KeyboardInterrupt`.
+    ///
+    /// Only signals given to
+    /// [`Server::shutdown_on_signals`](crate::Server::shutdown_on_signals) arrive here. The
+    /// default does nothing.
+    #[doc(alias = "KeyboardInterrupt")]
+    fn handle_signal(&self, signal: i32) {
+        let _ = signal;
+    }
+
     /// How long a client may keep the server waiting.
     fn timeouts(&self) -> Timeouts {
         Timeouts::default()
@@ -109,6 +121,10 @@ impl<R, H: Handler<R>> Handler<R> for Arc<H> {
 
     fn service_actions(&self) {
         (**self).service_actions();
+    }
+
+    fn handle_signal(&self, signal: i32) {
+        (**self).handle_signal(signal);
     }
 
     fn timeouts(&self) -> Timeouts {

@@ -5,10 +5,12 @@ mod connection;
 mod handler;
 pub mod http;
 mod parking;
+mod poller;
 mod reactor;
 mod server;
 mod server_info;
 mod shutdown;
+mod signals;
 #[allow(unsafe_code)]
 mod sys;
 pub mod transport;

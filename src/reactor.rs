@@ -2,37 +2,33 @@
 //! the wake-up.
 
 use std::collections::VecDeque;
-use std::io::{self, Read};
+use std::io;
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use polling::{Event, Events, PollMode};
-use signal_hook::SigId;
-use signal_hook::consts::FORBIDDEN;
 
-use crate::connection::Connection;
+use crate::concurrency::Job;
 use crate::parking::{Parking, Slot};
-use crate::sys;
+use crate::poller::Report;
+use crate::signals::WatchedSignal;
 
 /// Waits, and knows who is ready to be served.
 #[derive(Debug)]
 pub(crate) struct Reactor {
     pub(crate) parking: Arc<Parking>,
-    /// Connections with something to read, in the order in which they get their turn.
-    ready: VecDeque<(Arc<Slot>, Connection)>,
+    /// Claimed connections, in the order in which they get their turn.
+    ready: VecDeque<Arc<Slot>>,
     /// The poller reports clients that wait to be accepted.
     listening: bool,
     rest: Option<Rest>,
     backoff: Duration,
-    signals: Option<Signals>,
-    events: Events,
+    signals: Vec<WatchedSignal>,
     // Storage of one turn, kept for the next.
     keys: Vec<usize>,
     found: Vec<Arc<Slot>>,
-    expired: Vec<(Arc<Slot>, Connection)>,
 }
 
 /// A pause of the listener.
@@ -48,59 +44,47 @@ struct Rest {
 pub(crate) struct Turn {
     /// Clients wait to be accepted.
     pub(crate) clients_wait: bool,
-    /// Termination signals that came.
-    pub(crate) signals: usize,
+    /// Numbers of the signals that came.
+    pub(crate) signals: Vec<i32>,
 }
 
 impl Reactor {
     /// A reactor for this listener.
     pub(crate) fn new(parking: Arc<Parking>, listener: &impl AsFd) -> io::Result<Self> {
-        sys::watch(&parking.poller, listener.as_fd(), Event::readable(LISTENER), PollMode::Level)?;
+        parking.poller.watch(listener, LISTENER, Report::Always)?;
         Ok(Self {
             parking,
             ready: VecDeque::new(),
             listening: true,
             rest: None,
             backoff: FIRST_REST,
-            signals: None,
-            events: Events::new(),
+            signals: Vec::new(),
             keys: Vec::new(),
             found: Vec::new(),
-            expired: Vec::new(),
         })
     }
 
     /// Watches a strategy's descriptor.
     pub(crate) fn watch_strategy(&self, descriptor: BorrowedFd<'_>) -> io::Result<()> {
-        let poller = &self.parking.poller;
-        sys::watch(poller, descriptor, Event::readable(STRATEGY), PollMode::Level)
+        self.parking.poller.watch(descriptor, STRATEGY, Report::Always)
     }
 
     /// Stops watching a strategy's descriptor.
     pub(crate) fn forget_strategy(&self, descriptor: BorrowedFd<'_>) {
         // Nothing to forget where watching failed.
-        let _ = self.parking.poller.delete(descriptor);
+        let _ = self.parking.poller.forget(descriptor);
     }
 
     /// Watches termination signals, in addition to those watched already.
     pub(crate) fn watch_signals(&mut self, numbers: &[i32]) -> io::Result<()> {
-        let mut signals = match self.signals.take() {
-            Some(signals) => signals,
-            None => {
-                let signals = Signals::new()?;
-                let interest = Event::readable(SIGNALS);
-                sys::watch(
-                    &self.parking.poller,
-                    signals.reader.as_fd(),
-                    interest,
-                    PollMode::Level,
-                )?;
-                signals
+        for &number in numbers {
+            if self.signals.iter().all(|signal| signal.number() != number) {
+                let signal = WatchedSignal::new(number)?;
+                self.parking.poller.watch(&signal, SIGNALS, Report::Always)?;
+                self.signals.push(signal);
             }
-        };
-        let watched = signals.register(numbers);
-        self.signals = Some(signals);
-        watched
+        }
+        Ok(())
     }
 
     /// Waits until there is something to do, at most for `limit`. Hears of waiting clients only
@@ -112,19 +96,25 @@ impl Reactor {
         wants_clients: bool,
     ) -> io::Result<Turn> {
         self.listen(listener, wants_clients && self.rest.is_none())?;
-        self.events.clear();
         let limits = [limit, self.parking.until_sweep(), self.rest_left()];
         let limit = limits.into_iter().flatten().min();
-        self.parking.poller.wait(&mut self.events, limit)?;
+        self.parking.poller.wait(&mut self.keys, limit)?;
         let mut turn = Turn::default();
-        for event in self.events.iter() {
-            match event.key {
-                LISTENER => turn.clients_wait = true,
-                SIGNALS => turn.signals += self.signals.as_mut().map_or(0, Signals::count),
-                STRATEGY => {}
-                key => self.keys.push(key),
+        self.keys.retain(|&key| match key {
+            LISTENER => {
+                turn.clients_wait = true;
+                false
             }
-        }
+            SIGNALS => {
+                let came = |signal: &mut WatchedSignal| {
+                    std::iter::repeat_n(signal.number(), signal.count())
+                };
+                turn.signals.extend(self.signals.iter_mut().flat_map(came));
+                false
+            }
+            STRATEGY => false,
+            _ => true,
+        });
         self.collect();
         if self.rest.is_some() && self.rest_is_over() {
             // The next wait tells whether anybody waits still.
@@ -133,19 +123,20 @@ impl Reactor {
         Ok(turn)
     }
 
-    /// The next connection to be served, counted as waiting until then.
-    pub(crate) fn next_ready(&mut self) -> Option<(Arc<Slot>, Connection)> {
-        self.ready.pop_front()
+    /// The next connection to be served, as a job.
+    pub(crate) fn next_job(&mut self) -> Option<(Job, SocketAddr)> {
+        let slot = self.ready.pop_front()?;
+        let address = slot.client_address();
+        Some((Job::new(slot), address))
     }
 
     pub(crate) fn has_ready(&self) -> bool {
         !self.ready.is_empty()
     }
 
-    /// Puts a connection behind all that wait to be served.
-    pub(crate) fn push_ready(&mut self, slot: Arc<Slot>, connection: Connection) {
-        self.parking.job_waits();
-        self.ready.push_back((slot, connection));
+    /// Puts a claimed connection behind all that wait to be served.
+    pub(crate) fn push_ready(&mut self, slot: Arc<Slot>) {
+        self.ready.push_back(slot);
     }
 
     /// Stops listening until a connection ends or a pause has passed, which doubles each time
@@ -173,28 +164,18 @@ impl Reactor {
         if listen == self.listening {
             return Ok(());
         }
-        let interest = if listen { Event::readable(LISTENER) } else { Event::none(LISTENER) };
-        let poller = &self.parking.poller;
-        poller.modify_with_mode(listener.as_fd(), interest, PollMode::Level)?;
+        let report = if listen { Report::Always } else { Report::Never };
+        self.parking.poller.change(listener, LISTENER, report)?;
         self.listening = listen;
         Ok(())
     }
 
-    /// Takes out whoever has something to read or has run out of time.
+    /// Claims whoever has something to read or has run out of time.
     fn collect(&mut self) {
-        self.parking.take_returned(&mut self.keys);
+        self.parking.take_returned(&mut self.ready);
         self.parking.find(&mut self.keys, &mut self.found);
-        let mut found = std::mem::take(&mut self.found);
-        for slot in found.drain(..) {
-            if let Some(connection) = slot.take_ready() {
-                self.push_ready(slot, connection);
-            }
-        }
-        self.found = found;
-        self.parking.sweep(&mut self.expired);
-        while let Some((slot, connection)) = self.expired.pop() {
-            self.push_ready(slot, connection);
-        }
+        self.ready.extend(self.found.drain(..).filter(|slot| slot.report()));
+        self.parking.sweep(&mut self.ready);
     }
 
     fn rest_left(&self) -> Option<Duration> {
@@ -242,47 +223,6 @@ impl AcceptError {
             ) => Self::Client,
             Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM) => Self::Exhausted,
             _ => Self::Listener,
-        }
-    }
-}
-
-/// Termination signals as a readable descriptor.
-#[derive(Debug)]
-struct Signals {
-    reader: UnixStream,
-    writer: UnixStream,
-    registered: Vec<SigId>,
-}
-
-impl Signals {
-    fn new() -> io::Result<Self> {
-        let (reader, writer) = UnixStream::pair()?;
-        reader.set_nonblocking(true)?;
-        Ok(Self { reader, writer, registered: Vec::new() })
-    }
-
-    fn register(&mut self, numbers: &[i32]) -> io::Result<()> {
-        for &number in numbers {
-            if FORBIDDEN.contains(&number) {
-                let text = format!("signal {number} cannot be caught");
-                return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
-            }
-            let writer = self.writer.try_clone()?;
-            self.registered.push(signal_hook::low_level::pipe::register(number, writer)?);
-        }
-        Ok(())
-    }
-
-    fn count(&mut self) -> usize {
-        let mut bytes = [0; 16];
-        self.reader.read(&mut bytes).unwrap_or(0)
-    }
-}
-
-impl Drop for Signals {
-    fn drop(&mut self) {
-        for &signal in &self.registered {
-            signal_hook::low_level::unregister(signal);
         }
     }
 }

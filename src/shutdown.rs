@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use polling::Poller;
+use crate::poller::Poller;
 
 /// Stops a server from any thread, from one of its handlers, before it serves, or twice.
 ///
@@ -34,8 +34,7 @@ impl ShutdownHandle {
     #[doc(alias = "BaseServer.shutdown")]
     pub fn shutdown(&self) {
         self.stop.requested.store(true, Ordering::SeqCst);
-        // Fails only when the poller itself is gone, and with it anybody to wake.
-        let _ = self.stop.poller.notify();
+        self.stop.poller.notify();
     }
 
     /// Tells whether a stop was requested and no serving loop has ended since.

@@ -2,29 +2,12 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{BorrowedFd, RawFd};
+use std::os::fd::RawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use nix::libc;
 use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::unistd::{ForkResult, Pid, fork};
-use polling::{Event, PollMode, Poller};
-
-/// Registers a descriptor with the poller.
-///
-/// The caller deletes it before closing it; a forgotten delete costs a stale event and no more,
-/// because the kernel drops the registration with the last copy of the descriptor.
-pub(crate) fn watch(
-    poller: &Poller,
-    source: BorrowedFd<'_>,
-    interest: Event,
-    mode: PollMode,
-) -> io::Result<()> {
-    // SAFETY: the descriptor is open, as `BorrowedFd` promises. `add` is unsafe because `poll`-like
-    // backends would go on using a number that was closed. Reactor and slots own what they
-    // register and delete it first; no memory depends on it either way.
-    unsafe { poller.add_with_mode(&source, interest, mode) }
-}
 
 /// Forks a child that runs `job` and exits with status 0 if it returned true, 1 otherwise.
 ///
@@ -101,4 +84,21 @@ pub(crate) fn passive_addresses(port: u16) -> Vec<SocketAddr> {
     // SAFETY: `list` came from getaddrinfo and is freed once.
     unsafe { libc::freeaddrinfo(list) };
     addresses
+}
+
+/// Registers a descriptor with a portable poller.
+///
+/// The caller deletes it before closing it; a forgotten delete costs a stale event and no more,
+/// because the kernel drops the registration with the last copy of the descriptor.
+#[cfg(any(not(target_os = "linux"), portable_poller))]
+pub(crate) fn watch(
+    poller: &polling::Poller,
+    source: std::os::fd::BorrowedFd<'_>,
+    interest: polling::Event,
+    mode: polling::PollMode,
+) -> io::Result<()> {
+    // SAFETY: the descriptor is open, as `BorrowedFd` promises. `add` is unsafe because `poll`-like
+    // backends would go on using a number that was closed. Reactor and slots own what they
+    // register and delete it first; no memory depends on it either way.
+    unsafe { poller.add_with_mode(&source, interest, mode) }
 }

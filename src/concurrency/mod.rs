@@ -24,6 +24,7 @@ pub use thread_pool::ThreadPool;
 use std::fmt;
 use std::io;
 use std::os::fd::BorrowedFd;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Decides where requests run: Python's `ThreadingMixIn` and `ForkingMixIn`.
@@ -140,29 +141,42 @@ pub enum Placement {
 ///
 /// Dropping a job unrun closes its connection.
 pub struct Job {
-    work: Box<dyn Work>,
+    // Gone once the job was run.
+    work: Option<Arc<dyn Work>>,
 }
 
 impl Job {
-    pub(crate) fn new(work: Box<dyn Work>) -> Self {
-        Self { work }
+    pub(crate) fn new(work: Arc<dyn Work>) -> Self {
+        Self { work: Some(work) }
     }
 
     /// Runs the request, here and now.
     ///
     /// Does not panic: a panic in the handler is caught and reported.
-    pub fn run(self) {
-        self.work.run();
+    pub fn run(mut self) {
+        if let Some(work) = self.work.take() {
+            work.run();
+        }
     }
 
     /// Drops this process's copy of a job that a child runs, and leaves the connection open.
-    pub(crate) fn leave_to_child(self) {
-        self.work.leave_to_child();
+    pub(crate) fn leave_to_child(mut self) {
+        if let Some(work) = self.work.take() {
+            work.leave_to_child();
+        }
     }
 
     /// Runs the request in a child process, and tells whether it succeeded.
-    pub(crate) fn run_in_child(self) -> bool {
-        self.work.run_in_child()
+    pub(crate) fn run_in_child(mut self) -> bool {
+        self.work.take().is_some_and(|work| work.run_in_child())
+    }
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        if let Some(work) = self.work.take() {
+            work.abandon();
+        }
     }
 }
 
@@ -172,11 +186,17 @@ impl fmt::Debug for Job {
     }
 }
 
-/// What a job does, as the server defines it.
-pub(crate) trait Work: Send {
-    fn run(self: Box<Self>);
+/// What a job does, as the server defines it. One of these is called, once.
+pub(crate) trait Work: Send + Sync {
+    /// Serves the request.
+    fn run(&self);
 
-    fn leave_to_child(self: Box<Self>);
+    /// Serves the request in a child process; false when it failed.
+    fn run_in_child(&self) -> bool;
 
-    fn run_in_child(self: Box<Self>) -> bool;
+    /// Gives this process's part of it up; a child has the other.
+    fn leave_to_child(&self);
+
+    /// Closes the connection unserved.
+    fn abandon(&self);
 }

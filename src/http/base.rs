@@ -186,6 +186,8 @@ impl HttpRequestHandler for BaseHttpRequestHandler {
     fn handle_timeout(&self) {}
 
     fn service_actions(&self) {}
+
+    fn handle_signal(&self, _: i32) {}
 }
 
 /// The error page of CPython 3.14, byte for byte.

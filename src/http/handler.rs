@@ -244,6 +244,11 @@ pub trait HttpRequestHandler: Send + Sync + 'static {
     fn service_actions(&self) {
         self.base().service_actions();
     }
+
+    /// See [`Handler::handle_signal`](crate::Handler::handle_signal).
+    fn handle_signal(&self, signal: i32) {
+        self.base().handle_signal(signal);
+    }
 }
 
 /// The HTTP version that a server speaks.

@@ -38,6 +38,10 @@ impl<T: HttpRequestHandler> Handler for T {
         HttpRequestHandler::service_actions(self);
     }
 
+    fn handle_signal(&self, signal: i32) {
+        HttpRequestHandler::handle_signal(self, signal);
+    }
+
     fn timeouts(&self) -> Timeouts {
         HttpRequestHandler::timeouts(self)
     }

@@ -1,0 +1,242 @@
+//! Where connections wait: a slot for each, and one poller for all.
+//!
+//! ```text
+//!          claim (the poller reported it, or its deadline passed)      run
+//!   idle ──────────────────────────────────────────────► claimed ──────────► out, in a job
+//!    ▲                                                       ▲                    │
+//!    │                                                       │ served on at once, │
+//!    └──────── settle ◄───── given back (park) ◄─────────────┴── or behind others ┘
+//! ```
+//!
+//! A connection stays in its slot until its job begins; what travels to the strategy is only the slot.
+
+mod slot;
+
+pub(crate) use slot::{Farewell, Slot, close};
+
+use std::net::SocketAddr;
+use std::os::fd::RawFd;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use slab::Slab;
+
+use crate::concurrency::Placement;
+use crate::connection::{Connection, Socket, Timeouts};
+use crate::poller::Poller;
+use slot::Overdue;
+
+/// What handles connections: the server's handler, whatever its type.
+pub(crate) trait Runner: Send + Sync {
+    /// Handles the connection; false when that failed, which has been reported then.
+    fn handle(&self, connection: Connection) -> bool;
+}
+
+/// All connections of a server, and what the serving thread must know of them.
+pub(crate) struct Parking {
+    pub(crate) poller: Arc<Poller>,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) runner: Arc<dyn Runner>,
+    placement: Placement,
+    /// Descriptors that a child closes first.
+    parents: Vec<RawFd>,
+    slots: Mutex<Slab<Arc<Slot>>>,
+    /// Connections given back with something to read, behind all that wait already.
+    returned: Mutex<Vec<Arc<Slot>>>,
+    /// Connections claimed for a job that has not begun.
+    waiting: AtomicUsize,
+    /// Jobs being run.
+    running: AtomicUsize,
+    draining: AtomicBool,
+    /// The server is gone, and nothing that is given back will be served.
+    closed: AtomicBool,
+    /// Set while the serving thread wants to hear of each connection that ends.
+    watching_ends: AtomicBool,
+    /// When the serving thread next looks at deadlines, in milliseconds since `epoch`.
+    next_sweep: AtomicU64,
+    epoch: Instant,
+}
+
+impl Parking {
+    pub(crate) fn new(
+        poller: Arc<Poller>,
+        runner: Arc<dyn Runner>,
+        timeouts: Timeouts,
+        placement: Placement,
+        listener: RawFd,
+    ) -> Self {
+        let mut parents = vec![listener];
+        parents.extend(poller.descriptors());
+        Self {
+            poller,
+            timeouts,
+            runner,
+            placement,
+            parents,
+            slots: Mutex::default(),
+            returned: Mutex::default(),
+            waiting: AtomicUsize::new(0),
+            running: AtomicUsize::new(0),
+            draining: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+            watching_ends: AtomicBool::new(false),
+            next_sweep: AtomicU64::new(NEVER),
+            epoch: Instant::now(),
+        }
+    }
+
+    /// A slot for a connection that was just accepted.
+    pub(crate) fn admit(self: &Arc<Self>, socket: Arc<Socket>, address: SocketAddr) -> Arc<Slot> {
+        let mut slots = self.slots();
+        let entry = slots.vacant_entry();
+        let slot = Arc::new(Slot::new(Arc::clone(self), entry.key(), socket, address));
+        entry.insert(Arc::clone(&slot));
+        slot
+    }
+
+    /// Takes the slots that the poller reported.
+    pub(crate) fn find(&self, keys: &mut Vec<usize>, found: &mut Vec<Arc<Slot>>) {
+        if !keys.is_empty() {
+            let slots = self.slots();
+            found.extend(keys.drain(..).filter_map(|key| slots.get(key).map(Arc::clone)));
+        }
+    }
+
+    /// Slots whose connections came back with something to read; claimed already.
+    pub(crate) fn take_returned(&self, into: &mut impl Extend<Arc<Slot>>) {
+        into.extend(lock(&self.returned).drain(..));
+    }
+
+    /// Connections that are open, wherever they are.
+    pub(crate) fn open(&self) -> usize {
+        self.slots().len()
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn set_draining(&self, draining: bool) {
+        self.draining.store(draining, Ordering::SeqCst);
+    }
+
+    /// Closes what waits, and from now on what is given back: the server is gone.
+    pub(crate) fn close(&self) {
+        self.set_draining(true);
+        self.closed.store(true, Ordering::SeqCst);
+        for slot in self.all() {
+            match slot.remove() {
+                Some(connection) => slot::close(connection),
+                None => {
+                    slot.end_wait_here();
+                }
+            }
+        }
+    }
+
+    fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
+    }
+
+    /// Asks to be woken whenever a connection ends, or no longer.
+    pub(crate) fn watch_ends(&self, watch: bool) {
+        self.watching_ends.store(watch, Ordering::SeqCst);
+    }
+
+    /// Looks at all deadlines if it is time to. Slots whose request did not come in time are
+    /// claimed and `expired`; connections that were merely idle are closed.
+    pub(crate) fn sweep(&self, expired: &mut impl Extend<Arc<Slot>>) {
+        // The clock is not looked at while nothing has a deadline.
+        let due = self.next_sweep.load(Ordering::SeqCst);
+        if due == NEVER {
+            return;
+        }
+        let now = Instant::now();
+        if self.millis(now) < due {
+            return;
+        }
+        // Announced first: a connection parked meanwhile with an earlier deadline wakes us.
+        self.next_sweep.store(NEVER, Ordering::SeqCst);
+        let mut nearest: Option<Instant> = None;
+        for slot in self.all() {
+            match slot.overdue(now) {
+                Overdue::Request => expired.extend([slot]),
+                Overdue::Idle(connection) => slot::close(connection),
+                Overdue::At(deadline) => {
+                    nearest = Some(nearest.map_or(deadline, |other| other.min(deadline)));
+                }
+                Overdue::Never => {}
+            }
+        }
+        if let Some(deadline) = nearest {
+            // Deadlines that lie close together are looked at together.
+            let deadline = deadline.max(now + SWEEP_SPACING);
+            self.next_sweep.fetch_min(self.millis(deadline), Ordering::SeqCst);
+        }
+    }
+
+    /// How long until the next look at the deadlines.
+    pub(crate) fn until_sweep(&self) -> Option<Duration> {
+        match self.next_sweep.load(Ordering::SeqCst) {
+            NEVER => None,
+            millis => {
+                let due = self.epoch + Duration::from_millis(millis);
+                Some(due.saturating_duration_since(Instant::now()))
+            }
+        }
+    }
+
+    /// Closes idle connections to make room, the oldest first; returns how many.
+    pub(crate) fn shed(&self, count: usize) -> usize {
+        let idle = self.all().into_iter();
+        let mut idle: Vec<(Instant, Arc<Slot>)> =
+            idle.filter_map(|slot| slot.idle_since().map(|since| (since, slot))).collect();
+        if idle.len() > count && count > 0 {
+            idle.select_nth_unstable_by_key(count - 1, |(since, _)| *since);
+        }
+        let oldest = idle.into_iter().take(count);
+        oldest.filter_map(|(_, slot)| slot.remove()).map(slot::close).count()
+    }
+
+    /// Every slot.
+    pub(crate) fn all(&self) -> Vec<Arc<Slot>> {
+        self.slots().iter().map(|(_, slot)| Arc::clone(slot)).collect()
+    }
+
+    fn slots(&self) -> MutexGuard<'_, Slab<Arc<Slot>>> {
+        lock(&self.slots)
+    }
+
+    /// Has the serving thread look at the deadlines in time for this one.
+    fn expect(&self, deadline: Instant) {
+        let millis = self.millis(deadline);
+        if self.next_sweep.load(Ordering::SeqCst) > millis
+            && self.next_sweep.fetch_min(millis, Ordering::SeqCst) > millis
+        {
+            self.poller.notify();
+        }
+    }
+
+    /// Rounded up, so that a sweep at that time finds the deadline passed.
+    fn millis(&self, instant: Instant) -> u64 {
+        let since = instant.saturating_duration_since(self.epoch);
+        since.as_secs() * 1000 + u64::from(since.subsec_nanos().div_ceil(1_000_000))
+    }
+}
+
+impl std::fmt::Debug for Parking {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parking").field("open", &self.open()).finish_non_exhaustive()
+    }
+}
+
+/// A panic while the lock was held leaves nothing half done that matters; the server goes on.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+const NEVER: u64 = u64::MAX;
+
+/// Least time between two looks at all deadlines.
+const SWEEP_SPACING: Duration = Duration::from_millis(20);

@@ -1,0 +1,96 @@
+//! epoll(7).
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+
+use super::Report;
+
+/// Waits for readable descriptors.
+#[derive(Debug)]
+pub(crate) struct Poller {
+    epoll: Epoll,
+    wake_up: EventFd,
+}
+
+impl Poller {
+    pub(crate) fn new() -> io::Result<Self> {
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
+        let wake_up = EventFd::from_value_and_flags(0, flags)?;
+        epoll.add(&wake_up, event(WAKE_UP, Report::Always))?;
+        Ok(Self { epoll, wake_up })
+    }
+
+    /// Begins to watch a descriptor; the key is what it is reported as.
+    pub(crate) fn watch(&self, source: impl AsFd, key: usize, report: Report) -> io::Result<()> {
+        Ok(self.epoll.add(source, event(key as u64, report))?)
+    }
+
+    /// Changes how a watched descriptor is reported.
+    pub(crate) fn change(&self, source: impl AsFd, key: usize, report: Report) -> io::Result<()> {
+        Ok(self.epoll.modify(source, &mut event(key as u64, report))?)
+    }
+
+    /// Ends watching a descriptor, which must still be open.
+    pub(crate) fn forget(&self, source: impl AsFd) -> io::Result<()> {
+        Ok(self.epoll.delete(source)?)
+    }
+
+    /// Appends the keys of readable descriptors, waiting for one or for `notify`, at most `limit`.
+    pub(crate) fn wait(&self, keys: &mut Vec<usize>, limit: Option<Duration>) -> io::Result<()> {
+        let mut events = [EpollEvent::empty(); EVENTS];
+        let count = match self.epoll.wait(&mut events, timeout(limit)) {
+            Ok(count) => count,
+            // A signal: whoever is interested has a descriptor for it.
+            Err(Errno::EINTR) => 0,
+            Err(errno) => return Err(errno.into()),
+        };
+        for event in &events[..count] {
+            match event.data() {
+                // Read, so that it is not reported for ever. Empty when another wait was faster.
+                WAKE_UP => drop(self.wake_up.read()),
+                key => keys.push(key as usize),
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the present wait, or the next one.
+    pub(crate) fn notify(&self) {
+        // Fails only when it is readable already.
+        let _ = self.wake_up.write(1);
+    }
+
+    /// The descriptors that a forked child has no use for.
+    pub(crate) fn descriptors(&self) -> [RawFd; 2] {
+        [self.epoll.0.as_raw_fd(), self.wake_up.as_raw_fd()]
+    }
+}
+
+fn event(key: u64, report: Report) -> EpollEvent {
+    let flags = match report {
+        Report::Always => EpollFlags::EPOLLIN,
+        Report::Once => EpollFlags::EPOLLIN | EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLONESHOT,
+        // Hang-ups are reported whatever is asked for, except in this state.
+        Report::Never => EpollFlags::EPOLLONESHOT,
+    };
+    EpollEvent::new(flags, key)
+}
+
+/// Rounded up, so that a wait does not end just before what it waits for.
+fn timeout(limit: Option<Duration>) -> EpollTimeout {
+    limit.map_or(EpollTimeout::NONE, |limit| {
+        let rounded = limit.saturating_add(Duration::from_micros(999));
+        EpollTimeout::try_from(rounded).unwrap_or(EpollTimeout::MAX)
+    })
+}
+
+const WAKE_UP: u64 = u64::MAX;
+
+/// Descriptors reported by one wait.
+const EVENTS: usize = 128;

@@ -1,0 +1,70 @@
+//! kqueue(2) and whatever else `polling` knows.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use polling::{Event, Events, PollMode};
+
+use super::Report;
+use crate::sys;
+
+/// Waits for readable descriptors.
+#[derive(Debug)]
+pub(crate) struct Poller {
+    poller: polling::Poller,
+    /// Storage of the present wait; one thread waits at a time.
+    events: Mutex<Events>,
+}
+
+impl Poller {
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self { poller: polling::Poller::new()?, events: Mutex::new(Events::new()) })
+    }
+
+    /// Begins to watch a descriptor; the key is what it is reported as.
+    pub(crate) fn watch(&self, source: impl AsFd, key: usize, report: Report) -> io::Result<()> {
+        let (event, mode) = interest(key, report);
+        sys::watch(&self.poller, source.as_fd(), event, mode)
+    }
+
+    /// Changes how a watched descriptor is reported.
+    pub(crate) fn change(&self, source: impl AsFd, key: usize, report: Report) -> io::Result<()> {
+        let (event, mode) = interest(key, report);
+        self.poller.modify_with_mode(source.as_fd(), event, mode)
+    }
+
+    /// Ends watching a descriptor, which must still be open.
+    pub(crate) fn forget(&self, source: impl AsFd) -> io::Result<()> {
+        self.poller.delete(source.as_fd())
+    }
+
+    /// Appends the keys of readable descriptors, waiting for one or for `notify`, at most `limit`.
+    pub(crate) fn wait(&self, keys: &mut Vec<usize>, limit: Option<Duration>) -> io::Result<()> {
+        let mut events = self.events.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        events.clear();
+        self.poller.wait(&mut events, limit)?;
+        keys.extend(events.iter().map(|event| event.key));
+        Ok(())
+    }
+
+    /// Ends the present wait, or the next one.
+    pub(crate) fn notify(&self) {
+        // Fails only when the poller is gone, and with it anybody to wake.
+        let _ = self.poller.notify();
+    }
+
+    /// The descriptors that a forked child has no use for.
+    pub(crate) fn descriptors(&self) -> [RawFd; 1] {
+        [self.poller.as_raw_fd()]
+    }
+}
+
+fn interest(key: usize, report: Report) -> (Event, PollMode) {
+    match report {
+        Report::Always => (Event::readable(key), PollMode::Level),
+        Report::Once => (Event::readable(key), PollMode::Oneshot),
+        Report::Never => (Event::none(key), PollMode::Oneshot),
+    }
+}

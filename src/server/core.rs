@@ -1,0 +1,73 @@
+//! The handler as jobs call it: guarded against panics, with its failures reported.
+
+use std::any::Any;
+use std::io;
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::connection::Connection;
+use crate::handler::Handler;
+use crate::parking::Runner;
+use crate::server_info::ServerInfo;
+
+/// A server's handler, and what its connections tell of the server.
+#[derive(Debug)]
+pub(super) struct Core<H> {
+    pub(super) handler: H,
+    pub(super) info: ServerInfo,
+    pub(super) speaks_first: bool,
+}
+
+impl<H: Handler> Core<H> {
+    pub(super) fn new(handler: H, info: ServerInfo) -> Self {
+        Self { speaks_first: handler.client_speaks_first(), handler, info }
+    }
+
+    pub(super) fn verify(&self, connection: &Connection) -> bool {
+        let address = connection.client_address;
+        let verified =
+            catch_unwind(AssertUnwindSafe(|| self.handler.verify_request(connection, address)));
+        verified.unwrap_or_else(|panic| {
+            self.report(address, &panicked(&*panic));
+            false
+        })
+    }
+
+    /// Tells the handler of signals; false when none came.
+    pub(super) fn hear_signals(&self, signals: &[i32]) -> bool {
+        for &signal in signals {
+            // A panic here is printed by the panic hook, and the server stops all the same.
+            let _ = catch_unwind(AssertUnwindSafe(|| self.handler.handle_signal(signal)));
+        }
+        !signals.is_empty()
+    }
+
+    pub(super) fn report(&self, address: SocketAddr, error: &io::Error) {
+        // A panic here is printed by the panic hook; there is nobody else to tell.
+        let _ = catch_unwind(AssertUnwindSafe(|| self.handler.handle_error(address, error)));
+    }
+}
+
+impl<H: Handler> Runner for Core<H> {
+    fn handle(&self, connection: Connection) -> bool {
+        let address = connection.client_address;
+        let handled = catch_unwind(AssertUnwindSafe(|| self.handler.handle(connection)));
+        match handled.unwrap_or_else(|panic| Err(panicked(&*panic))) {
+            Ok(()) => true,
+            Err(error) => {
+                self.report(address, &error);
+                false
+            }
+        }
+    }
+}
+
+/// A panic as the error that handlers hear of.
+fn panicked(panic: &(dyn Any + Send)) -> io::Error {
+    let message = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("(no message)");
+    io::Error::other(format!("handler panicked: {message}"))
+}

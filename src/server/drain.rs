@@ -1,0 +1,75 @@
+//! The orderly end: running requests finish, the rest is cut.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::Server;
+use crate::concurrency::Concurrency;
+use crate::handler::Handler;
+use crate::parking::{self, Farewell};
+use crate::transport::Transport;
+
+impl<T: Transport, C: Concurrency, H: Handler> Server<T, C, H> {
+    /// Lets running requests finish until the deadline, and cuts the rest.
+    pub(super) fn drain(&mut self) {
+        let parking = Arc::clone(&self.reactor.parking);
+        let mut deadline = Instant::now() + self.shutdown_timeout;
+        if std::mem::take(&mut self.hurries) {
+            deadline = Instant::now();
+        }
+        parking.set_draining(true);
+        // Its end would end the watch as well.
+        self.reactor.end_rest();
+        parking.watch_ends(true);
+        let unfinished = self.send_idle_away() + self.strategy.active();
+        self.dispatch(usize::MAX);
+        while self.is_busy() && Instant::now() < deadline {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let wanted = self.strategy.service_actions().map_or(left, |wanted| wanted.min(left));
+            match self.reactor.wait(&self.transport, Some(wanted), false) {
+                Ok(turn) if self.core.hear_signals(&turn.signals) => deadline = Instant::now(),
+                Ok(_) => {}
+                Err(_) => break,
+            }
+            self.strategy.service_actions();
+            self.dispatch(usize::MAX);
+        }
+        let cut = self.cut_connections() + self.strategy.server_close(deadline);
+        self.report.finished = unfinished.saturating_sub(cut);
+        self.report.cut = cut;
+        parking.watch_ends(false);
+        parking.set_draining(false);
+    }
+
+    fn is_busy(&self) -> bool {
+        self.reactor.parking.open() > 0 || self.reactor.has_ready() || self.strategy.active() > 0
+    }
+
+    /// Closes idle connections, but serves those whose next request has arrived already. Returns
+    /// how many are left.
+    fn send_idle_away(&mut self) -> usize {
+        let mut left = 0;
+        for slot in self.reactor.parking.all() {
+            match slot.send_away() {
+                Farewell::Gone => continue,
+                Farewell::Claimed => self.reactor.push_ready(slot),
+                Farewell::Busy => {}
+            }
+            left += 1;
+        }
+        left
+    }
+
+    fn cut_connections(&mut self) -> usize {
+        let slots = self.reactor.parking.all();
+        // A job that is dropped closes its connection.
+        while self.reactor.next_job().is_some() {}
+        for slot in &slots {
+            match slot.remove() {
+                Some(connection) => parking::close(connection),
+                None => slot.cut(),
+            }
+        }
+        slots.len()
+    }
+}

@@ -1,0 +1,141 @@
+//! The serving loop: accept, welcome, hand over.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Server;
+use crate::concurrency::Concurrency;
+use crate::connection::{Connection, Socket};
+use crate::handler::Handler;
+use crate::parking;
+use crate::reactor::AcceptError;
+use crate::transport::Transport;
+
+impl<T: Transport, C: Concurrency, H: Handler> Server<T, C, H> {
+    pub(super) fn activate(&mut self) -> io::Result<()> {
+        self.strategy.server_activate()?;
+        self.strategy.wake_up().map_or(Ok(()), |wake_up| self.reactor.watch_strategy(wake_up))
+    }
+
+    pub(super) fn deactivate(&self) {
+        if let Some(wake_up) = self.strategy.wake_up() {
+            self.reactor.forget_strategy(wake_up);
+        }
+    }
+
+    /// Waits once, and hands up to `most` requests over; returns how many.
+    pub(super) fn turn(&mut self, limit: Option<Duration>, most: usize) -> io::Result<usize> {
+        let wanted = self.strategy.service_actions();
+        let has_room = self.strategy.has_room();
+        let limit = if self.reactor.has_ready() && has_room {
+            Some(Duration::ZERO)
+        } else {
+            limit.into_iter().chain(wanted).min()
+        };
+        let turn = self.reactor.wait(&self.transport, limit, has_room)?;
+        // A child that ended makes room.
+        self.strategy.service_actions();
+        if self.core.hear_signals(&turn.signals) {
+            self.core.info.shutdown();
+            self.hurries = turn.signals.len() > 1;
+        }
+        // Nobody is accepted after a shutdown was asked for.
+        if self.shutdown_handle().is_shutdown_requested() {
+            return Ok(0);
+        }
+        if turn.clients_wait && self.strategy.has_room() {
+            self.accept_clients()?;
+        }
+        let handed_over = self.dispatch(most);
+        self.core.handler.service_actions();
+        Ok(handed_over)
+    }
+
+    fn accept_clients(&mut self) -> io::Result<()> {
+        for attempt in 0..ACCEPTS_IN_A_TURN {
+            // The poller told of one client. Whether there are more shows when they are accepted,
+            // and no connection should be closed for a client that is not there.
+            let somebody_waits = attempt == 0;
+            let open = self.reactor.parking.open();
+            if open >= self.max_connections.max(1) {
+                if !somebody_waits {
+                    break;
+                }
+                if self.shed(open) == 0 {
+                    self.reactor.begin_rest();
+                    break;
+                }
+            }
+            match self.transport.accept() {
+                Ok((stream, address)) => {
+                    self.reactor.accepted();
+                    self.welcome(Arc::new(Socket::new(stream)), address);
+                }
+                Err(error) => match AcceptError::of(&error) {
+                    AcceptError::Nobody => break,
+                    AcceptError::Client => {
+                        log::debug!("a client left before it was accepted: {error}");
+                    }
+                    // Linux says so before it looks whether there is a client.
+                    AcceptError::Exhausted if !somebody_waits => break,
+                    AcceptError::Exhausted if self.shed(1) > 0 => {}
+                    AcceptError::Exhausted => {
+                        log::warn!("cannot accept, resting: {error}");
+                        self.reactor.begin_rest();
+                        break;
+                    }
+                    AcceptError::Listener => return Err(error),
+                },
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes idle connections; a few more than needed, as finding the oldest means looking at all.
+    fn shed(&self, open: usize) -> usize {
+        self.reactor.parking.shed(1 + open / 64)
+    }
+
+    /// Finds a place for a client that was just accepted.
+    fn welcome(&mut self, socket: Arc<Socket>, address: SocketAddr) {
+        let parking = &self.reactor.parking;
+        let slot = parking.admit(Arc::clone(&socket), address);
+        let info = self.core.info.clone();
+        let stall = parking.timeouts.stall;
+        let mut connection = Connection::new(socket, address, info, stall, slot.clone());
+        if !self.core.verify(&connection) {
+            return parking::close(connection);
+        }
+        if !self.core.speaks_first {
+            slot.park_claimed(connection);
+            return self.reactor.push_ready(slot);
+        }
+        match connection.rfile.receive() {
+            Ok(0) => {}
+            Ok(_) => {
+                slot.park_claimed(connection);
+                self.reactor.push_ready(slot);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => slot.park(connection),
+            Err(error) => log::debug!("{address} went away: {error}"),
+        }
+    }
+
+    /// Hands connections that are ready to the strategy, as long as it has room.
+    pub(super) fn dispatch(&mut self, most: usize) -> usize {
+        let mut count = 0;
+        while count < most && self.strategy.has_room() {
+            let Some((job, address)) = self.reactor.next_job() else { break };
+            if let Err(error) = self.strategy.process_request(job) {
+                self.core.report(address, &error);
+            }
+            count += 1;
+        }
+        count
+    }
+}
+
+/// Clients accepted before others get a turn.
+const ACCEPTS_IN_A_TURN: usize = 64;

@@ -1,0 +1,51 @@
+//! Signals as readable descriptors.
+
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+
+use signal_hook::SigId;
+use signal_hook::consts::FORBIDDEN;
+
+/// A signal that is counted instead of ending the process.
+#[derive(Debug)]
+pub(crate) struct WatchedSignal {
+    number: i32,
+    reader: UnixStream,
+    registration: SigId,
+}
+
+impl WatchedSignal {
+    pub(crate) fn new(number: i32) -> io::Result<Self> {
+        if FORBIDDEN.contains(&number) {
+            let text = format!("signal {number} cannot be caught");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
+        let (reader, writer) = UnixStream::pair()?;
+        reader.set_nonblocking(true)?;
+        let registration = signal_hook::low_level::pipe::register(number, writer)?;
+        Ok(Self { number, reader, registration })
+    }
+
+    pub(crate) fn number(&self) -> i32 {
+        self.number
+    }
+
+    /// How often the signal came since the last call.
+    pub(crate) fn count(&mut self) -> usize {
+        let mut bytes = [0; 16];
+        self.reader.read(&mut bytes).unwrap_or(0)
+    }
+}
+
+impl AsFd for WatchedSignal {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.reader.as_fd()
+    }
+}
+
+impl Drop for WatchedSignal {
+    fn drop(&mut self) {
+        signal_hook::low_level::unregister(self.registration);
+    }
+}
