@@ -1,20 +1,20 @@
 //! A pool of threads that grows with the work.
 
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle, Thread};
+use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
+use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use super::{Concurrency, Job};
 
 /// Runs requests on threads that are started on demand, up to a maximum, and kept for the next.
 ///
 /// Python's `ThreadingMixIn` starts a thread for each connection, without a bound, and lets it
-/// wait while the connection is idle. Here a thread runs requests only; idle connections wait with the server, so that a few
-/// threads serve thousands of them. As long as fewer than
+/// wait while the connection is idle. Here a thread runs requests only; idle connections wait
+/// with the server, so that a few threads serve thousands of them. As long as fewer than
 /// [`max_threads`](Self::max_threads) handlers are busy, none delays another.
 #[derive(Debug)]
 pub struct ThreadPool {
@@ -27,19 +27,8 @@ pub struct ThreadPool {
     #[doc(alias = "ThreadingMixIn.block_on_close")]
     #[doc(alias = "ThreadingMixIn.daemon_threads")]
     pub block_on_close: bool,
-    queue: Option<Sender<Job>>,
-    jobs: Receiver<Job>,
-    load: Arc<Load>,
+    queue: Arc<Queue>,
     threads: Vec<JoinHandle<()>>,
-}
-
-/// What the pool's threads are doing.
-#[derive(Debug, Default)]
-struct Load {
-    /// Jobs handed over and not finished.
-    jobs: AtomicUsize,
-    /// Threads that run.
-    threads: AtomicUsize,
 }
 
 impl Default for ThreadPool {
@@ -51,31 +40,28 @@ impl Default for ThreadPool {
 impl ThreadPool {
     /// A pool of at most `max_threads` threads.
     pub fn with_max_threads(max_threads: usize) -> Self {
-        let (queue, jobs) = unbounded();
         Self {
             max_threads,
             idle_timeout: Duration::from_secs(10),
             block_on_close: true,
-            queue: Some(queue),
-            jobs,
-            load: Arc::default(),
+            queue: Arc::new(Queue::new()),
             threads: Vec::new(),
         }
     }
 
     fn start_thread(&mut self) -> io::Result<()> {
         self.threads.retain(|thread| !thread.is_finished());
-        let (jobs, load) = (self.jobs.clone(), Arc::clone(&self.load));
+        let queue = Arc::clone(&self.queue);
         let (idle, max) = (self.idle_timeout, self.max_threads.max(1));
         let number = self.threads.len() + 1;
-        load.threads.fetch_add(1, Ordering::SeqCst);
+        self.queue.threads.fetch_add(1, Ordering::SeqCst);
         let started = thread::Builder::new()
             .name(format!("Thread-{number}"))
-            .spawn(move || work(&jobs, &load, idle, max));
+            .spawn(move || queue.work(idle, max));
         match started {
             Ok(thread) => self.threads.push(thread),
             Err(error) => {
-                self.load.threads.fetch_sub(1, Ordering::SeqCst);
+                self.queue.threads.fetch_sub(1, Ordering::SeqCst);
                 return Err(error);
             }
         }
@@ -85,45 +71,44 @@ impl ThreadPool {
 
 impl Concurrency for ThreadPool {
     fn process_request(&mut self, job: Job) -> io::Result<()> {
-        let jobs = self.load.jobs.fetch_add(1, Ordering::SeqCst) + 1;
         // Queued before the threads are counted: one that stops waiting just now lowers that count
         // first and looks into the queue then, so that it finds the job or is not counted on.
-        let queued = match &self.queue {
-            // Fails only without a receiver, and this pool holds one.
-            Some(queue) => queue.send(job).map_err(|_| "the pool has no queue"),
-            None => Err("the pool is closed"),
-        };
-        queued.map_err(io::Error::other)?;
+        let jobs = self.queue.push(job);
         // A job more than there are threads needs another thread; one that is about to finish
         // its job is not counted on.
-        let threads = self.load.threads.load(Ordering::SeqCst);
+        let threads = self.queue.threads.load(Ordering::SeqCst);
         if jobs <= threads || threads >= self.max_threads.max(1) {
             return Ok(());
         }
         match self.start_thread() {
             Ok(()) => Ok(()),
-            Err(error) if self.load.threads.load(Ordering::SeqCst) > 0 => {
+            Err(error) if self.queue.threads.load(Ordering::SeqCst) > 0 => {
                 // The job only has to wait.
                 log::warn!("cannot start a thread, {threads} go on: {error}");
                 Ok(())
             }
-            Err(error) => match self.jobs.try_recv() {
-                Ok(job) => {
-                    self.load.jobs.fetch_sub(1, Ordering::SeqCst);
+            Err(error) => match self.queue.take_back() {
+                Some(job) => {
                     drop(job);
                     let text = format!("cannot start a thread: {error}");
                     Err(io::Error::new(error.kind(), text))
                 }
                 // A thread that was about to end has it after all.
-                Err(_) => Ok(()),
+                None => Ok(()),
             },
         }
+    }
+
+    /// Calls a thread for what was queued in this turn; it calls the next if there is more.
+    fn service_actions(&mut self) -> Option<Duration> {
+        self.queue.call();
+        None
     }
 }
 
 impl Drop for ThreadPool {
     fn drop(&mut self) {
-        self.queue = None;
+        self.queue.close();
         if self.block_on_close {
             for thread in self.threads.drain(..) {
                 // Jobs do not panic.
@@ -133,29 +118,136 @@ impl Drop for ThreadPool {
     }
 }
 
-/// Runs jobs until none has come for `idle`, or none can come any more.
-fn work(jobs: &Receiver<Job>, load: &Load, idle: Duration, max_threads: usize) {
-    loop {
-        // Asking first saves a look at the clock while there is work.
-        let next = jobs.try_recv().or_else(|_| jobs.recv_timeout(idle));
-        match next {
-            Ok(job) => {
+/// Jobs that wait, and threads that wait for them.
+///
+/// The channel's own wait would yield the processor several times before it sleeps, and each job
+/// would wake another thread. Both cost a busy pool more than the requests' hand-over does, so
+/// that threads sleep here, and are called one by the other: whoever is called and finds more
+/// than one job calls the next thread before it runs its own.
+#[derive(Debug)]
+struct Queue {
+    sender: Sender<Job>,
+    receiver: Receiver<Job>,
+    /// Jobs handed over and not finished.
+    jobs: AtomicUsize,
+    /// Threads that run.
+    threads: AtomicUsize,
+    /// Threads that sleep; the last one is called first, as it is the likeliest to be cached.
+    sleepers: Mutex<Vec<Arc<Sleeper>>>,
+    closed: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Sleeper {
+    thread: Thread,
+    called: AtomicBool,
+}
+
+impl Queue {
+    fn new() -> Self {
+        let (sender, receiver) = unbounded();
+        Self {
+            sender,
+            receiver,
+            jobs: AtomicUsize::new(0),
+            threads: AtomicUsize::new(0),
+            sleepers: Mutex::default(),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    /// Queues a job; returns how many are not finished.
+    fn push(&self, job: Job) -> usize {
+        let jobs = self.jobs.fetch_add(1, Ordering::SeqCst) + 1;
+        // Fails only without a receiver, and this queue holds one.
+        let _ = self.sender.send(job);
+        jobs
+    }
+
+    fn take_back(&self) -> Option<Job> {
+        let job = self.receiver.try_recv().ok()?;
+        self.jobs.fetch_sub(1, Ordering::SeqCst);
+        Some(job)
+    }
+
+    /// Wakes a thread if there is a job for it.
+    fn call(&self) {
+        if self.receiver.is_empty() {
+            return;
+        }
+        // Without a sleeper all threads are awake, and look into the queue before they sleep.
+        let sleeper = self.sleepers().pop();
+        if let Some(sleeper) = sleeper {
+            sleeper.called.store(true, Ordering::Release);
+            sleeper.thread.unpark();
+        }
+    }
+
+    /// Runs jobs until none has come for `idle`, or none can come any more.
+    fn work(&self, idle: Duration, max_threads: usize) {
+        let sleeper =
+            Arc::new(Sleeper { thread: thread::current(), called: AtomicBool::new(false) });
+        let mut was_called = true;
+        loop {
+            if let Ok(job) = self.receiver.try_recv() {
+                if std::mem::take(&mut was_called) {
+                    self.call();
+                }
                 job.run();
-                load.jobs.fetch_sub(1, Ordering::SeqCst);
-            }
-            Err(RecvTimeoutError::Disconnected) => break,
-            Err(RecvTimeoutError::Timeout) => {
-                load.threads.fetch_sub(1, Ordering::SeqCst);
+                self.jobs.fetch_sub(1, Ordering::SeqCst);
+            } else if self.closed.load(Ordering::SeqCst) {
+                break;
+            } else if self.sleep(&sleeper, idle) {
+                was_called = true;
+            } else {
+                self.threads.fetch_sub(1, Ordering::SeqCst);
                 // A job may have come between the wait and this count, for which the pool relied
                 // on this thread; unless it has started others meanwhile, up to the maximum.
-                let counted_again = |threads| (threads < max_threads).then_some(threads + 1);
+                let again = |threads| (threads < max_threads).then_some(threads + 1);
                 let (set, fetch) = (Ordering::SeqCst, Ordering::SeqCst);
-                if jobs.is_empty() || load.threads.fetch_update(set, fetch, counted_again).is_err()
+                if self.receiver.is_empty() || self.threads.fetch_update(set, fetch, again).is_err()
                 {
                     return;
                 }
             }
         }
+        self.threads.fetch_sub(1, Ordering::SeqCst);
     }
-    load.threads.fetch_sub(1, Ordering::SeqCst);
+
+    /// Sleeps until called; false when nobody has called for `idle`.
+    fn sleep(&self, me: &Arc<Sleeper>, idle: Duration) -> bool {
+        let mut sleepers = self.sleepers();
+        // Asked with the lock held, so that whoever queues a job after this finds us here.
+        if !self.receiver.is_empty() || self.closed.load(Ordering::SeqCst) {
+            return true;
+        }
+        me.called.store(false, Ordering::Relaxed);
+        sleepers.push(Arc::clone(me));
+        drop(sleepers);
+        let deadline = Instant::now() + idle;
+        loop {
+            thread::park_timeout(deadline.saturating_duration_since(Instant::now()));
+            if me.called.load(Ordering::Acquire) {
+                return true;
+            }
+            if Instant::now() >= deadline {
+                let mut sleepers = self.sleepers();
+                let place = sleepers.iter().position(|sleeper| Arc::ptr_eq(sleeper, me));
+                // Not there any more: called in this very moment.
+                return place.map(|place| sleepers.remove(place)).is_none();
+            }
+        }
+    }
+
+    fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        for sleeper in self.sleepers().drain(..) {
+            sleeper.called.store(true, Ordering::Release);
+            sleeper.thread.unpark();
+        }
+    }
+
+    fn sleepers(&self) -> MutexGuard<'_, Vec<Arc<Sleeper>>> {
+        self.sleepers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }

@@ -149,7 +149,7 @@ impl Slot {
                 let idle = state.parked.take();
                 drop(state);
                 if let Some(parked) = idle {
-                    close(parked.connection)
+                    close(parked.connection);
                 }
                 Farewell::Gone
             }
@@ -330,7 +330,7 @@ impl Slot {
             // Ending a connection needs the lock.
             drop(state);
             if let Some(parked) = over {
-                close(parked.connection)
+                close(parked.connection);
             }
             return;
         }
@@ -456,7 +456,7 @@ impl Work for Slot {
 
     fn abandon(&self) {
         if let Some(a) = self.give_up() {
-            close(a)
+            close(a);
         }
     }
 }

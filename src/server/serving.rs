@@ -49,6 +49,7 @@ impl<T: Transport, C: Concurrency, H: Handler> Server<T, C, H> {
             self.accept_clients()?;
         }
         let handed_over = self.dispatch(most);
+        self.strategy.service_actions();
         self.core.handler.service_actions();
         Ok(handed_over)
     }
