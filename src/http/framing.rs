@@ -69,11 +69,12 @@ pub(crate) fn chunk_size(line: &[u8]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::text::Latin1;
 
     fn length(fields: &[(&str, &str)], version: (u64, u64)) -> Result<BodyLength, u16> {
         let mut headers = Headers::default();
         for (name, value) in fields {
-            headers.push(name, value.as_bytes());
+            headers.push(name, value.as_bytes(), Latin1::new(value.as_bytes()));
         }
         body_length(&headers, version).map_err(|refusal| refusal.status.code())
     }

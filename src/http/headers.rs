@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use super::text::push_latin1;
+use super::text::Latin1;
 
 /// A request's header fields, in the order and spelling in which they came.
 ///
@@ -30,11 +30,11 @@ impl Headers {
     }
 
     /// Adds a field. A head is far below 4 GiB, so that its positions fit.
-    pub(crate) fn push(&mut self, name: &str, value: &[u8]) {
+    pub(crate) fn push(&mut self, name: &str, value: &[u8], decoder: Latin1<'_>) {
         let start = self.position();
         self.text.push_str(name);
         let name_end = self.position();
-        push_latin1(&mut self.text, value);
+        decoder.push(&mut self.text, value);
         let (name, value) = (start..name_end, name_end..self.position());
         self.fields.push(Field { name, value });
     }

@@ -6,7 +6,7 @@ use memchr::{memchr, memchr_iter, memrchr};
 
 use super::headers::Headers;
 use super::status::Status;
-use super::text::{latin1, repr};
+use super::text::{Latin1, latin1, repr};
 
 /// What the bytes received so far amount to.
 #[derive(Debug)]
@@ -67,8 +67,9 @@ pub(crate) fn parse(bytes: &[u8], searched: usize) -> Parsed {
     if head_end.is_none() && searched > line_end {
         return unfinished(bytes, line_end);
     }
+    let decoder = Latin1::new(&bytes[..head_end.unwrap_or(line_end + 1)]);
     let requestline = trim_line_end(&bytes[..line_end]);
-    let mut head = match request_line(requestline) {
+    let mut head = match request_line(requestline, decoder) {
         Ok(head) => head,
         Err(refusal) => return Parsed::Refused(refusal, latin1(requestline)),
     };
@@ -79,7 +80,7 @@ pub(crate) fn parse(bytes: &[u8], searched: usize) -> Parsed {
     let Some(head_end) = head_end else {
         return unfinished(bytes, line_end);
     };
-    match header_fields(&bytes[line_end + 1..head_end], head.version) {
+    match header_fields(&bytes[line_end + 1..head_end], decoder, head.version) {
         Ok(headers) => {
             head.headers = headers;
             Parsed::Complete(head, head_end)
@@ -126,7 +127,7 @@ fn unfinished(bytes: &[u8], line_end: usize) -> Parsed {
 }
 
 /// Reads a request line by CPython's rules, in their order.
-fn request_line(line: &[u8]) -> Result<Head, Refusal> {
+fn request_line(line: &[u8], decoder: Latin1<'_>) -> Result<Head, Refusal> {
     if line.iter().any(|&byte| byte == b'\r' || byte == 0) {
         return Err(Refusal::new(400, format!("Bad request syntax ({})", repr(&latin1(line)))));
     }
@@ -135,9 +136,9 @@ fn request_line(line: &[u8]) -> Result<Head, Refusal> {
     let (command, path) = (words.next(), words.next());
     let (third, last) = (words.next(), words.next_back());
     let mut head = Head {
-        requestline: latin1(line),
-        command: latin1(command.unwrap_or_default()),
-        path: latin1(path.unwrap_or_default()),
+        requestline: decoder.text(line),
+        command: command.map_or_else(String::new, |word| decoder.text(word)),
+        path: path.map_or_else(String::new, |word| decoder.text(word)),
         request_version: Cow::Borrowed("HTTP/0.9"),
         version: HTTP_0_9,
         headers: Headers::default(),
@@ -184,7 +185,11 @@ fn http_version(word: &[u8]) -> Option<(u64, u64)> {
 }
 
 /// Reads header fields up to and with the empty line.
-fn header_fields(bytes: &[u8], version: (u64, u64)) -> Result<Headers, Refusal> {
+fn header_fields(
+    bytes: &[u8],
+    decoder: Latin1<'_>,
+    version: (u64, u64),
+) -> Result<Headers, Refusal> {
     let mut start = 0;
     let mut lines = 0;
     for end in memchr_iter(b'\n', bytes) {
@@ -215,7 +220,7 @@ fn header_fields(bytes: &[u8], version: (u64, u64)) -> Result<Headers, Refusal> 
     };
     let mut headers = Headers::with_capacity(fields.len(), bytes.len());
     for field in fields {
-        headers.push(field.name, field.value);
+        headers.push(field.name, field.value, decoder);
     }
     check_host(&headers, version)?;
     Ok(headers)
@@ -228,7 +233,7 @@ fn check_host(headers: &Headers, version: (u64, u64)) -> Result<(), Refusal> {
     match first {
         None if version >= (1, 1) => Err(Refusal::new(400, "Missing Host header")),
         Some(_) if second.is_some() => Err(Refusal::new(400, "Several Host headers")),
-        Some(host) if host.contains([' ', '\t', '/', '?', '#', '@', '\\', ',']) => {
+        Some(host) if host.bytes().any(|byte| b" \t/?#@\\,".contains(&byte)) => {
             Err(Refusal::new(400, format!("Bad Host header ({})", repr(host))))
         }
         _ => Ok(()),

@@ -17,6 +17,38 @@ pub(crate) fn latin1(bytes: &[u8]) -> String {
     text
 }
 
+/// Bytes that were looked at once as a whole, so that their parts need not be.
+#[derive(Clone, Copy)]
+pub(crate) struct Latin1<'a> {
+    bytes: &'a [u8],
+    ascii: Option<&'a str>,
+}
+
+impl<'a> Latin1<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        let ascii = if bytes.is_ascii() { str::from_utf8(bytes).ok() } else { None };
+        Self { bytes, ascii }
+    }
+
+    /// A part of these bytes as text.
+    pub(crate) fn text(&self, part: &[u8]) -> String {
+        self.ascii_part(part).map_or_else(|| latin1(part), str::to_owned)
+    }
+
+    /// Appends a part of these bytes.
+    pub(crate) fn push(&self, text: &mut String, part: &[u8]) {
+        match self.ascii_part(part) {
+            Some(ascii) => text.push_str(ascii),
+            None => push_latin1(text, part),
+        }
+    }
+
+    fn ascii_part(&self, part: &[u8]) -> Option<&'a str> {
+        let start = part.as_ptr().addr().checked_sub(self.bytes.as_ptr().addr())?;
+        self.ascii?.get(start..start + part.len())
+    }
+}
+
 /// Appends text as ISO 8859-1; false, and nothing appended, where a character is beyond it.
 pub(crate) fn encode_latin1(text: &str, bytes: &mut Vec<u8>) -> bool {
     if text.is_ascii() {

@@ -39,6 +39,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::http::text::Latin1;
 
     #[test]
     fn dates_compare_as_in_cpython() {
@@ -46,7 +47,7 @@ mod tests {
         let unmodified = |fields: &[(&str, &str)]| {
             let mut headers = Headers::default();
             for (name, value) in fields {
-                headers.push(name, value.as_bytes());
+                headers.push(name, value.as_bytes(), Latin1::new(value.as_bytes()));
             }
             is_unmodified(&headers, modified)
         };
