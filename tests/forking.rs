@@ -1,2 +1,931 @@
-//! Temporary.
-fn main() {}
+//! The `Forking` strategy, without the test harness: its threads and `fork` do not mix.
+//!
+//! This program is both sides. Started plainly it runs the cases below, one by one, as a client;
+//! each starts it again as the server it needs, in a process without other threads.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that finds something else than it expects should panic, and say where"
+)]
+
+use std::io::{self, BufRead, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::panic::catch_unwind;
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::unistd::{Pid, Uid, setuid};
+use socketserver::concurrency::{Concurrency, Job, Placement};
+use socketserver::transport::TcpBind;
+use socketserver::{Connection, Forking, ForkingTcpServer, Handler, TcpServer, Timeouts};
+
+/// The longest that anything may take that does happen.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// How long something that must not happen is waited for.
+const MOMENT: Duration = Duration::from_millis(50);
+
+type Case = (&'static str, fn());
+
+macro_rules! cases {
+    ($($name:ident,)*) => { &[$((stringify!($name), $name),)*] };
+}
+
+const CASES: &[Case] = cases![
+    each_connection_has_a_process,
+    what_a_handler_changes_is_lost,
+    a_child_serves_its_connection_to_the_end,
+    an_idle_child_ends,
+    a_panic_costs_its_own_connection,
+    a_crash_costs_its_own_connection_and_is_logged,
+    children_hold_neither_listener_nor_poller,
+    a_child_that_outlives_its_server_leaves_the_port,
+    children_of_others_are_not_reaped,
+    ended_children_are_reaped_at_once,
+    clients_beyond_the_maximum_wait,
+    a_server_without_room_sleeps,
+    forty_children_run_at_once,
+    a_process_with_threads_is_refused,
+    a_process_with_threads_may_insist,
+    a_client_sees_the_end_although_a_sibling_runs,
+    a_client_sees_the_end_when_its_handler_drops_it,
+    an_idle_client_sees_the_end_although_a_child_runs,
+    a_client_that_no_child_can_be_made_for_sees_the_end,
+    buffered_output_is_printed_once,
+    children_ignore_an_interrupt_from_the_terminal,
+    a_signal_to_a_child_is_not_one_to_the_server,
+    a_drain_waits_for_children,
+    the_deadline_ends_children,
+    children_that_will_not_end_are_killed,
+    a_second_signal_ends_the_wait_for_children,
+    closing_waits_for_children,
+    closing_without_blocking_leaves_children_running,
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [flag, server] = &arguments[..]
+        && flag == "--serve"
+    {
+        serve(server);
+        return ExitCode::SUCCESS;
+    }
+    if arguments == ["--exit-with-7"] {
+        return ExitCode::from(7);
+    }
+    run_cases(&arguments)
+}
+
+/// Runs the cases whose names contain one of the filters, as the test harness would.
+fn run_cases(arguments: &[String]) -> ExitCode {
+    let filters: Vec<&String> = arguments
+        .iter()
+        .filter(|one| !one.starts_with('-'))
+        .collect();
+    let is_wanted =
+        |name: &str| filters.is_empty() || filters.iter().any(|one| name.contains(one.as_str()));
+    let (mut passed, mut failed) = (0, 0);
+    for (name, case) in CASES.iter().filter(|(name, _)| is_wanted(name)) {
+        let succeeded = catch_unwind(case).is_ok();
+        println!("{name} ... {}", if succeeded { "ok" } else { "FAILED" });
+        let count = if succeeded { &mut passed } else { &mut failed };
+        *count += 1;
+    }
+    println!("{passed} passed, {failed} failed");
+    ExitCode::from(u8::from(failed > 0))
+}
+
+// The cases.
+
+fn each_connection_has_a_process() {
+    let server = ServerProcess::start("plain");
+    let (mut one, mut two) = (server.connect(), server.connect());
+    // Both run at the same time, so that no number can be used twice.
+    let pids = [one.begin_slow(), two.begin_slow(), server.pid()];
+    assert!(pids[0] != pids[1] && pids[0] != pids[2] && pids[1] != pids[2]);
+    assert_eq!(one.ask("go"), "done");
+    assert_eq!(two.ask("go"), "done");
+}
+
+fn what_a_handler_changes_is_lost() {
+    let server = ServerProcess::start("plain");
+    assert_eq!(server.ask("count"), "1");
+    assert_eq!(server.ask("count"), "1");
+}
+
+fn a_child_serves_its_connection_to_the_end() {
+    let server = ServerProcess::start("plain");
+    let mut client = server.connect();
+    let first = client.ask("keep");
+    assert_ne!(first, server.pid().to_string());
+    assert_eq!(client.ask("keep"), first);
+    client.send("keep\nkeep\n");
+    assert_eq!(
+        [client.read_line(), client.read_line()],
+        [first.clone(), first]
+    );
+    assert_eq!(client.ask("echo bye"), "bye");
+    client.sees_the_end();
+}
+
+fn an_idle_child_ends() {
+    let server = ServerProcess::start("impatient");
+    let mut client = server.connect();
+    client.ask("keep");
+    client.sees_the_end();
+    eventually(|| children_of(server.pid()).is_empty());
+}
+
+fn a_panic_costs_its_own_connection() {
+    let mut server = ServerProcess::start("plain");
+    let mut client = server.connect();
+    client.send("panic\n");
+    client.sees_the_end();
+    assert_eq!(server.line(), "error: handler panicked: as you wish");
+    assert_eq!(server.ask("echo ping"), "ping");
+}
+
+fn a_crash_costs_its_own_connection_and_is_logged() {
+    let mut server = ServerProcess::start("plain");
+    let mut client = server.connect();
+    client.send("abort\n");
+    client.sees_the_end();
+    let line = server.line();
+    assert!(line.starts_with("WARN child "), "{line}");
+    assert!(line.ends_with(" was ended by SIGABRT"), "{line}");
+    assert_eq!(server.ask("echo ping"), "ping");
+}
+
+fn children_hold_neither_listener_nor_poller() {
+    let server = ServerProcess::start("plain");
+    let mut client = server.connect();
+    let child = client.begin_slow();
+    let (Some(parents), Some(childs)) = (descriptors_of(server.pid()), descriptors_of(child))
+    else {
+        println!("(this system does not show descriptors)");
+        return;
+    };
+    let polls = |all: &[String]| all.iter().filter(|one| one.contains("eventpoll")).count();
+    assert_eq!((polls(&parents), polls(&childs)), (1, 0));
+    let missing = parents.iter().filter(|one| !childs.contains(one));
+    let sockets: Vec<&String> = missing.filter(|one| one.starts_with("socket:")).collect();
+    assert_eq!(sockets.len(), 1, "the listener: {sockets:?}");
+}
+
+fn a_child_that_outlives_its_server_leaves_the_port() {
+    let mut server = ServerProcess::start("plain");
+    let mut client = server.connect();
+    client.begin_slow();
+    server.process.kill().unwrap();
+    server.process.wait().unwrap();
+    let error = TcpStream::connect(server.address).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+    TcpBind::default().listen(server.address).unwrap();
+    assert_eq!(client.ask("go"), "done");
+    client.sees_the_end();
+}
+
+fn children_of_others_are_not_reaped() {
+    let mut server = ServerProcess::start("with another child");
+    for _ in 0..3 {
+        assert_eq!(server.ask("echo ping"), "ping");
+    }
+    // It has ended, and waits to be asked for by whoever started it.
+    eventually(|| children_of(server.pid()).len() == 1);
+    server.terminate();
+    assert_eq!(server.line(), "other: exit status: 7");
+}
+
+/// Nothing happens on the server after the last request: only a signal can tell it.
+fn ended_children_are_reaped_at_once() {
+    let server = ServerProcess::start("plain");
+    for _ in 0..50 {
+        assert_eq!(server.ask("echo ping"), "ping");
+    }
+    eventually(|| children_of(server.pid()).is_empty());
+}
+
+fn clients_beyond_the_maximum_wait() {
+    let server = ServerProcess::start("one child");
+    let mut first = server.connect();
+    first.begin_slow();
+    let mut second = server.connect();
+    second.send("echo ping\n");
+    second.hears_nothing_for(MOMENT);
+    assert_eq!(children_of(server.pid()).len(), 1);
+    assert_eq!(first.ask("go"), "done");
+    assert_eq!(second.read_line(), "ping");
+}
+
+fn a_server_without_room_sleeps() {
+    let mut server = ServerProcess::start("one child");
+    let mut first = server.connect();
+    first.begin_slow();
+    let mut second = server.connect();
+    second.send("echo ping\n");
+    second.hears_nothing_for(MOMENT * 4);
+    assert_eq!(first.ask("go"), "done");
+    assert_eq!(second.read_line(), "ping");
+    server.terminate();
+    let turns: usize = server.line_after("turns: ").parse().unwrap();
+    assert!(turns < 50, "it spins: {turns}");
+}
+
+fn forty_children_run_at_once() {
+    let server = ServerProcess::start("plain");
+    let mut clients: Vec<Client> = (0..40).map(|_| server.connect()).collect();
+    for client in &mut clients {
+        client.begin_slow();
+    }
+    let mut one_more = server.connect();
+    one_more.send("echo ping\n");
+    one_more.hears_nothing_for(MOMENT);
+    assert_eq!(clients[17].ask("go"), "done");
+    assert_eq!(one_more.read_line(), "ping");
+    for client in clients.iter_mut().filter(|one| one.is_open()) {
+        assert_eq!(client.ask("go"), "done");
+    }
+}
+
+fn a_process_with_threads_is_refused() {
+    let mut server = ServerProcess::start("with a thread");
+    let refusal = "refusing to fork: 1 other threads run in this process, and a lock held by one \
+                   would stay locked in the child; start none before, or set \
+                   Forking::allow_threads";
+    assert_eq!(server.line(), format!("serve_forever: {refusal}"));
+    assert_eq!(server.line(), format!("handle_request: {refusal}"));
+}
+
+fn a_process_with_threads_may_insist() {
+    let server = ServerProcess::start("with a thread, insisting");
+    assert_eq!(server.ask("echo ping"), "ping");
+}
+
+/// The sibling's child was made when the client was connected already, and holds its socket.
+fn a_client_sees_the_end_although_a_sibling_runs() {
+    let mut server = ServerProcess::start("plain");
+    let mut client = server.connect();
+    server.has_accepted(1);
+    let mut sibling = server.connect();
+    sibling.begin_slow();
+    assert_eq!(client.ask("echo all of it"), "all of it");
+    client.sees_the_end();
+    // Also when the child did not live to end it in good order.
+    let mut client = server.connect();
+    server.has_accepted(3);
+    let mut other = server.connect();
+    other.begin_slow();
+    client.send("panic\n");
+    client.sees_the_end();
+    assert_eq!(sibling.ask("go"), "done");
+    assert_eq!(other.ask("go"), "done");
+}
+
+fn a_client_sees_the_end_when_its_handler_drops_it() {
+    let mut server = ServerProcess::start("plain");
+    let mut client = server.connect();
+    server.has_accepted(1);
+    let mut sibling = server.connect();
+    sibling.begin_slow();
+    client.send("drop\n");
+    client.sees_the_end();
+    // That handler still runs: it reads what the server is sent by whoever started it.
+    assert_eq!(children_of(server.pid()).len(), 2);
+    server.input.write_all(b"\n").unwrap();
+    eventually(|| children_of(server.pid()).len() == 1);
+    assert_eq!(sibling.ask("go"), "done");
+}
+
+fn an_idle_client_sees_the_end_although_a_child_runs() {
+    let mut server = ServerProcess::start("impatient");
+    let mut idle = server.connect();
+    server.has_accepted(1);
+    let mut busy = server.connect();
+    busy.begin_slow();
+    idle.sees_the_end();
+    assert_eq!(busy.ask("go"), "done");
+}
+
+/// Both are accepted before the first one's child is made. The second one's cannot be.
+fn a_client_that_no_child_can_be_made_for_sees_the_end() {
+    let mut server = ServerProcess::start("forks once");
+    let mut first = server.connect();
+    let mut second = server.connect();
+    server.input.write_all(b"\n").unwrap();
+    first.begin_slow();
+    second.sees_the_end();
+    let error = server.line_after("error: ");
+    assert!(error.starts_with("cannot fork: "), "{error}");
+    // The loop lives.
+    assert_eq!(server.ask("echo ping"), "ping");
+    assert_eq!(first.ask("go"), "done");
+}
+
+fn buffered_output_is_printed_once() {
+    let mut server = ServerProcess::start("talkative");
+    assert_eq!(server.ask("print child;"), "printed");
+    server.terminate();
+    let printed = server.rest();
+    assert_eq!(printed.matches("parent;").count(), 1, "{printed}");
+    assert_eq!(printed.matches("child;").count(), 1, "{printed}");
+}
+
+fn children_ignore_an_interrupt_from_the_terminal() {
+    let server = ServerProcess::start("plain");
+    let mut client = server.connect();
+    send_signal(client.begin_slow(), Signal::SIGINT);
+    client.hears_nothing_for(MOMENT);
+    assert_eq!(client.ask("go"), "done");
+}
+
+fn a_signal_to_a_child_is_not_one_to_the_server() {
+    let mut server = ServerProcess::start("plain");
+    let mut client = server.connect();
+    send_signal(client.begin_slow(), Signal::SIGTERM);
+    client.sees_the_end();
+    assert!(server.line().ends_with(" was ended by SIGTERM"));
+    assert_eq!(server.ask("echo ping"), "ping");
+}
+
+fn a_drain_waits_for_children() {
+    let mut server = ServerProcess::start("plain");
+    let mut busy = [(); 2].map(|()| server.connect());
+    for client in &mut busy {
+        client.begin_slow();
+    }
+    let mut idle = server.connect();
+    server.has_accepted(3);
+    server.terminate();
+    idle.sees_the_end();
+    busy[0].hears_nothing_for(MOMENT);
+    for client in &mut busy {
+        assert_eq!(client.ask("go"), "done");
+    }
+    assert_eq!(server.line_after("report: "), "2 finished, 0 cut");
+}
+
+fn the_deadline_ends_children() {
+    let mut server = ServerProcess::start("hasty");
+    let mut clients = [(); 2].map(|()| server.connect());
+    for client in &mut clients {
+        client.begin_slow();
+    }
+    server.terminate();
+    for client in &mut clients {
+        client.sees_the_end();
+    }
+    assert_eq!(server.line_after("report: "), "0 finished, 2 cut");
+}
+
+fn children_that_will_not_end_are_killed() {
+    let mut server = ServerProcess::start("hasty");
+    let mut client = server.connect();
+    assert_eq!(client.ask("stubborn"), "begun");
+    server.terminate();
+    client.sees_the_end();
+    assert_eq!(server.line_after("report: "), "0 finished, 1 cut");
+}
+
+fn a_second_signal_ends_the_wait_for_children() {
+    let mut server = ServerProcess::start("plain");
+    let mut busy = server.connect();
+    busy.begin_slow();
+    let mut idle = server.connect();
+    server.has_accepted(2);
+    server.terminate();
+    idle.sees_the_end();
+    busy.hears_nothing_for(MOMENT);
+    server.terminate();
+    busy.sees_the_end();
+    assert_eq!(server.line_after("report: "), "0 finished, 1 cut");
+}
+
+fn closing_waits_for_children() {
+    let mut server = ServerProcess::start("closing");
+    let mut client = server.connect();
+    client.begin_slow();
+    server.has_accepted(1);
+    assert!(!server.says_something_within(MOMENT));
+    assert_eq!(client.ask("go"), "done");
+    assert_eq!(server.line(), "closed");
+}
+
+fn closing_without_blocking_leaves_children_running() {
+    let mut server = ServerProcess::start("closing at once");
+    let mut client = server.connect();
+    client.begin_slow();
+    assert_eq!(server.line(), "closed");
+    assert_eq!(client.ask("go"), "done");
+}
+
+// The client's side.
+
+/// A server in a process of its own, which is killed when the case is over.
+struct ServerProcess {
+    process: Child,
+    input: ChildStdin,
+    output: ChildStdout,
+    address: SocketAddr,
+    accepted: usize,
+}
+
+impl ServerProcess {
+    fn start(server: &str) -> Self {
+        let mut process = Command::new(std::env::current_exe().unwrap())
+            .args(["--serve", server])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (input, output) = (
+            process.stdin.take().unwrap(),
+            process.stdout.take().unwrap(),
+        );
+        let mut started = Self {
+            process,
+            input,
+            output,
+            address: SocketAddr::from(([0, 0, 0, 0], 0)),
+            accepted: 0,
+        };
+        started.address = started.line().parse().unwrap();
+        started
+    }
+
+    fn pid(&self) -> i32 {
+        self.process.id().try_into().unwrap()
+    }
+
+    fn connect(&self) -> Client {
+        Client::connect(self.address)
+    }
+
+    #[track_caller]
+    fn ask(&self, line: &str) -> String {
+        self.connect().ask(line)
+    }
+
+    /// Asks the server to shut down.
+    fn terminate(&self) {
+        send_signal(self.pid(), Signal::SIGTERM);
+    }
+
+    /// Waits until the server has accepted so many clients since it was started.
+    #[track_caller]
+    fn has_accepted(&mut self, count: usize) {
+        while self.accepted < count {
+            let line = self.any_line();
+            assert!(line.starts_with("accepted"), "{line}");
+        }
+    }
+
+    /// The next thing that the server says, other than that it accepted somebody.
+    #[track_caller]
+    fn line(&mut self) -> String {
+        loop {
+            let line = self.any_line();
+            if !line.starts_with("accepted") {
+                return line;
+            }
+        }
+    }
+
+    /// What the server says after this word; what it says before is skipped.
+    #[track_caller]
+    fn line_after(&mut self, word: &str) -> String {
+        loop {
+            if let Some(rest) = self.line().strip_prefix(word) {
+                return rest.to_owned();
+            }
+        }
+    }
+
+    #[track_caller]
+    fn any_line(&mut self) -> String {
+        let mut line = Vec::new();
+        loop {
+            let mut byte = [0];
+            assert!(self.says_something_within(LIMIT), "the server is silent");
+            match self.output.read(&mut byte).unwrap() {
+                0 => panic!("the server has ended"),
+                _ if byte == *b"\n" => break,
+                _ => line.push(byte[0]),
+            }
+        }
+        let line = String::from_utf8(line).unwrap();
+        self.accepted += usize::from(line.starts_with("accepted"));
+        line
+    }
+
+    /// All that the server and its children still say.
+    #[track_caller]
+    fn rest(&mut self) -> String {
+        let mut rest = Vec::new();
+        let mut piece = [0; 4096];
+        loop {
+            assert!(self.says_something_within(LIMIT), "the server is silent");
+            match self.output.read(&mut piece).unwrap() {
+                0 => return String::from_utf8(rest).unwrap(),
+                count => rest.extend_from_slice(&piece[..count]),
+            }
+        }
+    }
+
+    fn says_something_within(&self, limit: Duration) -> bool {
+        is_readable_within(self.output.as_fd(), limit)
+    }
+}
+
+impl Drop for ServerProcess {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A raw client. Every operation is limited to five seconds.
+struct Client {
+    stream: TcpStream,
+}
+
+impl Client {
+    #[track_caller]
+    fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect_timeout(&address, LIMIT).unwrap();
+        stream.set_read_timeout(Some(LIMIT)).unwrap();
+        stream.set_write_timeout(Some(LIMIT)).unwrap();
+        Self { stream }
+    }
+
+    #[track_caller]
+    fn send(&mut self, text: &str) {
+        self.stream.write_all(text.as_bytes()).unwrap();
+    }
+
+    #[track_caller]
+    fn ask(&mut self, line: &str) -> String {
+        self.send(&format!("{line}\n"));
+        self.read_line()
+    }
+
+    /// Begins a request that ends when `go` is said, and returns who serves it.
+    #[track_caller]
+    fn begin_slow(&mut self) -> i32 {
+        self.ask("slow").parse().unwrap()
+    }
+
+    #[track_caller]
+    fn read_line(&mut self) -> String {
+        let mut line = Vec::new();
+        let mut byte = [0];
+        loop {
+            self.stream.read_exact(&mut byte).unwrap();
+            match byte {
+                [b'\n'] => return String::from_utf8(line).unwrap(),
+                [other] => line.push(other),
+            }
+        }
+    }
+
+    #[track_caller]
+    fn sees_the_end(&mut self) {
+        match self.stream.read(&mut [0]) {
+            Ok(0) => {}
+            Ok(_) => panic!("the connection goes on"),
+            Err(error) => assert_eq!(error.kind(), io::ErrorKind::ConnectionReset),
+        }
+    }
+
+    #[track_caller]
+    fn hears_nothing_for(&self, limit: Duration) {
+        assert!(
+            !is_readable_within(self.stream.as_fd(), limit),
+            "something came"
+        );
+    }
+
+    /// Tells that the server has neither sent nor ended.
+    fn is_open(&self) -> bool {
+        !is_readable_within(self.stream.as_fd(), Duration::ZERO)
+    }
+}
+
+fn is_readable_within(descriptor: BorrowedFd<'_>, limit: Duration) -> bool {
+    let mut descriptors = [PollFd::new(descriptor, PollFlags::POLLIN)];
+    poll(&mut descriptors, PollTimeout::try_from(limit).unwrap()).unwrap() > 0
+}
+
+fn send_signal(pid: i32, signal: Signal) {
+    kill(Pid::from_raw(pid), signal).unwrap();
+}
+
+/// Polls until it is so, where nothing tells when.
+#[track_caller]
+fn eventually(mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + LIMIT;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "it never is so");
+        thread::park_timeout(Duration::from_millis(1));
+    }
+}
+
+/// The children of a process, those that have ended and were not reaped included.
+fn children_of(pid: i32) -> Vec<String> {
+    let output = Command::new("ps")
+        .args(["-A", "-o", "pid=,ppid="])
+        .output()
+        .expect("ps tells about processes");
+    let listing = String::from_utf8(output.stdout).unwrap();
+    let rows = listing.lines().map(|row| row.split_whitespace().collect());
+    rows.filter(|row: &Vec<&str>| row.get(1) == Some(&pid.to_string().as_str()))
+        .map(|row| row[0].to_owned())
+        .collect()
+}
+
+/// What the descriptors of a process stand for, where the system shows them.
+fn descriptors_of(pid: i32) -> Option<Vec<String>> {
+    let entries = std::fs::read_dir(format!("/proc/{pid}/fd")).ok()?;
+    let targets = entries.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+    Some(targets.map(|path| path.display().to_string()).collect())
+}
+
+// The server's side.
+
+/// Does what the client says.
+#[derive(Default)]
+struct Obedient {
+    timeouts: Timeouts,
+    speaks_at_once: bool,
+    count: AtomicUsize,
+    turns: AtomicUsize,
+}
+
+impl Handler for Obedient {
+    fn handle(&self, mut connection: Connection) -> io::Result<()> {
+        let line = read_line(&mut connection)?;
+        let (order, text) = line.split_once(' ').unwrap_or((&line, ""));
+        let reply = match order {
+            "echo" => text.to_owned(),
+            "count" => (self.count.fetch_add(1, Ordering::SeqCst) + 1).to_string(),
+            "keep" => {
+                writeln!(connection.wfile, "{}", std::process::id())?;
+                return connection.park();
+            }
+            "slow" => {
+                writeln!(connection.wfile, "{}", std::process::id())?;
+                match read_line(&mut connection)?.as_str() {
+                    "go" => "done".to_owned(),
+                    // The case is over.
+                    _ => return Ok(()),
+                }
+            }
+            "stubborn" => {
+                SigSet::all().thread_block()?;
+                connection.wfile.write_all(b"begun\n")?;
+                read_line(&mut connection)?
+            }
+            "drop" => {
+                drop(connection);
+                return io::stdin()
+                    .lock()
+                    .read_until(b'\n', &mut Vec::new())
+                    .map(drop);
+            }
+            "print" => {
+                print!("{text}");
+                "printed".to_owned()
+            }
+            "panic" => {
+                // What it says is expected, and would only confuse whoever reads the output.
+                std::panic::set_hook(Box::new(|_| {}));
+                panic!("as you wish");
+            }
+            "abort" => std::process::abort(),
+            // The client has left.
+            "" => return Ok(()),
+            other => panic!("what is {other:?}?"),
+        };
+        writeln!(connection.wfile, "{reply}")
+    }
+
+    fn verify_request(&self, _: &Connection, client_address: SocketAddr) -> bool {
+        say(&format!("accepted {client_address}"));
+        true
+    }
+
+    fn handle_error(&self, _: SocketAddr, error: &io::Error) {
+        say(&format!("error: {error}"));
+    }
+
+    fn service_actions(&self) {
+        self.turns.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn timeouts(&self) -> Timeouts {
+        self.timeouts
+    }
+
+    fn client_speaks_first(&self) -> bool {
+        !self.speaks_at_once
+    }
+}
+
+fn read_line(connection: &mut Connection) -> io::Result<String> {
+    let mut line = String::new();
+    connection.rfile.read_line(&mut line)?;
+    Ok(line.trim_end_matches('\n').to_owned())
+}
+
+/// Tells the client's side, past this process's own buffer.
+fn say(line: &str) {
+    // Nobody listens when the case is over.
+    let _ = nix::unistd::write(io::stdout(), format!("{line}\n").as_bytes());
+}
+
+/// Runs the server of this name.
+fn serve(name: &str) {
+    log::set_logger(&SAYS).unwrap();
+    log::set_max_level(log::LevelFilter::Warn);
+    // A crash that is asked for need not leave its memory behind.
+    setrlimit(Resource::RLIMIT_CORE, 0, 0).unwrap();
+    let mut handler = Obedient::default();
+    let mut strategy = Forking::default();
+    match name {
+        "plain" | "talkative" | "with another child" | "with a thread" => {}
+        "one child" => strategy = Forking::with_max_children(1),
+        "impatient" => handler.timeouts.idle = Some(MOMENT),
+        "hasty" => {
+            let mut server = bind(handler, strategy);
+            server.shutdown_timeout = MOMENT;
+            return serve_and_report(server);
+        }
+        "with a thread, insisting" => strategy.allow_threads = true,
+        "forks once" => {
+            handler.speaks_at_once = true;
+            return serve_and_report(wait_for_a_word(bind(handler, ForksOnce::new())));
+        }
+        "closing" => return serve_one_and_close(bind(handler, strategy)),
+        "closing at once" => {
+            strategy.block_on_close = false;
+            return serve_one_and_close(bind(handler, strategy));
+        }
+        other => panic!("no server is named {other:?}"),
+    }
+    let server = bind(handler, strategy);
+    match name {
+        "talkative" => {
+            print!("parent;");
+            serve_and_report(server);
+        }
+        "with another child" => serve_with_another_child(server),
+        "with a thread" => refuse_with_a_thread(server),
+        "with a thread, insisting" => {
+            thread::spawn(thread::park);
+            serve_and_report(server);
+        }
+        _ => serve_and_report(server),
+    }
+}
+
+/// Binds a free port and tells which.
+fn bind<C: Concurrency>(handler: Obedient, strategy: C) -> TcpServer<C, Obedient> {
+    let mut server = TcpServer::bind_with("127.0.0.1:0", handler, strategy).unwrap();
+    server.shutdown_timeout = LIMIT * 2;
+    server
+        .shutdown_on_signals(&[Signal::SIGTERM as i32])
+        .unwrap();
+    say(&server.server_address().to_string());
+    server
+}
+
+fn serve_and_report<C: Concurrency>(mut server: TcpServer<C, Obedient>) {
+    server.serve_forever().unwrap();
+    let report = server.shutdown_report();
+    let turns = server.handler().turns.load(Ordering::SeqCst);
+    say(&format!("turns: {turns}"));
+    say(&format!(
+        "report: {} finished, {} cut",
+        report.finished, report.cut
+    ));
+}
+
+fn serve_one_and_close(mut server: ForkingTcpServer<Obedient>) {
+    server.handle_request().unwrap();
+    assert_eq!(server.strategy().active_children(), 1);
+    server.server_close();
+    say("closed");
+}
+
+fn serve_with_another_child(mut server: ForkingTcpServer<Obedient>) {
+    let mut other = Command::new(std::env::current_exe().unwrap())
+        .arg("--exit-with-7")
+        .spawn()
+        .unwrap();
+    server.serve_forever().unwrap();
+    say(&format!("other: {}", other.wait().unwrap()));
+}
+
+fn refuse_with_a_thread(mut server: ForkingTcpServer<Obedient>) {
+    thread::spawn(thread::park);
+    say(&format!(
+        "serve_forever: {}",
+        server.serve_forever().unwrap_err()
+    ));
+    say(&format!(
+        "handle_request: {}",
+        server.handle_request().unwrap_err()
+    ));
+}
+
+/// Waits for the client's side to be ready.
+fn wait_for_a_word<S>(server: S) -> S {
+    io::stdin()
+        .lock()
+        .read_until(b'\n', &mut Vec::new())
+        .unwrap();
+    server
+}
+
+/// Forking, with a limit of processes that the second child exceeds.
+struct ForksOnce {
+    forking: Forking,
+    calls: usize,
+}
+
+impl ForksOnce {
+    fn new() -> Self {
+        // The limit does not bind the superuser.
+        if Uid::effective().is_root() {
+            setuid(Uid::from_raw(65_534)).unwrap();
+        }
+        Self {
+            forking: Forking::default(),
+            calls: 0,
+        }
+    }
+}
+
+impl Concurrency for ForksOnce {
+    fn process_request(&mut self, job: Job) -> io::Result<()> {
+        self.calls += 1;
+        if self.calls != 2 {
+            return self.forking.process_request(job);
+        }
+        let (soft, hard) = nix::sys::resource::getrlimit(Resource::RLIMIT_NPROC)?;
+        setrlimit(Resource::RLIMIT_NPROC, 0, hard)?;
+        let result = self.forking.process_request(job);
+        setrlimit(Resource::RLIMIT_NPROC, soft, hard)?;
+        result
+    }
+
+    fn server_activate(&mut self) -> io::Result<()> {
+        self.forking.server_activate()
+    }
+
+    fn service_actions(&mut self) -> Option<Duration> {
+        self.forking.service_actions()
+    }
+
+    fn has_room(&self) -> bool {
+        self.forking.has_room()
+    }
+
+    fn wake_up(&self) -> Option<BorrowedFd<'_>> {
+        self.forking.wake_up()
+    }
+
+    fn placement(&self) -> Placement {
+        self.forking.placement()
+    }
+
+    fn active(&self) -> usize {
+        self.forking.active()
+    }
+
+    fn server_close(&mut self, deadline: Instant) -> usize {
+        self.forking.server_close(deadline)
+    }
+}
+
+/// A logger that tells the client's side.
+struct Says;
+
+static SAYS: Says = Says;
+
+impl log::Log for Says {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        say(&format!("{} {}", record.level(), record.args()));
+    }
+
+    fn flush(&self) {}
+}
