@@ -84,10 +84,7 @@ fn main() -> ExitCode {
 
 /// Runs the cases whose names contain one of the filters, as the test harness would.
 fn run_cases(arguments: &[String]) -> ExitCode {
-    let filters: Vec<&String> = arguments
-        .iter()
-        .filter(|one| !one.starts_with('-'))
-        .collect();
+    let filters: Vec<&String> = arguments.iter().filter(|one| !one.starts_with('-')).collect();
     let is_wanted =
         |name: &str| filters.is_empty() || filters.iter().any(|one| name.contains(one.as_str()));
     let (mut passed, mut failed) = (0, 0);
@@ -126,10 +123,7 @@ fn a_child_serves_its_connection_to_the_end() {
     assert_ne!(first, server.pid().to_string());
     assert_eq!(client.ask("keep"), first);
     client.send("keep\nkeep\n");
-    assert_eq!(
-        [client.read_line(), client.read_line()],
-        [first.clone(), first]
-    );
+    assert_eq!([client.read_line(), client.read_line()], [first.clone(), first]);
     assert_eq!(client.ask("echo bye"), "bye");
     client.sees_the_end();
 }
@@ -443,10 +437,7 @@ impl ServerProcess {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let (input, output) = (
-            process.stdin.take().unwrap(),
-            process.stdout.take().unwrap(),
-        );
+        let (input, output) = (process.stdin.take().unwrap(), process.stdout.take().unwrap());
         let mut started = Self {
             process,
             input,
@@ -604,10 +595,7 @@ impl Client {
 
     #[track_caller]
     fn hears_nothing_for(&self, limit: Duration) {
-        assert!(
-            !is_readable_within(self.stream.as_fd(), limit),
-            "something came"
-        );
+        assert!(!is_readable_within(self.stream.as_fd(), limit), "something came");
     }
 
     /// Tells that the server has neither sent nor ended.
@@ -692,10 +680,7 @@ impl Handler for Obedient {
             }
             "drop" => {
                 drop(connection);
-                return io::stdin()
-                    .lock()
-                    .read_until(b'\n', &mut Vec::new())
-                    .map(drop);
+                return io::stdin().lock().read_until(b'\n', &mut Vec::new()).map(drop);
             }
             "print" => {
                 print!("{text}");
@@ -797,9 +782,7 @@ fn serve(name: &str) {
 fn bind<C: Concurrency>(handler: Obedient, strategy: C) -> TcpServer<C, Obedient> {
     let mut server = TcpServer::bind_with("127.0.0.1:0", handler, strategy).unwrap();
     server.shutdown_timeout = LIMIT * 2;
-    server
-        .shutdown_on_signals(&[Signal::SIGTERM as i32])
-        .unwrap();
+    server.shutdown_on_signals(&[Signal::SIGTERM as i32]).unwrap();
     say(&server.server_address().to_string());
     server
 }
@@ -809,10 +792,7 @@ fn serve_and_report<C: Concurrency>(mut server: TcpServer<C, Obedient>) {
     let report = server.shutdown_report();
     let turns = server.handler().turns.load(Ordering::SeqCst);
     say(&format!("turns: {turns}"));
-    say(&format!(
-        "report: {} finished, {} cut",
-        report.finished, report.cut
-    ));
+    say(&format!("report: {} finished, {} cut", report.finished, report.cut));
 }
 
 fn serve_one_and_close(mut server: ForkingTcpServer<Obedient>) {
@@ -823,32 +803,21 @@ fn serve_one_and_close(mut server: ForkingTcpServer<Obedient>) {
 }
 
 fn serve_with_another_child(mut server: ForkingTcpServer<Obedient>) {
-    let mut other = Command::new(std::env::current_exe().unwrap())
-        .arg("--exit-with-7")
-        .spawn()
-        .unwrap();
+    let mut other =
+        Command::new(std::env::current_exe().unwrap()).arg("--exit-with-7").spawn().unwrap();
     server.serve_forever().unwrap();
     say(&format!("other: {}", other.wait().unwrap()));
 }
 
 fn refuse_with_a_thread(mut server: ForkingTcpServer<Obedient>) {
     thread::spawn(thread::park);
-    say(&format!(
-        "serve_forever: {}",
-        server.serve_forever().unwrap_err()
-    ));
-    say(&format!(
-        "handle_request: {}",
-        server.handle_request().unwrap_err()
-    ));
+    say(&format!("serve_forever: {}", server.serve_forever().unwrap_err()));
+    say(&format!("handle_request: {}", server.handle_request().unwrap_err()));
 }
 
 /// Waits for the client's side to be ready.
 fn wait_for_a_word<S>(server: S) -> S {
-    io::stdin()
-        .lock()
-        .read_until(b'\n', &mut Vec::new())
-        .unwrap();
+    io::stdin().lock().read_until(b'\n', &mut Vec::new()).unwrap();
     server
 }
 
@@ -864,10 +833,7 @@ impl ForksOnce {
         if Uid::effective().is_root() {
             setuid(Uid::from_raw(65_534)).unwrap();
         }
-        Self {
-            forking: Forking::default(),
-            calls: 0,
-        }
+        Self { forking: Forking::default(), calls: 0 }
     }
 }
 

@@ -381,14 +381,15 @@ fn a_signal_shuts_down() {
 fn a_second_signal_cuts_at_once() {
     in_a_process_of_its_own("drain::a_second_signal_cuts_at_once", || {
         let gate = Gate::new();
-        let mut server = bind::<ThreadPool, _>(gated(&gate));
+        let handler = gated(&gate);
+        let accepted = handler.accepted.clone();
+        let mut server = bind::<ThreadPool, _>(handler);
         server.shutdown_timeout = LIMIT * 2;
         server.shutdown_on_signals(&[Signal::SIGTERM as i32]).unwrap();
         let running = Running::start(server);
         let mut busy = running.connect();
         assert_eq!(busy.ask(SLOW), "begun");
-        let mut idle = running.connect();
-        assert_eq!(idle.ask("ping"), "ping");
+        let mut idle = canary(&running, &accepted);
         raise(Signal::SIGTERM).unwrap();
         assert_eq!(idle.read_to_end(), "");
         busy.hears_nothing_for(MOMENT);
