@@ -1,2 +1,36 @@
-//! The command.
-fn main() {}
+//! The command `socketserver`: `python -m http.server`, and a little more.
+
+mod args;
+mod documents;
+mod handler;
+mod header;
+mod listen;
+mod logger;
+mod run;
+
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use args::Args;
+
+fn main() -> ExitCode {
+    let args = match Args::read() {
+        Ok(args) => args,
+        Err(status) => return status,
+    };
+    let done = if args.wants_documents() { documents::print(&args) } else { run::run(args) };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Writes one line to standard error, which may be closed or full: then there is nobody to tell.
+fn complain(what: &dyn Display) {
+    let line = format!("socketserver: {what}\n");
+    let _ = io::stderr().write_all(line.as_bytes());
+}

@@ -1,0 +1,154 @@
+//! The command line: Python's options first, then our own.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, ValueEnum, value_parser};
+use clap_complete::Shell;
+use socketserver::http::ProtocolVersion;
+
+use crate::complain;
+use crate::header::Header;
+
+/// Serve the files of a directory over HTTP, as `python -m http.server` does
+#[derive(Debug, Parser)]
+#[command(version)]
+pub(crate) struct Args {
+    /// bind to this port; 0 picks a free one
+    #[arg(value_name = "port", default_value_t = 8000, allow_negative_numbers = true)]
+    pub(crate) port: u16,
+
+    /// bind to this address [default: all interfaces]
+    #[arg(short, long, value_name = "ADDRESS")]
+    pub(crate) bind: Option<String>,
+
+    /// serve this directory [default: current directory]
+    #[arg(short, long)]
+    pub(crate) directory: Option<PathBuf>,
+
+    /// conform to this HTTP version; 1.1 keeps connections open
+    #[arg(short, long, value_name = "VERSION", value_enum, default_value_t = Protocol::Http10)]
+    protocol: Protocol,
+
+    /// add this header to every response, errors included; may be repeated
+    #[arg(
+        short = 'H',
+        long = "header",
+        num_args = 2,
+        value_names = ["NAME", "VALUE"],
+        allow_hyphen_values = true
+    )]
+    header: Vec<String>,
+
+    /// do not log requests
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+
+    /// run requests one by one, on threads or in child processes
+    #[arg(long, value_name = "STRATEGY", value_enum, default_value_t = Strategy::Threading)]
+    pub(crate) concurrency: Strategy,
+
+    /// run at most this many threads [default: 64]
+    #[arg(long, value_name = "COUNT", value_parser = value_parser!(u32).range(1..))]
+    pub(crate) max_threads: Option<u32>,
+
+    /// run at most this many child processes [default: 40]
+    #[arg(long, value_name = "COUNT", value_parser = value_parser!(u32).range(1..))]
+    pub(crate) max_children: Option<u32>,
+
+    /// print completions for this shell and exit
+    #[arg(long, value_name = "SHELL")]
+    pub(crate) completions: Option<Shell>,
+
+    /// print the manual page and exit
+    #[arg(long)]
+    pub(crate) man: bool,
+}
+
+/// Where requests run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Strategy {
+    Sequential,
+    Threading,
+    Forking,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Protocol {
+    #[value(name = "HTTP/1.0")]
+    Http10,
+    #[value(name = "HTTP/1.1")]
+    Http11,
+}
+
+impl Args {
+    /// Reads the command line. Where there is nothing to serve, it has said why or shown the
+    /// help, and returns the status to exit with.
+    pub(crate) fn read() -> Result<Self, ExitCode> {
+        let read = Self::try_parse().and_then(|args| args.check().map(|()| args));
+        read.map_err(|error| {
+            if error.use_stderr() {
+                complain(&in_one_line(&error));
+                ExitCode::from(2)
+            } else {
+                // Nobody may be reading.
+                let _ = error.print();
+                ExitCode::SUCCESS
+            }
+        })
+    }
+
+    pub(crate) fn wants_documents(&self) -> bool {
+        self.man || self.completions.is_some()
+    }
+
+    pub(crate) fn protocol_version(&self) -> ProtocolVersion {
+        match self.protocol {
+            Protocol::Http10 => ProtocolVersion::Http10,
+            Protocol::Http11 => ProtocolVersion::Http11,
+        }
+    }
+
+    /// The headers to add to every response.
+    ///
+    /// # Errors
+    ///
+    /// Says which one cannot be sent, and why.
+    pub(crate) fn headers(&self) -> Result<Vec<Header>, String> {
+        let pairs = self.header.chunks_exact(2);
+        pairs.map(|pair| Header::new(&pair[0], &pair[1])).collect()
+    }
+
+    fn check(&self) -> Result<(), clap::Error> {
+        let refuse = |kind, message: String| Err(Self::command().error(kind, message));
+        if let Err(message) = self.headers() {
+            return refuse(ErrorKind::ValueValidation, message);
+        }
+        for (limit, option, strategy) in [
+            (self.max_threads, "--max-threads", Strategy::Threading),
+            (self.max_children, "--max-children", Strategy::Forking),
+        ] {
+            if limit.is_some() && self.concurrency != strategy {
+                let name = format!("{strategy:?}").to_lowercase();
+                let message = format!("{option} goes with --concurrency {name} only");
+                return refuse(ErrorKind::ArgumentConflict, message);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A usage error without the usage.
+fn in_one_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let said: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"))
+        .filter(|line| !line.is_empty())
+        .collect();
+    let said = said.join(" ");
+    let said = said.strip_prefix("error: ").unwrap_or(&said);
+    format!("{said}; see 'socketserver --help'")
+}

@@ -1,0 +1,28 @@
+//! What packagers install beside the command: completions and the manual page.
+
+use std::io::{self, ErrorKind, Write};
+
+use clap::CommandFactory;
+
+use crate::args::Args;
+
+/// Prints what was asked for.
+///
+/// # Errors
+///
+/// Standard output cannot be written, other than because its reader has read enough.
+pub(crate) fn print(args: &Args) -> io::Result<()> {
+    let mut text = Vec::new();
+    if let Some(shell) = args.completions {
+        clap_complete::generate(shell, &mut Args::command(), "socketserver", &mut text);
+    }
+    if args.man {
+        clap_mangen::Man::new(Args::command()).render(&mut text)?;
+    }
+    let mut output = io::stdout().lock();
+    match output.write_all(&text).and_then(|()| output.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        Err(error) => Err(io::Error::other(format!("cannot print: {error}"))),
+        Ok(()) => Ok(()),
+    }
+}

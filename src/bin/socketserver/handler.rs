@@ -1,0 +1,58 @@
+//! The handler that the command serves with.
+
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use signal_hook::consts::SIGINT;
+use socketserver::http::{
+    Exchange, HttpRequestHandler, ProtocolVersion, SimpleHttpRequestHandler, Status,
+};
+
+use crate::header::Header;
+
+/// The files of a directory, with the command line's wishes.
+#[derive(Debug)]
+pub(crate) struct Files {
+    pub(crate) files: SimpleHttpRequestHandler,
+    pub(crate) protocol_version: ProtocolVersion,
+    pub(crate) headers: Vec<Header>,
+    pub(crate) quiet: bool,
+    /// Ctrl-C was acknowledged.
+    pub(crate) interrupted: AtomicBool,
+}
+
+impl HttpRequestHandler for Files {
+    fn base(&self) -> &dyn HttpRequestHandler {
+        &self.files
+    }
+
+    fn protocol_version(&self) -> ProtocolVersion {
+        self.protocol_version
+    }
+
+    fn end_headers(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        for header in &self.headers {
+            http.send_header(&header.name, &header.value)?;
+        }
+        self.files.end_headers(http)
+    }
+
+    fn log_request(&self, http: &Exchange<'_>, code: Status, size: Option<u64>) {
+        if !self.quiet {
+            self.files.log_request(http, code, size);
+        }
+    }
+
+    fn log_error(&self, http: &Exchange<'_>, message: std::fmt::Arguments<'_>) {
+        if !self.quiet {
+            self.files.log_error(http, message);
+        }
+    }
+
+    fn handle_signal(&self, signal: i32) {
+        if signal == SIGINT && !self.interrupted.swap(true, Ordering::Relaxed) {
+            // Standard output may be closed; the server ends all the same.
+            let _ = io::stdout().write_all(b"\nKeyboard interrupt received, exiting.\n");
+        }
+    }
+}

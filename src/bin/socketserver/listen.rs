@@ -1,0 +1,66 @@
+//! The listening socket, or one line that says why there is none and what to do.
+
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+
+use nix::net::if_::if_indextoname;
+use socketserver::transport::TcpBind;
+
+/// Binds the address, or all interfaces where there is none.
+///
+/// # Errors
+///
+/// Says what to do about it.
+pub(crate) fn listen(address: Option<&str>, port: u16) -> io::Result<TcpListener> {
+    let options = TcpBind::default();
+    let bound = match address {
+        Some(address) => options.listen(&resolve(address, port)?[..]),
+        None => options.listen_everywhere(port),
+    };
+    bound.map_err(|error| explain(&error, address, port))
+}
+
+/// A line about the server, in Python's words: `Serving HTTP on :: port 8000 (http://[::]:8000/) ...`.
+pub(crate) fn banner(address: SocketAddr) -> String {
+    let (host, port) = (host(address), address.port());
+    let quoted = match address {
+        SocketAddr::V4(_) => host.clone(),
+        SocketAddr::V6(_) => format!("[{host}]"),
+    };
+    format!("Serving HTTP on {host} port {port} (http://{quoted}:{port}/) ...\n")
+}
+
+fn host(address: SocketAddr) -> String {
+    let scope = match address {
+        SocketAddr::V6(address) if address.scope_id() != 0 => address.scope_id(),
+        _ => return address.ip().to_string(),
+    };
+    let interface = if_indextoname(scope).ok();
+    let interface = interface.and_then(|name| name.into_string().ok());
+    format!("{}%{}", address.ip(), interface.unwrap_or_else(|| scope.to_string()))
+}
+
+fn resolve(address: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    let found = (address, port).to_socket_addrs();
+    let found = found.map(Iterator::collect::<Vec<_>>).unwrap_or_default();
+    if found.is_empty() {
+        return Err(io::Error::other(format!(
+            "cannot find the address '{address}'; bind to an IP address or a name of this machine"
+        )));
+    }
+    Ok(found)
+}
+
+fn explain(error: &io::Error, address: Option<&str>, port: u16) -> io::Error {
+    let place = match address {
+        Some(address) => format!("{address} port {port}"),
+        None => format!("port {port}"),
+    };
+    let reason = match error.kind() {
+        ErrorKind::AddrInUse => "it is in use; stop who uses it, or choose another port",
+        ErrorKind::AddrNotAvailable => "this machine does not have that address; choose another",
+        ErrorKind::PermissionDenied => "permission denied; choose a port from 1024 on",
+        _ => return io::Error::other(format!("cannot serve on {place}: {error}")),
+    };
+    io::Error::other(format!("cannot serve on {place}: {reason}"))
+}

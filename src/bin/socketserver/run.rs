@@ -1,0 +1,129 @@
+//! From the command line to a server, and to its end.
+
+use std::fs;
+use std::io::{self, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+use socketserver::http::SimpleHttpRequestHandler;
+use socketserver::{Concurrency, Forking, Sequential, ShutdownReport, TcpServer, ThreadPool};
+
+use crate::args::{Args, Strategy};
+use crate::handler::Files;
+use crate::listen::{banner, listen};
+use crate::{complain, logger};
+
+/// Serves until a signal ends it.
+///
+/// # Errors
+///
+/// Nothing was served, and the error's text is the line to tell the user.
+pub(crate) fn run(args: Args) -> io::Result<()> {
+    logger::install();
+    raise_descriptor_limit();
+    let files = match &args.directory {
+        Some(directory) => SimpleHttpRequestHandler::new(directory),
+        None => SimpleHttpRequestHandler::default(),
+    };
+    check_directory(files.directory())?;
+    let handler = Files {
+        files,
+        protocol_version: args.protocol_version(),
+        headers: args.headers().map_err(io::Error::other)?,
+        quiet: args.quiet,
+        interrupted: AtomicBool::new(false),
+    };
+    let listener = listen(args.bind.as_deref(), args.port)?;
+    match args.concurrency {
+        Strategy::Sequential => {
+            end_with_second_signal()?;
+            serve(listener, handler, Sequential)
+        }
+        Strategy::Threading => serve(listener, handler, thread_pool(args.max_threads)),
+        Strategy::Forking => serve(listener, handler, forking(args.max_children)),
+    }
+}
+
+fn serve<C: Concurrency>(listener: TcpListener, handler: Files, strategy: C) -> io::Result<()> {
+    let mut server = TcpServer::from_listener(listener, handler, strategy)?;
+    server.shutdown_on_signals(&[SIGINT, SIGTERM])?;
+    announce(server.server_address());
+    server.serve_forever()?;
+    tell_what_was_cut(server.shutdown_report());
+    Ok(())
+}
+
+fn thread_pool(max_threads: Option<u32>) -> ThreadPool {
+    let mut pool = ThreadPool::default();
+    if let Some(max_threads) = max_threads {
+        pool.max_threads = max_threads as usize;
+    }
+    // What runs when the server has drained was cut off. The process does not wait for it again.
+    pool.block_on_close = false;
+    pool
+}
+
+fn forking(max_children: Option<u32>) -> Forking {
+    let mut forking = Forking::default();
+    if let Some(max_children) = max_children {
+        forking.max_children = max_children as usize;
+    }
+    forking
+}
+
+/// Prints the banner at once: scripts wait for it to learn the port.
+fn announce(address: SocketAddr) {
+    let mut output = io::stdout().lock();
+    // Standard output may be closed; the files are served all the same.
+    let _ = output.write_all(banner(address).as_bytes()).and_then(|()| output.flush());
+}
+
+fn tell_what_was_cut(report: ShutdownReport) {
+    match report.cut {
+        0 => {}
+        1 => complain(&"1 connection was cut off"),
+        count => complain(&format_args!("{count} connections were cut off")),
+    }
+}
+
+/// Python starts without a look at the directory, and answers everything 404.
+fn check_directory(directory: &Path) -> io::Result<()> {
+    fs::read_dir(directory).map(drop).map_err(|error| {
+        let name = directory.display();
+        io::Error::other(match error.kind() {
+            io::ErrorKind::NotFound => format!("'{name}' does not exist; name a directory with -d"),
+            io::ErrorKind::NotADirectory => {
+                format!("'{name}' is not a directory; name one with -d")
+            }
+            io::ErrorKind::PermissionDenied => {
+                format!("'{name}' may not be read by this user; name another directory with -d")
+            }
+            _ => format!("cannot read the directory '{name}': {error}"),
+        })
+    })
+}
+
+/// A sequential server hears of signals between requests. The second one does not wait for that.
+fn end_with_second_signal() -> io::Result<()> {
+    let first_came = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        flag::register_conditional_shutdown(signal, 0, Arc::clone(&first_came))?;
+        flag::register(signal, Arc::clone(&first_came))?;
+    }
+    Ok(())
+}
+
+/// Allows as many connections as the system lets this process have.
+fn raise_descriptor_limit() {
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        if soft < hard {
+            // Where that fails, the server makes do with fewer.
+            let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+        }
+    }
+}
