@@ -5,6 +5,8 @@
     reason = "a test that finds something else than it expects should panic, and say where"
 )]
 
+#[cfg(feature = "cli")]
+mod cli; // the command: its words, its ends, its errors
 mod drain; // what becomes of running requests when the server is asked to stop
 mod exhaustion; // out of descriptors, out of connections
 mod matrix; // what every strategy must do, once for each

@@ -120,10 +120,10 @@ fn end_with_second_signal() -> io::Result<()> {
 
 /// Allows as many connections as the system lets this process have.
 fn raise_descriptor_limit() {
-    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
-        if soft < hard {
-            // Where that fails, the server makes do with fewer.
-            let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
-        }
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && soft < hard
+    {
+        // Where that fails, the server makes do with fewer.
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
     }
 }

@@ -1,0 +1,702 @@
+//! The command: what it prints, how it ends, and what it says when it cannot serve.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::os::fd::AsFd;
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+#[test]
+fn the_banner_names_host_port_and_url() {
+    for (arguments, host, url) in [
+        (&["-b", "127.0.0.1"], "127.0.0.1", "http://127.0.0.1:PORT/"),
+        (&["--bind", "0.0.0.0"], "0.0.0.0", "http://0.0.0.0:PORT/"),
+        (&["--bind", "::1"], "::1", "http://[::1]:PORT/"),
+    ] {
+        if host == "::1" && !has_ipv6() {
+            println!("skipped: this machine has no IPv6");
+            continue;
+        }
+        let serving = Serving::start(arguments);
+        let expected = format!("Serving HTTP on {host} port PORT ({url}) ...\n");
+        assert_eq!(serving.masked_banner(), expected);
+    }
+}
+
+#[test]
+fn the_banner_is_that_of_python() {
+    let mut places = vec![vec!["-b", "127.0.0.1"], vec!["-b", "localhost"], vec![]];
+    if has_ipv6() {
+        places.push(vec!["-b", "::1"]);
+        places.push(vec!["-b", "::"]);
+    }
+    for place in places {
+        let mut python = Command::new("python3");
+        python.args(["-u", "-m", "http.server", "0"]).args(&place);
+        let Ok(python) = Serving::spawn(&mut python) else {
+            println!("skipped: there is no python3 to compare with");
+            return;
+        };
+        let ours = Serving::start(&place);
+        assert_eq!(ours.masked_banner(), python.masked_banner(), "{place:?}");
+    }
+}
+
+#[test]
+fn without_an_address_ipv4_clients_are_served() {
+    let serving = Serving::start(&[]);
+    assert!(serving.get("/a.txt").ends_with("\r\n\r\nhello\n"));
+}
+
+#[test]
+fn the_port_is_the_one_asked_for() {
+    let port = free_port();
+    let serving = Serving::start_on(port, &["-b", "127.0.0.1"], |_| {});
+    assert_eq!(serving.port, port);
+    assert!(serving.get("/a.txt").starts_with("HTTP/1.0 200 OK\r\n"));
+}
+
+#[test]
+fn the_current_directory_is_served_by_default() {
+    let directory = tree();
+    let mut command = Command::new(COMMAND);
+    command.args(["0", "-b", "127.0.0.1"]);
+    let serving = Serving::spawn(command.current_dir(directory.path())).unwrap();
+    assert!(serving.get("/a.txt").ends_with("\r\n\r\nhello\n"));
+    assert!(serving.get("/").contains("<a href=\"a.txt\">a.txt</a>"));
+}
+
+#[test]
+fn requests_are_logged_unless_quiet() {
+    let serving = Serving::start(&["-b", "127.0.0.1"]);
+    serving.get("/a.txt");
+    serving.get("/missing");
+    let said = serving.stop(Signal::SIGINT).stderr;
+    assert!(said.starts_with("127.0.0.1 - - ["), "{said}");
+    assert!(said.contains("\"GET /a.txt HTTP/1.0\" 200 -\n"), "{said}");
+    assert!(said.contains("code 404, message File not found\n"), "{said}");
+
+    let serving = Serving::start(&["-b", "127.0.0.1", "--quiet"]);
+    serving.get("/a.txt");
+    serving.get("/missing");
+    assert_eq!(serving.stop(Signal::SIGINT).stderr, "");
+}
+
+#[test]
+fn every_response_has_the_headers_asked_for() {
+    let serving = Serving::start(&[
+        "-b",
+        "127.0.0.1",
+        "-H",
+        "Access-Control-Allow-Origin",
+        "*",
+        "--header",
+        "X-Offset",
+        "-1 \u{e9}",
+    ]);
+    for (request, status) in [
+        ("GET /a.txt HTTP/1.0\r\n\r\n", 200),
+        ("HEAD /a.txt HTTP/1.0\r\n\r\n", 200),
+        ("GET / HTTP/1.0\r\n\r\n", 200),
+        ("GET /sub HTTP/1.0\r\n\r\n", 301),
+        ("GET /a.txt HTTP/1.0\r\nIf-Modified-Since: Thu, 31 Dec 2099 23:59:59 GMT\r\n\r\n", 304),
+        ("GET / HTTP/1.0\r\nno colon\r\n\r\n", 400),
+        ("GET /missing HTTP/1.0\r\n\r\n", 404),
+        ("POST / HTTP/1.0\r\nContent-Length: 0\r\n\r\n", 501),
+        ("GET / HTTP/3.0\r\n\r\n", 505),
+    ] {
+        let reply = serving.ask_bytes(request);
+        let line = format!("HTTP/1.0 {status} ");
+        let text = String::from_utf8_lossy(&reply);
+        assert!(text.starts_with(&line), "{request:?}: {text}");
+        assert!(text.contains("\r\nAccess-Control-Allow-Origin: *\r\n"), "{request:?}: {text}");
+        // ISO 8859-1 on the wire.
+        let offset = b"\r\nX-Offset: -1 \xe9\r\n";
+        assert!(reply.windows(offset.len()).any(|window| window == offset), "{request:?}: {text}");
+    }
+}
+
+#[test]
+fn protocol_1_1_keeps_the_connection() {
+    let serving = Serving::start(&["-b", "127.0.0.1", "-p", "HTTP/1.1"]);
+    let mut client = serving.connect();
+    for last in [false, true] {
+        let close = if last { "Connection: close\r\n" } else { "" };
+        let request = format!("GET /a.txt HTTP/1.1\r\nHost: here\r\n{close}\r\n");
+        client.write_all(request.as_bytes()).unwrap();
+        let reply = read_until(&mut client, b"hello\n");
+        assert!(reply.starts_with("HTTP/1.1 200 OK\r\n"), "{reply}");
+    }
+    assert_eq!(read_to_end(&mut client), b"");
+}
+
+#[test]
+fn every_strategy_serves_files_and_ends_softly() {
+    for strategy in STRATEGIES {
+        for signal in [Signal::SIGINT, Signal::SIGTERM] {
+            let serving = Serving::start(&["-b", "127.0.0.1", "--concurrency", strategy]);
+            assert!(serving.get("/a.txt").ends_with("\r\n\r\nhello\n"));
+            assert!(serving.get("/missing").starts_with("HTTP/1.0 404 "));
+            let ended = serving.stop(signal);
+            assert_eq!(ended.status, Some(0), "{strategy}, {signal}");
+            let last_words = if signal == Signal::SIGINT {
+                "\nKeyboard interrupt received, exiting.\n"
+            } else {
+                ""
+            };
+            assert_eq!(ended.stdout, last_words, "{strategy}, {signal}");
+            assert!(!ended.stderr.contains("cut off"), "{}", ended.stderr);
+        }
+    }
+}
+
+#[test]
+fn limits_are_accepted_by_their_strategy() {
+    for arguments in [
+        ["--concurrency", "threading", "--max-threads", "1"],
+        ["--concurrency", "forking", "--max-children", "1"],
+    ] {
+        let serving = Serving::start(&arguments);
+        for _ in 0..3 {
+            assert!(serving.get("/a.txt").starts_with("HTTP/1.0 200 OK\r\n"));
+        }
+    }
+}
+
+#[test]
+fn a_running_download_is_finished_after_sigterm() {
+    for strategy in STRATEGIES {
+        let serving = Serving::start(&["-b", "127.0.0.1", "--concurrency", strategy]);
+        let mut client = serving.begin_download();
+        serving.signal(Signal::SIGTERM);
+        assert_eq!(read_to_end(&mut client).len() as u64, LARGE, "{strategy}");
+        let ended = serving.wait();
+        assert_eq!(ended.status, Some(0), "{strategy}");
+        assert!(!ended.stderr.contains("cut off"), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_second_signal_cuts_a_running_download() {
+    for strategy in ["threading", "forking"] {
+        let mut serving = Serving::start(&["-b", "127.0.0.1", "--concurrency", strategy]);
+        let mut client = serving.begin_download();
+        serving.signal(Signal::SIGINT);
+        assert_eq!(serving.read_line(), "\n");
+        assert_eq!(serving.read_line(), "Keyboard interrupt received, exiting.\n");
+        serving.signal(Signal::SIGTERM);
+        let ended = serving.wait();
+        assert_eq!(ended.status, Some(0), "{strategy}");
+        assert!(
+            ended.stderr.ends_with("socketserver: 1 connection was cut off\n"),
+            "{strategy}: {}",
+            ended.stderr
+        );
+        assert!((read_to_end(&mut client).len() as u64) < LARGE);
+    }
+}
+
+#[test]
+fn a_sequential_server_ends_with_the_second_signal_even_while_it_serves() {
+    let mut serving = Serving::start(&["-b", "127.0.0.1", "--concurrency", "sequential"]);
+    let mut client = serving.begin_download();
+    // Nothing tells when the first one has arrived, and two may arrive as one.
+    eventually(|| {
+        serving.signal(Signal::SIGINT);
+        serving.child.try_wait().unwrap().is_some()
+    });
+    assert_eq!(serving.wait().status, Some(0));
+    assert!((read_to_end(&mut client).len() as u64) < LARGE);
+}
+
+#[test]
+fn an_idle_connection_does_not_delay_the_end() {
+    for strategy in ["sequential", "threading"] {
+        let serving = Serving::start(&["-p", "HTTP/1.1", "--concurrency", strategy]);
+        let mut silent = serving.connect();
+        let mut kept = serving.connect();
+        kept.write_all(b"GET /a.txt HTTP/1.1\r\nHost: here\r\n\r\n").unwrap();
+        read_until(&mut kept, b"hello\n");
+        assert_eq!(serving.stop(Signal::SIGTERM).status, Some(0), "{strategy}");
+        assert_eq!(read_to_end(&mut silent), b"");
+        assert_eq!(read_to_end(&mut kept), b"");
+    }
+}
+
+#[test]
+fn usage_errors_are_one_line_and_status_2() {
+    for (arguments, line) in [
+        (&["70000"][..], "70000 is not in 0..=65535"),
+        (&["-1"], "-1 is not in 0..=65535"),
+        (&["http"], "invalid value 'http' for '[port]'"),
+        (&["8000", "8001"], "unexpected argument '8001' found"),
+        (&["--frobnicate"], "unexpected argument '--frobnicate'"),
+        (&["-b"], "a value is required for '--bind <ADDRESS>'"),
+        (&["-p", "HTTP/2"], "[possible values: HTTP/1.0, HTTP/1.1]"),
+        (&["--concurrency", "async"], "[possible values: sequential, threading, forking]"),
+        (&["--max-threads", "0"], "0 is not in 1..="),
+        (&["--max-children", "3"], "--max-children goes with --concurrency forking only"),
+        (
+            &["--concurrency", "forking", "--max-threads", "3"],
+            "--max-threads goes with --concurrency threading only",
+        ),
+        (&["-H", "X-Alone"], "2 values required for '--header"),
+        (&["-H", "", "value"], "\"\" is not a header name"),
+        (&["-H", "X A", "value"], "\"X A\" is not a header name"),
+        (&["-H", "X-A", "a\r\nb"], "has a character that no header"),
+        (&["-H", "X-A", "\u{20ac}"], "has a character that no header"),
+        (&["-H", "content-length", "3"], "content-length is set by the server itself"),
+    ] {
+        let said = fails(arguments, 2);
+        assert!(said.contains(line), "{arguments:?}: {said}");
+        assert!(said.ends_with("; see 'socketserver --help'\n"), "{said}");
+    }
+}
+
+#[test]
+fn a_directory_that_cannot_be_served_is_one_line_and_status_1() {
+    let directory = tree();
+    let missing = directory.path().join("missing");
+    let file = directory.path().join("a.txt");
+    for (path, line) in [
+        (&missing, "does not exist; name a directory with -d"),
+        (&file, "is not a directory; name one with -d"),
+    ] {
+        let said = fails(&["0", "-d", path.to_str().unwrap()], 1);
+        let expected = format!("socketserver: '{}' {line}\n", path.display());
+        assert_eq!(said, expected);
+    }
+}
+
+#[test]
+fn an_unreadable_directory_is_one_line_and_status_1() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let directory = tree();
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o0)).unwrap();
+    if fs::read_dir(directory.path()).is_ok() {
+        println!("skipped: this user may read everything");
+        return;
+    }
+    let said = fails(&["0", "-d", directory.path().to_str().unwrap()], 1);
+    assert!(said.contains("may not be read by this user"), "{said}");
+}
+
+#[test]
+fn an_address_that_cannot_be_bound_is_one_line_and_status_1() {
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    for (arguments, line) in [
+        (&[&port, "-b", "127.0.0.1"][..], "is in use; stop who uses it, or choose another port"),
+        (&["0", "-b", "192.0.2.1"], "192.0.2.1 port 0: this machine does not have that address"),
+        (&["0", "-b", "host.invalid"], "cannot find the address 'host.invalid'"),
+        (&["0", "-b", ""], "cannot find the address ''"),
+    ] {
+        let said = fails(arguments, 1);
+        assert!(said.contains(line), "{arguments:?}: {said}");
+    }
+}
+
+#[test]
+fn a_closed_or_full_standard_output_does_not_stop_the_server() {
+    let (reader, writer) = io::pipe().unwrap();
+    drop(reader);
+    for output in [Stdio::from(writer), full_disk()] {
+        let port = free_port();
+        let mut command = Command::new(COMMAND);
+        let directory = tree();
+        command
+            .arg(port.to_string())
+            .args(["-b", "127.0.0.1", "-d"])
+            .arg(directory.path())
+            .stdout(output)
+            .stderr(Stdio::piped());
+        let child = command.spawn().unwrap();
+        let serving = Serving::without_banner(child, port, directory);
+        eventually(|| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok());
+        assert!(serving.get("/a.txt").ends_with("\r\n\r\nhello\n"));
+        assert_eq!(serving.stop(Signal::SIGINT).status, Some(0));
+    }
+}
+
+#[test]
+fn a_closed_or_full_standard_error_does_not_stop_the_server() {
+    for strategy in STRATEGIES {
+        let arguments = ["-b", "127.0.0.1", "--concurrency", strategy];
+        let full = Serving::start_on(0, &arguments, |command| {
+            command.stderr(full_disk());
+        });
+        let (reader, writer) = io::pipe().unwrap();
+        drop(reader);
+        let unread = Serving::start_on(0, &arguments, |command| {
+            command.stderr(writer);
+        });
+        let closed = Serving::through_shell("exec \"$@\" 2>&-", &arguments);
+        for serving in [full, unread, closed] {
+            for _ in 0..3 {
+                assert!(serving.get("/a.txt").ends_with("\r\n\r\nhello\n"));
+                assert!(serving.get("/missing").starts_with("HTTP/1.0 404 "));
+            }
+            assert_eq!(serving.stop(Signal::SIGINT).status, Some(0), "{strategy}");
+        }
+    }
+}
+
+#[test]
+fn standard_input_is_not_needed() {
+    let serving = Serving::through_shell("exec \"$@\" <&-", &["-b", "127.0.0.1"]);
+    assert!(serving.get("/a.txt").ends_with("\r\n\r\nhello\n"));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_limit_of_descriptors_is_raised() {
+    let serving = Serving::through_shell("ulimit -Sn 100; exec \"$@\"", &["-b", "127.0.0.1"]);
+    let limits = fs::read_to_string(format!("/proc/{}/limits", serving.child.id())).unwrap();
+    let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    let numbers: Vec<&str> = files.split_whitespace().collect();
+    assert_eq!(numbers[3], numbers[4], "{files}");
+}
+
+#[test]
+fn help_and_version_are_printed() {
+    let help = succeeds(&["--help"]);
+    for word in ["[port]", "--bind", "--directory", "--protocol", "--header"] {
+        assert!(help.contains(word), "{word}");
+    }
+    let version = format!("socketserver {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(succeeds(&["--version"]), version);
+}
+
+#[test]
+fn completions_are_printed_for_each_shell() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        assert!(succeeds(&["--completions", shell]).contains("max-children"));
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let script = directory.path().join("completions");
+    fs::write(&script, succeeds(&["--completions", "bash"])).unwrap();
+    match Command::new("bash").arg("-n").arg(&script).output() {
+        Ok(output) => assert!(output.status.success(), "{output:?}"),
+        Err(error) => println!("skipped: no bash to read the completions: {error}"),
+    }
+}
+
+#[test]
+fn the_manual_page_is_printed() {
+    let page = succeeds(&["--man"]);
+    assert!(page.contains("\n.TH socketserver 1"), "{page}");
+    assert!(page.contains("\\-\\-concurrency"), "{page}");
+}
+
+#[test]
+fn a_page_that_cannot_be_printed_is_one_line_and_one_that_nobody_reads_is_none() {
+    for option in [&["--man"][..], &["--completions", "zsh"]] {
+        let output = Command::new(COMMAND).args(option).stdout(full_disk()).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        let said = text(&output.stderr);
+        assert!(said.starts_with("socketserver: cannot print: "), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+
+        let (reader, writer) = io::pipe().unwrap();
+        drop(reader);
+        let output = Command::new(COMMAND).args(option).stdout(writer).output().unwrap();
+        assert_eq!(output.status.code(), Some(0));
+        assert_eq!(text(&output.stderr), "");
+    }
+}
+
+/// The command at work on [`tree`]. Killed when dropped.
+struct Serving {
+    child: Child,
+    stdout: Option<BufReader<ChildStdout>>,
+    banner: String,
+    port: u16,
+    // Removed when the server is gone.
+    directory: Option<TempDir>,
+}
+
+/// How the command ended.
+struct Ended {
+    status: Option<i32>,
+    /// What followed the banner.
+    stdout: String,
+    stderr: String,
+}
+
+impl Serving {
+    #[track_caller]
+    fn start(arguments: &[&str]) -> Self {
+        Self::start_on(0, arguments, |_| {})
+    }
+
+    #[track_caller]
+    fn start_on(port: u16, arguments: &[&str], prepare: impl FnOnce(&mut Command)) -> Self {
+        let directory = tree();
+        let mut command = Command::new(COMMAND);
+        command.arg(port.to_string()).args(arguments).arg("-d");
+        command.arg(directory.path()).stderr(Stdio::piped());
+        prepare(&mut command);
+        let mut serving = Self::read_banner(command.stdout(Stdio::piped()).spawn().unwrap());
+        serving.directory = Some(directory);
+        serving
+    }
+
+    /// Starts the command by a line of shell, where it is `"$@"`.
+    #[track_caller]
+    fn through_shell(line: &str, arguments: &[&str]) -> Self {
+        let directory = tree();
+        let mut command = Command::new("sh");
+        command.args(["-c", line, "sh", COMMAND, "0"]);
+        command.args(arguments).arg("-d").arg(directory.path());
+        let mut serving = Self::spawn(&mut command).unwrap();
+        serving.directory = Some(directory);
+        serving
+    }
+
+    fn spawn(command: &mut Command) -> io::Result<Self> {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().map(Self::read_banner)
+    }
+
+    #[track_caller]
+    fn read_banner(mut child: Child) -> Self {
+        let stdout = child.stdout.take().map(BufReader::new);
+        let mut serving = Self { child, stdout, banner: String::new(), port: 0, directory: None };
+        serving.banner = serving.read_line();
+        let word = serving.banner.split(" port ").nth(1);
+        let port = word.and_then(|words| words.split(' ').next()?.parse().ok());
+        serving.port = port.unwrap_or_else(|| panic!("no port in {:?}", serving.banner));
+        serving
+    }
+
+    fn without_banner(child: Child, port: u16, directory: TempDir) -> Self {
+        Self { child, stdout: None, banner: String::new(), port, directory: Some(directory) }
+    }
+
+    fn masked_banner(&self) -> String {
+        self.banner.replace(&self.port.to_string(), "PORT")
+    }
+
+    /// The next line on standard output, in time.
+    #[track_caller]
+    fn read_line(&mut self) -> String {
+        let stdout = self.stdout.as_mut().unwrap();
+        if stdout.buffer().is_empty() {
+            let mut descriptors = [PollFd::new(stdout.get_ref().as_fd(), PollFlags::POLLIN)];
+            let limit = PollTimeout::try_from(LIMIT).unwrap();
+            assert_eq!(poll(&mut descriptors, limit), Ok(1), "nothing was printed");
+        }
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        line
+    }
+
+    #[track_caller]
+    fn connect(&self) -> TcpStream {
+        let host = if self.banner.contains("[::1]") { "::1" } else { "127.0.0.1" };
+        let client = TcpStream::connect((host, self.port)).unwrap();
+        client.set_read_timeout(Some(LIMIT)).unwrap();
+        client.set_write_timeout(Some(LIMIT)).unwrap();
+        client
+    }
+
+    #[track_caller]
+    fn ask_bytes(&self, request: &str) -> Vec<u8> {
+        let mut client = self.connect();
+        client.write_all(request.as_bytes()).unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
+        read_to_end(&mut client)
+    }
+
+    #[track_caller]
+    fn get(&self, path: &str) -> String {
+        text(&self.ask_bytes(&format!("GET {path} HTTP/1.0\r\n\r\n")))
+    }
+
+    /// Asks for the large file and reads the head of the response. The rest does not fit into
+    /// what the kernel keeps for a client that does not read.
+    #[track_caller]
+    fn begin_download(&self) -> TcpStream {
+        let mut client = self.connect();
+        client.write_all(b"GET /large HTTP/1.0\r\n\r\n").unwrap();
+        let head = read_until(&mut client, b"\r\n\r\n");
+        assert!(head.starts_with("HTTP/1.0 200 OK\r\n"), "{head}");
+        client
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill(pid(&self.child), signal).unwrap();
+    }
+
+    #[track_caller]
+    fn stop(self, signal: Signal) -> Ended {
+        self.signal(signal);
+        self.wait()
+    }
+
+    /// Waits for the command to end by itself.
+    #[track_caller]
+    fn wait(mut self) -> Ended {
+        eventually(|| self.child.try_wait().unwrap().is_some());
+        let mut stdout = String::new();
+        if let Some(mut output) = self.stdout.take() {
+            output.read_to_string(&mut stdout).unwrap();
+        }
+        let mut stderr = String::new();
+        if let Some(mut output) = self.child.stderr.take() {
+            output.read_to_string(&mut stderr).unwrap();
+        }
+        assert_calm(&stderr);
+        Ended { status: self.child.wait().unwrap().code(), stdout, stderr }
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        // Gone already where the test waited for the end.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs the command, which cannot serve, and returns its one line on standard error.
+#[track_caller]
+fn fails(arguments: &[&str], status: i32) -> String {
+    let output = run(arguments);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(status), "{arguments:?}: {said}");
+    assert_eq!(text(&output.stdout), "", "{arguments:?}");
+    assert!(said.starts_with("socketserver: "), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+    said
+}
+
+/// Runs the command, which prints something and ends.
+#[track_caller]
+fn succeeds(arguments: &[&str]) -> String {
+    let output = run(arguments);
+    assert_eq!(text(&output.stderr), "", "{arguments:?}");
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}");
+    text(&output.stdout)
+}
+
+#[track_caller]
+fn run(arguments: &[&str]) -> Output {
+    let mut child = Command::new(COMMAND)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let stdout = child.stdout.take().unwrap();
+    let reading = thread::spawn(move || io::read_to_string(stdout).unwrap());
+    let deadline = Instant::now() + LIMIT;
+    while child.try_wait().unwrap().is_none() {
+        if Instant::now() > deadline {
+            child.kill().unwrap();
+            panic!("{arguments:?} does not end");
+        }
+        thread::park_timeout(Duration::from_millis(1));
+    }
+    let mut output = child.wait_with_output().unwrap();
+    output.stdout = reading.join().unwrap().into_bytes();
+    assert_calm(&text(&output.stderr));
+    output
+}
+
+#[track_caller]
+fn assert_calm(stderr: &str) {
+    for word in ["panicked", "RUST_BACKTRACE", "Exception occurred"] {
+        assert!(!stderr.contains(word), "{stderr}");
+    }
+}
+
+/// A directory with a small file, a large one, and a directory.
+fn tree() -> TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("a.txt"), "hello\n").unwrap();
+    fs::create_dir(directory.path().join("sub")).unwrap();
+    let large = File::create(directory.path().join("large")).unwrap();
+    // Takes no room on the disk: nothing was written.
+    large.set_len(LARGE).unwrap();
+    directory
+}
+
+fn full_disk() -> Stdio {
+    let full = OpenOptions::new().write(true).open("/dev/full");
+    match full {
+        Ok(full) => Stdio::from(full),
+        Err(error) => {
+            println!("no /dev/full here, a closed pipe in its place: {error}");
+            Stdio::from(io::pipe().unwrap().1)
+        }
+    }
+}
+
+/// A port that nobody listens on just now.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+fn has_ipv6() -> bool {
+    TcpListener::bind("[::1]:0").is_ok()
+}
+
+fn pid(child: &Child) -> Pid {
+    Pid::from_raw(i32::try_from(child.id()).unwrap())
+}
+
+/// Reads until the server closes, by a reset where it was cut off.
+#[track_caller]
+fn read_to_end(client: &mut TcpStream) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    if let Err(error) = client.read_to_end(&mut bytes) {
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+    }
+    bytes
+}
+
+#[track_caller]
+fn read_until(client: &mut TcpStream, end: &[u8]) -> String {
+    let mut bytes = Vec::new();
+    while !bytes.ends_with(end) {
+        let mut byte = [0];
+        client.read_exact(&mut byte).unwrap();
+        bytes.push(byte[0]);
+    }
+    text(&bytes)
+}
+
+/// Polls until it is so, where nothing tells when.
+#[track_caller]
+fn eventually(mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + LIMIT;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "it never is so");
+        thread::park_timeout(Duration::from_millis(1));
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+const COMMAND: &str = env!("CARGO_BIN_EXE_socketserver");
+
+const STRATEGIES: [&str; 3] = ["sequential", "threading", "forking"];
+
+/// Bytes of the large file.
+const LARGE: u64 = 64 * 1024 * 1024;
+
+/// The longest that anything may take that does happen.
+const LIMIT: Duration = Duration::from_secs(10);
