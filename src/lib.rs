@@ -1,4 +1,64 @@
-//! Python's `socketserver` and `http.server` for Rust.
+//! Python's `socketserver` and `http.server` for Rust: pick a handler, pick a concurrency
+//! strategy, serve.
+//!
+//! ```
+//! use std::io::{self, Write};
+//! use socketserver::ThreadingHttpServer;
+//! use socketserver::http::{Exchange, HttpRequestHandler};
+//!
+//! struct Hello;
+//!
+//! impl HttpRequestHandler for Hello {
+//!     fn do_get(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+//!         http.send_response(200)?;
+//!         http.send_header("Content-Type", "text/plain")?;
+//!         http.end_headers()?;
+//!         http.wfile.write_all(b"Hello, world!\n")
+//!     }
+//! }
+//!
+//! let mut server = ThreadingHttpServer::bind("127.0.0.1:0", Hello)?;
+//! # server.shutdown_handle().shutdown();
+//! server.serve_forever()?;
+//! # io::Result::Ok(())
+//! ```
+//!
+//! # What to read first
+//!
+//! - For an HTTP program: [`HttpRequestHandler`](http::HttpRequestHandler), what you override, and
+//!   [`Exchange`](http::Exchange), what you call. To serve files:
+//!   [`SimpleHttpRequestHandler`](http::SimpleHttpRequestHandler).
+//! - For a protocol of your own: [`Handler`] and [`Connection`].
+//! - For how many requests run at once, and where: the table in [`concurrency`].
+//! - For starting and stopping: [`Server::serve_forever`] and [`ShutdownHandle`].
+//!
+//! Python's names are here, in Rust's casing: search this documentation for `do_GET` or
+//! `ThreadingMixIn`.
+//!
+//! # How a request is served
+//!
+//! A server does four things, and each is one module's business:
+//!
+//! 1. **wait**: the serving thread waits for the listening socket, for connections that are idle,
+//!    and for their time limits, all at once. No thread waits for a client.
+//! 2. **accept**: a [`transport`] hands out the next client.
+//! 3. **choose where**: a [`Concurrency`] strategy decides where the request runs: here
+//!    ([`Sequential`]), on a thread ([`ThreadPool`]) or in a child process ([`Forking`]).
+//! 4. **handle**: a [`Handler`] answers, and the connection is closed, or given back to wait for
+//!    the next request ([`Connection::park`]).
+//!
+//! ```text
+//!                 ┌───────────── Server ─────────────┐
+//!   clients ────► │ wait ──► accept ──► choose where │ ────► Handler ◄── HTTP programs
+//!                 │  ▲      transport    Concurrency │          │
+//!                 └──┼───────────────────────────────┘          │
+//!                    └────────────── Connection::park ──────────┘
+//! ```
+//!
+//! # Features
+//!
+//! `cli`, on by default, is the `socketserver` command. A library has no use for it:
+//! `default-features = false`.
 
 pub mod concurrency;
 mod connection;
@@ -48,3 +108,8 @@ pub type ThreadingHttpServer<H> = TcpServer<ThreadPool, H>;
 /// `HTTPServer`.
 #[doc(alias = "ForkingHTTPServer")]
 pub type ForkingHttpServer<H> = TcpServer<Forking, H>;
+
+// The README's program compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
