@@ -13,3 +13,4 @@ mod matrix; // what every strategy must do, once for each
 mod server; // bind, handle_request, shutdown, the hooks and the options
 mod strategies; // what one strategy does and the others do not
 mod support; // a running server, a client with time limits, gates instead of sleeps
+mod tidy; // arrows, lengths and words that must agree

@@ -1,0 +1,243 @@
+//! What the sources promise of themselves: arrows, lengths, and words that must agree.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+#[test]
+fn rooms_name_each_other_as_the_architecture_says() {
+    let allowed = arrows();
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for source in library_sources() {
+        let room = source.room();
+        let arrows = found.entry(room.clone()).or_default();
+        for (number, line) in source.code() {
+            let place = format!("{}:{number}: {}", source.name, line.trim());
+            assert!(!source.leaves_by_super(line), "say crate:: here: {place}");
+            for target in targets(line) {
+                assert!(
+                    target.starts_with(|first: char| first.is_ascii_lowercase()),
+                    "name the room of this item: {place}"
+                );
+                let may = allowed
+                    .get(&room)
+                    .unwrap_or_else(|| panic!("docs/ARCHITECTURE.md has no room `{room}`"));
+                assert!(
+                    target == room || may.contains(target),
+                    "`{room}` must not name `{target}`: {place}"
+                );
+                arrows.insert(target.to_owned());
+            }
+        }
+    }
+    for (room, targets) in &allowed {
+        let used = found
+            .get(room)
+            .unwrap_or_else(|| panic!("docs/ARCHITECTURE.md draws a room `{room}` that is gone"));
+        for target in targets {
+            assert!(
+                used.contains(target),
+                "docs/ARCHITECTURE.md draws an arrow from `{room}` to `{target}` that is gone"
+            );
+        }
+    }
+}
+
+#[test]
+fn http_knows_no_thread_and_no_process_and_strategies_know_no_socket() {
+    for (room, words) in [
+        ("http", &["std::thread", "std::process", "thread::spawn"][..]),
+        ("concurrency", &["TcpStream", "TcpListener", "SocketAddr", "std::net"]),
+    ] {
+        for source in library_sources() {
+            if source.room() != room {
+                continue;
+            }
+            for (number, line) in source.code() {
+                for word in words {
+                    assert!(
+                        !line.contains(word),
+                        "`{room}` must not name {word}: {}:{number}",
+                        source.name
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn files_are_short() {
+    for source in sources() {
+        let length = source.text.lines().count();
+        let excuse = LONG.iter().find(|(name, _)| source.name == *name);
+        if excuse.is_some() {
+            assert!(
+                length > MOST_LINES,
+                "{} has {length} lines and needs no excuse any more",
+                source.name
+            );
+        } else {
+            assert!(length <= MOST_LINES, "{} has {length} lines: split it by noun", source.name);
+        }
+    }
+}
+
+#[test]
+fn every_file_says_what_it_is() {
+    for source in sources() {
+        let first = source.text.lines().next().unwrap_or_default();
+        assert!(first.starts_with("//! "), "{}: {first}", source.name);
+    }
+}
+
+#[test]
+fn unsafe_code_is_in_sys_alone() {
+    for source in sources() {
+        if source.name == "src/sys.rs" {
+            continue;
+        }
+        for (number, line) in source.code() {
+            let is_unsafe = line
+                .split(|character: char| !character.is_alphanumeric() && character != '_')
+                .any(|word| word == "unsafe");
+            assert!(!is_unsafe, "{}:{number}: {line}", source.name);
+            let allows = line.contains("allow(unsafe_code)");
+            assert!(!allows || source.name == "src/lib.rs", "{}:{number}: {line}", source.name);
+        }
+    }
+}
+
+#[test]
+fn the_version_is_in_the_list_of_changes() {
+    let heading = format!("\n## {}\n", env!("CARGO_PKG_VERSION"));
+    assert!(read("CHANGELOG.md").contains(&heading));
+}
+
+#[test]
+fn the_readme_names_the_rust_version_and_the_two_commands() {
+    let readme = read("README.md");
+    let rust = format!("Rust {}", env!("CARGO_PKG_RUST_VERSION"));
+    for words in [&rust, "\n$ cargo run --release -- 8000 ", "\n$ cargo test "] {
+        assert!(readme.contains(words), "{words}");
+    }
+}
+
+#[test]
+fn every_dependency_has_its_reason() {
+    let architecture = read("docs/ARCHITECTURE.md");
+    let manifest = read("Cargo.toml");
+    let mut section = "";
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            section = line;
+        } else if section.ends_with("dependencies]") && !line.starts_with('#') {
+            let Some((name, _)) = line.split_once(" = ") else {
+                continue;
+            };
+            let row = format!("`{name}`");
+            assert!(architecture.contains(&row), "why is {name} there?");
+        }
+    }
+}
+
+/// A file of `src/`.
+struct Source {
+    /// As in `src/http/mod.rs`.
+    name: String,
+    text: String,
+}
+
+impl Source {
+    /// `http` for `src/http/files/mod.rs`, `server` for `src/server.rs`.
+    fn room(&self) -> String {
+        let path = self.name.trim_start_matches("src/");
+        let first = path.split('/').next().unwrap();
+        first.trim_end_matches(".rs").to_owned()
+    }
+
+    /// The lines that are code, and their numbers.
+    fn code(&self) -> impl Iterator<Item = (usize, &str)> {
+        let lines = self.text.lines().enumerate();
+        lines
+            .map(|(index, line)| (index + 1, line.split("//").next().unwrap_or_default()))
+            .filter(|(_, line)| !line.trim().is_empty())
+    }
+
+    /// Tells whether a chain of `super::` leads out of the room.
+    fn leaves_by_super(&self, line: &str) -> bool {
+        let ups = line.matches("super::").count();
+        let steps = self.name.trim_start_matches("src/").split('/').count();
+        let depth = steps - usize::from(self.name.ends_with("/mod.rs"));
+        // A module within the file, of tests for instance, has one step more to go.
+        let inner = usize::from(line.starts_with(' '));
+        ups >= depth + inner
+    }
+}
+
+/// The first word after each `crate::`.
+fn targets(line: &str) -> impl Iterator<Item = &str> {
+    line.split("crate::").skip(1).map(|rest| {
+        let end = rest.find(|character: char| !character.is_alphanumeric() && character != '_');
+        &rest[..end.unwrap_or(rest.len())]
+    })
+}
+
+/// The table of arrows in the architecture.
+fn arrows() -> BTreeMap<String, BTreeSet<String>> {
+    let architecture = read("docs/ARCHITECTURE.md");
+    let (_, table) = architecture.split_once("<!-- arrows -->\n").unwrap();
+    let rows = table.lines().take_while(|line| line.starts_with('|'));
+    rows.skip(2)
+        .map(|row| {
+            let mut names = row.split('`').skip(1).step_by(2).map(str::to_owned);
+            (names.next().unwrap(), names.collect())
+        })
+        .collect()
+}
+
+fn library_sources() -> Vec<Source> {
+    let is_room = |source: &Source| source.name != "src/lib.rs" && source.room() != "bin";
+    sources().into_iter().filter(is_room).collect()
+}
+
+fn sources() -> Vec<Source> {
+    let mut files = Vec::new();
+    collect(&root().join("src"), &mut files);
+    files.sort();
+    files
+        .into_iter()
+        .map(|path| {
+            let name = path.strip_prefix(root()).unwrap().to_str().unwrap();
+            Source { name: name.to_owned(), text: read(name) }
+        })
+        .collect()
+}
+
+fn collect(directory: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+}
+
+fn read(name: &str) -> String {
+    fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+const MOST_LINES: usize = 400;
+
+/// Files that may be longer, and why.
+const LONG: [(&str, &str); 3] = [
+    ("src/parking.rs", "being split"),
+    ("src/server.rs", "being split"),
+    ("src/http/exchange.rs", "one method for each of Python's, most of it documentation"),
+];
