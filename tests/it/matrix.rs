@@ -622,7 +622,7 @@ fn a_large_file_is_sent_to_a_slow_client<C: Strategy>() {
             let file = numbered_file(SIZE / 4);
             gate.pass();
             let sent = connection.wfile.send_file(&file, 0, SIZE.into())?;
-            assert_eq!(sent, SIZE.into());
+            assert_eq!(sent, u64::from(SIZE));
             Ok(())
         })
     };
