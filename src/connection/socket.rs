@@ -123,22 +123,28 @@ impl Socket {
     ///
     /// `TimedOut` when `limit` passes first.
     pub(crate) fn wait(&self, direction: Direction, limit: Option<Duration>) -> io::Result<()> {
-        let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
         let interest = match direction {
             Direction::Read => PollFlags::POLLIN,
             Direction::Write => PollFlags::POLLOUT,
         };
-        loop {
-            let mut descriptors = [PollFd::new(self.stream.as_fd(), interest)];
-            match poll(&mut descriptors, remaining(deadline)) {
-                Ok(0) if deadline.is_some_and(|deadline| Instant::now() >= deadline) => {
-                    return Err(timed_out());
-                }
-                Ok(0) | Err(Errno::EINTR) => {}
-                Ok(_) => return Ok(()),
-                Err(errno) => return Err(errno.into()),
-            }
-        }
+        wait_for(&mut [PollFd::new(self.stream.as_fd(), interest)], limit)
+    }
+
+    /// Blocks until there is something to read, or until `other` is readable; tells whether there
+    /// is something to read.
+    ///
+    /// # Errors
+    ///
+    /// `TimedOut` when `limit` passes first.
+    pub(crate) fn wait_beside(
+        &self,
+        other: BorrowedFd<'_>,
+        limit: Option<Duration>,
+    ) -> io::Result<bool> {
+        let mut descriptors = [self.stream.as_fd(), other]
+            .map(|descriptor| PollFd::new(descriptor, PollFlags::POLLIN));
+        wait_for(&mut descriptors, limit)?;
+        Ok(descriptors[0].any().unwrap_or(true))
     }
 
     /// Ends one or both directions for every process that holds this socket.
@@ -175,6 +181,21 @@ impl AsFd for Socket {
 /// The error of a missed deadline, worded as Python's.
 pub(crate) fn timed_out() -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, "timed out")
+}
+
+/// Blocks until one of these is ready.
+fn wait_for(descriptors: &mut [PollFd<'_>], limit: Option<Duration>) -> io::Result<()> {
+    let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
+    loop {
+        match poll(descriptors, remaining(deadline)) {
+            Ok(0) if deadline.is_some_and(|deadline| Instant::now() >= deadline) => {
+                return Err(timed_out());
+            }
+            Ok(0) | Err(Errno::EINTR) => {}
+            Ok(_) => return Ok(()),
+            Err(errno) => return Err(errno.into()),
+        }
+    }
 }
 
 fn remaining(deadline: Option<Instant>) -> PollTimeout {

@@ -10,6 +10,7 @@
 //!
 //! A connection stays in its slot until its job begins; what travels to the strategy is only the slot.
 
+mod lifeline;
 mod slot;
 
 pub(crate) use slot::{Farewell, Slot, close};
@@ -25,6 +26,7 @@ use slab::Slab;
 use crate::concurrency::Placement;
 use crate::connection::{Connection, Socket, Timeouts};
 use crate::poller::Poller;
+use lifeline::Lifeline;
 use slot::Overdue;
 
 /// What handles connections: the server's handler, whatever its type.
@@ -41,6 +43,8 @@ pub(crate) struct Parking {
     placement: Placement,
     /// Descriptors that a child closes first.
     parents: Vec<RawFd>,
+    /// For jobs that nothing comes back from, where the system has one to spare.
+    lifeline: Mutex<Option<Arc<Lifeline>>>,
     slots: Mutex<Slab<Arc<Slot>>>,
     /// Connections given back with something to read, behind all that wait already.
     returned: Mutex<Vec<Arc<Slot>>>,
@@ -74,6 +78,7 @@ impl Parking {
             runner,
             placement,
             parents,
+            lifeline: Mutex::new(lifeline_for(placement)),
             slots: Mutex::default(),
             returned: Mutex::default(),
             waiting: AtomicUsize::new(0),
@@ -117,13 +122,31 @@ impl Parking {
         self.draining.load(Ordering::SeqCst)
     }
 
-    pub(crate) fn set_draining(&self, draining: bool) {
-        self.draining.store(draining, Ordering::SeqCst);
+    pub(crate) fn begin_drain(&self) {
+        self.draining.store(true, Ordering::SeqCst);
+    }
+
+    /// The server may serve again, and have children again.
+    pub(crate) fn end_drain(&self) {
+        self.draining.store(false, Ordering::SeqCst);
+        *lock(&self.lifeline) = lifeline_for(self.placement);
+    }
+
+    /// Has jobs in child processes end when they have no request to serve.
+    pub(crate) fn tell_children(&self) {
+        if let Some(lifeline) = self.lifeline() {
+            lifeline.cut();
+        }
+    }
+
+    fn lifeline(&self) -> Option<Arc<Lifeline>> {
+        lock(&self.lifeline).clone()
     }
 
     /// Closes what waits, and from now on what is given back: the server is gone.
     pub(crate) fn close(&self) {
-        self.set_draining(true);
+        self.begin_drain();
+        self.tell_children();
         self.closed.store(true, Ordering::SeqCst);
         for slot in self.all() {
             match slot.remove() {
@@ -228,6 +251,13 @@ impl Parking {
 impl std::fmt::Debug for Parking {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Parking").field("open", &self.open()).finish_non_exhaustive()
+    }
+}
+
+fn lifeline_for(placement: Placement) -> Option<Arc<Lifeline>> {
+    match placement {
+        Placement::Away => Lifeline::new().ok().map(Arc::new),
+        Placement::Inline | Placement::Elsewhere => None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{Shutdown, SocketAddr};
+use std::os::fd::AsFd;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -303,7 +304,11 @@ impl Slot {
         let goes_away = idles && self.parking.is_draining();
         drop(state);
         let limit = if goes_away { Some(Duration::ZERO) } else { parked.left() };
-        let waited = socket.wait(Direction::Read, limit);
+        let waited = if idles {
+            self.wait_for_request(&socket, limit)
+        } else {
+            socket.wait(Direction::Read, limit)
+        };
         self.state().waits_here = false;
         match waited {
             Ok(()) => {}
@@ -318,6 +323,18 @@ impl Slot {
             }
         }
         Some(parked.connection)
+    }
+
+    /// Waits for the next request, or until the server stops.
+    fn wait_for_request(&self, socket: &Socket, limit: Option<Duration>) -> io::Result<()> {
+        let Some(lifeline) = self.parking.lifeline() else {
+            return socket.wait(Direction::Read, limit);
+        };
+        if !socket.wait_beside(lifeline.as_fd(), limit)? {
+            // In a child process nothing else has told of it.
+            self.parking.begin_drain();
+        }
+        Ok(())
     }
 
     /// Finds the place of a connection that was given back, if one was.
@@ -438,6 +455,9 @@ impl Work for Slot {
         // Otherwise new clients would connect to a socket that nobody accepts from, for as long as
         // this child outlives its parent.
         self.parking.parents.iter().copied().for_each(sys::close_inherited);
+        if let Some(lifeline) = self.parking.lifeline() {
+            sys::close_inherited(lifeline.servers_end());
+        }
         // Siblings may hold copies of the socket, so that closing it would not end it.
         if let Some(socket) = &self.state().socket {
             socket.end_for_all();

@@ -17,11 +17,12 @@ impl<T: Transport, C: Concurrency, H: Handler> Server<T, C, H> {
         if std::mem::take(&mut self.hurries) {
             deadline = Instant::now();
         }
-        parking.set_draining(true);
+        parking.begin_drain();
         // Its end would end the watch as well.
         self.reactor.end_rest();
         parking.watch_ends(true);
         let unfinished = self.send_idle_away() + self.strategy.active();
+        parking.tell_children();
         self.dispatch(usize::MAX);
         self.strategy.service_actions();
         while self.is_busy() && Instant::now() < deadline {
@@ -40,7 +41,7 @@ impl<T: Transport, C: Concurrency, H: Handler> Server<T, C, H> {
         self.report.finished = unfinished.saturating_sub(cut);
         self.report.cut = cut;
         parking.watch_ends(false);
-        parking.set_draining(false);
+        parking.end_drain();
     }
 
     fn is_busy(&self) -> bool {

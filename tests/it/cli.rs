@@ -219,7 +219,7 @@ fn a_sequential_server_ends_with_the_second_signal_even_while_it_serves() {
 
 #[test]
 fn an_idle_connection_does_not_delay_the_end() {
-    for strategy in ["sequential", "threading"] {
+    for strategy in STRATEGIES {
         let serving = Serving::start(&["-p", "HTTP/1.1", "--concurrency", strategy]);
         let mut silent = serving.connect();
         let mut kept = serving.connect();
@@ -229,6 +229,16 @@ fn an_idle_connection_does_not_delay_the_end() {
         assert_eq!(read_to_end(&mut silent), b"");
         assert_eq!(read_to_end(&mut kept), b"");
     }
+}
+
+#[test]
+fn an_idle_child_does_not_outlive_its_server() {
+    let serving = Serving::start(&["-p", "HTTP/1.1", "--concurrency", "forking"]);
+    let mut kept = serving.connect();
+    kept.write_all(b"GET /a.txt HTTP/1.1\r\nHost: here\r\n\r\n").unwrap();
+    read_until(&mut kept, b"hello\n");
+    serving.signal(Signal::SIGKILL);
+    assert_eq!(read_to_end(&mut kept), b"");
 }
 
 #[test]
