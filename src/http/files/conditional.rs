@@ -18,13 +18,30 @@ pub(crate) fn is_unmodified(headers: &Headers, modified: SystemTime) -> bool {
     since.is_some_and(|since| whole_seconds(modified) <= whole_seconds(since))
 }
 
-/// Reads a date of any of HTTP's three forms; the zone may be written as another name of GMT.
+/// Reads a date of any of HTTP's three forms; the zone may be written as another name of GMT, and
+/// the day of the week may be the wrong one.
 fn parse_date(text: &str) -> Option<SystemTime> {
     let zones = ["UTC", "+0000", "-0000"];
     let zone = zones.iter().find_map(|zone| text.strip_suffix(zone));
     let in_gmt = zone.map(|rest| format!("{rest}GMT"));
-    httpdate::parse_http_date(in_gmt.as_deref().unwrap_or(text)).ok()
+    let text = in_gmt.as_deref().unwrap_or(text);
+    let parsed = httpdate::parse_http_date(text).ok();
+    parsed.or_else(|| parse_on_any_weekday(text))
 }
+
+fn parse_on_any_weekday(text: &str) -> Option<SystemTime> {
+    let end = text.find([',', ' '])?;
+    let (name, rest) = text.split_at(end);
+    let cut = |weekday: &'static str| if end == 3 { &weekday[..3] } else { weekday };
+    if !WEEKDAYS.iter().any(|weekday| cut(weekday) == name) {
+        return None;
+    }
+    let mut dates = WEEKDAYS.iter().map(|weekday| [cut(weekday), rest].concat());
+    dates.find_map(|date| httpdate::parse_http_date(&date).ok())
+}
+
+const WEEKDAYS: [&str; 7] =
+    ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 
 /// Seconds since 1970, rounded down also before it.
 fn whole_seconds(time: SystemTime) -> i128 {
@@ -55,12 +72,19 @@ mod tests {
         assert!(since("Thu, 02 Jan 2020 03:04:05 GMT"));
         assert!(!since("Thu, 02 Jan 2020 03:04:04 GMT"));
         assert!(since("Fri, 02 Jan 2099 03:04:05 GMT"));
+        assert!(since("Sun, 02 Jan 2020 03:04:05 GMT"));
+        assert!(since("Sunday, 02-Jan-20 03:04:05 UTC"));
         assert!(since("Thu Jan  2 03:04:05 2020"));
+        assert!(since("Sun Jan  2 03:04:05 2020"));
         assert!(since("Thursday, 02-Jan-20 03:04:05 GMT"));
         assert!(since("Thu, 02 Jan 2020 03:04:05 +0000"));
-        for ignored in
-            ["", "junk", "Thu, 02 Jan 2020 03:04:05 +0100", "Thu, 02 Jan 2020 25:04:05 GMT"]
-        {
+        for ignored in [
+            "",
+            "junk",
+            "Someday, 02-Jan-20 03:04:05 GMT",
+            "Thu, 02 Jan 2020 03:04:05 +0100",
+            "Thu, 02 Jan 2020 25:04:05 GMT",
+        ] {
             assert!(!since(ignored), "{ignored}");
         }
         let date = ("If-Modified-Since", "Thu, 02 Jan 2020 03:04:05 GMT");
