@@ -167,6 +167,9 @@ impl ResponseBody {
     pub(crate) fn end_head(&mut self) -> io::Result<()> {
         let framing_line: &[u8] = match self.declared {
             _ if self.status.is_bodiless() || self.head_only => {
+                // Alone of them, 205 leaves a client to look for its body (RFC 9110 §15.3.6).
+                self.must_close |=
+                    self.status.code() == 205 && self.declared != Declared::Length(0);
                 self.framing = if self.status.code() == 101 { Framing::Raw } else { Framing::None };
                 b""
             }
