@@ -15,8 +15,8 @@ pub(crate) enum Parsed {
     Incomplete,
     /// A whole head, and how many bytes it took.
     Complete(Head, usize),
-    /// No request that may be served. The request line is empty where it was too long.
-    Refused(Refusal, String),
+    /// No request that may be served, and what is known of it.
+    Refused(Refusal, Box<Head>),
 }
 
 /// A request's head.
@@ -29,6 +29,20 @@ pub(crate) struct Head {
     pub(crate) request_version: Cow<'static, str>,
     pub(crate) version: (u64, u64),
     pub(crate) headers: Headers,
+}
+
+impl Head {
+    /// The head of a request of which no more than its first line is known, if that.
+    pub(crate) fn unread(requestline: String) -> Self {
+        Self {
+            requestline,
+            command: String::new(),
+            path: String::new(),
+            request_version: "HTTP/1.0".into(),
+            version: (1, 0),
+            headers: Headers::default(),
+        }
+    }
 }
 
 /// Why a request is not served.
@@ -71,7 +85,10 @@ pub(crate) fn parse(bytes: &[u8], searched: usize) -> Parsed {
     let requestline = trim_line_end(&bytes[..line_end]);
     let mut head = match request_line(requestline, decoder) {
         Ok(head) => head,
-        Err(refusal) => return Parsed::Refused(refusal, latin1(requestline)),
+        Err(refusal) => {
+            let head = Head::unread(latin1(requestline));
+            return Parsed::Refused(refusal, Box::new(head));
+        }
     };
     if head.version == HTTP_0_9 {
         // No headers follow; 3.14 answers at once, too.
@@ -85,7 +102,7 @@ pub(crate) fn parse(bytes: &[u8], searched: usize) -> Parsed {
             head.headers = headers;
             Parsed::Complete(head, head_end)
         }
-        Err(refusal) => Parsed::Refused(refusal, head.requestline),
+        Err(refusal) => Parsed::Refused(refusal, Box::new(head)),
     }
 }
 
@@ -123,7 +140,9 @@ fn unfinished(bytes: &[u8], line_end: usize) -> Parsed {
     } else {
         return Parsed::Incomplete;
     };
-    Parsed::Refused(refusal, latin1(trim_line_end(&bytes[..line_end])))
+    let line = trim_line_end(&bytes[..line_end]);
+    let head = request_line(line).unwrap_or_else(|_| Head::unread(latin1(line)));
+    Parsed::Refused(refusal, Box::new(head))
 }
 
 /// Reads a request line by CPython's rules, in their order.
@@ -247,7 +266,8 @@ fn trim_line_end(line: &[u8]) -> &[u8] {
 fn too_long() -> Parsed {
     let status = Status::from(414);
     let message = status.phrase().unwrap_or_default();
-    Parsed::Refused(Refusal::new(414, message), String::new())
+    let head = Head::unread(String::new());
+    Parsed::Refused(Refusal::new(414, message), Box::new(head))
 }
 
 fn line_too_long() -> Refusal {

@@ -1,6 +1,5 @@
 //! From a connection to exchanges: reads requests, calls the handler, sees each to its end.
 
-use std::borrow::Cow;
 use std::io::{self, BufRead};
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -8,7 +7,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use super::exchange::Exchange;
 use super::framing::{BodyLength, body_length};
 use super::handler::{HttpRequestHandler, ProtocolVersion};
-use super::headers::Headers;
 use super::parse::{Head, Parsed, Refusal, leading_blank, parse};
 use super::response_body::Stage;
 use super::text::latin1;
@@ -57,9 +55,7 @@ fn serve(handler: &dyn HttpRequestHandler, mut connection: Connection) -> io::Re
             Ok(body) => exchange(handler, connection, head, body),
             Err(refusal) => refuse(handler, connection, refusal, head),
         },
-        Received::Refused(refusal, requestline) => {
-            refuse(handler, connection, refusal, headless(requestline))
-        }
+        Received::Refused(refusal, head) => refuse(handler, connection, refusal, *head),
         Received::Nothing => connection.park(),
         Received::Part => connection.park_for_more(),
         Received::End => Ok(()),
@@ -69,7 +65,7 @@ fn serve(handler: &dyn HttpRequestHandler, mut connection: Connection) -> io::Re
 /// What a client has sent so far.
 enum Received {
     Head(Head),
-    Refused(Refusal, String),
+    Refused(Refusal, Box<Head>),
     Nothing,
     /// The beginning of a request.
     Part,
@@ -89,7 +85,7 @@ fn read_head(connection: &mut Connection) -> io::Result<Received> {
                     rfile.consume(length);
                     return Ok(Received::Head(head));
                 }
-                Parsed::Refused(refusal, line) => return Ok(Received::Refused(refusal, line)),
+                Parsed::Refused(refusal, head) => return Ok(Received::Refused(refusal, head)),
                 Parsed::Incomplete => rfile.mark_searched(),
             }
         }
@@ -117,19 +113,8 @@ fn read_head(connection: &mut Connection) -> io::Result<Received> {
 fn refused(bytes: &[u8], status: u16, message: &str) -> Received {
     let line = bytes.split(|&byte| byte == b'\n').next().unwrap_or_default();
     let line = latin1(line.strip_suffix(b"\r").unwrap_or(line));
-    Received::Refused(Refusal::new(status, message), line)
-}
-
-/// The head of a request that could not be read.
-fn headless(requestline: String) -> Head {
-    Head {
-        requestline,
-        command: String::new(),
-        path: String::new(),
-        request_version: Cow::Borrowed("HTTP/1.0"),
-        version: (1, 0),
-        headers: Headers::default(),
-    }
+    let head = Box::new(Head::unread(line));
+    Received::Refused(Refusal::new(status, message), head)
 }
 
 /// Answers a request that is not served, so that the client can read why.
