@@ -16,6 +16,8 @@ use crate::connection::Rfile;
 pub struct RequestBody {
     input: Rfile,
     state: State,
+    /// A wait for the client has exceeded its limit.
+    is_late: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +44,7 @@ impl RequestBody {
             BodyLength::Known(length) => State::Length(length),
             BodyLength::Chunked => State::ChunkSize { first: true },
         };
-        Self { input, state }
+        Self { input, state, is_late: false }
     }
 
     /// Limits a single wait for the client; see [`Rfile::set_timeout`].
@@ -58,6 +60,11 @@ impl RequestBody {
     /// Tells whether the client sent what is no body.
     pub(crate) fn is_broken(&self) -> bool {
         self.state == State::Broken
+    }
+
+    /// Tells whether the client let a read wait for too long.
+    pub(crate) fn is_late(&self) -> bool {
+        self.is_late
     }
 
     /// Reads and drops what the handler left, within bounds; false when some is left still.
@@ -117,7 +124,8 @@ impl RequestBody {
     /// Reads up to CR LF, which alone ends a line here.
     fn read_line(&mut self) -> io::Result<Vec<u8>> {
         let mut line = Vec::new();
-        Read::take(&mut self.input, CHUNK_LINE_BYTES).read_until(b'\n', &mut line)?;
+        let read = Read::take(&mut self.input, CHUNK_LINE_BYTES).read_until(b'\n', &mut line);
+        read.inspect_err(|error| self.is_late |= is_time_out(error))?;
         if !line.ends_with(b"\n") {
             return Err(if line.len() as u64 == CHUNK_LINE_BYTES {
                 malformed("a line between chunks is too long")
@@ -171,7 +179,8 @@ impl Read for RequestBody {
         if wanted == 0 {
             return Ok(0);
         }
-        let count = self.input.read(&mut target[..wanted])?;
+        let read = self.input.read(&mut target[..wanted]);
+        let count = read.inspect_err(|error| self.is_late |= is_time_out(error))?;
         if count == 0 && self.state != State::Unbounded {
             self.state = State::Broken;
             return Err(truncated());
@@ -189,7 +198,8 @@ impl BufRead for RequestBody {
             return Ok(&[]);
         }
         let unbounded = self.state == State::Unbounded;
-        let available = self.input.fill_buf()?;
+        let filled = self.input.fill_buf();
+        let available = filled.inspect_err(|error| self.is_late |= is_time_out(error))?;
         if available.is_empty() && !unbounded {
             self.state = State::Broken;
             return Err(truncated());
@@ -201,6 +211,10 @@ impl BufRead for RequestBody {
         self.input.consume(count);
         self.took(count);
     }
+}
+
+fn is_time_out(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::TimedOut
 }
 
 fn malformed(what: &str) -> io::Error {

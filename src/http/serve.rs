@@ -145,7 +145,9 @@ fn exchange(
         finish_response(&mut http)
     }));
     if !matches!(handled, Ok(Ok(()))) && !http.is_taken_over() {
-        apologise(&mut http);
+        let timed_out =
+            matches!(&handled, Ok(Err(error)) if error.kind() == io::ErrorKind::TimedOut);
+        apologise(&mut http, timed_out);
         // The response, whatever became of it, is the last one; the failure is reported either way.
         let closed = http.take_over().and_then(Connection::lingering_close);
         return handled.unwrap_or_else(|panic| resume_unwind(panic)).and(closed);
@@ -200,13 +202,18 @@ fn finish_response(http: &mut Exchange<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// Answers 500 for a handler that failed, or 400 for a body that cannot be read, where no response has left yet.
-fn apologise(http: &mut Exchange<'_>) {
+/// Answers where no response has left yet: 500 for a handler that failed, 400 for a body that cannot
+/// be read, 408 for one that did not come in time.
+fn apologise(http: &mut Exchange<'_>, timed_out: bool) {
     http.close_connection = true;
     if !http.wfile.is_recallable() {
         return;
     }
-    let code = if http.rfile.is_broken() { 400 } else { 500 };
+    let code = match () {
+        () if timed_out && http.rfile.is_late() => 408,
+        () if http.rfile.is_broken() => 400,
+        () => 500,
+    };
     let answered =
         catch_unwind(AssertUnwindSafe(|| http.send_error(code).and_then(|()| http.wfile.finish())));
     if !matches!(answered, Ok(Ok(()))) {
