@@ -9,6 +9,10 @@
 mod cli; // the command: its words, its ends, its errors
 mod drain; // what becomes of running requests when the server is asked to stop
 mod exhaustion; // out of descriptors, out of connections
+mod hostile; // clients that leave, dribble, flood and go silent
+mod http_files; // paths, listings, redirects, dates, types, and what is no file
+mod http_framing; // where a request begins and ends, and what happens when that is in doubt
+mod http_handler; // what a handler may override, call, and get wrong
 mod http_wire; // the reference's cases, byte for byte
 mod matrix; // what every strategy must do, once for each
 mod server; // bind, handle_request, shutdown, the hooks and the options
