@@ -1,38 +1,46 @@
-//! Temporary.
-use socketserver::http::{Exchange, HttpRequestHandler, ProtocolVersion, Status};
-use std::fmt;
+//! Shows what a handler knows of a request and of its server: PyMOTW's `GetHandler`.
+//!
+//! Run: `cargo run --example hello -- 8080`
+//! Try: `curl -i 'http://127.0.0.1:8080/?foo=bar'`
+
+use std::env;
 use std::io::{self, Write};
-struct Hello;
-impl HttpRequestHandler for Hello {
-    fn protocol_version(&self) -> ProtocolVersion {
-        ProtocolVersion::Http11
-    }
+
+use socketserver::HttpServer;
+use socketserver::http::{Exchange, HttpRequestHandler};
+
+struct GetHandler;
+
+impl HttpRequestHandler for GetHandler {
     fn do_get(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        let (path, query) = http.path.split_once('?').unwrap_or((&http.path, ""));
+        let (host, port) = (http.client_address.ip(), http.client_address.port());
+        let address = http.address_string();
+        let message = [
+            "CLIENT VALUES:".to_owned(),
+            format!("client_address=('{host}', {port}) ({address})"),
+            format!("command={}", http.command),
+            format!("path={}", http.path),
+            format!("real path={path}"),
+            format!("query={query}"),
+            format!("request_version={}", http.request_version),
+            String::new(),
+            "SERVER VALUES:".to_owned(),
+            format!("server_version={}", self.server_version()),
+            format!("sys_version={}", self.sys_version()),
+            format!("protocol_version={}", self.protocol_version()),
+            String::new(),
+        ];
         http.send_response(200)?;
-        http.send_header("Content-Type", "text/plain")?;
-        http.send_header("Content-Length", 13)?;
         http.end_headers()?;
-        http.wfile.write_all(b"Hello, World!")
+        http.wfile.write_all(message.join("\n").as_bytes())
     }
-    fn log_request(&self, _: &Exchange<'_>, _: Status, _: Option<u64>) {}
-    fn log_message(&self, _: &Exchange<'_>, _: fmt::Arguments<'_>) {}
 }
+
 fn main() -> io::Result<()> {
-    let a: Vec<String> = std::env::args().collect();
-    let addr = format!("127.0.0.1:{}", a[2]);
-    match a[1].as_str() {
-        "seq" => socketserver::HttpServer::bind(addr, Hello)?.serve_forever(),
-        "fork" => socketserver::ForkingHttpServer::bind(addr, Hello)?.serve_forever(),
-        "files" => socketserver::ThreadingHttpServer::bind(
-            addr,
-            socketserver::http::SimpleHttpRequestHandler::new(&a[3]),
-        )?
-        .serve_forever(),
-        n => socketserver::ThreadingHttpServer::bind_with(
-            addr,
-            Hello,
-            socketserver::ThreadPool::with_max_threads(n.parse().unwrap()),
-        )?
-        .serve_forever(),
-    }
+    let port = env::args().nth(1).unwrap_or("8080".into());
+    let mut server = HttpServer::bind(format!("127.0.0.1:{port}"), GetHandler)?;
+    let address = server.server_address();
+    println!("Starting server on http://{address}, use <Ctrl-C> to stop");
+    server.serve_forever()
 }
