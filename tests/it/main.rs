@@ -7,7 +7,9 @@
 
 #[cfg(feature = "cli")]
 mod cli; // the command: its words, its ends, its errors
+mod comparison; // COMPARISON.md quotes what there is
 mod drain; // what becomes of running requests when the server is asked to stop
+mod examples; // every example runs and does what its header promises
 mod exhaustion; // out of descriptors, out of connections
 mod hostile; // clients that leave, dribble, flood and go silent
 mod http_files; // paths, listings, redirects, dates, types, and what is no file
@@ -15,6 +17,7 @@ mod http_framing; // where a request begins and ends, and what happens when that
 mod http_handler; // what a handler may override, call, and get wrong
 mod http_wire; // the reference's cases, byte for byte
 mod matrix; // what every strategy must do, once for each
+mod names; // the table of names, against the crate and against Python
 mod server; // bind, handle_request, shutdown, the hooks and the options
 mod strategies; // what one strategy does and the others do not
 mod support; // a running server, a client with time limits, gates instead of sleeps
