@@ -51,6 +51,8 @@ pub trait Handler<R = Connection>: Send + Sync + 'static {
     ///
     /// An error means that this connection is broken. It is closed, the error is reported to
     /// [`handle_error`](Self::handle_error), and the server goes on.
+    #[doc(alias = "finish_request")]
+    #[doc(alias = "handle_one_request")]
     fn handle(&self, request: R) -> io::Result<()>;
 
     /// Decides whether a request is handled at all; `false` closes it. The default accepts all.

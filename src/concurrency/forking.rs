@@ -27,6 +27,7 @@ use crate::sys;
 /// tell). Start no threads before, or set [`allow_threads`](Self::allow_threads) and keep handlers to what such a child may
 /// do. CPython warns since 3.12.
 #[derive(Debug)]
+#[doc(alias = "ForkingMixIn")]
 pub struct Forking {
     /// Children that may run at once; further clients wait in the kernel's queue. Defaults to
     /// 40, as in CPython.

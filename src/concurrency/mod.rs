@@ -84,6 +84,7 @@ pub trait Concurrency {
     /// Does what has to be done now and then, and says within what time to be called again.
     ///
     /// The default does nothing and need not be called.
+    #[doc(alias = "ForkingMixIn.collect_children")]
     fn service_actions(&mut self) -> Option<Duration> {
         None
     }
@@ -153,6 +154,7 @@ impl Job {
     /// Runs the request, here and now.
     ///
     /// Does not panic: a panic in the handler is caught and reported.
+    #[doc(alias = "process_request_thread")]
     pub fn run(mut self) {
         if let Some(work) = self.work.take() {
             work.run();

@@ -17,6 +17,7 @@ use super::{Concurrency, Job};
 /// with the server, so that a few threads serve thousands of them. As long as fewer than
 /// [`max_threads`](Self::max_threads) handlers are busy, none delays another.
 #[derive(Debug)]
+#[doc(alias = "ThreadingMixIn")]
 pub struct ThreadPool {
     /// Threads that may run at once. Defaults to 64.
     pub max_threads: usize,

@@ -35,6 +35,9 @@ use crate::server_info::ServerInfo;
 /// `io::copy(&mut connection.rfile, &mut connection.wfile)` echoes.
 #[doc(alias = "StreamRequestHandler")]
 #[doc(alias = "BaseRequestHandler.request")]
+#[doc(alias = "StreamRequestHandler.connection")]
+#[doc(alias = "shutdown_request")]
+#[doc(alias = "close_request")]
 pub struct Connection {
     /// What the client sends, buffered.
     pub rfile: Rfile,

@@ -137,11 +137,13 @@ pub trait HttpRequestHandler: Send + Sync + 'static {
 
     /// The page of [`send_error`](Exchange::send_error), with Python's placeholders `%(code)d`,
     /// `%(message)s` and `%(explain)s`.
+    #[doc(alias = "DEFAULT_ERROR_MESSAGE")]
     fn error_message_format(&self) -> Cow<'_, str> {
         self.base().error_message_format()
     }
 
     /// The content type of that page. Defaults to `text/html;charset=utf-8`.
+    #[doc(alias = "DEFAULT_ERROR_CONTENT_TYPE")]
     fn error_content_type(&self) -> &str {
         self.base().error_content_type()
     }

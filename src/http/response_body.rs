@@ -95,6 +95,7 @@ impl ResponseBody {
     /// # Errors
     ///
     /// As [`Wfile::send_file`], and as a [`write`](Write::write) of as many bytes.
+    #[doc(alias = "copyfile")]
     pub fn send_file(&mut self, file: &File, offset: u64, count: u64) -> io::Result<u64> {
         if count <= SMALL_FILE || !matches!(self.framing, Framing::Length(_) | Framing::Raw) {
             return self.copy_file(file, offset, count);

@@ -33,6 +33,8 @@ use core::Core;
 /// the strategy still runs: Python's `server_close`.
 #[doc(alias = "BaseServer")]
 #[doc(alias = "server_close")]
+#[doc(alias = "TCPServer.socket")]
+#[doc(alias = "fileno")]
 pub struct Server<T: Transport, C: Concurrency, H: Handler> {
     /// How long [`handle_request`](Self::handle_request) waits. Defaults to `None`: for ever.
     #[doc(alias = "BaseServer.timeout")]

@@ -20,6 +20,7 @@ pub trait Transport: AsFd + Send + sealed::Sealed {
     /// # Errors
     ///
     /// `WouldBlock` when nobody waits, and what the kernel reports.
+    #[doc(alias = "get_request")]
     fn accept(&self) -> io::Result<(TcpStream, SocketAddr)>;
 }
 

@@ -113,6 +113,7 @@ impl TcpBind {
 
 /// A listening TCP socket.
 #[derive(Debug)]
+#[doc(alias = "socket_type")]
 pub struct Tcp {
     listener: TcpListener,
     address: SocketAddr,
