@@ -21,33 +21,18 @@ fn every_example_has_a_header_and_a_run() {
         count += 1;
         let name = path.file_stem().unwrap().to_str().unwrap();
         let source = fs::read_to_string(&path).unwrap();
-        let run = format!(
-            "\n//! Run: `cargo run {release}--example {name} -- ",
-            release = release(name)
-        );
-        assert!(
-            source.starts_with("//! ") && source.contains(&run),
-            "{name}: {run}"
-        );
-        assert!(
-            source.contains("\n//! Try: `"),
-            "{name}: no command to try it"
-        );
+        let run =
+            format!("\n//! Run: `cargo run {release}--example {name} -- ", release = release(name));
+        assert!(source.starts_with("//! ") && source.contains(&run), "{name}: {run}");
+        assert!(source.contains("\n//! Try: `"), "{name}: no command to try it");
         let call = format!("Example::run(\"{name}\", ");
-        assert!(
-            include_str!("examples.rs").contains(&call),
-            "no test calls {call}..)"
-        );
+        assert!(include_str!("examples.rs").contains(&call), "no test calls {call}..)");
     }
     assert!(count >= 12, "{count} examples");
 }
 
 fn release(name: &str) -> &'static str {
-    if name == "bench_hello" {
-        "--release "
-    } else {
-        ""
-    }
+    if name == "bench_hello" { "--release " } else { "" }
 }
 
 #[test]
@@ -60,9 +45,7 @@ fn hello_shows_what_a_handler_knows() {
     let version = env!("CARGO_PKG_VERSION");
     assert!(head.starts_with("HTTP/1.0 200 OK\r\n"), "{head}");
     assert!(
-        head.contains(&format!(
-            "\r\nServer: BaseHTTP/0.6 socketserver/{version}\r\n"
-        )),
+        head.contains(&format!("\r\nServer: BaseHTTP/0.6 socketserver/{version}\r\n")),
         "{head}"
     );
     assert_eq!(
@@ -82,19 +65,15 @@ fn threaded_name_answers_with_a_thread() {
     for _ in 0..3 {
         let name = example.get("/");
         let number = name.trim_end().strip_prefix("Thread-");
-        assert!(
-            number.is_some_and(|number| number.parse::<u32>().is_ok()),
-            "{name:?}"
-        );
+        assert!(number.is_some_and(|number| number.parse::<u32>().is_ok()), "{name:?}");
     }
 }
 
 #[test]
 fn threaded_name_forking_answers_with_a_process_each() {
     let example = Example::run("threaded_name", &["0", "forking"]);
-    let processes: BTreeSet<u32> = (0..3)
-        .map(|_| example.get("/").trim_end().parse().unwrap())
-        .collect();
+    let processes: BTreeSet<u32> =
+        (0..3).map(|_| example.get("/").trim_end().parse().unwrap()).collect();
     assert_eq!(processes.len(), 3);
     assert!(!processes.contains(&example.child.id()));
 }
@@ -103,15 +82,9 @@ fn threaded_name_forking_answers_with_a_process_each() {
 fn error_404_explains_itself() {
     let example = Example::run("error_404", &["0"]);
     let response = request(example.address, "GET / HTTP/1.0\r\n\r\n");
-    assert!(
-        response.starts_with("HTTP/1.0 404 Not Found\r\n"),
-        "{response}"
-    );
+    assert!(response.starts_with("HTTP/1.0 404 Not Found\r\n"), "{response}");
     assert!(response.contains("\r\nConnection: close\r\n"), "{response}");
-    assert!(
-        response.contains("404 - Nothing matches the given URI."),
-        "{response}"
-    );
+    assert!(response.contains("404 - Nothing matches the given URI."), "{response}");
 }
 
 #[test]
@@ -147,20 +120,15 @@ fn server_evolution_2_serves_page_picture_and_form() {
 
 fn page_picture_and_form(example: &Example) {
     page_and_picture(example);
-    let response = request(
-        example.address,
-        "POST / HTTP/1.0\r\nContent-Length: 14\r\n\r\nfirstname=<Ada",
-    );
+    let response =
+        request(example.address, "POST / HTTP/1.0\r\nContent-Length: 14\r\n\r\nfirstname=<Ada");
     assert!(response.starts_with("HTTP/1.0 200 OK\r\n"), "{response}");
     assert!(response.ends_with("<p>&lt;Ada</p>\n"), "{response}");
 }
 
 fn page_and_picture(example: &Example) {
     let files = source_directory().join("server_evolution");
-    assert_eq!(
-        example.get("/"),
-        fs::read_to_string(files.join("index.html")).unwrap()
-    );
+    assert_eq!(example.get("/"), fs::read_to_string(files.join("index.html")).unwrap());
     let mut client = connect(example.address);
     client.write_all(b"GET /test.jpg HTTP/1.0\r\n\r\n").unwrap();
     let mut response = Vec::new();
@@ -179,10 +147,7 @@ fn page_and_picture(example: &Example) {
 fn server_evolution_3_serves_the_files_and_refuses_the_form() {
     let example = Example::run("server_evolution_3_files", &["0"]);
     page_and_picture(&example);
-    let response = request(
-        example.address,
-        "POST / HTTP/1.0\r\nContent-Length: 3\r\n\r\na=b",
-    );
+    let response = request(example.address, "POST / HTTP/1.0\r\nContent-Length: 3\r\n\r\na=b");
     assert!(response.starts_with("HTTP/1.0 501 "), "{response}");
 }
 
@@ -194,14 +159,8 @@ fn login_api_answers_on_two_ports_and_updates_its_object() {
     for address in [example.address, second] {
         assert!(request(address, "GET /?a=b HTTP/1.0\r\n\r\n").contains("<h1>Home page</h1>"));
         assert!(post(address, "/?a=b", "").contains("<h1>Home page</h1>"));
-        for response in [
-            request(address, "GET /x HTTP/1.0\r\n\r\n"),
-            post(address, "/x", ""),
-        ] {
-            assert!(
-                response.starts_with("HTTP/1.0 404 Not Found\r\n"),
-                "{response}"
-            );
+        for response in [request(address, "GET /x HTTP/1.0\r\n\r\n"), post(address, "/x", "")] {
+            assert!(response.starts_with("HTTP/1.0 404 Not Found\r\n"), "{response}");
             assert!(response.contains("\r\nContent-Type: text/html; charset=utf-8\r\n"));
         }
         let mut tokens = BTreeSet::new();
@@ -211,15 +170,9 @@ fn login_api_answers_on_two_ports_and_updates_its_object() {
             );
             let response = post(address, "/north/login", &login);
             assert!(response.starts_with("HTTP/1.0 200 OK\r\n"), "{response}");
-            assert!(
-                response.contains("\r\nCache-Control: no-store\r\n"),
-                "{response}"
-            );
+            assert!(response.contains("\r\nCache-Control: no-store\r\n"), "{response}");
             let answer = json(&response);
-            assert_eq!(
-                (&answer["code"], &answer["description"]),
-                (&0.into(), &"success".into())
-            );
+            assert_eq!((&answer["code"], &answer["description"]), (&0.into(), &"success".into()));
             let token = answer["token"].as_str().unwrap().to_owned();
             assert!(token.len() == 32 && token.bytes().all(|byte| byte.is_ascii_hexdigit()));
             assert!(tokens.insert(token));
@@ -240,13 +193,7 @@ fn login_api_answers_on_two_ports_and_updates_its_object() {
 fn shutdown_from_thread_stops_at_enter() {
     let mut example = Example::run("shutdown_from_thread", &["0"]);
     assert_eq!(example.get("/"), "still here\n");
-    example
-        .child
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(b"\n")
-        .unwrap();
+    example.child.stdin.take().unwrap().write_all(b"\n").unwrap();
     assert_eq!(example.line(), "Stopped: 0 finished, 0 cut off");
     assert!(example.wait().success());
     assert!(TcpStream::connect(example.address).is_err());
@@ -270,20 +217,12 @@ fn shared_state_counts_in_threads_and_loses_count_in_children() {
     ] {
         let example = Example::run("shared_state", &["0", strategy]);
         let address = example.address;
-        let visits = (0..clients)
-            .map(|_| thread::spawn(move || get(address, "/")))
-            .collect::<Vec<_>>();
+        let visits =
+            (0..clients).map(|_| thread::spawn(move || get(address, "/"))).collect::<Vec<_>>();
         let seen: BTreeSet<u32> = visits
             .into_iter()
             .map(|visit| visit.join().unwrap())
-            .map(|visit| {
-                visit
-                    .trim_end()
-                    .strip_prefix("visit ")
-                    .unwrap()
-                    .parse()
-                    .unwrap()
-            })
+            .map(|visit| visit.trim_end().strip_prefix("visit ").unwrap().parse().unwrap())
             .collect();
         assert_eq!(seen, counts, "{strategy}");
     }
@@ -294,38 +233,21 @@ fn bench_hello_keeps_connections_and_writes_no_log() {
     for mode in [&["seq", "0"][..], &["fork", "0"], &["pool", "2", "0"]] {
         let mut example = Example::run("bench_hello", mode);
         let mut client = connect(example.address);
-        client
-            .write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
-            .unwrap();
+        client.write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
         let mut first = Vec::new();
         while !first.ends_with(b"World!") {
             let mut byte = [0];
             client.read_exact(&mut byte).unwrap();
             first.extend(byte);
         }
-        assert!(
-            first.ends_with(b"\r\nContent-Length: 13\r\n\r\nHello, World!"),
-            "{mode:?}"
-        );
+        assert!(first.ends_with(b"\r\nContent-Length: 13\r\n\r\nHello, World!"), "{mode:?}");
         let last = b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
         let second = exchange(&mut client, last);
-        assert!(
-            second.starts_with("HTTP/1.1 200 OK\r\n"),
-            "{mode:?}: {second}"
-        );
-        assert!(
-            second.ends_with("\r\n\r\nHello, World!"),
-            "{mode:?}: {second}"
-        );
+        assert!(second.starts_with("HTTP/1.1 200 OK\r\n"), "{mode:?}: {second}");
+        assert!(second.ends_with("\r\n\r\nHello, World!"), "{mode:?}: {second}");
         example.child.kill().unwrap();
         let mut log = String::new();
-        example
-            .child
-            .stderr
-            .take()
-            .unwrap()
-            .read_to_string(&mut log)
-            .unwrap();
+        example.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
         assert_eq!(log, "", "{mode:?}");
     }
 }
@@ -341,10 +263,7 @@ impl Example {
     /// Starts an example and waits until it says where it serves.
     fn run(name: &str, arguments: &[&str]) -> Self {
         let program = program_directory().join(name);
-        assert!(
-            program.exists(),
-            "{name} is not built: run `cargo build --examples`"
-        );
+        assert!(program.exists(), "{name} is not built: run `cargo build --examples`");
         let mut child = Command::new(program)
             .args(arguments)
             .stdin(Stdio::piped())
@@ -362,11 +281,7 @@ impl Example {
             }
         });
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut example = Self {
-            child,
-            lines,
-            address,
-        };
+        let mut example = Self { child, lines, address };
         example.address = address_in(&example.line());
         example
     }
@@ -436,19 +351,13 @@ fn get(address: SocketAddr, path: &str) -> String {
 
 fn post(address: SocketAddr, path: &str, body: &str) -> String {
     let length = body.len();
-    request(
-        address,
-        &format!("POST {path} HTTP/1.0\r\nContent-Length: {length}\r\n\r\n{body}"),
-    )
+    request(address, &format!("POST {path} HTTP/1.0\r\nContent-Length: {length}\r\n\r\n{body}"))
 }
 
 /// The body of a JSON response.
 fn json(response: &str) -> serde_json::Value {
     let (head, body) = response.split_once("\r\n\r\n").unwrap();
-    assert!(
-        head.contains("\r\nContent-Type: application/json; charset=utf-8"),
-        "{head}"
-    );
+    assert!(head.contains("\r\nContent-Type: application/json; charset=utf-8"), "{head}");
     serde_json::from_str(body).unwrap()
 }
 
@@ -459,10 +368,7 @@ fn source_directory() -> PathBuf {
 /// Where cargo puts examples: beside the directory of this test.
 fn program_directory() -> PathBuf {
     let test = std::env::current_exe().unwrap();
-    test.parent()
-        .and_then(Path::parent)
-        .unwrap()
-        .join("examples")
+    test.parent().and_then(Path::parent).unwrap().join("examples")
 }
 
 /// No answer takes longer, not even on a machine that is busy.

@@ -1,1 +1,202 @@
-//! x
+//! The name table of `COMPARISON.md`, held against the crate's source and against Python.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+const TABLE: &str = include_str!("../../COMPARISON.md");
+
+/// A row of the table: Python names, and what stands for them here.
+struct Row<'a> {
+    python: Vec<&'a str>,
+    rust: Vec<&'a str>,
+    /// Says why there is no word.
+    is_explained: bool,
+    text: &'a str,
+}
+
+#[test]
+fn every_rust_word_in_the_table_exists() {
+    let items = items();
+    for row in rows() {
+        for word in &row.rust {
+            assert!(items.contains_key(*word), "{word} is not in src: {}", row.text);
+        }
+        assert!(!row.rust.is_empty() || row.is_explained, "no word, no reason: {}", row.text);
+    }
+}
+
+#[test]
+fn every_respelled_name_is_found_by_searching_for_pythons() {
+    let items = items();
+    let mut missing = Vec::new();
+    for row in rows().iter().filter(|row| !row.rust.is_empty()) {
+        for python in &row.python {
+            let name = last(python);
+            let kept = row.rust.iter().any(|word| last(word) == name);
+            let aliased = row.rust.iter().any(|word| {
+                items[*word]
+                    .iter()
+                    .any(|alias| alias == python || alias == name || last(alias) == name)
+            });
+            if !kept && !aliased && !name.starts_with("__") {
+                missing.push(format!("#[doc(alias = \"{name}\")] on {}", row.rust.join(" or ")));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+#[test]
+fn every_public_name_of_python_has_a_row() {
+    let Ok(output) = Command::new("python3").args(["-W", "ignore", "-c", LISTING]).output() else {
+        eprintln!("skipped: there is no python3");
+        return;
+    };
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    let rows = rows();
+    let known: BTreeSet<&str> = rows.iter().flat_map(|row| row.python.iter().copied()).collect();
+    let absent: BTreeSet<&str> = rows
+        .iter()
+        .filter(|row| row.rust.is_empty())
+        .flat_map(|row| row.python.iter().copied())
+        .collect();
+    let listing = String::from_utf8(output.stdout).unwrap();
+    assert!(listing.lines().count() > 100, "{listing}");
+    for name in listing.lines() {
+        // The members of a class that is not here need no rows.
+        let class_is_absent = name.split_once('.').is_some_and(|(class, _)| absent.contains(class));
+        assert!(known.contains(name) || class_is_absent, "no row for Python's {name}");
+    }
+}
+
+/// Prints the public classes of both modules, what each defines, and the modules' functions.
+const LISTING: &str = "
+import inspect, http.server, socketserver
+for module in socketserver, http.server:
+    for name, value in vars(module).items():
+        if name.startswith('_') or getattr(value, '__module__', None) != module.__name__:
+            continue
+        print(name)
+        if inspect.isclass(value):
+            members = set(dir(value)) & set(vars(value))
+            for member in members:
+                if not member.startswith('_'):
+                    print(f'{name}.{member}')
+";
+
+fn rows() -> Vec<Row<'static>> {
+    let (_, names) = TABLE.split_once("\n## Names\n").expect("a section of names");
+    let names = names.split("\n## ").next().unwrap_or_default();
+    let rows: Vec<_> = names.lines().filter_map(row).collect();
+    assert!(rows.len() > 100, "{} rows", rows.len());
+    rows
+}
+
+fn row(line: &str) -> Option<Row<'_>> {
+    let cells: Vec<&str> = line.strip_prefix("| ")?.split(" | ").collect();
+    let [python, rust, note] = cells[..] else { return None };
+    let note = note.trim_end_matches('|').trim();
+    let is_explained = rust == "not in this version" || (rust == "none" && !note.is_empty());
+    let (python, rust): (Vec<_>, Vec<_>) = (quoted(python).collect(), quoted(rust).collect());
+    (!python.is_empty()).then_some(Row { python, rust, is_explained, text: line })
+}
+
+/// What stands between backquotes.
+fn quoted(cell: &str) -> impl Iterator<Item = &str> {
+    cell.split('`').skip(1).step_by(2)
+}
+
+fn last(word: &str) -> &str {
+    word.rsplit(['.', ':']).next().unwrap_or(word)
+}
+
+/// The public items of the crate, as `Owner::item`, with their aliases.
+fn items() -> BTreeMap<String, Vec<String>> {
+    let mut items = BTreeMap::new();
+    read_directory(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut items);
+    items
+}
+
+fn read_directory(directory: &Path, items: &mut BTreeMap<String, Vec<String>>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            read_directory(&path, items);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            read_source(&fs::read_to_string(&path).unwrap(), items);
+        }
+    }
+}
+
+/// Reads a source file by the layout that rustfmt gives it: what belongs to an item is indented
+/// by four blanks.
+fn read_source(source: &str, items: &mut BTreeMap<String, Vec<String>>) {
+    let (mut owner, mut shared, mut aliases) = (String::new(), false, Vec::new());
+    let mut lines = source.lines();
+    while let Some(line) = lines.next() {
+        if let Some(alias) = line.trim().strip_prefix("#[doc(alias = \"") {
+            aliases.extend(alias.split('"').next().map(str::to_owned));
+            continue;
+        }
+        if line.trim().starts_with("#[") && !line.ends_with(']') {
+            lines.find(|line| line.trim() == ")]");
+            continue;
+        }
+        let (words, inside) = match line.strip_prefix("    ") {
+            Some(rest) if !rest.starts_with(' ') => (rest, true),
+            _ => (line, false),
+        };
+        if inside && !owner.is_empty() {
+            let public = words.strip_prefix("pub ");
+            let item =
+                public.or_else(|| Some(words).filter(|words| shared && words.starts_with("fn ")));
+            if let Some(name) = item.and_then(item_name) {
+                items.insert(format!("{owner}::{name}"), std::mem::take(&mut aliases));
+            }
+        } else if !inside && !line.starts_with([' ', '#', '/', '}', ')']) && !line.is_empty() {
+            let public = line.strip_prefix("pub ");
+            shared = public.is_some_and(|words| words.starts_with("trait "));
+            if let Some(name) = public.and_then(item_name) {
+                owner = name.clone();
+                items.insert(name, std::mem::take(&mut aliases));
+            } else if line.starts_with("impl") {
+                owner = implementer(line);
+            }
+        }
+        if !line.trim_start().starts_with(['#', '/']) {
+            aliases.clear();
+        }
+    }
+}
+
+/// The name in `fn name(`, `struct Name<`, `name: Type`.
+fn item_name(words: &str) -> Option<String> {
+    let kinds = ["const fn ", "fn ", "struct ", "trait ", "enum ", "type "];
+    let kind = kinds.iter().find_map(|kind| words.strip_prefix(kind));
+    let (rest, is_field) = (kind.unwrap_or(words), kind.is_none());
+    let end = rest.find(|character: char| !character.is_alphanumeric() && character != '_')?;
+    let is_named = end > 0 && (!is_field || rest[end..].starts_with(": "));
+    is_named.then(|| rest[..end].to_owned())
+}
+
+/// `Server` of `impl<T: Transport> Server<T> {` and of `impl<T> Drop for Server<T> {`.
+fn implementer(line: &str) -> String {
+    let mut depth = 0;
+    let flat: String = line
+        .chars()
+        .filter(|character| {
+            depth += i32::from(*character == '<') - i32::from(*character == '>');
+            depth == 0 && *character != '>'
+        })
+        .collect();
+    let subject = flat.split(" for ").last().unwrap_or_default();
+    let subject = subject.strip_prefix("impl").unwrap_or(subject).trim();
+    subject
+        .split(|character: char| !character.is_alphanumeric())
+        .next()
+        .unwrap_or_default()
+        .to_owned()
+}
