@@ -47,8 +47,6 @@ fn main() -> io::Result<()> {
             let threads = threads.parse().map_err(io::Error::other)?;
             serve(port, ThreadPool::with_max_threads(threads))
         }
-        _ => Err(io::Error::other(
-            "usage: bench_hello seq PORT | fork PORT | pool THREADS PORT",
-        )),
+        _ => Err(io::Error::other("usage: bench_hello seq PORT | fork PORT | pool THREADS PORT")),
     }
 }

@@ -26,10 +26,7 @@ impl Handler for EchoHandler {
 fn serve(strategy: impl Concurrency) -> io::Result<()> {
     let port = env::args().nth(1).unwrap_or("8080".into());
     let mut server = TcpServer::bind_with(format!("127.0.0.1:{port}"), EchoHandler, strategy)?;
-    println!(
-        "Echoing on {}, use <Ctrl-C> to stop",
-        server.server_address()
-    );
+    println!("Echoing on {}, use <Ctrl-C> to stop", server.server_address());
     server.serve_forever()
 }
 

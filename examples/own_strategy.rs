@@ -45,11 +45,7 @@ impl HttpRequestHandler for Handler {
     fn do_get(&self, http: &mut Exchange<'_>) -> io::Result<()> {
         http.send_response(200)?;
         http.end_headers()?;
-        writeln!(
-            http.wfile,
-            "{}",
-            thread::current().name().unwrap_or("unnamed")
-        )
+        writeln!(http.wfile, "{}", thread::current().name().unwrap_or("unnamed"))
     }
 }
 

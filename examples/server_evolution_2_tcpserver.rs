@@ -25,10 +25,7 @@ impl Handler for MyTcpHandler {
         let request = String::from_utf8_lossy(&buffer[..size]);
         let mut words = request.split(' ');
         let (method, src) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
-        println!(
-            "Connected by {}\nRequest is: {request}",
-            conn.client_address
-        );
+        println!("Connected by {}\nRequest is: {request}", conn.client_address);
         if method == "GET" && src == "/test.jpg" {
             conn.write_all(&[PIC_HEAD, PIC_CONTENT].concat())?;
         } else if method == "GET" {

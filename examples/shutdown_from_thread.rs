@@ -29,9 +29,6 @@ fn main() -> io::Result<()> {
     io::stdin().read_line(&mut String::new())?;
     shutdown.shutdown();
     let report = thread.join().expect("the server does not panic")?;
-    println!(
-        "Stopped: {} finished, {} cut off",
-        report.finished, report.cut
-    );
+    println!("Stopped: {} finished, {} cut off", report.finished, report.cut);
     Ok(())
 }
