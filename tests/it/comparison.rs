@@ -1,1 +1,78 @@
-//! x
+//! `COMPARISON.md` quotes the examples as they are, and Python that is Python.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+const TEXT: &str = include_str!("../../COMPARISON.md");
+
+#[test]
+fn every_rust_block_is_an_excerpt_of_the_example_named_above_it() {
+    let mut example = String::new();
+    let mut quoted = Vec::new();
+    for part in parts(TEXT) {
+        match part {
+            Part::Text(text) => {
+                let named = text.split("examples/").skip(1).filter_map(|rest| rest.split_once(".rs"));
+                example = named.last().map_or(example, |(name, _)| name.to_owned());
+            }
+            Part::Block("rust", block) => {
+                let path = format!("{}/examples/{example}.rs", env!("CARGO_MANIFEST_DIR"));
+                let source = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+                assert!(source.contains(block), "not in examples/{example}.rs:\n{block}");
+                quoted.push(example.clone());
+            }
+            Part::Block(..) => {}
+        }
+    }
+    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let has_twin = path.extension().is_some() && name != "bench_hello";
+        assert!(!has_twin || quoted.contains(&name), "{name} is not compared");
+    }
+}
+
+#[test]
+fn every_python_block_compiles() {
+    for part in parts(TEXT) {
+        let Part::Block("python", block) = part else { continue };
+        let compile = ["-c", "import sys; compile(sys.argv[1], 'block', 'exec')", block];
+        let Ok(output) = Command::new("python3").args(compile).output() else {
+            eprintln!("skipped: there is no python3");
+            return;
+        };
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{errors}\n{block}");
+    }
+}
+
+#[test]
+fn the_differences_are_those_that_the_script_shows() {
+    let script = include_str!("../../benches/differences.py");
+    let (_, table) = TEXT.split_once("\n## Differences by intent\n").unwrap();
+    let table = table.split("\n## ").next().unwrap();
+    let cases = script.split_once("\nDIFFERENCES = {\n").unwrap().1;
+    let cases = cases.lines().take_while(|line| *line != "}");
+    let cases: Vec<_> = cases.filter_map(|line| line.strip_prefix("    \"")?.split('"').next()).collect();
+    assert!(cases.len() > 15, "{cases:?}");
+    for case in cases {
+        assert!(table.contains(&format!("\n| {case} | ")), "no row for {case}");
+    }
+}
+
+enum Part<'a> {
+    Text(&'a str),
+    /// A fenced block, with its language.
+    Block(&'a str, &'a str),
+}
+
+fn parts(text: &str) -> impl Iterator<Item = Part<'_>> {
+    text.split("```").enumerate().map(|(number, part)| {
+        if number % 2 == 0 {
+            return Part::Text(part);
+        }
+        let (language, block) = part.split_once('\n').unwrap_or_default();
+        Part::Block(language, block)
+    })
+}

@@ -1,0 +1,147 @@
+//! The differences from CPython that `COMPARISON.md` shows by a test.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use socketserver::http::{Exchange, HttpRequestHandler, ProtocolVersion};
+use socketserver::{
+    Connection, ForkingTcpServer, HttpServer, Sequential, TcpServer, Timeouts, handler_fn,
+};
+
+#[test]
+fn shutdown_works_before_serving_and_in_a_handler() {
+    let stop = handler_fn(|connection: Connection| {
+        connection.server.shutdown();
+        Ok(())
+    });
+    let mut server = TcpServer::<Sequential, _>::bind("127.0.0.1:0", stop).unwrap();
+    server.shutdown_handle().shutdown();
+    server.serve_forever().unwrap();
+
+    let address = server.server_address();
+    let client = thread::spawn(move || ask(address, b""));
+    server.serve_forever().unwrap();
+    assert_eq!(client.join().unwrap(), "");
+}
+
+#[test]
+fn a_line_end_in_a_header_is_refused() {
+    struct Injecting;
+    impl HttpRequestHandler for Injecting {
+        fn do_get(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+            http.send_response(200)?;
+            http.send_header("Location", "/\r\nSet-Cookie: stolen=1")?;
+            http.end_headers()
+        }
+    }
+    let response = serve_one(Injecting, b"GET / HTTP/1.0\r\n\r\n");
+    assert!(response.starts_with("HTTP/1.0 500 Internal Server Error\r\n"), "{response}");
+    assert!(!response.contains("Set-Cookie"), "{response}");
+}
+
+#[test]
+fn a_body_without_a_length_is_chunked() {
+    struct Lengthless;
+    impl HttpRequestHandler for Lengthless {
+        fn protocol_version(&self) -> ProtocolVersion {
+            ProtocolVersion::Http11
+        }
+
+        fn do_get(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+            http.send_response(200)?;
+            http.end_headers()?;
+            http.wfile.write_all(b"hello")
+        }
+    }
+    let request = b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+    let response = serve_one(Lengthless, request);
+    assert!(response.contains("\r\nTransfer-Encoding: chunked\r\n"), "{response}");
+    assert!(response.ends_with("\r\n\r\n5\r\nhello\r\n0\r\n\r\n"), "{response}");
+}
+
+#[test]
+fn a_request_that_stalls_is_answered_408() {
+    struct Impatient;
+    impl HttpRequestHandler for Impatient {
+        fn timeouts(&self) -> Timeouts {
+            Timeouts::all(Duration::from_millis(20))
+        }
+    }
+    let response = serve_one(Impatient, b"GET / HTTP/1.0\r\nHo");
+    assert!(response.starts_with("HTTP/1.0 408 Request Timeout\r\n"), "{response}");
+    let Timeouts { head, idle, stall } = Timeouts::default();
+    assert!(head.is_some() && idle.is_some() && stall.is_some());
+}
+
+#[test]
+fn a_failing_verify_request_does_not_end_the_loop() {
+    #[derive(Default)]
+    struct Faltering {
+        failed: AtomicBool,
+    }
+    impl HttpRequestHandler for Faltering {
+        fn verify_request(&self, _: &Connection, _: SocketAddr) -> bool {
+            assert!(self.failed.swap(true, Ordering::SeqCst), "the first client is unlucky");
+            true
+        }
+    }
+    let mut server = HttpServer::bind("127.0.0.1:0", Faltering::default()).unwrap();
+    let (address, shutdown) = (server.server_address(), server.shutdown_handle());
+    let serving = thread::spawn(move || server.serve_forever());
+    assert_eq!(ask(address, b""), "");
+    assert!(ask(address, b"GET / HTTP/1.0\r\n\r\n").starts_with("HTTP/1.0 501 "));
+    shutdown.shutdown();
+    serving.join().unwrap().unwrap();
+}
+
+#[test]
+fn forking_is_refused_in_a_process_with_threads() {
+    if !cfg!(target_os = "linux") {
+        return; // Other systems do not tell.
+    }
+    let handler = handler_fn(|_: Connection| Ok(()));
+    let mut server = ForkingTcpServer::bind("127.0.0.1:0", handler).unwrap();
+    // The thread that runs this test is one too many already.
+    let error = server.serve_forever().unwrap_err();
+    assert!(error.to_string().starts_with("refusing to fork: "), "{error}");
+}
+
+#[test]
+fn binding_looks_no_name_up() {
+    let name = handler_fn(|mut connection: Connection| {
+        let name = connection.server.server_name().to_owned();
+        connection.wfile.write_all(name.as_bytes())
+    });
+    let mut server = TcpServer::<Sequential, _>::bind("127.0.0.1:0", name).unwrap();
+    let address = server.server_address();
+    let client = thread::spawn(move || ask(address, b""));
+    server.handle_request().unwrap();
+    assert_eq!(client.join().unwrap(), "127.0.0.1");
+}
+
+/// What a sequential server with this handler answers.
+fn serve_one(handler: impl HttpRequestHandler, request: &'static [u8]) -> String {
+    let mut server = HttpServer::bind("127.0.0.1:0", handler).unwrap();
+    let (address, shutdown) = (server.server_address(), server.shutdown_handle());
+    let client = thread::spawn(move || {
+        let response = ask(address, request);
+        shutdown.shutdown();
+        response
+    });
+    server.serve_forever().unwrap();
+    client.join().unwrap()
+}
+
+/// Sends a request and returns what comes until the server closes.
+fn ask(address: SocketAddr, request: &[u8]) -> String {
+    let limit = Duration::from_secs(20);
+    let mut client = TcpStream::connect_timeout(&address, limit).unwrap();
+    client.set_read_timeout(Some(limit)).unwrap();
+    client.write_all(request).unwrap();
+    let mut response = String::new();
+    client.read_to_string(&mut response).unwrap();
+    response
+}
