@@ -169,7 +169,7 @@ fn children_hold_neither_listener_nor_poller() {
     assert_eq!((polls(&parents), polls(&childs)), (1, 0));
     let missing = parents.iter().filter(|one| !childs.contains(one));
     let sockets: Vec<&String> = missing.filter(|one| one.starts_with("socket:")).collect();
-    assert_eq!(sockets.len(), 1, "the listener: {sockets:?}");
+    assert_eq!(sockets.len(), 2, "the listener, and the server's end of the lifeline: {sockets:?}");
 }
 
 fn a_child_that_outlives_its_server_leaves_the_port() {

@@ -141,7 +141,7 @@ fn unfinished(bytes: &[u8], line_end: usize) -> Parsed {
         return Parsed::Incomplete;
     };
     let line = trim_line_end(&bytes[..line_end]);
-    let head = request_line(line).unwrap_or_else(|_| Head::unread(latin1(line)));
+    let head = request_line(line, Latin1::new(line)).unwrap_or_else(|_| Head::unread(latin1(line)));
     Parsed::Refused(refusal, Box::new(head))
 }
 

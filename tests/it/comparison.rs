@@ -13,12 +13,14 @@ fn every_rust_block_is_an_excerpt_of_the_example_named_above_it() {
     for part in parts(TEXT) {
         match part {
             Part::Text(text) => {
-                let named = text.split("examples/").skip(1).filter_map(|rest| rest.split_once(".rs"));
+                let named =
+                    text.split("examples/").skip(1).filter_map(|rest| rest.split_once(".rs"));
                 example = named.last().map_or(example, |(name, _)| name.to_owned());
             }
             Part::Block("rust", block) => {
                 let path = format!("{}/examples/{example}.rs", env!("CARGO_MANIFEST_DIR"));
-                let source = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+                let source =
+                    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
                 assert!(source.contains(block), "not in examples/{example}.rs:\n{block}");
                 quoted.push(example.clone());
             }
@@ -54,7 +56,8 @@ fn the_differences_are_those_that_the_script_shows() {
     let table = table.split("\n## ").next().unwrap();
     let cases = script.split_once("\nDIFFERENCES = {\n").unwrap().1;
     let cases = cases.lines().take_while(|line| *line != "}");
-    let cases: Vec<_> = cases.filter_map(|line| line.strip_prefix("    \"")?.split('"').next()).collect();
+    let cases: Vec<_> =
+        cases.filter_map(|line| line.strip_prefix("    \"")?.split('"').next()).collect();
     assert!(cases.len() > 15, "{cases:?}");
     for case in cases {
         assert!(table.contains(&format!("\n| {case} | ")), "no row for {case}");

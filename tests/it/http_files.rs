@@ -254,8 +254,8 @@ fn the_title_of_a_listing_is_readable_and_escaped() {
 #[test]
 fn an_unreadable_directory_and_an_unreadable_file_are_404() {
     let site = Site::new();
-    fs::set_permissions(site.path("empty"), fs::Permissions::from_mode(0)).unwrap();
-    fs::set_permissions(site.path("a.txt"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(site.path("empty"), fs::Permissions::from_mode(0o0)).unwrap();
+    fs::set_permissions(site.path("a.txt"), fs::Permissions::from_mode(0o0)).unwrap();
     if File::open(site.path("a.txt")).is_ok() {
         println!("skipped: this user may read everything");
         return;
