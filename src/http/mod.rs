@@ -16,7 +16,7 @@ mod text;
 
 pub use base::BaseHttpRequestHandler;
 pub use exchange::Exchange;
-pub use files::SimpleHttpRequestHandler;
+pub use files::{FileContent, SimpleHttpRequestHandler};
 pub use handler::{HttpRequestHandler, ProtocolVersion};
 pub use headers::Headers;
 pub use request_body::RequestBody;

@@ -1,5 +1,6 @@
 //! Files of a directory over HTTP: Python's `SimpleHTTPRequestHandler`.
 
+mod cache;
 mod conditional;
 mod listing;
 mod mime;
@@ -10,16 +11,19 @@ pub(crate) use mime::guess_type;
 pub(crate) use path::translate_path;
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use nix::libc::{O_NOCTTY, O_NONBLOCK};
 
 use super::date;
 use super::exchange::Exchange;
 use super::handler::HttpRequestHandler;
+use super::response_body::ResponseBody;
+use cache::SmallFiles;
 
 /// Serves the files below a directory to GET and HEAD requests.
 ///
@@ -32,12 +36,66 @@ use super::handler::HttpRequestHandler;
 #[doc(alias = "SimpleHTTPRequestHandler")]
 pub struct SimpleHttpRequestHandler {
     directory: PathBuf,
+    small_files: Arc<SmallFiles>,
+}
+
+/// The content of a file that is about to be sent; see [`SimpleHttpRequestHandler::send_head`].
+#[derive(Debug)]
+pub struct FileContent {
+    source: Source,
+}
+
+#[derive(Debug)]
+enum Source {
+    Memory(Arc<[u8]>),
+    File(File, u64),
+}
+
+impl FileContent {
+    /// How many bytes it was when it was looked at: what `Content-Length` says.
+    pub fn size(&self) -> u64 {
+        match &self.source {
+            Source::Memory(content) => content.len() as u64,
+            Source::File(_, length) => *length,
+        }
+    }
+
+    /// Sends the content: Python's `copyfile`.
+    ///
+    /// No more than was announced; a file that shrank meanwhile leaves the response short, and
+    /// the connection is closed.
+    ///
+    /// # Errors
+    ///
+    /// The connection is broken, or the file cannot be read.
+    #[doc(alias = "copyfile")]
+    pub fn send(&self, wfile: &mut ResponseBody) -> io::Result<()> {
+        self.send_range(wfile, 0, self.size()).map(drop)
+    }
+
+    /// Sends up to `count` bytes of the content from `offset` on, and returns how many there were.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_range(&self, wfile: &mut ResponseBody, offset: u64, count: u64) -> io::Result<u64> {
+        match &self.source {
+            Source::Memory(content) => {
+                let size = content.len() as u64;
+                let start = offset.min(size);
+                let end = start.saturating_add(count).min(size);
+                wfile.write_all(&content[start as usize..end as usize])?;
+                Ok(end - start)
+            }
+            Source::File(file, _) => wfile.send_file(file, offset, count),
+        }
+    }
 }
 
 impl SimpleHttpRequestHandler {
     /// Serves the files below `directory`, which need not exist yet.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
-        Self { directory: directory.into() }
+        Self { directory: directory.into(), small_files: Arc::default() }
     }
 
     /// The directory.
@@ -47,13 +105,13 @@ impl SimpleHttpRequestHandler {
 
     /// Answers with everything but the file's content: Python's `send_head`.
     ///
-    /// Returns the opened file and its length where the content is to follow; `None` where the
-    /// response is complete: an error, a redirect, a listing, or "not modified".
+    /// Returns the content that is to follow; `None` where the response is complete: an error, a
+    /// redirect, a listing, or "not modified".
     ///
     /// # Errors
     ///
     /// The connection is broken.
-    pub fn send_head(&self, http: &mut Exchange<'_>) -> io::Result<Option<(File, u64)>> {
+    pub fn send_head(&self, http: &mut Exchange<'_>) -> io::Result<Option<FileContent>> {
         let handler = http.handler();
         let mut path = handler.translate_path(http, &http.path);
         let mut found = fs::metadata(&path);
@@ -69,25 +127,34 @@ impl SimpleHttpRequestHandler {
         }
         // Looked at before it is opened: opening a pipe waits for its writer, and opening a
         // device may do anything.
-        let is_file = found.is_ok_and(|metadata| metadata.is_file());
-        if !is_file || path.as_os_str().as_bytes().ends_with(b"/") {
-            return not_found(http);
-        }
-        let Ok((file, metadata)) = open(&path) else {
+        let found = found.ok().filter(fs::Metadata::is_file);
+        let Some(found) = found.filter(|_| !path.as_os_str().as_bytes().ends_with(b"/")) else {
             return not_found(http);
         };
+        let Ok((source, metadata)) = self.content(&path, found) else { return not_found(http) };
         let modified = metadata.modified()?;
         if conditional::is_unmodified(&http.headers, modified) {
             http.send_response(304)?;
             return http.end_headers().map(|()| None);
         }
-        let length = metadata.len();
         http.send_response(200)?;
         http.send_header("Content-type", handler.guess_type(http, &path))?;
-        http.send_header("Content-Length", length)?;
+        http.send_header("Content-Length", metadata.len())?;
         http.send_header("Last-Modified", date::http_date(modified))?;
         http.end_headers()?;
-        Ok(Some((file, length)))
+        Ok(Some(FileContent { source }))
+    }
+
+    fn content(&self, path: &Path, found: fs::Metadata) -> io::Result<(Source, fs::Metadata)> {
+        if let Some(content) = self.small_files.get(path, &found) {
+            return Ok((Source::Memory(content), found));
+        }
+        let (file, metadata) = open(path)?;
+        let source = match self.small_files.keep(path, &file, &metadata)? {
+            Some(content) => Source::Memory(content),
+            None => Source::File(file, metadata.len()),
+        };
+        Ok((source, metadata))
     }
 }
 
@@ -100,11 +167,10 @@ impl Default for SimpleHttpRequestHandler {
 
 impl HttpRequestHandler for SimpleHttpRequestHandler {
     fn do_get(&self, http: &mut Exchange<'_>) -> io::Result<()> {
-        if let Some((file, length)) = self.send_head(http)? {
-            // A file that shrank meanwhile leaves the response short, and the connection is closed.
-            http.wfile.send_file(&file, 0, length)?;
+        match self.send_head(http)? {
+            Some(content) => content.send(&mut http.wfile),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     fn do_head(&self, http: &mut Exchange<'_>) -> io::Result<()> {

@@ -1,0 +1,170 @@
+//! Small files kept in memory, each looked at again before it is used.
+
+use std::collections::HashMap;
+use std::fs::{File, Metadata};
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+/// The content of small files that have not changed since they were read.
+///
+/// Opening, reading and closing a small file takes longer than sending it. A name is still looked up for each request, and
+/// the content used only if it is the same file of the same size and times; so a change shows at
+/// once, as it would without a cache.
+#[derive(Debug)]
+pub(super) struct SmallFiles {
+    entries: Mutex<HashMap<PathBuf, Entry>>,
+    /// How long ago a file must have changed to be kept.
+    rest: Duration,
+}
+
+impl Default for SmallFiles {
+    fn default() -> Self {
+        Self { entries: Mutex::default(), rest: REST }
+    }
+}
+
+#[derive(Debug)]
+struct Entry {
+    identity: Identity,
+    content: Arc<[u8]>,
+}
+
+/// What changes when a file is replaced or written to.
+#[derive(Debug, PartialEq, Eq)]
+struct Identity {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+    /// Cannot be set, unlike the time before.
+    changed: (i64, i64),
+}
+
+impl SmallFiles {
+    /// The content of the file with this name, of which this was just found out.
+    pub(super) fn get(&self, path: &Path, metadata: &Metadata) -> Option<Arc<[u8]>> {
+        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = entries.get(path)?;
+        (entry.identity == Identity::of(metadata)).then(|| Arc::clone(&entry.content))
+    }
+
+    /// Reads an opened file and keeps it, if it is small and has rested.
+    ///
+    /// A file that was changed just now may be changed again without its times telling.
+    pub(super) fn keep(
+        &self,
+        path: &Path,
+        file: &File,
+        metadata: &Metadata,
+    ) -> io::Result<Option<Arc<[u8]>>> {
+        let size = metadata.len();
+        if size == 0 || size > LARGEST || !has_rested(metadata, self.rest) {
+            return Ok(None);
+        }
+        let mut content = Vec::with_capacity(size as usize + 1);
+        Read::take(file, size + 1).read_to_end(&mut content)?;
+        if content.len() as u64 != size || Identity::of(&file.metadata()?) != Identity::of(metadata)
+        {
+            return Ok(None);
+        }
+        let content: Arc<[u8]> = content.into();
+        let entry = Entry { identity: Identity::of(metadata), content: Arc::clone(&content) };
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        if entries.len() >= MOST {
+            entries.clear();
+        }
+        entries.insert(path.to_path_buf(), entry);
+        Ok(Some(content))
+    }
+}
+
+impl Identity {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+}
+
+fn has_rested(metadata: &Metadata, rest: Duration) -> bool {
+    let changed = Duration::from_secs(u64::try_from(metadata.ctime()).unwrap_or(u64::MAX));
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    changed.checked_add(rest).is_some_and(|rested| rested <= now)
+}
+
+/// Bytes of the largest file that is kept.
+const LARGEST: u64 = 16 * 1024;
+
+/// Files that are kept: 4 MiB at the most.
+const MOST: usize = 256;
+
+/// Time after which a change that is to come has another time than the last one: seconds more
+/// than the clocks of file systems are coarse.
+const REST: Duration = Duration::from_secs(3);
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_changed_file_is_not_taken_from_memory() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("page");
+        let files = SmallFiles { rest: Duration::ZERO, ..SmallFiles::default() };
+        let look = |files: &SmallFiles| files.get(&path, &fs::metadata(&path).expect("a file"));
+        let read = || {
+            let file = File::open(&path).expect("a file");
+            let metadata = file.metadata().expect("a file");
+            files.keep(&path, &file, &metadata).expect("readable")
+        };
+
+        fs::write(&path, "one").expect("writable");
+        assert_eq!(look(&files), None);
+        assert_eq!(read().as_deref(), Some(&b"one"[..]));
+        assert_eq!(look(&files).as_deref(), Some(&b"one"[..]));
+
+        // Replaced by another file of the same size and time.
+        let modified =
+            fs::metadata(&path).and_then(|metadata| metadata.modified()).expect("a time");
+        let other = directory.path().join("other");
+        fs::write(&other, "two").expect("writable");
+        File::options()
+            .write(true)
+            .open(&other)
+            .and_then(|file| file.set_modified(modified))
+            .expect("a time that can be set");
+        fs::rename(&other, &path).expect("renamed");
+        assert_eq!(look(&files), None);
+        assert_eq!(read().as_deref(), Some(&b"two"[..]));
+
+        // Longer.
+        fs::write(&path, "three").expect("writable");
+        assert_eq!(look(&files), None);
+    }
+
+    #[test]
+    fn only_small_files_that_rest_are_kept() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("page");
+        let keeps = |files: &SmallFiles, content: &[u8]| {
+            fs::write(&path, content).expect("writable");
+            let file = File::open(&path).expect("a file");
+            let metadata = file.metadata().expect("a file");
+            files.keep(&path, &file, &metadata).expect("readable").is_some()
+        };
+        let files = SmallFiles { rest: Duration::ZERO, ..SmallFiles::default() };
+        assert!(keeps(&files, &[1; LARGEST as usize]));
+        assert!(!keeps(&files, &[1; LARGEST as usize + 1]));
+        assert!(!keeps(&files, b""));
+        assert!(!keeps(&SmallFiles::default(), b"just written"));
+    }
+}
