@@ -1,9 +1,8 @@
 //! The listening socket, or one line that says why there is none and what to do.
 
 use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs};
 
-use nix::net::if_::if_indextoname;
 use socketserver::transport::TcpBind;
 
 /// Binds the address, or all interfaces where there is none.
@@ -22,22 +21,12 @@ pub(crate) fn listen(address: Option<&str>, port: u16) -> io::Result<TcpListener
 
 /// A line about the server, in Python's words: `Serving HTTP on :: port 8000 (http://[::]:8000/) ...`.
 pub(crate) fn banner(address: SocketAddr) -> String {
-    let (host, port) = (host(address), address.port());
-    let quoted = match address {
-        SocketAddr::V4(_) => host.clone(),
-        SocketAddr::V6(_) => format!("[{host}]"),
+    let (host, port) = (address.ip(), address.port());
+    let quoted = match host {
+        IpAddr::V4(host) => host.to_string(),
+        IpAddr::V6(host) => format!("[{host}]"),
     };
     format!("Serving HTTP on {host} port {port} (http://{quoted}:{port}/) ...\n")
-}
-
-fn host(address: SocketAddr) -> String {
-    let scope = match address {
-        SocketAddr::V6(address) if address.scope_id() != 0 => address.scope_id(),
-        _ => return address.ip().to_string(),
-    };
-    let interface = if_indextoname(scope).ok();
-    let interface = interface.and_then(|name| name.into_string().ok());
-    format!("{}%{}", address.ip(), interface.unwrap_or_else(|| scope.to_string()))
 }
 
 fn resolve(address: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
