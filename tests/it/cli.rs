@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use socketserver::{Forking, ThreadPool};
 use tempfile::TempDir;
 
 #[test]
@@ -381,6 +382,13 @@ fn help_and_version_are_printed() {
     let help = succeeds(&["--help"]);
     for word in ["[port]", "--bind", "--directory", "--protocol", "--header"] {
         assert!(help.contains(word), "{word}");
+    }
+    for (option, default) in [
+        ("--max-threads", ThreadPool::default().max_threads),
+        ("--max-children", Forking::default().max_children),
+    ] {
+        let line = help.lines().find(|line| line.contains(option)).unwrap();
+        assert!(line.ends_with(&format!("[default: {default}]")), "{line}");
     }
     let version = format!("socketserver {}\n", env!("CARGO_PKG_VERSION"));
     assert_eq!(succeeds(&["--version"]), version);

@@ -11,7 +11,7 @@ use socketserver::http::ProtocolVersion;
 use crate::complain;
 use crate::header::Header;
 
-/// Serve the files of a directory over HTTP, as `python -m http.server` does
+/// Serve the files of a directory over HTTP, as python -m http.server does
 #[derive(Debug, Parser)]
 #[command(version)]
 pub(crate) struct Args {
