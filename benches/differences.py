@@ -80,7 +80,7 @@ class Server:
         """Clients that connect, as far as the server's queue allows, and say nothing."""
         clients = [socket.socket() for _ in range(count)]
         for client in clients:
-            client.setblocking(False)
+            client.settimeout(0.2)
             client.connect_ex(("127.0.0.1", self.port))
         return clients
 

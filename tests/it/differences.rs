@@ -1,7 +1,7 @@
 //! The differences from CPython that `COMPARISON.md` shows by a test.
 
-use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -10,6 +10,8 @@ use socketserver::http::{Exchange, HttpRequestHandler, ProtocolVersion};
 use socketserver::{
     Connection, ForkingTcpServer, HttpServer, Sequential, TcpServer, Timeouts, handler_fn,
 };
+
+use crate::support::{Client, Running};
 
 #[test]
 fn shutdown_works_before_serving_and_in_a_handler() {
@@ -22,7 +24,7 @@ fn shutdown_works_before_serving_and_in_a_handler() {
     server.serve_forever().unwrap();
 
     let address = server.server_address();
-    let client = thread::spawn(move || ask(address, b""));
+    let client = thread::spawn(move || ask(address, ""));
     server.serve_forever().unwrap();
     assert_eq!(client.join().unwrap(), "");
 }
@@ -37,7 +39,7 @@ fn a_line_end_in_a_header_is_refused() {
             http.end_headers()
         }
     }
-    let response = serve_one(Injecting, b"GET / HTTP/1.0\r\n\r\n");
+    let response = serve_one(Injecting, "GET / HTTP/1.0\r\n\r\n");
     assert!(response.starts_with("HTTP/1.0 500 Internal Server Error\r\n"), "{response}");
     assert!(!response.contains("Set-Cookie"), "{response}");
 }
@@ -56,7 +58,7 @@ fn a_body_without_a_length_is_chunked() {
             http.wfile.write_all(b"hello")
         }
     }
-    let request = b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+    let request = "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
     let response = serve_one(Lengthless, request);
     assert!(response.contains("\r\nTransfer-Encoding: chunked\r\n"), "{response}");
     assert!(response.ends_with("\r\n\r\n5\r\nhello\r\n0\r\n\r\n"), "{response}");
@@ -70,7 +72,7 @@ fn a_request_that_stalls_is_answered_408() {
             Timeouts::all(Duration::from_millis(20))
         }
     }
-    let response = serve_one(Impatient, b"GET / HTTP/1.0\r\nHo");
+    let response = serve_one(Impatient, "GET / HTTP/1.0\r\nHo");
     assert!(response.starts_with("HTTP/1.0 408 Request Timeout\r\n"), "{response}");
     let Timeouts { head, idle, stall } = Timeouts::default();
     assert!(head.is_some() && idle.is_some() && stall.is_some());
@@ -88,13 +90,10 @@ fn a_failing_verify_request_does_not_end_the_loop() {
             true
         }
     }
-    let mut server = HttpServer::bind("127.0.0.1:0", Faltering::default()).unwrap();
-    let (address, shutdown) = (server.server_address(), server.shutdown_handle());
-    let serving = thread::spawn(move || server.serve_forever());
-    assert_eq!(ask(address, b""), "");
-    assert!(ask(address, b"GET / HTTP/1.0\r\n\r\n").starts_with("HTTP/1.0 501 "));
-    shutdown.shutdown();
-    serving.join().unwrap().unwrap();
+    let server = HttpServer::bind("127.0.0.1:0", Faltering::default()).unwrap();
+    let server = Running::start(server);
+    assert_eq!(ask(server.address, ""), "");
+    assert!(ask(server.address, "GET / HTTP/1.0\r\n\r\n").starts_with("HTTP/1.0 501 "));
 }
 
 #[test]
@@ -117,31 +116,20 @@ fn binding_looks_no_name_up() {
     });
     let mut server = TcpServer::<Sequential, _>::bind("127.0.0.1:0", name).unwrap();
     let address = server.server_address();
-    let client = thread::spawn(move || ask(address, b""));
+    let client = thread::spawn(move || ask(address, ""));
     server.handle_request().unwrap();
     assert_eq!(client.join().unwrap(), "127.0.0.1");
 }
 
 /// What a sequential server with this handler answers.
-fn serve_one(handler: impl HttpRequestHandler, request: &'static [u8]) -> String {
-    let mut server = HttpServer::bind("127.0.0.1:0", handler).unwrap();
-    let (address, shutdown) = (server.server_address(), server.shutdown_handle());
-    let client = thread::spawn(move || {
-        let response = ask(address, request);
-        shutdown.shutdown();
-        response
-    });
-    server.serve_forever().unwrap();
-    client.join().unwrap()
+fn serve_one(handler: impl HttpRequestHandler, request: &str) -> String {
+    let server = Running::start(HttpServer::bind("127.0.0.1:0", handler).unwrap());
+    ask(server.address, request)
 }
 
 /// Sends a request and returns what comes until the server closes.
-fn ask(address: SocketAddr, request: &[u8]) -> String {
-    let limit = Duration::from_secs(20);
-    let mut client = TcpStream::connect_timeout(&address, limit).unwrap();
-    client.set_read_timeout(Some(limit)).unwrap();
-    client.write_all(request).unwrap();
-    let mut response = String::new();
-    client.read_to_string(&mut response).unwrap();
-    response
+fn ask(address: SocketAddr, request: &str) -> String {
+    let mut client = Client::connect(address);
+    client.send(request);
+    client.read_to_end()
 }

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
-use std::time::{Duration, Instant};
+
+use crate::support::{Client, LIMIT, eventually};
 
 #[test]
 fn every_example_has_a_header_and_a_run() {
@@ -38,9 +39,10 @@ fn release(name: &str) -> &'static str {
 #[test]
 fn hello_shows_what_a_handler_knows() {
     let example = Example::run("hello", &["0"]);
-    let mut client = connect(example.address);
-    let port = client.local_addr().unwrap().port();
-    let response = exchange(&mut client, b"GET /?foo=bar HTTP/1.1\r\nHost: h\r\n\r\n");
+    let mut client = Client::connect(example.address);
+    let port = client.address().port();
+    client.send("GET /?foo=bar HTTP/1.1\r\nHost: h\r\n\r\n");
+    let response = client.read_to_end();
     let (head, body) = response.split_once("\r\n\r\n").unwrap();
     let version = env!("CARGO_PKG_VERSION");
     assert!(head.starts_with("HTTP/1.0 200 OK\r\n"), "{head}");
@@ -91,24 +93,18 @@ fn error_404_explains_itself() {
 fn echo_tcp_answers_lines_under_every_strategy() {
     for strategy in ["sequential", "threading", "forking"] {
         let example = Example::run("echo_tcp", &["0", strategy]);
-        let mut client = connect(example.address);
-        client.write_all(b"hello\n").unwrap();
-        let mut answers = BufReader::new(client.try_clone().unwrap());
-        let mut answer = String::new();
-        answers.read_line(&mut answer).unwrap();
-        assert_eq!(answer, "HELLO\n", "{strategy}");
-        client.write_all(b"w\xff\nend").unwrap();
-        client.shutdown(Shutdown::Write).unwrap();
-        let mut rest = Vec::new();
-        answers.read_to_end(&mut rest).unwrap();
-        assert_eq!(rest, b"W\xff\nEND\n", "{strategy}");
+        let mut client = Client::connect(example.address);
+        assert_eq!(client.ask("hello"), "HELLO", "{strategy}");
+        client.send(b"w\xc3\xa9\nend");
+        client.finish_sending();
+        assert_eq!(client.read_to_end(), "W\u{e9}\nEND\n", "{strategy}");
     }
 }
 
 #[test]
 fn server_evolution_1_serves_page_picture_and_form() {
     let example = Example::run("server_evolution_1_socket", &["0"]);
-    drop(connect(example.address)); // Leaves without a word; the server goes on.
+    drop(Client::connect(example.address)); // Leaves without a word; the server goes on.
     page_picture_and_form(&example);
 }
 
@@ -129,10 +125,10 @@ fn page_picture_and_form(example: &Example) {
 fn page_and_picture(example: &Example) {
     let files = source_directory().join("server_evolution");
     assert_eq!(example.get("/"), fs::read_to_string(files.join("index.html")).unwrap());
-    let mut client = connect(example.address);
-    client.write_all(b"GET /test.jpg HTTP/1.0\r\n\r\n").unwrap();
+    let mut client = Client::connect(example.address);
+    client.send("GET /test.jpg HTTP/1.0\r\n\r\n");
     let mut response = Vec::new();
-    client.read_to_end(&mut response).unwrap();
+    client.stream.read_to_end(&mut response).unwrap();
     let picture = fs::read(files.join("test.jpg")).unwrap();
     assert!(picture.starts_with(b"\xff\xd8\xff") && picture.ends_with(b"\xff\xd9"));
     assert!(response.ends_with(&picture));
@@ -232,19 +228,14 @@ fn shared_state_counts_in_threads_and_loses_count_in_children() {
 fn bench_hello_keeps_connections_and_writes_no_log() {
     for mode in [&["seq", "0"][..], &["fork", "0"], &["pool", "2", "0"]] {
         let mut example = Example::run("bench_hello", mode);
-        let mut client = connect(example.address);
-        client.write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
-        let mut first = Vec::new();
-        while !first.ends_with(b"World!") {
-            let mut byte = [0];
-            client.read_exact(&mut byte).unwrap();
-            first.extend(byte);
-        }
-        assert!(first.ends_with(b"\r\nContent-Length: 13\r\n\r\nHello, World!"), "{mode:?}");
-        let last = b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
-        let second = exchange(&mut client, last);
-        assert!(second.starts_with("HTTP/1.1 200 OK\r\n"), "{mode:?}: {second}");
-        assert!(second.ends_with("\r\n\r\nHello, World!"), "{mode:?}: {second}");
+        let mut client = Client::connect(example.address);
+        client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+        while client.read_line() != "Content-Length: 13\r" {}
+        assert_eq!(client.read_exactly(15), b"\r\nHello, World!", "{mode:?}");
+        client.send("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+        let last = client.read_to_end();
+        assert!(last.starts_with("HTTP/1.1 200 OK\r\n"), "{mode:?}: {last}");
+        assert!(last.ends_with("\r\n\r\nHello, World!"), "{mode:?}: {last}");
         example.child.kill().unwrap();
         let mut log = String::new();
         example.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
@@ -298,14 +289,8 @@ impl Example {
 
     /// Waits until the example has ended by itself.
     fn wait(&mut self) -> ExitStatus {
-        let deadline = Instant::now() + LIMIT;
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status;
-            }
-            assert!(Instant::now() < deadline, "still running");
-            thread::yield_now();
-        }
+        eventually(|| self.child.try_wait().unwrap().is_some());
+        self.child.wait().unwrap()
     }
 }
 
@@ -323,23 +308,10 @@ fn address_in(line: &str) -> SocketAddr {
         .unwrap_or_else(|| panic!("no address in {line:?}"))
 }
 
-fn connect(address: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect_timeout(&address, LIMIT).unwrap();
-    stream.set_read_timeout(Some(LIMIT)).unwrap();
-    stream.set_write_timeout(Some(LIMIT)).unwrap();
-    stream
-}
-
-/// Sends bytes and returns what comes until the server closes.
-fn exchange(client: &mut TcpStream, bytes: &[u8]) -> String {
-    client.write_all(bytes).unwrap();
-    let mut response = Vec::new();
-    client.read_to_end(&mut response).unwrap();
-    String::from_utf8_lossy(&response).into_owned()
-}
-
 fn request(address: SocketAddr, text: &str) -> String {
-    exchange(&mut connect(address), text.as_bytes())
+    let mut client = Client::connect(address);
+    client.send(text);
+    client.read_to_end()
 }
 
 fn get(address: SocketAddr, path: &str) -> String {
@@ -370,6 +342,3 @@ fn program_directory() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     test.parent().and_then(Path::parent).unwrap().join("examples")
 }
-
-/// No answer takes longer, not even on a machine that is busy.
-const LIMIT: Duration = Duration::from_secs(20);
