@@ -30,6 +30,8 @@ pub struct ThreadPool {
     pub block_on_close: bool,
     queue: Arc<Queue>,
     threads: Vec<JoinHandle<()>>,
+    /// Threads started so far; the name of each tells which one it is.
+    started: usize,
 }
 
 impl Default for ThreadPool {
@@ -47,6 +49,7 @@ impl ThreadPool {
             block_on_close: true,
             queue: Arc::new(Queue::new()),
             threads: Vec::new(),
+            started: 0,
         }
     }
 
@@ -54,10 +57,10 @@ impl ThreadPool {
         self.threads.retain(|thread| !thread.is_finished());
         let queue = Arc::clone(&self.queue);
         let (idle, max) = (self.idle_timeout, self.max_threads.max(1));
-        let number = self.threads.len() + 1;
+        self.started += 1;
         self.queue.threads.fetch_add(1, Ordering::SeqCst);
         let started = thread::Builder::new()
-            .name(format!("Thread-{number}"))
+            .name(format!("Thread-{}", self.started))
             .spawn(move || queue.work(idle, max));
         match started {
             Ok(thread) => self.threads.push(thread),

@@ -57,6 +57,40 @@ fn slow_handlers_delay_nobody_while_a_thread_is_left() {
     }
 }
 
+#[test]
+fn no_two_threads_have_the_same_name() {
+    let gate = Gate::new();
+    let handler = {
+        let gate = gate.clone();
+        testing(move |mut connection: Connection| {
+            let line = read_line(&mut connection)?;
+            writeln!(connection.wfile, "{}", thread::current().name().unwrap())?;
+            if line == "first\n" {
+                gate.pass();
+            } else if line == "second\n" {
+                let _ = read_line(&mut connection)?;
+            }
+            Ok(())
+        })
+    };
+    let mut pool = ThreadPool::default();
+    pool.idle_timeout = Duration::from_millis(1);
+    let running = Running::start(bind_with(handler.client_speaks_first(), pool));
+    let mut first = running.connect();
+    assert_eq!(first.ask("first"), "Thread-1");
+    let mut second = running.connect();
+    assert_eq!(second.ask("second"), "Thread-2");
+    gate.let_through(1);
+    first.sees_the_end();
+    // Whenever the others have ended, another is started.
+    eventually(|| {
+        let name = running.ask("other");
+        assert_ne!(name, "Thread-2", "the second one still runs");
+        name == "Thread-9"
+    });
+    second.send("\n");
+}
+
 /// Notes the thread that each request runs on.
 fn note_thread(threads: &Notes<ThreadId>, connection: Connection) -> io::Result<()> {
     threads.add(thread::current().id());
