@@ -7,8 +7,10 @@ use std::thread;
 use std::time::Duration;
 
 use socketserver::http::{Exchange, HttpRequestHandler, ProtocolVersion};
+use socketserver::transport::TcpBind;
 use socketserver::{
-    Connection, ForkingTcpServer, HttpServer, Sequential, TcpServer, Timeouts, handler_fn,
+    Connection, ForkingTcpServer, HttpServer, Sequential, TcpServer, ThreadPool, Timeouts,
+    handler_fn,
 };
 
 use crate::support::{Client, Running};
@@ -74,8 +76,15 @@ fn a_request_that_stalls_is_answered_408() {
     }
     let response = serve_one(Impatient, "GET / HTTP/1.0\r\nHo");
     assert!(response.starts_with("HTTP/1.0 408 Request Timeout\r\n"), "{response}");
+}
+
+#[test]
+fn the_defaults_are_those_that_the_comparison_names() {
+    let seconds = |count| Some(Duration::from_secs(count));
     let Timeouts { head, idle, stall } = Timeouts::default();
-    assert!(head.is_some() && idle.is_some() && stall.is_some());
+    assert_eq!((head, idle, stall), (seconds(30), seconds(60), seconds(30)));
+    assert_eq!(ThreadPool::default().max_threads, 64);
+    assert_eq!(TcpBind::default().request_queue_size, 4096);
 }
 
 #[test]

@@ -113,11 +113,29 @@ fn last(word: &str) -> &str {
     word.rsplit(['.', ':']).next().unwrap_or(word)
 }
 
-/// The public items of the crate, as `Owner::item`, with their aliases.
+/// The public items of the crate, as `Owner::item`, with their aliases, and the command's options.
 fn items() -> BTreeMap<String, Vec<String>> {
-    let mut items = BTreeMap::new();
+    let mut items = options();
     read_directory(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut items);
     items
+}
+
+#[cfg(feature = "cli")]
+fn options() -> BTreeMap<String, Vec<String>> {
+    let help = Command::new(env!("CARGO_BIN_EXE_socketserver")).arg("--help").output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let words = help.split([' ', ',', '\n', '[', ']']).filter(|word| !word.is_empty());
+    words.map(|word| (word.to_owned(), Vec::new())).collect()
+}
+
+#[cfg(not(feature = "cli"))]
+fn options() -> BTreeMap<String, Vec<String>> {
+    rows()
+        .iter()
+        .flat_map(|row| &row.rust)
+        .filter(|word| word.starts_with('-') || **word == "port")
+        .map(|word| ((*word).to_owned(), Vec::new()))
+        .collect()
 }
 
 fn read_directory(directory: &Path, items: &mut BTreeMap<String, Vec<String>>) {
