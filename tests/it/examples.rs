@@ -338,7 +338,7 @@ fn source_directory() -> PathBuf {
 }
 
 /// Where cargo puts examples: beside the directory of this test.
-fn program_directory() -> PathBuf {
+pub(crate) fn program_directory() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     test.parent().and_then(Path::parent).unwrap().join("examples")
 }

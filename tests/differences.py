@@ -2,8 +2,9 @@
 """Shows where the crate differs from CPython by intent: the same clients, both servers.
 
     cargo build --release --examples
-    python3 benches/differences.py              all differences, as the table of COMPARISON.md
-    python3 benches/differences.py NAME..       only these
+    python3 tests/differences.py             all differences, as the table of COMPARISON.md
+    python3 tests/differences.py NAME..      only these
+    python3 tests/differences.py --here ..   without CPython's side
 
 CPython is the one that runs this script. Linux only; the count of system calls needs strace.
 """
@@ -12,7 +13,8 @@ import tempfile, time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 TARGET = os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target"))
-EXAMPLES = os.path.join(TARGET, os.environ.get("PROFILE", "release"), "examples")
+EXAMPLES = os.environ.get("EXAMPLES", os.path.join(TARGET, "release", "examples"))
+HERE_ONLY = "--here" in sys.argv
 LIMIT = 2.0  # seconds that a client waits before it says "nothing in 2 s"
 
 HELLO = """
@@ -102,6 +104,10 @@ def example(name, *arguments):
     return [os.path.join(EXAMPLES, name), *arguments]
 
 
+def sides(theirs, ours):
+    return [ours] if HERE_ONLY else [theirs, ours]
+
+
 def send(server, data, ends=False):
     """Sends bytes and says in a few words what comes back."""
     with server.connect() as client:
@@ -141,7 +147,7 @@ def with_files(data, **options):
             with open(os.path.join(directory, "index.html"), "w") as page:
                 page.write("<p>hello</p>\n")
             os.mkfifo(os.path.join(directory, "fifo"))
-            for command in python(FILES, directory), example("server_evolution_3_files", "0", directory):
+            for command in sides(python(FILES, directory), example("server_evolution_3_files", "0", directory)):
                 with Server(command) as server:
                     yield send(server, data, **options)
     return both
@@ -149,20 +155,20 @@ def with_files(data, **options):
 
 def with_hello(data):
     def both():
-        for command in python(HELLO, server="ThreadingHTTPServer"), example("bench_hello", "pool", "4", "0"):
+        for command in sides(python(HELLO, server="ThreadingHTTPServer"), example("bench_hello", "pool", "4", "0")):
             with Server(command) as server:
                 yield send(server, data)
     return both
 
 
 def silent_client():
-    for command in python(HELLO, server="HTTPServer"), example("bench_hello", "seq", "0"):
+    for command in sides(python(HELLO, server="HTTPServer"), example("bench_hello", "seq", "0")):
         with Server(command) as server, server.connect():
             yield send(server, b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
 
 
 def idle_connections():
-    for command in python(HELLO, server="ThreadingHTTPServer"), example("bench_hello", "pool", "4", "0"):
+    for command in sides(python(HELLO, server="ThreadingHTTPServer"), example("bench_hello", "pool", "4", "0")):
         with Server(command) as server:
             clients = [server.connect() for _ in range(200)]
             for client in clients:
@@ -173,7 +179,7 @@ def idle_connections():
 
 
 def client_resets():
-    for command in python(HELLO, server="ThreadingHTTPServer"), example("bench_hello", "pool", "4", "0"):
+    for command in sides(python(HELLO, server="ThreadingHTTPServer"), example("bench_hello", "pool", "4", "0")):
         with Server(command) as server:
             client = server.connect()
             client.sendall(b"GET / HT")
@@ -193,7 +199,7 @@ def out_of_descriptors():
         fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
-    for command in python(ECHO, server="ThreadingTCPServer"), example("echo_tcp", "0", "threading"):
+    for command in sides(python(ECHO, server="ThreadingTCPServer"), example("echo_tcp", "0", "threading")):
         with Server(command, preexec_fn=limit) as server:
             clients = server.silent_clients(20)
             time.sleep(0.2)
@@ -225,7 +231,7 @@ def out_of_descriptors():
 
 
 def inherited_listener():
-    for command in python(ECHO, server="ForkingTCPServer"), example("echo_tcp", "0", "forking"):
+    for command in sides(python(ECHO, server="ForkingTCPServer"), example("echo_tcp", "0", "forking")):
         with Server(command) as server, server.connect() as slow:
             slow.sendall(b"a\n")
             slow.recv(16)
@@ -252,7 +258,7 @@ def inherited_listener():
 
 
 def shutdown():
-    for command in python(STOP), example("shutdown_from_thread", "0"):
+    for command in sides(python(STOP), example("shutdown_from_thread", "0")):
         times = []
         for _ in range(20):
             with Server(command) as server:
@@ -304,13 +310,14 @@ DIFFERENCES = {
 
 
 def main():
-    names = sys.argv[1:] or list(DIFFERENCES)
+    names = [name for name in sys.argv[1:] if name != "--here"] or list(DIFFERENCES)
     version = ".".join(map(str, sys.version_info[:3]))
-    print(f"| | what happens | CPython {version} | here | CPython issue |\n|---|---|---|---|---|")
+    theirs = "" if HERE_ONLY else f" CPython {version} |"
+    print(f"| | what happens |{theirs} here | CPython issue |\n|---|---|---|---|" + "---|" * (not HERE_ONLY))
     for name in names:
-        what, issue, both = DIFFERENCES[name]
-        theirs, ours = both()
-        print(f"| {name} | {what} | {theirs} | {ours} | {issue or '–'} |", flush=True)
+        what, issue, answers = DIFFERENCES[name]
+        cells = name, what, *answers(), issue or "–"
+        print("| " + " | ".join(cells) + " |", flush=True)
 
 
 if __name__ == "__main__":
