@@ -120,7 +120,7 @@ const STATUSES: [(u16, &str, &str); 62] = [
     (507, "Insufficient Storage", ""),
     (508, "Loop Detected", ""),
     (510, "Not Extended", ""),
-    (511, "Network Authentication Required", "The client needs to authenticate to gain network access."),
+    (511, "Network Authentication Required", "The client needs to authenticate to gain network access"),
 ];
 
 #[cfg(test)]
