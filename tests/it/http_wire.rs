@@ -519,7 +519,7 @@ cases! { kept;
 }
 
 /// The handler of the reference's section 9.1: what it does depends on the method.
-fn methods(_: &Site) -> Noting<impl HttpRequestHandler> {
+pub(crate) fn methods(_: &Site) -> Noting<impl HttpRequestHandler + use<>> {
     answering(|http: &mut Exchange<'_>| match http.command.as_str() {
         "ERR" | "HEAD" => {
             let path = http.path.clone();

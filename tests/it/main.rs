@@ -9,6 +9,7 @@
 mod cli; // the command: its words, its ends, its errors
 mod comparison; // COMPARISON.md quotes what there is
 mod differences; // from CPython, by intent
+mod differential; // the same bytes to CPython and to us
 mod drain; // what becomes of running requests when the server is asked to stop
 mod examples; // every example runs and does what its header promises
 mod exhaustion; // out of descriptors, out of connections
