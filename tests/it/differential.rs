@@ -276,7 +276,7 @@ impl Drop for Python {
     }
 }
 
-fn newest_python() -> Option<(Version, PathBuf)> {
+pub(crate) fn newest_python() -> Option<(Version, PathBuf)> {
     if let Some(chosen) = std::env::var_os("PYTHON") {
         let chosen = PathBuf::from(chosen);
         return version_of(&chosen).map(|version| (version, chosen));

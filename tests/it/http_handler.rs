@@ -1218,3 +1218,45 @@ fn the_log_is_written_to_standard_error_in_pythons_layout() {
     ];
     assert_eq!(messages, expected);
 }
+
+/// CPython's tests count writes; here a client sees that one is all there is.
+#[test]
+fn a_head_and_what_is_written_first_leave_together() {
+    let server = serve(answering(|http| match http.path.as_str() {
+        "/length" => answer(http, "body"),
+        "/chunked" => {
+            http.send_response(200)?;
+            http.end_headers()?;
+            http.wfile.write_all(b"body")
+        }
+        _ => http.send_error(404),
+    }));
+    for (path, end) in
+        [("/length", "\r\n\r\nbody"), ("/chunked", "4\r\nbody\r\n"), ("/", "</html>\n")]
+    {
+        let mut client = server.connect();
+        client.send(get(path));
+        let mut buffer = vec![0; 65_536];
+        // A single read: what one call sends arrives at once.
+        let count = client.stream.read(&mut buffer).unwrap();
+        assert!(find(&buffer[..count], end.as_bytes()).is_some(), "{}", show(&buffer[..count]));
+    }
+}
+
+#[test]
+fn a_header_in_latin_1_comes_back_as_it_was() {
+    let server = serve(answering(|http| {
+        let value = http.headers.get("X-Special").unwrap_or_default().to_owned();
+        http.send_response(200)?;
+        http.send_header("X-Special", value)?;
+        http.send_header("Content-Length", 0)?;
+        http.end_headers()
+    }));
+    let request = b"GET / HTTP/1.1\r\nHost: x\r\nX-Special: \tD\xe4ngerous \xff Mind \t\r\n\r\n";
+    let reply = ask(&server, request).raw;
+    assert!(
+        find(&reply, b"\r\nX-Special: D\xe4ngerous \xff Mind\r\n").is_some(),
+        "{}",
+        show(reply)
+    );
+}

@@ -441,6 +441,10 @@ cases! { kept;
     a_client_of_http_1_0_may_ask_to_be_kept:
         "GET /a.txt HTTP/1.0\r\nConnection: keep-alive\r\n\r\n" => text("HTTP/1.1"), Open,
         ["\"GET /a.txt HTTP/1.0\" 200 -"];
+    // test_single_request of CPython 3.14
+    a_request_without_version_is_the_last_of_its_connection:
+        "GET /a.txt\r\nGET /a.txt\r\n\r\n" => "hello world\n", Closed,
+        ["\"GET /a.txt\" 200 -"];
     // K07
     requests_sent_together_are_answered_in_order:
         "HEAD /a.txt HTTP/1.1\r\nHost: x\r\n\r\nGET /a.txt HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
