@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::io::{self, BufRead, Read};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::socket::{Direction, Socket, timed_out};
 
@@ -16,6 +16,8 @@ use super::socket::{Direction, Socket, timed_out};
 pub struct Rfile {
     socket: Arc<Socket>,
     stall: Option<Duration>,
+    /// When all waiting ends, however often something comes in between.
+    deadline: Option<Instant>,
     /// Set when the server's deadline for this connection passed.
     expired: bool,
     /// Storage, all of it initialised; empty while there is nothing to keep.
@@ -30,7 +32,16 @@ pub struct Rfile {
 impl Rfile {
     pub(super) fn new(socket: Arc<Socket>, stall: Option<Duration>) -> Self {
         let buffer = Vec::new();
-        Self { socket, stall, expired: false, buffer, start: 0, end: 0, searched: 0 }
+        Self {
+            socket,
+            stall,
+            deadline: None,
+            expired: false,
+            buffer,
+            start: 0,
+            end: 0,
+            searched: 0,
+        }
     }
 
     /// Limits a single wait for the client; `None` waits for ever.
@@ -38,6 +49,11 @@ impl Rfile {
     /// Starts as [`Timeouts::stall`](crate::Timeouts::stall).
     pub fn set_timeout(&mut self, limit: Option<Duration>) {
         self.stall = limit;
+    }
+
+    /// Limits all waits from now on together.
+    pub(crate) fn set_deadline(&mut self, deadline: Option<Instant>) {
+        self.deadline = deadline;
     }
 
     /// The bytes received and not yet consumed, without asking the client for more.
@@ -138,7 +154,8 @@ impl Rfile {
 
     fn wait(&self) -> io::Result<()> {
         self.socket.flush(self.stall)?;
-        self.socket.wait(Direction::Read, self.stall)
+        let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        self.socket.wait(Direction::Read, left.into_iter().chain(self.stall).min())
     }
 }
 

@@ -1,7 +1,7 @@
 //! The body of a request, as the handler reads it.
 
 use std::io::{self, BufRead, Read};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::framing::{BodyLength, chunk_size};
 use crate::connection::Rfile;
@@ -72,7 +72,13 @@ impl RequestBody {
         if self.is_ended() {
             return true;
         }
-        self.input.set_timeout(Some(DRAIN_WAIT));
+        self.input.set_deadline(Instant::now().checked_add(DRAIN_TIME));
+        let ended = self.drop_rest();
+        self.input.set_deadline(None);
+        ended
+    }
+
+    fn drop_rest(&mut self) -> bool {
         let mut dropped = 0;
         while dropped < DRAIN_BYTES {
             match self.fill_buf().map(<[u8]>::len) {
@@ -229,6 +235,6 @@ fn truncated() -> io::Error {
 const CHUNK_LINE_BYTES: u64 = 8 * 1024;
 const TRAILER_BYTES: usize = 64 * 1024;
 
-/// What a handler may leave unread without costing the connection, and how long to wait for it.
+/// What a handler may leave unread without costing the connection, and how long to wait for all of it.
 const DRAIN_BYTES: usize = 256 * 1024;
-const DRAIN_WAIT: Duration = Duration::from_secs(1);
+const DRAIN_TIME: Duration = Duration::from_secs(1);

@@ -1,6 +1,7 @@
 //! Clients that leave, dribble, flood and go silent.
 
 use std::io::{self, Read, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -211,6 +212,61 @@ fn a_client_that_never_reads_its_many_replies_is_cut_off() {
     let sent = (0..1_000).try_for_each(|_| client.stream.write_all(requests.as_bytes()));
     assert!(sent.is_err());
     assert_eq!(ask(&server, get("/")).body.len(), 65_536);
+}
+
+/// Lets a client send these bytes over and over, and looks whether somebody else is served.
+fn flood(head: &str, bytes: &[u8], pause: Duration) {
+    let server: TcpServer<Sequential, _> = bind(answering(|http| answer(http, "ok")));
+    let server = Running::start(server);
+    let mut client = server.connect();
+    client.send(head);
+    let (stop, stopped) = crossbeam_channel::bounded::<()>(0);
+    thread::scope(|scope| {
+        // More than one, so that the server never finds the socket empty.
+        for _ in 0..3 {
+            let (stopped, mut stream) = (stopped.clone(), client.stream.try_clone().unwrap());
+            scope.spawn(move || {
+                // Until the test ends or the server does not want it any more.
+                while stopped.recv_timeout(pause).is_err_and(|error| error.is_timeout()) {
+                    if stream.write_all(bytes).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        let others = catch_unwind(AssertUnwindSafe(|| {
+            for _ in 0..5 {
+                assert_eq!(ask(&server, get("/")).text(), "ok");
+            }
+        }));
+        drop(stop);
+        others.unwrap_or_else(|panic| resume_unwind(panic));
+    });
+}
+
+#[test]
+fn a_flood_of_empty_lines_holds_up_nobody() {
+    flood("", &b"\r\n".repeat(32_768), Duration::ZERO);
+}
+
+const DRIBBLE: Duration = Duration::from_millis(5);
+
+#[test]
+fn an_unread_body_that_dribbles_holds_up_nobody_for_long() {
+    let head = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n";
+    flood(head, b"x", DRIBBLE);
+}
+
+#[test]
+fn an_unread_chunked_body_that_dribbles_holds_up_nobody_for_long() {
+    let head = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+    flood(head, b"1;x=y\r\nx\r\n", DRIBBLE);
+}
+
+#[test]
+fn an_unread_line_between_chunks_that_dribbles_holds_up_nobody_for_long() {
+    let head = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5;";
+    flood(head, b"x", DRIBBLE);
 }
 
 #[test]
