@@ -127,7 +127,7 @@ impl<'h> Exchange<'h> {
     ///
     /// Called before `send_response` or after `end_headers`; the name is not a token; the value contains
     /// a line end, NUL, or a character beyond ISO 8859-1 (CPython writes the first two out, which
-    /// lets a client split the response).
+    /// lets a client split the response); a length contradicts another one or a transfer coding.
     pub fn send_header(&mut self, keyword: &str, value: impl fmt::Display) -> io::Result<()> {
         if self.wfile.stage() != Stage::Head {
             return Err(misuse(format!(

@@ -153,12 +153,25 @@ impl ResponseBody {
 
     /// Notes what a header line says of the body.
     pub(crate) fn declare(&mut self, name: &str, value: &str) -> io::Result<()> {
+        // A response that says two things of its end could be read as two (RFC 9112 §6.3).
         if name.eq_ignore_ascii_case("Content-Length") {
             let length = plain_number(value).ok_or_else(|| {
                 misuse(format!("send_header: Content-Length is no number: {value:?}"))
             })?;
-            self.declared = Declared::Length(length);
+            match self.declared {
+                Declared::Length(other) if other != length => {
+                    let what = format!("send_header: Content-Length is {other}, not {value:?}");
+                    return Err(misuse(what));
+                }
+                Declared::Coding => {
+                    return Err(misuse("send_header: Content-Length beside Transfer-Encoding"));
+                }
+                _ => self.declared = Declared::Length(length),
+            }
         } else if name.eq_ignore_ascii_case("Transfer-Encoding") {
+            if let Declared::Length(_) = self.declared {
+                return Err(misuse("send_header: Transfer-Encoding beside Content-Length"));
+            }
             self.declared = Declared::Coding;
         }
         Ok(())
