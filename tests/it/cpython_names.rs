@@ -14,8 +14,11 @@ const ELSEWHERE: [(&str, &str); 4] = [
     ("Python", "it is about the language: `__all__`, drive letters of Windows, `assertRaises`"),
 ];
 
+/// A test of CPython's and those of ours.
+type Counterpart = (&'static str, &'static [&'static str]);
+
 /// The tests of `test_httpservers` up to 3.14 and of `test_socketserver`, by class, and ours.
-const COUNTERPARTS: &[(&str, &[(&str, &[&str])])] = &[
+const COUNTERPARTS: &[(&str, &[Counterpart])] = &[
     (
         "BaseHTTPServerTestCase",
         &[

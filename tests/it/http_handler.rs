@@ -964,6 +964,52 @@ fn headers_that_would_split_a_response_are_errors_that_name_them() {
 }
 
 #[test]
+fn headers_that_leave_the_end_of_a_response_in_doubt_are_errors() {
+    let errors = misused(|http, note| {
+        note(http.send_response(200));
+        note(http.send_header("Content-Length", 5));
+        note(http.send_header("content-length", 5));
+        note(http.send_header("Content-Length", 6));
+        note(http.send_header("Transfer-Encoding", "chunked"));
+        note(http.send_error(500));
+    });
+    let expected = [
+        "none",
+        "none",
+        "none",
+        "send_header: Content-Length is 5, not \"6\"",
+        "send_header: Transfer-Encoding beside Content-Length",
+        "none",
+    ];
+    assert_eq!(errors, expected);
+    let errors = misused(|http, note| {
+        note(http.send_response(200));
+        note(http.send_header("Transfer-Encoding", "chunked"));
+        note(http.send_header("Content-Length", 5));
+        note(http.end_headers());
+        note(http.wfile.write_all(b"0\r\n\r\n"));
+    });
+    let expected =
+        ["none", "none", "send_header: Content-Length beside Transfer-Encoding", "none", "none"];
+    assert_eq!(errors, expected);
+}
+
+#[test]
+fn a_handler_may_write_chunks_of_its_own() {
+    let server = serve(answering(|http| {
+        http.send_response(200)?;
+        http.send_header("Transfer-Encoding", "chunked")?;
+        http.end_headers()?;
+        http.wfile.write_all(b"3\r\nabc\r\n")?;
+        http.wfile.write_all(b"0\r\n\r\n")
+    }));
+    let mut browser = Browser::connect(&server);
+    for _ in 0..2 {
+        assert_eq!(browser.ask(get("/")).text(), "abc");
+    }
+}
+
+#[test]
 fn a_connection_can_be_taken_over_once() {
     let errors = misused(|http, note| {
         note(http.take_over().map(drop));
