@@ -76,9 +76,15 @@ enum Received {
 /// Reads as much of a request's head as has arrived.
 fn read_head(connection: &mut Connection) -> io::Result<Received> {
     let rfile = &mut connection.rfile;
+    let mut skipped = 0;
     loop {
         let blank = leading_blank(rfile.unread());
         rfile.consume(blank);
+        skipped += blank;
+        if skipped > BLANK_BYTES && rfile.unread().is_empty() {
+            // Others take their turn before more of nothing is looked at.
+            return Ok(Received::Nothing);
+        }
         if rfile.unread().len() > rfile.searched() {
             match parse(rfile.unread(), rfile.searched()) {
                 Parsed::Complete(head, length) => {
@@ -235,3 +241,6 @@ fn go_on(mut http: Exchange<'_>) -> io::Result<()> {
         connection.lingering_close()
     }
 }
+
+/// Bytes of empty lines before a request that one look at a connection skips.
+const BLANK_BYTES: usize = 4 * 1024;
