@@ -11,14 +11,26 @@ mod system;
 #[path = "poller/portable.rs"]
 mod system;
 
-pub(crate) use system::Poller;
+pub(crate) use system::{HANDED_OVER, Poller};
+
+/// A descriptor that was reported.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ready {
+    pub(crate) key: usize,
+    /// The other side has ended, and nothing more will arrive.
+    pub(crate) ended: bool,
+}
 
 /// How often a readable descriptor is reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Report {
     /// As long as it is readable.
     Always,
+    /// Whenever more arrives.
+    #[cfg_attr(any(not(target_os = "linux"), portable_poller), allow(dead_code))]
+    Arrivals,
     /// Once, until asked for again.
+    #[cfg_attr(all(target_os = "linux", not(portable_poller)), allow(dead_code))]
     Once,
     /// Not at all, for now.
     Never,

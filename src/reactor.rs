@@ -12,7 +12,7 @@ use nix::errno::Errno;
 
 use crate::concurrency::Job;
 use crate::parking::{Parking, Slot};
-use crate::poller::Report;
+use crate::poller::{Ready, Report};
 use crate::signals::WatchedSignal;
 
 /// Waits, and knows who is ready to be served.
@@ -27,8 +27,8 @@ pub(crate) struct Reactor {
     backoff: Duration,
     signals: Vec<WatchedSignal>,
     // Storage of one turn, kept for the next.
-    keys: Vec<usize>,
-    found: Vec<Arc<Slot>>,
+    reported: Vec<Ready>,
+    found: Vec<(Arc<Slot>, bool)>,
 }
 
 /// A pause of the listener.
@@ -59,7 +59,7 @@ impl Reactor {
             rest: None,
             backoff: FIRST_REST,
             signals: Vec::new(),
-            keys: Vec::new(),
+            reported: Vec::new(),
             found: Vec::new(),
         })
     }
@@ -98,9 +98,9 @@ impl Reactor {
         self.listen(listener, wants_clients && self.rest.is_none())?;
         let limits = [limit, self.parking.until_sweep(), self.rest_left()];
         let limit = limits.into_iter().flatten().min();
-        self.parking.poller.wait(&mut self.keys, limit)?;
+        self.parking.poller.wait(&mut self.reported, limit)?;
         let mut turn = Turn::default();
-        self.keys.retain(|&key| match key {
+        self.reported.retain(|ready| match ready.key {
             LISTENER => {
                 turn.clients_wait = true;
                 false
@@ -173,8 +173,9 @@ impl Reactor {
     /// Claims whoever has something to read or has run out of time.
     fn collect(&mut self) {
         self.parking.take_returned(&mut self.ready);
-        self.parking.find(&mut self.keys, &mut self.found);
-        self.ready.extend(self.found.drain(..).filter(|slot| slot.report()));
+        self.parking.find(&mut self.reported, &mut self.found);
+        let found = self.found.drain(..);
+        self.ready.extend(found.filter_map(|(slot, ended)| slot.report(ended).then_some(slot)));
         self.parking.sweep(&mut self.ready);
     }
 

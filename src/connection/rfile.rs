@@ -20,6 +20,8 @@ pub struct Rfile {
     deadline: Option<Instant>,
     /// Set when the server's deadline for this connection passed.
     expired: bool,
+    /// The last read took all that had arrived.
+    exhausted: bool,
     /// Storage, all of it initialised; empty while there is nothing to keep.
     buffer: Vec<u8>,
     /// `buffer[start..end]` has been received and not consumed.
@@ -37,6 +39,7 @@ impl Rfile {
             stall,
             deadline: None,
             expired: false,
+            exhausted: true,
             buffer,
             start: 0,
             end: 0,
@@ -72,9 +75,30 @@ impl Rfile {
             return Err(timed_out());
         }
         self.make_room();
-        let received = self.socket.recv(&mut self.buffer[self.end..])?;
+        let received = self.socket.recv(&mut self.buffer[self.end..]);
+        let room = self.buffer.len() - self.end;
+        self.note(&received, room);
+        let received = received?;
         self.end += received;
         Ok(received)
+    }
+
+    /// Tells whether the last read took all that had arrived.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        self.exhausted
+    }
+
+    /// More has arrived, as the server was told.
+    pub(crate) fn note_arrival(&mut self) {
+        self.exhausted = false;
+    }
+
+    /// A stream that gave less than there was room for has no more (epoll(7)).
+    fn note(&mut self, received: &io::Result<usize>, room: usize) {
+        self.exhausted = match received {
+            Ok(count) => *count < room,
+            Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+        };
     }
 
     /// How many of the [`unread`](Self::unread) bytes were marked as searched.
@@ -164,7 +188,9 @@ impl Read for Rfile {
         if self.start == self.end && target.len() >= BUFFER_SIZE && !self.expired {
             // Large reads of a body need no copy through the buffer.
             loop {
-                match self.socket.recv(target) {
+                let received = self.socket.recv(target);
+                self.note(&received, target.len());
+                match received {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait()?,
                     result => return result,
                 }

@@ -25,7 +25,7 @@ use slab::Slab;
 
 use crate::concurrency::Placement;
 use crate::connection::{Connection, Socket, Timeouts};
-use crate::poller::Poller;
+use crate::poller::{Poller, Ready};
 use lifeline::Lifeline;
 use slot::Overdue;
 
@@ -100,11 +100,12 @@ impl Parking {
         slot
     }
 
-    /// Takes the slots that the poller reported.
-    pub(crate) fn find(&self, keys: &mut Vec<usize>, found: &mut Vec<Arc<Slot>>) {
-        if !keys.is_empty() {
+    /// Takes the slots that the poller reported, and whether their clients have ended.
+    pub(crate) fn find(&self, ready: &mut Vec<Ready>, found: &mut Vec<(Arc<Slot>, bool)>) {
+        if !ready.is_empty() {
             let slots = self.slots();
-            found.extend(keys.drain(..).filter_map(|key| slots.get(key).map(Arc::clone)));
+            let slot = |one: Ready| slots.get(one.key).map(|slot| (Arc::clone(slot), one.ended));
+            found.extend(ready.drain(..).filter_map(slot));
         }
     }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::{Parking, lock};
 use crate::concurrency::{Placement, Work};
 use crate::connection::{Connection, Direction, Home, Socket, Timeouts, Until};
-use crate::poller::Report;
+use crate::poller::{HANDED_OVER, Report};
 use crate::sys;
 
 /// The place of one connection, from its acceptance to its end.
@@ -33,6 +33,10 @@ struct State {
     waits_here: bool,
     /// Known to the poller.
     registered: bool,
+    /// The poller will report what arrives.
+    armed: bool,
+    /// The poller has reported the client's end.
+    ended: bool,
     /// When an incomplete request was first waited for.
     head_since: Option<Instant>,
 }
@@ -100,14 +104,16 @@ impl Slot {
 
     /// Claims the connection because the poller reported it; false where there is nothing to do.
     /// A refused client's bytes are thrown away here.
-    pub(crate) fn report(&self) -> bool {
+    pub(crate) fn report(&self, ended: bool) -> bool {
         let mut state = self.state();
+        state.ended |= ended;
         if state.claimed {
+            self.disarm(&mut state);
             return false;
         }
         match &mut state.parked {
             Some(parked) if parked.until == Until::Drained => {
-                if parked.discard() {
+                if parked.discard() && !state.ended {
                     self.arm(&mut state);
                 } else {
                     let over = state.parked.take();
@@ -117,7 +123,8 @@ impl Slot {
                 }
                 false
             }
-            Some(_) => {
+            Some(parked) => {
+                parked.connection.rfile.note_arrival();
                 self.claim(&mut state);
                 true
             }
@@ -219,6 +226,7 @@ impl Slot {
 
     fn claim(&self, state: &mut State) {
         state.claimed = true;
+        state.armed &= HANDED_OVER != Report::Once || self.parking.placement == Placement::Inline;
         self.parking.waiting.fetch_add(1, Ordering::Relaxed);
         if self.parking.placement == Placement::Away {
             // epoll reports a socket for as long as any process holds it; a child will.
@@ -376,18 +384,23 @@ impl Slot {
         let Some(socket) = &state.socket else { return };
         let poller = &self.parking.poller;
         let report = match self.parking.placement {
-            // Stays armed while the connection is served, which saves a call for each request.
+            // Nothing is reported while the serving thread itself serves.
             Placement::Inline => Report::Always,
-            Placement::Elsewhere | Placement::Away => Report::Once,
+            Placement::Elsewhere | Placement::Away => HANDED_OVER,
         };
+        // What has arrived already is reported only to who asks anew.
+        let parked = state.parked.as_ref();
+        let missed = report == Report::Arrivals
+            && (state.ended
+                || parked.is_some_and(|parked| !parked.connection.rfile.is_exhausted()));
         let armed = if !state.registered {
             poller.watch(&**socket, self.key, report)
-        } else if report == Report::Once {
+        } else if !state.armed || missed {
             poller.change(&**socket, self.key, report)
         } else {
             Ok(())
         };
-        state.registered = true;
+        (state.registered, state.armed) = (true, true);
         if let Err(error) = armed {
             log::warn!("cannot watch a connection, closing it: {error}");
             socket.shutdown(Shutdown::Both);
@@ -395,6 +408,19 @@ impl Slot {
             if let Some(parked) = &mut state.parked {
                 (parked.until, parked.deadline) = (Until::Drained, Some(parked.since));
             }
+        }
+    }
+
+    /// Hears no more of a connection that is being served, as when a body arrives.
+    fn disarm(&self, state: &mut State) {
+        if let Some(socket) = &state.socket
+            && state.registered
+            && state.armed
+            && self.parking.placement == Placement::Elsewhere
+        {
+            // Where this fails, it is only heard of more often.
+            let _ = self.parking.poller.change(&**socket, self.key, Report::Never);
+            state.armed = false;
         }
     }
 

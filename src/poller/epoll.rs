@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
-use super::Report;
+use super::{Ready, Report};
 
 /// Waits for readable descriptors.
 #[derive(Debug)]
@@ -41,8 +41,8 @@ impl Poller {
         Ok(self.epoll.delete(source)?)
     }
 
-    /// Appends the keys of readable descriptors, waiting for one or for `notify`, at most `limit`.
-    pub(crate) fn wait(&self, keys: &mut Vec<usize>, limit: Option<Duration>) -> io::Result<()> {
+    /// Appends readable descriptors, waiting for one or for `notify`, at most `limit`.
+    pub(crate) fn wait(&self, ready: &mut Vec<Ready>, limit: Option<Duration>) -> io::Result<()> {
         let mut events = [EpollEvent::empty(); EVENTS];
         let count = match self.epoll.wait(&mut events, timeout(limit)) {
             Ok(count) => count,
@@ -54,7 +54,10 @@ impl Poller {
             match event.data() {
                 // Read, so that it is not reported for ever. Empty when another wait was faster.
                 WAKE_UP => drop(self.wake_up.read()),
-                key => keys.push(key as usize),
+                key => {
+                    ready
+                        .push(Ready { key: key as usize, ended: event.events().intersects(ENDED) });
+                }
             }
         }
         Ok(())
@@ -75,7 +78,8 @@ impl Poller {
 fn event(key: u64, report: Report) -> EpollEvent {
     let flags = match report {
         Report::Always => EpollFlags::EPOLLIN,
-        Report::Once => EpollFlags::EPOLLIN | EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLONESHOT,
+        Report::Arrivals => EpollFlags::EPOLLIN | EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLET,
+        Report::Once => EpollFlags::EPOLLIN | EpollFlags::EPOLLONESHOT,
         // Hang-ups are reported whatever is asked for, except in this state.
         Report::Never => EpollFlags::EPOLLONESHOT,
     };
@@ -89,6 +93,13 @@ fn timeout(limit: Option<Duration>) -> EpollTimeout {
         EpollTimeout::try_from(rounded).unwrap_or(EpollTimeout::MAX)
     })
 }
+
+/// How connections are reported that are served elsewhere: a connection that stays armed
+/// saves a system call for each request.
+pub(crate) const HANDED_OVER: Report = Report::Arrivals;
+
+const ENDED: EpollFlags =
+    EpollFlags::EPOLLRDHUP.union(EpollFlags::EPOLLHUP).union(EpollFlags::EPOLLERR);
 
 const WAKE_UP: u64 = u64::MAX;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use polling::{Event, Events, PollMode};
 
-use super::Report;
+use super::{Ready, Report};
 use crate::sys;
 
 /// Waits for readable descriptors.
@@ -40,12 +40,12 @@ impl Poller {
         self.poller.delete(source.as_fd())
     }
 
-    /// Appends the keys of readable descriptors, waiting for one or for `notify`, at most `limit`.
-    pub(crate) fn wait(&self, keys: &mut Vec<usize>, limit: Option<Duration>) -> io::Result<()> {
+    /// Appends readable descriptors, waiting for one or for `notify`, at most `limit`.
+    pub(crate) fn wait(&self, ready: &mut Vec<Ready>, limit: Option<Duration>) -> io::Result<()> {
         let mut events = self.events.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         events.clear();
         self.poller.wait(&mut events, limit)?;
-        keys.extend(events.iter().map(|event| event.key));
+        ready.extend(events.iter().map(|event| Ready { key: event.key, ended: false }));
         Ok(())
     }
 
@@ -61,9 +61,14 @@ impl Poller {
     }
 }
 
+/// How connections are reported that are served elsewhere. Not by arrivals: `polling` does not tell
+/// whether the client's end has arrived with its last bytes, and nothing arrives after it.
+pub(crate) const HANDED_OVER: Report = Report::Once;
+
 fn interest(key: usize, report: Report) -> (Event, PollMode) {
     match report {
         Report::Always => (Event::readable(key), PollMode::Level),
+        Report::Arrivals => (Event::readable(key), PollMode::Edge),
         Report::Once => (Event::readable(key), PollMode::Oneshot),
         Report::Never => (Event::none(key), PollMode::Oneshot),
     }

@@ -246,8 +246,8 @@ fn a_parked_connection_is_handled_again<C: Strategy>() {
 fn pipelined_requests_are_all_handled<C: Strategy>() {
     let running = Running::start(bind::<C, _>(testing(echo_lines).client_speaks_first()));
     let mut client = running.connect();
-    // All of it is in the buffer at once: no further byte tells that there is more to do.
-    let lines: Vec<String> = (0..300).map(|number| number.to_string()).collect();
+    // More than a buffer holds has arrived at once: no further byte tells that there is more to do.
+    let lines: Vec<String> = (0..5000).map(|number| number.to_string()).collect();
     client.send(lines.join("\n") + "\n");
     for line in lines {
         assert_eq!(client.read_line(), line);
