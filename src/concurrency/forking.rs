@@ -137,6 +137,7 @@ impl Concurrency for Forking {
 
     fn server_activate(&mut self) -> io::Result<()> {
         self.refuse_threads()?;
+        know_the_processor();
         if self.ended.is_none() {
             self.ended = Some(ChildSignal::watch()?);
         }
@@ -228,6 +229,13 @@ impl Drop for ChildSignal {
     fn drop(&mut self) {
         signal_hook::low_level::unregister(self.registration);
     }
+}
+
+/// Finds out what the processor can do, as parsers will ask. Each child would do it again, and where
+/// a hypervisor answers that takes longer than the request.
+fn know_the_processor() {
+    #[cfg(target_arch = "x86_64")]
+    let _ = std::arch::is_x86_feature_detected!("avx2");
 }
 
 /// Threads of this process, where the system tells: the directory has one entry, and so one

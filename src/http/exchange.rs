@@ -234,6 +234,16 @@ impl<'h> Exchange<'h> {
         self.handler.version_string(self)
     }
 
+    /// First part of the `Server` header: Python's `self.server_version`.
+    pub fn server_version(&self) -> &str {
+        self.handler.server_version()
+    }
+
+    /// Second part of the `Server` header: Python's `self.sys_version`.
+    pub fn sys_version(&self) -> &str {
+        self.handler.sys_version()
+    }
+
     /// The version of this server's responses.
     pub fn protocol_version(&self) -> ProtocolVersion {
         self.handler.protocol_version()

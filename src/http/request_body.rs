@@ -237,4 +237,4 @@ const TRAILER_BYTES: usize = 64 * 1024;
 
 /// What a handler may leave unread without costing the connection, and how long to wait for all of it.
 const DRAIN_BYTES: usize = 256 * 1024;
-const DRAIN_TIME: Duration = Duration::from_secs(1);
+const DRAIN_TIME: Duration = Duration::from_millis(50);

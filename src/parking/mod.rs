@@ -10,7 +10,9 @@
 //!
 //! A connection stays in its slot until its job begins; what travels to the strategy is only the slot.
 
+mod job;
 mod lifeline;
+mod parked;
 mod slot;
 
 pub(crate) use slot::{Farewell, Slot, close};

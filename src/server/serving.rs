@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Server;
-use crate::concurrency::Concurrency;
+use crate::concurrency::{Concurrency, Placement};
 use crate::connection::{Connection, Socket};
 use crate::handler::Handler;
 use crate::parking;
@@ -73,6 +73,10 @@ impl<T: Transport, C: Concurrency, H: Handler> Server<T, C, H> {
                 Ok((stream, address)) => {
                     self.reactor.accepted();
                     self.welcome(Arc::new(Socket::new(stream)), address);
+                    // A child would inherit the sockets of all who wait here for theirs.
+                    if self.reactor.has_ready() && self.strategy.placement() == Placement::Away {
+                        break;
+                    }
                 }
                 Err(error) => match AcceptError::of(&error) {
                     AcceptError::Nobody => break,

@@ -1,6 +1,6 @@
 //! What becomes of running requests when the server is asked to stop.
 
-use std::io::{self, Write};
+use std::io::{self, BufRead, Write};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -93,6 +93,8 @@ fn a_handler_can_tell_that_the_server_drains() {
     let handler = {
         let gate = gate.clone();
         testing(move |mut connection: Connection| {
+            // Read, as a close with something unread may overtake what was written.
+            connection.rfile.read_line(&mut String::new())?;
             assert!(!connection.is_draining());
             connection.wfile.write_all(b"begun\n")?;
             gate.pass();
@@ -396,7 +398,8 @@ fn a_second_signal_cuts_at_once() {
         raise(Signal::SIGTERM).unwrap();
         assert_eq!(busy.read_to_end(), "");
         gate.let_through(1);
-        assert_eq!(running.wait().report, report(0, 1));
+        // The job of the idle client may have been about to end when the first signal came.
+        assert_eq!(running.wait().report.cut, 1);
     });
 }
 

@@ -1,0 +1,64 @@
+//! A connection that waits, and for how long.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use crate::connection::{Connection, Timeouts, Until};
+
+/// A connection in its slot.
+#[derive(Debug)]
+pub(super) struct Parked {
+    pub(super) connection: Connection,
+    pub(super) until: Until,
+    pub(super) since: Instant,
+    pub(super) deadline: Option<Instant>,
+    /// Bytes that may still be thrown away before a refused client is cut off.
+    patience: usize,
+}
+
+impl Parked {
+    pub(super) fn new(
+        connection: Connection,
+        until: Until,
+        timeouts: &Timeouts,
+        head_since: Option<Instant>,
+    ) -> Self {
+        let since = head_since.unwrap_or_else(Instant::now);
+        let limit = match until {
+            Until::Readable => timeouts.idle,
+            Until::More => timeouts.head,
+            Until::Drained => Some(DRAIN_LIMIT),
+        };
+        let deadline = limit.and_then(|limit| since.checked_add(limit));
+        Self { connection, until, since, deadline, patience: DRAIN_BYTES }
+    }
+
+    pub(super) fn has_bytes(&self) -> bool {
+        self.until == Until::Readable && !self.connection.rfile.unread().is_empty()
+    }
+
+    /// It has had its last call, which told it that its deadline had passed.
+    pub(super) fn is_late(&self) -> bool {
+        self.until != Until::Drained && self.connection.rfile.is_expired()
+    }
+
+    pub(super) fn left(&self) -> Option<Duration> {
+        self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// Throws away what a refused client still sends; false when it is time to close.
+    pub(super) fn discard(&mut self) -> bool {
+        loop {
+            match self.connection.rfile.discard() {
+                Ok(0) => return false,
+                Ok(count) if count > self.patience => return false,
+                Ok(count) => self.patience -= count,
+                Err(error) => return error.kind() == io::ErrorKind::WouldBlock,
+            }
+        }
+    }
+}
+
+/// How long a refused client may go on sending, and how much.
+const DRAIN_LIMIT: Duration = Duration::from_secs(2);
+const DRAIN_BYTES: usize = 256 * 1024;
