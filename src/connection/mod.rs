@@ -17,6 +17,8 @@ mod wfile;
 pub use rfile::Rfile;
 pub use wfile::Wfile;
 
+pub(crate) use wfile::copy_file;
+
 pub(crate) use socket::{Direction, Socket, timed_out};
 
 use std::fmt;

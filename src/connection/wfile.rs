@@ -161,22 +161,32 @@ fn send_file(wfile: &mut Wfile, file: &File, offset: u64, count: u64) -> io::Res
 #[cfg(not(target_os = "linux"))]
 use copy_file as send_file;
 
-fn copy_file(wfile: &mut Wfile, file: &File, offset: u64, count: u64) -> io::Result<u64> {
+/// Writes `count` bytes of a file from `offset` on, or as many as there are; returns how many.
+pub(crate) fn copy_file(
+    target: &mut impl Write,
+    file: &File,
+    offset: u64,
+    count: u64,
+) -> io::Result<u64> {
     use std::os::unix::fs::FileExt;
 
-    let mut buffer = vec![0; 64 * 1024];
+    let size = usize::try_from(count).unwrap_or(usize::MAX).min(COPIED_AT_ONCE);
+    let mut buffer = vec![0; size];
     let mut sent = 0;
     while sent < count {
-        let wanted = usize::try_from(count - sent).unwrap_or(usize::MAX).min(buffer.len());
+        let wanted = usize::try_from(count - sent).unwrap_or(usize::MAX).min(size);
         let read = file.read_at(&mut buffer[..wanted], offset + sent)?;
         if read == 0 {
             break;
         }
-        wfile.write_all(&buffer[..read])?;
+        target.write_all(&buffer[..read])?;
         sent += read as u64;
     }
     Ok(sent)
 }
+
+/// Bytes of a file that are in memory at once.
+const COPIED_AT_ONCE: usize = 64 * 1024;
 
 /// Bytes of storage that a connection keeps for the head of its next response.
 const KEPT: usize = 1024;

@@ -13,8 +13,8 @@ use super::headers::Headers;
 use super::parse::{HTTP_0_9, Head};
 use super::request_body::RequestBody;
 use super::response_body::{ResponseBody, Stage, misuse};
+use super::response_head::{is_header_name, push_header, push_status_line};
 use super::status::Status;
-use super::text::encode_latin1;
 use crate::connection::{Berth, Connection};
 use crate::server_info::ServerInfo;
 
@@ -50,6 +50,8 @@ pub struct Exchange<'h> {
     requestline: String,
     handler: &'h dyn HttpRequestHandler,
     draining: bool,
+    /// The response's head says that the connection will be closed.
+    announces_close: bool,
     /// Storage for the text of a header's value.
     value: String,
     // Gone once the connection was taken over.
@@ -83,6 +85,7 @@ impl<'h> Exchange<'h> {
             requestline: head.requestline,
             handler,
             draining,
+            announces_close: false,
             value: String::new(),
             berth: Some(berth),
         }
@@ -134,7 +137,7 @@ impl<'h> Exchange<'h> {
                 "send_header({keyword:?}) outside send_response and end_headers"
             )));
         }
-        if keyword.is_empty() || !keyword.bytes().all(is_token) {
+        if !is_header_name(keyword) {
             return Err(misuse(format!("send_header: {keyword:?} is no header name")));
         }
         let mut text = std::mem::take(&mut self.value);
@@ -296,6 +299,7 @@ impl<'h> Exchange<'h> {
             return Err(misuse("end_headers without send_response"));
         }
         if self.draining
+            && !self.announces_close
             && !self.wfile.status().is_interim()
             && self.protocol_version() == ProtocolVersion::Http11
         {
@@ -317,6 +321,7 @@ impl<'h> Exchange<'h> {
             return Err(misuse(format!("send_error({code}) after the response has begun")));
         }
         self.wfile.recall();
+        self.announces_close = false;
         // What the page may say in full, a status line must not.
         let reason: String = message
             .chars()
@@ -346,38 +351,15 @@ impl<'h> Exchange<'h> {
         if self.wfile.stage() != Stage::Start {
             return Err(misuse(format!("send_response({code}) after a response was begun")));
         }
-        if !is_one_line(message) {
-            return Err(misuse(format!("send_response({code}): line end or NUL in {message:?}")));
-        }
         let protocol = self.protocol_version();
-        let head = self.wfile.head();
-        head.extend_from_slice(protocol.as_str().as_bytes());
-        push_code(head, code);
-        if !encode_latin1(message, head) {
-            head.clear();
-            let what = format!("send_response({code}): {message:?} is beyond ISO 8859-1");
-            return Err(misuse(what));
-        }
-        head.extend_from_slice(b"\r\n");
+        push_status_line(self.wfile.head(), protocol, code, message)?;
         self.wfile.begin(code);
         Ok(())
     }
 
     fn add_header(&mut self, keyword: &str, value: &str) -> io::Result<()> {
-        if !is_one_line(value) {
-            return Err(misuse(format!("send_header({keyword:?}): line end or NUL in {value:?}")));
-        }
         self.wfile.declare(keyword, value)?;
-        let head = self.wfile.head();
-        let line = head.len();
-        head.extend_from_slice(keyword.as_bytes());
-        head.extend_from_slice(b": ");
-        if !encode_latin1(value, head) {
-            head.truncate(line);
-            let what = format!("send_header({keyword:?}): {value:?} is beyond ISO 8859-1");
-            return Err(misuse(what));
-        }
-        head.extend_from_slice(b"\r\n");
+        push_header(self.wfile.head(), keyword, value)?;
         if keyword.eq_ignore_ascii_case("Connection") {
             self.note_connection(value);
         }
@@ -386,6 +368,7 @@ impl<'h> Exchange<'h> {
 
     fn note_connection(&mut self, value: &str) {
         if value.eq_ignore_ascii_case("close") {
+            self.announces_close = true;
             self.close_connection = true;
         } else if value.eq_ignore_ascii_case("keep-alive") {
             self.close_connection = false;
@@ -414,25 +397,4 @@ fn keeps_alive(head: &Head) -> bool {
         }
     }
     keeps
-}
-
-/// Appends a blank, the number of a status and another blank.
-fn push_code(head: &mut Vec<u8>, code: Status) {
-    let code = code.code();
-    if (100..1000).contains(&code) {
-        let digit = |divisor: u16| b'0' + (code / divisor % 10) as u8;
-        head.extend_from_slice(&[b' ', digit(100), digit(10), digit(1), b' ']);
-    } else {
-        head.extend_from_slice(format!(" {code:03} ").as_bytes());
-    }
-}
-
-fn is_one_line(text: &str) -> bool {
-    !text.bytes().any(|byte| matches!(byte, b'\r' | b'\n' | 0))
-}
-
-/// A character of a token (RFC 9110 §5.6.2).
-fn is_token(byte: u8) -> bool {
-    matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'!' | b'#'..=b'\'' | b'*' | b'+')
-        || matches!(byte, b'.' | b'^' | b'_' | b'`' | b'|' | b'~')
 }

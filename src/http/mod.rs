@@ -10,6 +10,7 @@ mod headers;
 mod parse;
 mod request_body;
 mod response_body;
+mod response_head;
 mod serve;
 mod status;
 mod text;

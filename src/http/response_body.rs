@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::framing::plain_number;
 use super::status::Status;
-use crate::connection::Wfile;
+use crate::connection::{Wfile, copy_file};
 
 /// What the client receives as the response's body: `http.wfile`.
 ///
@@ -98,7 +98,7 @@ impl ResponseBody {
     #[doc(alias = "copyfile")]
     pub fn send_file(&mut self, file: &File, offset: u64, count: u64) -> io::Result<u64> {
         if count <= SMALL_FILE || !matches!(self.framing, Framing::Length(_) | Framing::Raw) {
-            return self.copy_file(file, offset, count);
+            return copy_file(self, file, offset, count);
         }
         self.admit(count)?;
         let sent = self.output.send_file(file, offset, count)?;
@@ -286,23 +286,6 @@ impl ResponseBody {
             *left -= count;
         }
     }
-
-    fn copy_file(&mut self, file: &File, offset: u64, count: u64) -> io::Result<u64> {
-        use std::os::unix::fs::FileExt;
-
-        let mut buffer = vec![0; usize::try_from(count.min(COPY_BYTES)).unwrap_or(0)];
-        let mut sent = 0;
-        while sent < count {
-            let wanted = usize::try_from(count - sent).unwrap_or(usize::MAX).min(buffer.len());
-            let read = file.read_at(&mut buffer[..wanted], offset + sent)?;
-            if read == 0 {
-                break;
-            }
-            self.write_all(&buffer[..read])?;
-            sent += read as u64;
-        }
-        Ok(sent)
-    }
 }
 
 impl Write for ResponseBody {
@@ -339,4 +322,3 @@ pub(crate) fn misuse(what: impl Into<String>) -> io::Error {
 
 /// Files up to this size are read into memory and leave with their head in one call.
 const SMALL_FILE: u64 = 32 * 1024;
-const COPY_BYTES: u64 = 64 * 1024;

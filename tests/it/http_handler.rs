@@ -1306,3 +1306,16 @@ fn a_header_in_latin_1_comes_back_as_it_was() {
         show(reply)
     );
 }
+
+#[test]
+fn a_status_has_three_digits() {
+    let server = serve(answering(|http| {
+        for code in [0, 99, 1000] {
+            let refused = http.send_response(code).unwrap_err().to_string();
+            assert_eq!(refused, format!("send_response({code}): a status has three digits"));
+        }
+        http.send_error(404)
+    }));
+    let reply = ask(&server, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_eq!(reply.status(), 404);
+}

@@ -72,16 +72,7 @@ fn files_are_short() {
         // Tests of pure functions stand beside them and are not what has to be read.
         let code = source.text.split("\n#[cfg(test)]\nmod ").next().unwrap_or_default();
         let length = code.lines().count();
-        let excuse = LONG.iter().find(|(name, _)| source.name == *name);
-        if excuse.is_some() {
-            assert!(
-                length > MOST_LINES,
-                "{} has {length} lines and needs no excuse any more",
-                source.name
-            );
-        } else {
-            assert!(length <= MOST_LINES, "{} has {length} lines: split it by noun", source.name);
-        }
+        assert!(length <= MOST_LINES, "{} has {length} lines: split it by noun", source.name);
     }
 }
 
@@ -245,7 +236,3 @@ fn root() -> &'static Path {
 }
 
 const MOST_LINES: usize = 400;
-
-/// Files that may be longer, and why.
-const LONG: [(&str, &str); 1] =
-    [("src/http/exchange.rs", "one method for each of Python's, most of it documentation")];

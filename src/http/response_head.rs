@@ -1,0 +1,67 @@
+//! The lines of a response's head, as bytes. Knows no connection.
+
+use std::io;
+
+use super::handler::ProtocolVersion;
+use super::response_body::misuse;
+use super::status::Status;
+use super::text::encode_latin1;
+
+/// Appends a status line.
+pub(crate) fn push_status_line(
+    head: &mut Vec<u8>,
+    protocol: ProtocolVersion,
+    status: Status,
+    message: &str,
+) -> io::Result<()> {
+    let code = status.code();
+    if !(100..1000).contains(&code) {
+        return Err(misuse(format!("send_response({status}): a status has three digits")));
+    }
+    if !is_one_line(message) {
+        return Err(misuse(format!("send_response({status}): line end or NUL in {message:?}")));
+    }
+    let line = head.len();
+    let digit = |divisor: u16| b'0' + (code / divisor % 10) as u8;
+    head.extend_from_slice(protocol.as_str().as_bytes());
+    head.extend_from_slice(&[b' ', digit(100), digit(10), digit(1), b' ']);
+    if !encode_latin1(message, head) {
+        head.truncate(line);
+        let what = format!("send_response({status}): {message:?} is beyond ISO 8859-1");
+        return Err(misuse(what));
+    }
+    head.extend_from_slice(b"\r\n");
+    Ok(())
+}
+
+/// Appends a header line, of a name that was checked.
+pub(crate) fn push_header(head: &mut Vec<u8>, keyword: &str, value: &str) -> io::Result<()> {
+    if !is_one_line(value) {
+        return Err(misuse(format!("send_header({keyword:?}): line end or NUL in {value:?}")));
+    }
+    let line = head.len();
+    head.extend_from_slice(keyword.as_bytes());
+    head.extend_from_slice(b": ");
+    if !encode_latin1(value, head) {
+        head.truncate(line);
+        let what = format!("send_header({keyword:?}): {value:?} is beyond ISO 8859-1");
+        return Err(misuse(what));
+    }
+    head.extend_from_slice(b"\r\n");
+    Ok(())
+}
+
+/// Tells whether a header may have this name (RFC 9110 §5.1).
+pub(crate) fn is_header_name(keyword: &str) -> bool {
+    !keyword.is_empty() && keyword.bytes().all(is_token)
+}
+
+fn is_one_line(text: &str) -> bool {
+    !text.bytes().any(|byte| matches!(byte, b'\r' | b'\n' | 0))
+}
+
+/// A character of a token (RFC 9110 §5.6.2).
+fn is_token(byte: u8) -> bool {
+    matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'!' | b'#'..=b'\'' | b'*' | b'+')
+        || matches!(byte, b'.' | b'^' | b'_' | b'`' | b'|' | b'~')
+}
