@@ -41,35 +41,6 @@ impl Socket {
         retry(|| recv(self.stream.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT))
     }
 
-    /// Writes as much as fits, `WouldBlock` when nothing does.
-    pub(crate) fn send(&self, bytes: &[u8]) -> io::Result<usize> {
-        retry(|| send(self.stream.as_raw_fd(), bytes, SEND_FLAGS))
-    }
-
-    /// Writes as much as fits of several pieces in one system call.
-    pub(crate) fn send_vectored(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
-        retry(|| sendmsg::<()>(self.stream.as_raw_fd(), pieces, &[], SEND_FLAGS, None))
-    }
-
-    /// Writes all of `bytes`, and says that more is about to follow.
-    pub(crate) fn send_all_more(
-        &self,
-        mut bytes: &[u8],
-        limit: Option<Duration>,
-    ) -> io::Result<()> {
-        while !bytes.is_empty() {
-            let flags = SEND_FLAGS | more();
-            match retry(|| send(self.stream.as_raw_fd(), bytes, flags)) {
-                Ok(sent) => bytes = &bytes[sent..],
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.wait(Direction::Write, limit)?;
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
-    }
-
     /// The bytes held back for the next write.
     pub(crate) fn unsent(&self) -> MutexGuard<'_, Vec<u8>> {
         self.unsent.lock().unwrap_or_else(PoisonError::into_inner)
@@ -84,17 +55,13 @@ impl Socket {
     }
 
     /// Writes all of `bytes`, waiting at most `limit` for the client to take some of them.
-    pub(crate) fn send_all(&self, mut bytes: &[u8], limit: Option<Duration>) -> io::Result<()> {
-        while !bytes.is_empty() {
-            match self.send(bytes) {
-                Ok(sent) => bytes = &bytes[sent..],
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.wait(Direction::Write, limit)?;
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
+    pub(crate) fn send_all(&self, bytes: &[u8], limit: Option<Duration>) -> io::Result<()> {
+        self.send_all_with(bytes, MsgFlags::empty(), limit)
+    }
+
+    /// Writes all of `bytes`, and says that more is about to follow.
+    pub(crate) fn send_all_more(&self, bytes: &[u8], limit: Option<Duration>) -> io::Result<()> {
+        self.send_all_with(bytes, more(), limit)
     }
 
     /// Writes all of several pieces, in as few system calls as the kernel allows.
@@ -106,15 +73,54 @@ impl Socket {
         // Drops empty pieces at the front.
         IoSlice::advance_slices(&mut pieces, 0);
         while !pieces.is_empty() {
-            match self.send_vectored(pieces) {
-                Ok(sent) => IoSlice::advance_slices(&mut pieces, sent),
+            let sent = self.when_writable(limit, || self.send_vectored(pieces))?;
+            IoSlice::advance_slices(&mut pieces, sent);
+        }
+        Ok(())
+    }
+
+    /// Writes some of `bytes`, waiting at most `limit` for the client to take any.
+    pub(crate) fn send_some(&self, bytes: &[u8], limit: Option<Duration>) -> io::Result<usize> {
+        self.when_writable(limit, || self.send(bytes, MsgFlags::empty()))
+    }
+
+    fn send_all_with(
+        &self,
+        mut bytes: &[u8],
+        flags: MsgFlags,
+        limit: Option<Duration>,
+    ) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let sent = self.when_writable(limit, || self.send(bytes, flags))?;
+            bytes = &bytes[sent..];
+        }
+        Ok(())
+    }
+
+    /// Calls until the kernel takes something, waiting in between.
+    fn when_writable(
+        &self,
+        limit: Option<Duration>,
+        call: impl Fn() -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        loop {
+            match call() {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.wait(Direction::Write, limit)?;
                 }
-                Err(error) => return Err(error),
+                result => return result,
             }
         }
-        Ok(())
+    }
+
+    /// Writes as much as fits, `WouldBlock` when nothing does.
+    fn send(&self, bytes: &[u8], flags: MsgFlags) -> io::Result<usize> {
+        retry(|| send(self.stream.as_raw_fd(), bytes, SEND_FLAGS | flags))
+    }
+
+    /// Writes as much as fits of several pieces in one system call.
+    fn send_vectored(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        retry(|| sendmsg::<()>(self.stream.as_raw_fd(), pieces, &[], SEND_FLAGS, None))
     }
 
     /// Blocks until the socket is ready.

@@ -6,7 +6,7 @@ use std::io::{self, IoSlice, Write};
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
-use super::socket::{Direction, Socket};
+use super::socket::Socket;
 
 /// What a client receives.
 ///
@@ -102,14 +102,7 @@ impl Write for Wfile {
             return Ok(bytes.len());
         }
         drop(unsent);
-        loop {
-            match self.socket.send(bytes) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.socket.wait(Direction::Write, self.stall)?;
-                }
-                result => return result,
-            }
-        }
+        self.socket.send_some(bytes, self.stall)
     }
 
     fn flush(&mut self) -> io::Result<()> {
