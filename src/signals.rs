@@ -3,7 +3,9 @@
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use signal_hook::SigId;
 use signal_hook::consts::FORBIDDEN;
 
@@ -33,8 +35,17 @@ impl WatchedSignal {
 
     /// How often the signal came since the last call.
     pub(crate) fn count(&mut self) -> usize {
-        let mut bytes = [0; 16];
+        let mut bytes = [0; 64];
         self.reader.read(&mut bytes).unwrap_or(0)
+    }
+
+    /// Waits for the signal, at most for `limit`; perhaps not so long.
+    pub(crate) fn wait(&mut self, limit: Duration) {
+        let mut descriptors = [PollFd::new(self.reader.as_fd(), PollFlags::POLLIN)];
+        let limit = limit + Duration::from_micros(999);
+        // Whoever waits looks at what it waits for, also after a wait that was interrupted.
+        let _ = poll(&mut descriptors, PollTimeout::try_from(limit).unwrap_or(PollTimeout::MAX));
+        self.count();
     }
 }
 

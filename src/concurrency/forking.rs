@@ -1,17 +1,16 @@
 //! A child process for each connection.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
-use signal_hook::SigId;
 
 use super::{Concurrency, Job, Placement};
+use crate::signals::WatchedSignal;
 use crate::sys;
 
 /// Runs each connection in a child process of its own: Python's `ForkingMixIn`.
@@ -39,7 +38,8 @@ pub struct Forking {
     #[doc(alias = "ForkingMixIn.block_on_close")]
     pub block_on_close: bool,
     children: Vec<Pid>,
-    ended: Option<ChildSignal>,
+    /// SIGCHLD: a child of this process has ended, though perhaps not one of ours.
+    ended: Option<WatchedSignal>,
 }
 
 impl Default for Forking {
@@ -139,13 +139,13 @@ impl Concurrency for Forking {
         self.refuse_threads()?;
         know_the_processor();
         if self.ended.is_none() {
-            self.ended = Some(ChildSignal::watch()?);
+            self.ended = Some(WatchedSignal::new(Signal::SIGCHLD as i32)?);
         }
         Ok(())
     }
 
     fn service_actions(&mut self) -> Option<Duration> {
-        if self.ended.as_mut().is_some_and(ChildSignal::came) {
+        if self.ended.as_mut().is_some_and(|ended| ended.count() > 0) {
             self.collect_children(Some(WaitPidFlag::WNOHANG));
         }
         None
@@ -156,7 +156,7 @@ impl Concurrency for Forking {
     }
 
     fn wake_up(&self) -> Option<BorrowedFd<'_>> {
-        self.ended.as_ref().map(|ended| ended.reader.as_fd())
+        self.ended.as_ref().map(AsFd::as_fd)
     }
 
     fn placement(&self) -> Placement {
@@ -190,44 +190,6 @@ impl Drop for Forking {
                 break;
             }
         }
-    }
-}
-
-/// Tells by a readable descriptor that a child of this process has ended.
-#[derive(Debug)]
-struct ChildSignal {
-    reader: UnixStream,
-    registration: SigId,
-}
-
-impl ChildSignal {
-    fn watch() -> io::Result<Self> {
-        let (reader, writer) = UnixStream::pair()?;
-        reader.set_nonblocking(true)?;
-        let registration = signal_hook::low_level::pipe::register(Signal::SIGCHLD as i32, writer)?;
-        Ok(Self { reader, registration })
-    }
-
-    /// Tells whether a child ended since the last call.
-    fn came(&mut self) -> bool {
-        let mut bytes = [0; 64];
-        matches!(self.reader.read(&mut bytes), Ok(count) if count > 0)
-    }
-
-    fn wait(&mut self, limit: Duration) {
-        use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-
-        let mut descriptors = [PollFd::new(self.reader.as_fd(), PollFlags::POLLIN)];
-        let limit = limit + Duration::from_micros(999);
-        // An interrupted or failed wait is followed by a look at the children all the same.
-        let _ = poll(&mut descriptors, PollTimeout::try_from(limit).unwrap_or(PollTimeout::MAX));
-        self.came();
-    }
-}
-
-impl Drop for ChildSignal {
-    fn drop(&mut self) {
-        signal_hook::low_level::unregister(self.registration);
     }
 }
 
