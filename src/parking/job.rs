@@ -42,8 +42,8 @@ impl Work for Slot {
     }
 
     fn abandon(&self) {
-        if let Some(a) = self.give_up() {
-            close(a);
+        if let Some(connection) = self.give_up() {
+            close(connection);
         }
     }
 }

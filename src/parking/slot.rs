@@ -104,10 +104,7 @@ impl Slot {
                 if parked.discard() && !state.ended {
                     self.arm(&mut state);
                 } else {
-                    let over = state.parked.take();
-                    // Ending a connection needs the lock.
-                    drop(state);
-                    drop(over);
+                    drop(take_out(state));
                 }
                 false
             }
@@ -127,8 +124,8 @@ impl Slot {
 
     /// Takes the connection out unless it is a job's, to be closed.
     pub(crate) fn remove(&self) -> Option<Connection> {
-        let mut state = self.state();
-        if state.claimed { None } else { state.parked.take().map(|parked| parked.connection) }
+        let state = self.state();
+        if state.claimed { None } else { take_out(state) }
     }
 
     /// Before the server stops: closes the connection if it is idle, and claims it if its next
@@ -142,11 +139,7 @@ impl Slot {
                     self.claim(&mut state);
                     return Farewell::Claimed;
                 }
-                let idle = state.parked.take();
-                drop(state);
-                if let Some(parked) = idle {
-                    close(parked.connection);
-                }
+                close_parked(state);
                 Farewell::Gone
             }
             _ => {
@@ -190,10 +183,7 @@ impl Slot {
                 self.claim(&mut state);
                 Overdue::Request
             }
-            Some(_) => match state.parked.take() {
-                Some(parked) => Overdue::Idle(parked.connection),
-                None => Overdue::Never,
-            },
+            Some(_) => take_out(state).map_or(Overdue::Never, Overdue::Idle),
         }
     }
 
@@ -220,13 +210,7 @@ impl Slot {
         let Some(parked) = &mut state.parked else { return };
         let unwanted = parking.is_draining() && parked.until == Until::Readable;
         if unwanted || parked.is_late() || parking.is_closed() {
-            let over = state.parked.take();
-            // Ending a connection needs the lock.
-            drop(state);
-            if let Some(parked) = over {
-                close(parked.connection);
-            }
-            return;
+            return close_parked(state);
         }
         if parked.has_bytes() {
             self.claim(&mut state);
@@ -338,6 +322,17 @@ impl Home for Slot {
 
     fn is_draining(&self) -> bool {
         self.parking.is_draining()
+    }
+}
+
+/// Takes the connection out and lets go of the lock, which the end of a connection needs.
+fn take_out(mut state: MutexGuard<'_, State>) -> Option<Connection> {
+    state.parked.take().map(|parked| parked.connection)
+}
+
+fn close_parked(state: MutexGuard<'_, State>) {
+    if let Some(connection) = take_out(state) {
+        close(connection);
     }
 }
 
