@@ -24,7 +24,6 @@ impl<T: Transport, C: Concurrency, H: Handler> Server<T, C, H> {
         let unfinished = self.send_idle_away() + self.strategy.active();
         parking.tell_children();
         self.dispatch(usize::MAX);
-        self.strategy.service_actions();
         while self.is_busy() && Instant::now() < deadline {
             let left = deadline.saturating_duration_since(Instant::now());
             let wanted = self.strategy.service_actions().map_or(left, |wanted| wanted.min(left));
@@ -35,7 +34,6 @@ impl<T: Transport, C: Concurrency, H: Handler> Server<T, C, H> {
             }
             self.strategy.service_actions();
             self.dispatch(usize::MAX);
-            self.strategy.service_actions();
         }
         let cut = self.cut_connections() + self.strategy.server_close(deadline);
         self.report.finished = unfinished.saturating_sub(cut);
