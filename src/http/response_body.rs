@@ -212,8 +212,10 @@ impl ResponseBody {
             self.output.hold(std::mem::take(&mut self.head));
         }
         if self.status.is_interim() {
-            self.restart();
-            return self.output.flush();
+            let sent = self.output.flush();
+            // The final response begins afresh.
+            self.recall();
+            return sent;
         }
         self.stage = Stage::Body;
         Ok(())
@@ -251,12 +253,6 @@ impl ResponseBody {
         self.stage = Stage::Done;
         self.output.flush()?;
         Ok(self.output.detach())
-    }
-
-    /// After an interim response the final one begins afresh.
-    fn restart(&mut self) {
-        self.head.clear();
-        self.stage = Stage::Start;
     }
 
     /// Sends the head, unless a body took it along.
