@@ -14,11 +14,10 @@ struct GetHandler;
 impl HttpRequestHandler for GetHandler {
     fn do_get(&self, http: &mut Exchange<'_>) -> io::Result<()> {
         let (path, query) = http.path.split_once('?').unwrap_or((&http.path, ""));
-        let (host, port) = (http.client_address.ip(), http.client_address.port());
         let address = http.address_string();
         let message = [
             "CLIENT VALUES:".to_owned(),
-            format!("client_address=('{host}', {port}) ({address})"),
+            format!("client_address={:?} ({address})", http.client_address),
             format!("command={}", http.command),
             format!("path={}", http.path),
             format!("real path={path}"),

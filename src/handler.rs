@@ -1,9 +1,9 @@
 //! What a server does with each request.
 
 use std::io::{self, Write};
-use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::address::Address;
 use crate::connection::{Connection, Timeouts};
 
 /// Answers requests: Python's request handler classes as one value.
@@ -56,7 +56,7 @@ pub trait Handler<R = Connection>: Send + Sync + 'static {
     fn handle(&self, request: R) -> io::Result<()>;
 
     /// Decides whether a request is handled at all; `false` closes it. The default accepts all.
-    fn verify_request(&self, request: &R, client_address: SocketAddr) -> bool {
+    fn verify_request(&self, request: &R, client_address: &Address) -> bool {
         let _ = (request, client_address);
         true
     }
@@ -66,7 +66,7 @@ pub trait Handler<R = Connection>: Send + Sync + 'static {
     /// A panic arrives as an error of the kind `Other` that quotes its message. The default
     /// prints a block to standard error, laid out as Python's; a client that went away is no news and
     /// costs one line in the debug log.
-    fn handle_error(&self, client_address: SocketAddr, error: &io::Error) {
+    fn handle_error(&self, client_address: &Address, error: &io::Error) {
         print_error(client_address, error);
     }
 
@@ -109,11 +109,11 @@ impl<R, H: Handler<R>> Handler<R> for Arc<H> {
         (**self).handle(request)
     }
 
-    fn verify_request(&self, request: &R, client_address: SocketAddr) -> bool {
+    fn verify_request(&self, request: &R, client_address: &Address) -> bool {
         (**self).verify_request(request, client_address)
     }
 
-    fn handle_error(&self, client_address: SocketAddr, error: &io::Error) {
+    fn handle_error(&self, client_address: &Address, error: &io::Error) {
         (**self).handle_error(client_address, error);
     }
 
@@ -172,7 +172,7 @@ where
 }
 
 /// Reports a failed request in Python's layout, or quietly where the client just went away.
-pub(crate) fn print_error(client_address: SocketAddr, error: &io::Error) {
+pub(crate) fn print_error(client_address: &Address, error: &io::Error) {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, TimedOut};
 
     if matches!(
@@ -183,9 +183,8 @@ pub(crate) fn print_error(client_address: SocketAddr, error: &io::Error) {
         return;
     }
     let rule = "-".repeat(40);
-    let (ip, port) = (client_address.ip(), client_address.port());
     let block = format!(
-        "{rule}\nException occurred during processing of request from ('{ip}', {port})\n\
+        "{rule}\nException occurred during processing of request from {client_address:?}\n\
          {error}\n{rule}\n"
     );
     // Standard error may be closed or its disk full; the server goes on without.

@@ -60,8 +60,10 @@
 //! `cli`, on by default, is the `socketserver` command. A library has no use for it:
 //! `default-features = false`.
 
+mod address;
 pub mod concurrency;
 mod connection;
+mod datagram;
 mod handler;
 pub mod http;
 mod parking;
@@ -75,14 +77,16 @@ mod signals;
 mod sys;
 pub mod transport;
 
+pub use address::Address;
 pub use concurrency::{Concurrency, Forking, Sequential, ThreadPool};
-pub use connection::{Connection, Rfile, Timeouts, Wfile};
+pub use connection::{Connection, PeerCredentials, Rfile, Timeouts, Wfile};
+pub use datagram::{Datagram, Reply};
 pub use handler::{Handler, HandlerFn, handler_fn};
 pub use server::{Server, ShutdownReport};
 pub use server_info::ServerInfo;
 pub use shutdown::ShutdownHandle;
 
-use transport::Tcp;
+use transport::{Tcp, Udp, UnixDatagram, UnixStream};
 
 /// A TCP server: Python's `TCPServer`.
 #[doc(alias = "TCPServer")]
@@ -95,6 +99,36 @@ pub type ThreadingTcpServer<H> = TcpServer<ThreadPool, H>;
 /// A TCP server whose requests run in child processes: Python's `ForkingTCPServer`.
 #[doc(alias = "ForkingTCPServer")]
 pub type ForkingTcpServer<H> = TcpServer<Forking, H>;
+
+/// A UDP server: Python's `UDPServer`.
+#[doc(alias = "UDPServer")]
+pub type UdpServer<C, H> = Server<Udp, C, H>;
+
+/// A UDP server whose requests run on threads: Python's `ThreadingUDPServer`.
+#[doc(alias = "ThreadingUDPServer")]
+pub type ThreadingUdpServer<H> = UdpServer<ThreadPool, H>;
+
+/// A UDP server whose requests run in child processes: Python's `ForkingUDPServer`.
+#[doc(alias = "ForkingUDPServer")]
+pub type ForkingUdpServer<H> = UdpServer<Forking, H>;
+
+/// A server on a Unix socket: Python's `UnixStreamServer`.
+pub type UnixStreamServer<C, H> = Server<UnixStream, C, H>;
+
+/// A server on a Unix socket whose requests run on threads: Python's `ThreadingUnixStreamServer`.
+pub type ThreadingUnixStreamServer<H> = UnixStreamServer<ThreadPool, H>;
+
+/// A server on a Unix socket whose requests run in child processes: Python's `ForkingUnixStreamServer`.
+pub type ForkingUnixStreamServer<H> = UnixStreamServer<Forking, H>;
+
+/// A server on a Unix socket for datagrams: Python's `UnixDatagramServer`.
+pub type UnixDatagramServer<C, H> = Server<UnixDatagram, C, H>;
+
+/// A server on a Unix socket for datagrams whose requests run on threads: Python's `ThreadingUnixDatagramServer`.
+pub type ThreadingUnixDatagramServer<H> = UnixDatagramServer<ThreadPool, H>;
+
+/// A server on a Unix socket for datagrams whose requests run in child processes: Python's `ForkingUnixDatagramServer`.
+pub type ForkingUnixDatagramServer<H> = UnixDatagramServer<Forking, H>;
 
 /// A sequential HTTP server: Python's `HTTPServer`.
 #[doc(alias = "HTTPServer")]

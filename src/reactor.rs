@@ -3,13 +3,13 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
+use crate::address::Address;
 use crate::concurrency::Job;
 use crate::parking::{Parking, Slot};
 use crate::poller::{Ready, Report};
@@ -19,8 +19,8 @@ use crate::signals::WatchedSignal;
 #[derive(Debug)]
 pub(crate) struct Reactor {
     pub(crate) parking: Arc<Parking>,
-    /// Claimed connections, in the order in which they get their turn.
-    ready: VecDeque<Arc<Slot>>,
+    /// What is to be served, in the order in which it gets its turn, and for whom.
+    ready: VecDeque<(Job, Address)>,
     /// The poller reports clients that wait to be accepted.
     listening: bool,
     rest: Option<Rest>,
@@ -29,6 +29,7 @@ pub(crate) struct Reactor {
     // Storage of one turn, kept for the next.
     reported: Vec<Ready>,
     found: Vec<(Arc<Slot>, bool)>,
+    claimed: Vec<Arc<Slot>>,
 }
 
 /// A pause of the listener.
@@ -61,6 +62,7 @@ impl Reactor {
             signals: Vec::new(),
             reported: Vec::new(),
             found: Vec::new(),
+            claimed: Vec::new(),
         })
     }
 
@@ -123,11 +125,9 @@ impl Reactor {
         Ok(turn)
     }
 
-    /// The next connection to be served, as a job.
-    pub(crate) fn next_job(&mut self) -> Option<(Job, SocketAddr)> {
-        let slot = self.ready.pop_front()?;
-        let address = slot.client_address();
-        Some((Job::new(slot), address))
+    /// The next request to be served.
+    pub(crate) fn next_job(&mut self) -> Option<(Job, Address)> {
+        self.ready.pop_front()
     }
 
     pub(crate) fn has_ready(&self) -> bool {
@@ -135,8 +135,13 @@ impl Reactor {
     }
 
     /// Puts a claimed connection behind all that wait to be served.
-    pub(crate) fn push_ready(&mut self, slot: Arc<Slot>) {
-        self.ready.push_back(slot);
+    pub(crate) fn push_slot(&mut self, slot: Arc<Slot>) {
+        self.ready.push_back(in_line(slot));
+    }
+
+    /// Puts a request behind all that wait to be served.
+    pub(crate) fn push_job(&mut self, job: Job, address: Address) {
+        self.ready.push_back((job, address));
     }
 
     /// Stops listening until a connection ends or a pause has passed, which doubles each time
@@ -172,11 +177,12 @@ impl Reactor {
 
     /// Claims whoever has something to read or has run out of time.
     fn collect(&mut self) {
-        self.parking.take_returned(&mut self.ready);
+        self.parking.take_returned(&mut self.claimed);
         self.parking.find(&mut self.reported, &mut self.found);
         let found = self.found.drain(..);
-        self.ready.extend(found.filter_map(|(slot, ended)| slot.report(ended).then_some(slot)));
-        self.parking.sweep(&mut self.ready);
+        self.claimed.extend(found.filter_map(|(slot, ended)| slot.report(ended).then_some(slot)));
+        self.parking.sweep(&mut self.claimed);
+        self.ready.extend(self.claimed.drain(..).map(in_line));
     }
 
     fn rest_left(&self) -> Option<Duration> {
@@ -188,6 +194,12 @@ impl Reactor {
             .as_ref()
             .is_none_or(|rest| rest.until <= Instant::now() || self.parking.open() < rest.open)
     }
+}
+
+/// A claimed connection as a job, and whose it is.
+fn in_line(slot: Arc<Slot>) -> (Job, Address) {
+    let address = slot.client_address().clone();
+    (Job::new(slot), address)
 }
 
 /// What an error of `accept` means for the server.

@@ -1,8 +1,8 @@
 //! What a handler may know of the server that called it.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::address::Address;
 use crate::shutdown::ShutdownHandle;
 
 /// The server as its handlers see it: Python's `self.server`.
@@ -15,32 +15,34 @@ pub struct ServerInfo {
 
 #[derive(Debug)]
 struct Inner {
-    address: SocketAddr,
+    address: Address,
     name: String,
     shutdown: ShutdownHandle,
 }
 
 impl ServerInfo {
-    pub(crate) fn new(address: SocketAddr, shutdown: ShutdownHandle) -> Self {
-        Self { inner: Arc::new(Inner { address, name: name_of(address), shutdown }) }
+    pub(crate) fn new(address: Address, shutdown: ShutdownHandle) -> Self {
+        let name = name_of(&address);
+        Self { inner: Arc::new(Inner { address, name, shutdown }) }
     }
 
     /// The address the server listens on, with the real port where 0 was asked for.
-    pub fn server_address(&self) -> SocketAddr {
-        self.inner.address
+    pub fn server_address(&self) -> &Address {
+        &self.inner.address
     }
 
     /// The name of this host, or the address the server is bound to where that is a single one.
     ///
     /// Python asks the name service for a full name while binding, which can take half a minute;
-    /// here nothing is looked up.
+    /// here nothing is looked up. A server on a Unix socket, which Python's `HTTPServer` cannot have,
+    /// is named as this host.
     pub fn server_name(&self) -> &str {
         &self.inner.name
     }
 
-    /// The port the server listens on.
+    /// The port the server listens on; 0 for a Unix socket, which has none.
     pub fn server_port(&self) -> u16 {
-        self.inner.address.port()
+        self.inner.address.port().unwrap_or(0)
     }
 
     /// Asks the server to stop; see [`ShutdownHandle::shutdown`].
@@ -54,7 +56,12 @@ impl ServerInfo {
     }
 }
 
-fn name_of(address: SocketAddr) -> String {
-    let host = if address.ip().is_unspecified() { nix::unistd::gethostname().ok() } else { None };
-    host.and_then(|name| name.into_string().ok()).unwrap_or_else(|| address.ip().to_string())
+fn name_of(address: &Address) -> String {
+    match address.ip() {
+        Some(ip) if !ip.is_unspecified() => ip.to_string(),
+        _ => nix::unistd::gethostname()
+            .ok()
+            .and_then(|name| name.into_string().ok())
+            .unwrap_or_else(|| "localhost".to_owned()),
+    }
 }

@@ -37,6 +37,11 @@ impl ShutdownHandle {
         self.stop.poller.notify();
     }
 
+    /// Has the serving loop look again whether it may end.
+    pub(crate) fn wake(&self) {
+        self.stop.poller.notify();
+    }
+
     /// Tells whether a stop was requested and no serving loop has ended since.
     pub fn is_shutdown_requested(&self) -> bool {
         self.stop.requested.load(Ordering::SeqCst)

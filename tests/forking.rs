@@ -23,7 +23,7 @@ use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::{Pid, Uid, setuid};
 use socketserver::concurrency::{Concurrency, Job, Placement};
 use socketserver::transport::TcpBind;
-use socketserver::{Connection, Forking, ForkingTcpServer, Handler, TcpServer, Timeouts};
+use socketserver::{Address, Connection, Forking, ForkingTcpServer, Handler, TcpServer, Timeouts};
 
 /// The longest that anything may take that does happen.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -699,12 +699,12 @@ impl Handler for Obedient {
         writeln!(connection.wfile, "{reply}")
     }
 
-    fn verify_request(&self, _: &Connection, client_address: SocketAddr) -> bool {
+    fn verify_request(&self, _: &Connection, client_address: &Address) -> bool {
         say(&format!("accepted {client_address}"));
         true
     }
 
-    fn handle_error(&self, _: SocketAddr, error: &io::Error) {
+    fn handle_error(&self, _: &Address, error: &io::Error) {
         say(&format!("error: {error}"));
     }
 

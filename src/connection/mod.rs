@@ -10,10 +10,12 @@
 //!                                   └──► moved elsewhere              taken over
 //! ```
 
+mod credentials;
 mod rfile;
 mod socket;
 mod wfile;
 
+pub use credentials::PeerCredentials;
 pub use rfile::Rfile;
 pub use wfile::Wfile;
 
@@ -23,10 +25,10 @@ pub(crate) use socket::{Direction, Socket, timed_out};
 
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::address::Address;
 use crate::server_info::ServerInfo;
 
 /// A connected client: Python's `StreamRequestHandler` without the class.
@@ -46,7 +48,7 @@ pub struct Connection {
     /// What the client receives, not buffered, as in Python: each write goes out at once.
     pub wfile: Wfile,
     /// The client's address.
-    pub client_address: SocketAddr,
+    pub client_address: Address,
     /// The server that accepted this connection.
     pub server: ServerInfo,
     // Last, so that both ends are gone when the server hears that the connection is.
@@ -90,7 +92,7 @@ impl Timeouts {
 impl Connection {
     pub(crate) fn new(
         socket: Arc<Socket>,
-        client_address: SocketAddr,
+        client_address: Address,
         server: ServerInfo,
         stall: Option<Duration>,
         home: Arc<dyn Home>,
@@ -150,6 +152,15 @@ impl Connection {
     /// Tells whether the server is shutting down, so that no further request should be expected.
     pub fn is_draining(&self) -> bool {
         self.berth.home.is_draining()
+    }
+
+    /// Who is at the other end, if this is a Unix socket.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` for every other connection.
+    pub fn peer_credentials(&self) -> io::Result<PeerCredentials> {
+        self.rfile.peer_credentials()
     }
 
     fn give_back(self, until: Until) -> io::Result<()> {

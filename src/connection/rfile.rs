@@ -6,6 +6,7 @@ use std::io::{self, BufRead, Read};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::credentials::PeerCredentials;
 use super::socket::{Direction, Socket, timed_out};
 
 /// What a client sends, buffered.
@@ -141,6 +142,10 @@ impl Rfile {
     pub(crate) fn detach(&mut self) -> Self {
         let empty = Self::new(Arc::clone(&self.socket), self.stall);
         std::mem::replace(self, empty)
+    }
+
+    pub(crate) fn peer_credentials(&self) -> io::Result<PeerCredentials> {
+        PeerCredentials::of(&*self.socket)
     }
 
     pub(crate) fn socket(&self) -> &Arc<Socket> {

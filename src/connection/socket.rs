@@ -1,7 +1,7 @@
 //! The socket that a connection's two ends share.
 
 use std::io::{self, IoSlice};
-use std::net::{Shutdown, TcpStream};
+use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,7 +17,7 @@ use nix::sys::socket::{MsgFlags, recv, send, sendmsg};
 /// has a limit and a worker can look whether there is anything to read without being caught.
 #[derive(Debug)]
 pub(crate) struct Socket {
-    stream: TcpStream,
+    stream: socket2::Socket,
     /// A response head that leaves with the first bytes of its body, or before a read has to wait.
     unsent: Mutex<Vec<u8>>,
     /// Other processes hold copies, which must not keep the client waiting for the end.
@@ -32,7 +32,7 @@ pub(crate) enum Direction {
 }
 
 impl Socket {
-    pub(crate) fn new(stream: TcpStream) -> Self {
+    pub(crate) fn new(stream: socket2::Socket) -> Self {
         Self { stream, unsent: Mutex::new(Vec::new()), ends_for_all: AtomicBool::new(false) }
     }
 
@@ -164,8 +164,8 @@ impl Socket {
         self.ends_for_all.store(true, Ordering::Relaxed);
     }
 
-    /// The stream itself, for what has no wrapper here.
-    pub(crate) fn stream(&self) -> &TcpStream {
+    /// The socket itself, for what has no wrapper here.
+    pub(crate) fn stream(&self) -> &socket2::Socket {
         &self.stream
     }
 }

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, Write};
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use super::date;
@@ -12,6 +11,7 @@ use super::files;
 use super::handler::{HttpRequestHandler, ProtocolVersion};
 use super::status::Status;
 use super::text::{escape_html, escape_log, repr};
+use crate::address::Address;
 use crate::connection::{Connection, Timeouts};
 use crate::handler::print_error;
 
@@ -143,7 +143,7 @@ impl HttpRequestHandler for BaseHttpRequestHandler {
     }
 
     fn address_string(&self, http: &Exchange<'_>) -> String {
-        http.client_address.ip().to_string()
+        http.client_address.host()
     }
 
     fn translate_path(&self, _: &Exchange<'_>, path: &str) -> PathBuf {
@@ -175,11 +175,11 @@ impl HttpRequestHandler for BaseHttpRequestHandler {
         Timeouts::default()
     }
 
-    fn verify_request(&self, _: &Connection, _: SocketAddr) -> bool {
+    fn verify_request(&self, _: &Connection, _: &Address) -> bool {
         true
     }
 
-    fn handle_error(&self, client_address: SocketAddr, error: &io::Error) {
+    fn handle_error(&self, client_address: &Address, error: &io::Error) {
         print_error(client_address, error);
     }
 

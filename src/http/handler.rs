@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use super::base::BaseHttpRequestHandler;
 use super::exchange::Exchange;
 use super::status::Status;
+use crate::address::Address;
 use crate::connection::{Connection, Timeouts};
 
 /// Answers HTTP requests: everything that a subclass of Python's `BaseHTTPRequestHandler` or
@@ -228,12 +228,12 @@ pub trait HttpRequestHandler: Send + Sync + 'static {
 
     /// Decides whether a connection is served; see
     /// [`Handler::verify_request`](crate::Handler::verify_request).
-    fn verify_request(&self, connection: &Connection, client_address: SocketAddr) -> bool {
+    fn verify_request(&self, connection: &Connection, client_address: &Address) -> bool {
         self.base().verify_request(connection, client_address)
     }
 
     /// Hears of a request that failed; see [`Handler::handle_error`](crate::Handler::handle_error).
-    fn handle_error(&self, client_address: SocketAddr, error: &io::Error) {
+    fn handle_error(&self, client_address: &Address, error: &io::Error) {
         self.base().handle_error(client_address, error);
     }
 

@@ -4,7 +4,7 @@ use std::io::{self, BufRead, Read};
 use std::time::{Duration, Instant};
 
 use super::framing::{BodyLength, chunk_size};
-use crate::connection::Rfile;
+use crate::connection::{PeerCredentials, Rfile};
 
 /// What the client sent after its request's head: `http.rfile`.
 ///
@@ -91,6 +91,10 @@ impl RequestBody {
             }
         }
         false
+    }
+
+    pub(crate) fn peer_credentials(&self) -> io::Result<PeerCredentials> {
+        self.input.peer_credentials()
     }
 
     /// The connection's reading end, for good.

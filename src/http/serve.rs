@@ -1,7 +1,6 @@
 //! From a connection to exchanges: reads requests, calls the handler, sees each to its end.
 
 use std::io::{self, BufRead};
-use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use super::exchange::Exchange;
@@ -10,6 +9,7 @@ use super::handler::{HttpRequestHandler, ProtocolVersion};
 use super::parse::{Head, Parsed, Refusal, leading_blank, parse};
 use super::response_body::Stage;
 use super::text::latin1;
+use crate::address::Address;
 use crate::connection::{Connection, Timeouts};
 use crate::handler::Handler;
 
@@ -20,11 +20,11 @@ impl<T: HttpRequestHandler> Handler for T {
         serve(self, connection)
     }
 
-    fn verify_request(&self, connection: &Connection, client_address: SocketAddr) -> bool {
+    fn verify_request(&self, connection: &Connection, client_address: &Address) -> bool {
         HttpRequestHandler::verify_request(self, connection, client_address)
     }
 
-    fn handle_error(&self, client_address: SocketAddr, error: &io::Error) {
+    fn handle_error(&self, client_address: &Address, error: &io::Error) {
         HttpRequestHandler::handle_error(self, client_address, error);
     }
 

@@ -17,7 +17,6 @@ mod slot;
 
 pub(crate) use slot::{Farewell, Slot, close};
 
-use std::net::SocketAddr;
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,6 +24,7 @@ use std::time::{Duration, Instant};
 
 use slab::Slab;
 
+use crate::address::Address;
 use crate::concurrency::Placement;
 use crate::connection::{Connection, Socket, Timeouts};
 use crate::poller::{Poller, Ready};
@@ -94,7 +94,7 @@ impl Parking {
     }
 
     /// A slot for a connection that was just accepted.
-    pub(crate) fn admit(self: &Arc<Self>, socket: Arc<Socket>, address: SocketAddr) -> Arc<Slot> {
+    pub(crate) fn admit(self: &Arc<Self>, socket: Arc<Socket>, address: Address) -> Arc<Slot> {
         let mut slots = self.slots();
         let entry = slots.vacant_entry();
         let slot = Arc::new(Slot::new(Arc::clone(self), entry.key(), socket, address));

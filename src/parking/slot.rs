@@ -1,12 +1,13 @@
 //! The place of one connection.
 
-use std::net::{Shutdown, SocketAddr};
+use std::net::Shutdown;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
 use super::parked::Parked;
 use super::{Parking, lock};
+use crate::address::Address;
 use crate::concurrency::Placement;
 use crate::connection::{Connection, Home, Socket, Until};
 use crate::poller::{HANDED_OVER, Report};
@@ -16,7 +17,7 @@ use crate::poller::{HANDED_OVER, Report};
 pub(crate) struct Slot {
     pub(super) parking: Arc<Parking>,
     key: usize,
-    client_address: SocketAddr,
+    client_address: Address,
     state: Mutex<State>,
 }
 
@@ -65,15 +66,15 @@ impl Slot {
         parking: Arc<Parking>,
         key: usize,
         socket: Arc<Socket>,
-        client_address: SocketAddr,
+        client_address: Address,
     ) -> Self {
         let state = State { socket: Some(socket), ..State::default() };
         Self { parking, key, client_address, state: Mutex::new(state) }
     }
 
     /// The client's address.
-    pub(crate) fn client_address(&self) -> SocketAddr {
-        self.client_address
+    pub(crate) fn client_address(&self) -> &Address {
+        &self.client_address
     }
 
     /// Puts a new connection here, to wait for its first bytes.

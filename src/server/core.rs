@@ -2,35 +2,49 @@
 
 use std::any::Any;
 use std::io;
-use std::net::SocketAddr;
+use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::address::Address;
 use crate::connection::Connection;
 use crate::handler::Handler;
 use crate::parking::Runner;
 use crate::server_info::ServerInfo;
 
-/// A server's handler, and what its connections tell of the server.
+/// A server's handler, and what its requests tell of the server.
 #[derive(Debug)]
-pub(super) struct Core<H> {
+pub(super) struct Core<H, R> {
     pub(super) handler: H,
     pub(super) info: ServerInfo,
     pub(super) speaks_first: bool,
+    /// What the handler receives.
+    request: PhantomData<fn(R)>,
 }
 
-impl<H: Handler> Core<H> {
+impl<H: Handler<R>, R> Core<H, R> {
     pub(super) fn new(handler: H, info: ServerInfo) -> Self {
-        Self { speaks_first: handler.client_speaks_first(), handler, info }
+        Self { speaks_first: handler.client_speaks_first(), handler, info, request: PhantomData }
     }
 
-    pub(super) fn verify(&self, connection: &Connection) -> bool {
-        let address = connection.client_address;
+    pub(super) fn verify(&self, request: &R, address: &Address) -> bool {
         let verified =
-            catch_unwind(AssertUnwindSafe(|| self.handler.verify_request(connection, address)));
+            catch_unwind(AssertUnwindSafe(|| self.handler.verify_request(request, address)));
         verified.unwrap_or_else(|panic| {
             self.report(address, &panicked(&*panic));
             false
         })
+    }
+
+    /// Handles a request; false when that failed, which has been reported then.
+    pub(super) fn handle(&self, request: R, address: &Address) -> bool {
+        let handled = catch_unwind(AssertUnwindSafe(|| self.handler.handle(request)));
+        match handled.unwrap_or_else(|panic| Err(panicked(&*panic))) {
+            Ok(()) => true,
+            Err(error) => {
+                self.report(address, &error);
+                false
+            }
+        }
     }
 
     /// Tells the handler of signals; false when none came.
@@ -42,23 +56,16 @@ impl<H: Handler> Core<H> {
         !signals.is_empty()
     }
 
-    pub(super) fn report(&self, address: SocketAddr, error: &io::Error) {
+    pub(super) fn report(&self, address: &Address, error: &io::Error) {
         // A panic here is printed by the panic hook; there is nobody else to tell.
         let _ = catch_unwind(AssertUnwindSafe(|| self.handler.handle_error(address, error)));
     }
 }
 
-impl<H: Handler> Runner for Core<H> {
+impl<H: Handler> Runner for Core<H, Connection> {
     fn handle(&self, connection: Connection) -> bool {
-        let address = connection.client_address;
-        let handled = catch_unwind(AssertUnwindSafe(|| self.handler.handle(connection)));
-        match handled.unwrap_or_else(|panic| Err(panicked(&*panic))) {
-            Ok(()) => true,
-            Err(error) => {
-                self.report(address, &error);
-                false
-            }
-        }
+        let address = connection.client_address.clone();
+        self.handle(connection, &address)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The orderly end: running requests finish, the rest is cut.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::Server;
@@ -9,7 +10,7 @@ use crate::handler::Handler;
 use crate::parking::{self, Farewell};
 use crate::transport::Transport;
 
-impl<T: Transport, C: Concurrency, H: Handler> Server<T, C, H> {
+impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
     /// Lets running requests finish until the deadline, and cuts the rest.
     pub(super) fn drain(&mut self) {
         let parking = Arc::clone(&self.reactor.parking);
@@ -21,7 +22,7 @@ impl<T: Transport, C: Concurrency, H: Handler> Server<T, C, H> {
         // Its end would end the watch as well.
         self.reactor.end_rest();
         parking.watch_ends(true);
-        let unfinished = self.send_idle_away() + self.strategy.active();
+        let unfinished = self.send_idle_away() + self.unseen() + self.strategy.active();
         parking.tell_children();
         self.dispatch(usize::MAX);
         while self.is_busy() && Instant::now() < deadline {
@@ -35,7 +36,7 @@ impl<T: Transport, C: Concurrency, H: Handler> Server<T, C, H> {
             self.strategy.service_actions();
             self.dispatch(usize::MAX);
         }
-        let cut = self.cut_connections() + self.strategy.server_close(deadline);
+        let cut = self.cut_connections() + self.unseen() + self.strategy.server_close(deadline);
         self.report.finished = unfinished.saturating_sub(cut);
         self.report.cut = cut;
         parking.watch_ends(false);
@@ -43,7 +44,15 @@ impl<T: Transport, C: Concurrency, H: Handler> Server<T, C, H> {
     }
 
     fn is_busy(&self) -> bool {
-        self.reactor.parking.open() > 0 || self.reactor.has_ready() || self.strategy.active() > 0
+        self.reactor.parking.open() > 0
+            || self.reactor.has_ready()
+            || self.unseen() > 0
+            || self.strategy.active() > 0
+    }
+
+    /// Datagrams that wait or are handled.
+    fn unseen(&self) -> usize {
+        self.unseen.load(Ordering::SeqCst)
     }
 
     /// Closes idle connections, but serves those whose next request has arrived already. Returns
@@ -53,7 +62,7 @@ impl<T: Transport, C: Concurrency, H: Handler> Server<T, C, H> {
         for slot in self.reactor.parking.all() {
             match slot.send_away() {
                 Farewell::Gone => continue,
-                Farewell::Claimed => self.reactor.push_ready(slot),
+                Farewell::Claimed => self.reactor.push_slot(slot),
                 Farewell::Busy => {}
             }
             left += 1;

@@ -1,26 +1,31 @@
 //! The server: accepts connections and hands them to a strategy.
 
+mod bind;
 mod core;
 mod drain;
+mod packets;
 mod serving;
+mod streams;
 
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{Resource, getrlimit};
 
+use crate::address::Address;
 use crate::concurrency::Concurrency;
 use crate::handler::Handler;
-use crate::parking::Parking;
+use crate::parking::{Parking, Runner};
 use crate::poller::Poller;
 use crate::reactor::Reactor;
 use crate::server_info::ServerInfo;
 use crate::shutdown::ShutdownHandle;
-use crate::transport::{Tcp, TcpBind, Transport};
+use crate::transport::Transport;
+use crate::transport::sealed::Accept;
 use core::Core;
 
 /// A server: a transport that accepts, a strategy that decides where, a handler that answers.
@@ -35,7 +40,7 @@ use core::Core;
 #[doc(alias = "server_close")]
 #[doc(alias = "TCPServer.socket")]
 #[doc(alias = "fileno")]
-pub struct Server<T: Transport, C: Concurrency, H: Handler> {
+pub struct Server<T: Transport, C: Concurrency, H: Handler<T::Request>> {
     /// How long [`handle_request`](Self::handle_request) waits. Defaults to `None`: for ever.
     #[doc(alias = "BaseServer.timeout")]
     pub timeout: Option<Duration>,
@@ -53,12 +58,19 @@ pub struct Server<T: Transport, C: Concurrency, H: Handler> {
     report: ShutdownReport,
     /// The signal to hurry came together with the one to stop.
     hurries: bool,
-    core: Arc<Core<H>>,
+    core: Arc<Core<H, T::Request>>,
+    /// Finds a place for what was accepted: a slot for a connection, a job for a datagram.
+    welcome: Welcome<Self, T>,
+    /// Datagrams that wait or are handled; connections are counted by their slots.
+    unseen: Arc<AtomicUsize>,
     reactor: Reactor,
     // Closed before the strategy waits for its threads or children, as in Python.
     transport: T,
     strategy: C,
 }
+
+/// What a server does with what its transport accepted.
+type Welcome<S, T> = fn(&mut S, <T as Accept>::Arrival, Address);
 
 /// How the last serving loop ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,53 +81,23 @@ pub struct ShutdownReport {
     pub cut: usize,
 }
 
-impl<C: Concurrency, H: Handler> Server<Tcp, C, H> {
-    /// Binds an address and prepares to serve it, with the strategy's defaults.
-    ///
-    /// The strategy must be known, so call it through an alias that names one:
-    /// `ThreadingTcpServer::bind(..)`.
-    ///
-    /// # Errors
-    ///
-    /// The address cannot be bound; the error names it and nothing stays open.
-    #[doc(alias = "server_bind")]
-    #[doc(alias = "server_activate")]
-    pub fn bind(address: impl ToSocketAddrs, handler: H) -> io::Result<Self>
-    where
-        C: Default,
-    {
-        Self::bind_with(address, handler, C::default())
-    }
-
-    /// Binds an address and prepares to serve it, with a configured strategy.
-    ///
-    /// # Errors
-    ///
-    /// As [`bind`](Self::bind).
-    pub fn bind_with(address: impl ToSocketAddrs, handler: H, strategy: C) -> io::Result<Self> {
-        Self::from_listener(TcpBind::default().listen(address)?, handler, strategy)
-    }
-
-    /// Serves a socket that is bound and listening already: inherited, or made with
-    /// [`TcpBind`](crate::transport::TcpBind).
-    ///
-    /// # Errors
-    ///
-    /// The socket cannot be watched. It is closed then.
-    pub fn from_listener(listener: TcpListener, handler: H, strategy: C) -> io::Result<Self> {
-        Self::new(Tcp::new(listener)?, handler, strategy)
-    }
-}
-
-impl<T: Transport, C: Concurrency, H: Handler> Server<T, C, H> {
-    fn new(transport: T, handler: H, strategy: C) -> io::Result<Self> {
+impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
+    fn new(
+        transport: T,
+        handler: H,
+        strategy: C,
+        welcome: Welcome<Self, T>,
+        runner: impl FnOnce(&Arc<Core<H, T::Request>>) -> Arc<dyn Runner>,
+    ) -> io::Result<Self> {
         let poller = Arc::new(Poller::new()?);
         let shutdown = ShutdownHandle::new(Arc::clone(&poller));
-        let core =
-            Arc::new(Core::new(handler, ServerInfo::new(transport.server_address(), shutdown)));
+        let core = Arc::new(Core::new(
+            handler,
+            ServerInfo::new(transport.server_address().into(), shutdown),
+        ));
         let timeouts = core.handler.timeouts();
         let listener = transport.as_fd().as_raw_fd();
-        let parking = Parking::new(poller, core.clone(), timeouts, strategy.placement(), listener);
+        let parking = Parking::new(poller, runner(&core), timeouts, strategy.placement(), listener);
         let reactor = Reactor::new(Arc::new(parking), &transport)?;
         Ok(Self {
             timeout: None,
@@ -125,6 +107,8 @@ impl<T: Transport, C: Concurrency, H: Handler> Server<T, C, H> {
             report: ShutdownReport::default(),
             hurries: false,
             core,
+            welcome,
+            unseen: Arc::default(),
             reactor,
             transport,
             strategy,
@@ -227,7 +211,7 @@ impl<T: Transport, C: Concurrency, H: Handler> Server<T, C, H> {
     }
 
     /// The address that clients connect to, with the real port where 0 was asked for.
-    pub fn server_address(&self) -> SocketAddr {
+    pub fn server_address(&self) -> T::Address {
         self.transport.server_address()
     }
 
@@ -253,13 +237,13 @@ impl<T: Transport, C: Concurrency, H: Handler> Server<T, C, H> {
     pub fn server_close(self) {}
 }
 
-impl<T: Transport, C: Concurrency, H: Handler> AsFd for Server<T, C, H> {
+impl<T: Transport, C: Concurrency, H: Handler<T::Request>> AsFd for Server<T, C, H> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.transport.as_fd()
     }
 }
 
-impl<T: Transport, C: Concurrency, H: Handler> Drop for Server<T, C, H> {
+impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Drop for Server<T, C, H> {
     fn drop(&mut self) {
         // A job that is dropped closes its connection.
         while self.reactor.next_job().is_some() {}
@@ -267,7 +251,7 @@ impl<T: Transport, C: Concurrency, H: Handler> Drop for Server<T, C, H> {
     }
 }
 
-impl<T: Transport, C: Concurrency, H: Handler> fmt::Debug for Server<T, C, H> {
+impl<T: Transport, C: Concurrency, H: Handler<T::Request>> fmt::Debug for Server<T, C, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server")
             .field("server_address", &self.server_address())

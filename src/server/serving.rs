@@ -1,19 +1,15 @@
 //! The serving loop: accept, welcome, hand over.
 
 use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::Server;
 use crate::concurrency::{Concurrency, Placement};
-use crate::connection::{Connection, Socket};
 use crate::handler::Handler;
-use crate::parking;
 use crate::reactor::AcceptError;
 use crate::transport::Transport;
 
-impl<T: Transport, C: Concurrency, H: Handler> Server<T, C, H> {
+impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
     pub(super) fn activate(&mut self) -> io::Result<()> {
         self.strategy.server_activate()?;
         self.strategy.wake_up().map_or(Ok(()), |wake_up| self.reactor.watch_strategy(wake_up))
@@ -70,9 +66,9 @@ impl<T: Transport, C: Concurrency, H: Handler> Server<T, C, H> {
                 }
             }
             match self.transport.accept() {
-                Ok((stream, address)) => {
+                Ok((arrival, address)) => {
                     self.reactor.accepted();
-                    self.welcome(Arc::new(Socket::new(stream)), address);
+                    (self.welcome)(self, arrival, address);
                     // A child would inherit the sockets of all who wait here for theirs.
                     if self.reactor.has_ready() && self.strategy.placement() == Placement::Away {
                         break;
@@ -103,38 +99,13 @@ impl<T: Transport, C: Concurrency, H: Handler> Server<T, C, H> {
         self.reactor.parking.shed(1 + open / 64)
     }
 
-    /// Finds a place for a client that was just accepted.
-    fn welcome(&mut self, socket: Arc<Socket>, address: SocketAddr) {
-        let parking = &self.reactor.parking;
-        let slot = parking.admit(Arc::clone(&socket), address);
-        let info = self.core.info.clone();
-        let stall = parking.timeouts.stall;
-        let mut connection = Connection::new(socket, address, info, stall, slot.clone());
-        if !self.core.verify(&connection) {
-            return parking::close(connection);
-        }
-        if !self.core.speaks_first {
-            slot.park_claimed(connection);
-            return self.reactor.push_ready(slot);
-        }
-        match connection.rfile.receive() {
-            Ok(0) => {}
-            Ok(_) => {
-                slot.park_claimed(connection);
-                self.reactor.push_ready(slot);
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => slot.park(connection),
-            Err(error) => log::debug!("{address} went away: {error}"),
-        }
-    }
-
-    /// Hands connections that are ready to the strategy, as long as it has room.
+    /// Hands what is ready to the strategy, as long as it has room.
     pub(super) fn dispatch(&mut self, most: usize) -> usize {
         let mut count = 0;
         while count < most && self.strategy.has_room() {
             let Some((job, address)) = self.reactor.next_job() else { break };
             if let Err(error) = self.strategy.process_request(job) {
-                self.core.report(address, &error);
+                self.core.report(&address, &error);
             }
             count += 1;
         }

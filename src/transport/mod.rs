@@ -1,31 +1,86 @@
 //! Kinds of sockets that a server listens on: bind and accept, nothing else.
+//!
+//! | | what a handler receives | clients are at |
+//! |---|---|---|
+//! | [`Tcp`] | a [`Connection`](crate::Connection) | an IP address and a port |
+//! | [`Udp`] | a [`Datagram`](crate::Datagram) | an IP address and a port |
+//! | [`UnixStream`] | a [`Connection`](crate::Connection) | this host; the kernel knows their process and user |
+//! | [`UnixDatagram`] | a [`Datagram`](crate::Datagram) | this host |
 
+mod socket_file;
 mod tcp;
+mod udp;
+mod unix;
 
 pub use tcp::{Tcp, TcpBind};
+pub use udp::{Udp, UdpBind};
+pub use unix::{UnixBind, UnixDatagram, UnixStream};
 
+use std::fmt::Debug;
 use std::io;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::fd::AsFd;
 
-/// A bound and listening socket.
+use crate::address::Address;
+
+/// A bound socket: Python's `socket_type` and `address_family`.
 ///
 /// Sealed: the crate provides the transports.
-pub trait Transport: AsFd + Send + sealed::Sealed {
-    /// The address that clients connect to.
-    fn server_address(&self) -> SocketAddr;
+#[doc(alias = "socket_type")]
+#[doc(alias = "address_family")]
+pub trait Transport: AsFd + Send + sealed::Accept {
+    /// What a handler receives for each request: a [`Connection`](crate::Connection) or a
+    /// [`Datagram`](crate::Datagram).
+    type Request: Send + 'static;
 
-    /// Takes the next client from the kernel's queue, without waiting for one.
-    ///
-    /// # Errors
-    ///
-    /// `WouldBlock` when nobody waits, and what the kernel reports.
-    #[doc(alias = "get_request")]
-    fn accept(&self) -> io::Result<(TcpStream, SocketAddr)>;
+    /// The address that a server is bound to: a `SocketAddr`, or a path.
+    type Address: Clone + Debug + Into<Address>;
+
+    /// The address that clients connect to.
+    fn server_address(&self) -> Self::Address;
 }
 
-mod sealed {
-    pub trait Sealed {}
+pub(crate) mod sealed {
+    use std::io;
 
-    impl Sealed for super::Tcp {}
+    use crate::address::Address;
+
+    /// The half of a transport that only the server calls.
+    pub trait Accept {
+        /// What the kernel hands out: a connected socket, or a packet.
+        type Arrival;
+
+        /// Takes the next client from the kernel's queue, without waiting for one.
+        ///
+        /// # Errors
+        ///
+        /// `WouldBlock` when nobody waits, and what the kernel reports.
+        fn accept(&mut self) -> io::Result<(Self::Arrival, Address)>;
+    }
+}
+
+/// Binds the first of an address's resolutions that can be bound.
+fn first_bound<S>(
+    address: impl ToSocketAddrs,
+    bind: impl Fn(SocketAddr) -> io::Result<S>,
+) -> io::Result<S> {
+    let mut failures = Vec::new();
+    let mut kind = io::ErrorKind::InvalidInput;
+    for address in address.to_socket_addrs()? {
+        match bind(address) {
+            Ok(bound) => return Ok(bound),
+            Err(error) => {
+                kind = error.kind();
+                failures.push(cannot_bind(&address.into(), &error).to_string());
+            }
+        }
+    }
+    if failures.is_empty() {
+        failures.push("the name has no address to bind".to_owned());
+    }
+    Err(io::Error::new(kind, failures.join("; ")))
+}
+
+fn cannot_bind(address: &Address, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("cannot bind {address}: {error}"))
 }

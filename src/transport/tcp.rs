@@ -1,13 +1,15 @@
 //! TCP over IPv4 and IPv6.
 
-use std::fmt::Write as _;
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
-use super::Transport;
+use super::sealed::Accept;
+use super::{Transport, first_bound};
+use crate::address::Address;
+use crate::connection::Connection;
 use crate::sys;
 
 /// How to bind a TCP listener: the class attributes of Python's `TCPServer`.
@@ -61,23 +63,7 @@ impl TcpBind {
     ///
     /// Names each address that was tried and what was wrong with it. Nothing stays open.
     pub fn listen(&self, address: impl ToSocketAddrs) -> io::Result<TcpListener> {
-        let mut failures = String::new();
-        let mut kind = io::ErrorKind::InvalidInput;
-        for address in address.to_socket_addrs()? {
-            match self.listen_on(address) {
-                Ok(listener) => return Ok(listener),
-                Err(error) => {
-                    let separator = if failures.is_empty() { "" } else { "; " };
-                    // Writing to a string does not fail.
-                    let _ = write!(failures, "{separator}cannot bind {address}: {error}");
-                    kind = error.kind();
-                }
-            }
-        }
-        if failures.is_empty() {
-            failures.push_str("the name has no address to bind");
-        }
-        Err(io::Error::new(kind, failures))
+        first_bound(address, |address| self.listen_on(address))
     }
 
     /// Binds all interfaces and listens, as `python -m http.server` does without `--bind`.
@@ -113,7 +99,6 @@ impl TcpBind {
 
 /// A listening TCP socket.
 #[derive(Debug)]
-#[doc(alias = "socket_type")]
 pub struct Tcp {
     listener: TcpListener,
     address: SocketAddr,
@@ -133,17 +118,24 @@ impl Tcp {
 }
 
 impl Transport for Tcp {
+    type Request = Connection;
+    type Address = SocketAddr;
+
     fn server_address(&self) -> SocketAddr {
         self.address
     }
+}
 
-    fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+impl Accept for Tcp {
+    type Arrival = Socket;
+
+    fn accept(&mut self) -> io::Result<(Socket, Address)> {
         let (stream, address) = self.listener.accept()?;
         // Linux does not hand the listener's non-blocking mode on; the BSDs do. A handler that
         // takes the stream over expects it to block.
         #[cfg(not(target_os = "linux"))]
         stream.set_nonblocking(false)?;
-        Ok((stream, address))
+        Ok((stream.into(), address.into()))
     }
 }
 

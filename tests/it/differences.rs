@@ -9,7 +9,7 @@ use std::time::Duration;
 use socketserver::http::{Exchange, HttpRequestHandler, ProtocolVersion};
 use socketserver::transport::TcpBind;
 use socketserver::{
-    Connection, ForkingTcpServer, HttpServer, Sequential, TcpServer, ThreadPool, Timeouts,
+    Address, Connection, ForkingTcpServer, HttpServer, Sequential, TcpServer, ThreadPool, Timeouts,
     handler_fn,
 };
 
@@ -94,7 +94,7 @@ fn a_failing_verify_request_does_not_end_the_loop() {
         failed: AtomicBool,
     }
     impl HttpRequestHandler for Faltering {
-        fn verify_request(&self, _: &Connection, _: SocketAddr) -> bool {
+        fn verify_request(&self, _: &Connection, _: &Address) -> bool {
             assert!(self.failed.swap(true, Ordering::SeqCst), "the first client is unlucky");
             true
         }

@@ -7,7 +7,7 @@ use std::io::{self, Read, Write};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use socketserver::{Connection, Sequential, ThreadPool, Timeouts};
+use socketserver::{Address, Connection, Sequential, ThreadPool, Timeouts};
 
 use crate::support::{
     Client, Gate, LIMIT, MOMENT, Notes, Running, Strategy, ThreadPerConnection, bind, echo_lines,
@@ -126,7 +126,7 @@ fn a_panicking_handle_error_costs_nothing_more<C: Strategy>() {
             fail_if_told_to(connection)
         }
 
-        fn handle_error(&self, _: std::net::SocketAddr, error: &io::Error) {
+        fn handle_error(&self, _: &Address, error: &io::Error) {
             panic!("and now this: {error}");
         }
     }
@@ -203,7 +203,7 @@ fn a_client_that_leaves_without_a_word_is_not_handled<C: Strategy>() {
     let handler = {
         let calls = calls.clone();
         testing(move |connection: Connection| {
-            calls.add(connection.client_address);
+            calls.add(connection.client_address.inet().unwrap());
             echo_lines(connection)
         })
         .client_speaks_first()
@@ -225,7 +225,7 @@ fn a_parked_connection_is_handled_again<C: Strategy>() {
     let handler = {
         let calls = calls.clone();
         testing(move |mut connection: Connection| {
-            calls.add(connection.client_address);
+            calls.add(connection.client_address.inet().unwrap());
             let line = read_line(&mut connection)?;
             connection.wfile.write_all(line.as_bytes())?;
             match line.as_str() {

@@ -13,7 +13,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use socketserver::concurrency::{Concurrency, Job, Placement};
 use socketserver::transport::Tcp;
 use socketserver::{
-    Connection, Handler, Server, ShutdownHandle, ShutdownReport, TcpServer, Timeouts,
+    Address, Connection, Handler, Server, ShutdownHandle, ShutdownReport, TcpServer, Timeouts,
 };
 
 /// The longest that anything may take that does happen.
@@ -347,13 +347,13 @@ where
         (self.handle)(connection)
     }
 
-    fn verify_request(&self, connection: &Connection, client_address: SocketAddr) -> bool {
-        self.accepted.add(client_address);
+    fn verify_request(&self, connection: &Connection, client_address: &Address) -> bool {
+        self.accepted.add(client_address.inet().unwrap());
         (self.verify)(connection)
     }
 
-    fn handle_error(&self, client_address: SocketAddr, error: &io::Error) {
-        self.errors.add((client_address, error.to_string()));
+    fn handle_error(&self, client_address: &Address, error: &io::Error) {
+        self.errors.add((client_address.inet().unwrap(), error.to_string()));
     }
 
     fn handle_timeout(&self) {

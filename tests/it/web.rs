@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use socketserver::http::{Exchange, HttpRequestHandler, ProtocolVersion, SimpleHttpRequestHandler};
-use socketserver::{ThreadPool, Timeouts};
+use socketserver::{Address, ThreadPool, Timeouts};
 use tempfile::TempDir;
 
 use crate::support::{Client, LIMIT, Notes, Running, bind};
@@ -144,7 +144,7 @@ impl<H: HttpRequestHandler> HttpRequestHandler for Noting<H> {
         self.log.add(message.to_string());
     }
 
-    fn handle_error(&self, _: SocketAddr, error: &io::Error) {
+    fn handle_error(&self, _: &Address, error: &io::Error) {
         self.errors.add(error.to_string());
     }
 }

@@ -1,0 +1,162 @@
+//! Where a client or a server is: an Internet address or a path.
+
+#[cfg(target_os = "linux")]
+use std::ffi::OsStr;
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+#[cfg(target_os = "linux")]
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix;
+#[cfg(target_os = "linux")]
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The address of a client or a server: Python's `client_address`.
+///
+/// `{}` writes `127.0.0.1:8000`, `[::1]:8000` or `unix:/run/app.sock`; `{:?}` writes what
+/// Python's `repr` does: `('127.0.0.1', 8000)`, `('::1', 8000, 0, 0)`, `'/run/app.sock'`.
+#[derive(Clone, PartialEq, Eq, Hash)]
+#[doc(alias = "client_address")]
+pub enum Address {
+    /// An Internet address and a port.
+    Inet(SocketAddr),
+    /// The path that a Unix socket is bound to; empty for one without a name, as most clients'
+    /// are. On Linux a leading NUL means a name that is in no file system, as in Python.
+    Unix(Arc<Path>),
+}
+
+impl Address {
+    /// The IP address, if it is an Internet address.
+    pub fn ip(&self) -> Option<IpAddr> {
+        self.inet().map(|address| address.ip())
+    }
+
+    /// The port, if it is an Internet address.
+    pub fn port(&self) -> Option<u16> {
+        self.inet().map(|address| address.port())
+    }
+
+    /// The address as the standard library has it, if it is an Internet address.
+    pub fn inet(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Inet(address) => Some(*address),
+            Self::Unix(_) => None,
+        }
+    }
+
+    /// The path, if it is a Unix socket's; empty where that has no name.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Inet(_) => None,
+            Self::Unix(path) => Some(path),
+        }
+    }
+
+    /// The first half, as logs have it: Python's `client_address[0]`. The IP address without the
+    /// port, or `unix:` and the path.
+    pub fn host(&self) -> String {
+        match self {
+            Self::Inet(address) => address.ip().to_string(),
+            Self::Unix(_) => self.to_string(),
+        }
+    }
+}
+
+impl From<SocketAddr> for Address {
+    fn from(address: SocketAddr) -> Self {
+        Self::Inet(address)
+    }
+}
+
+impl<P: AsRef<Path> + ?Sized> From<&P> for Address {
+    fn from(path: &P) -> Self {
+        Self::Unix(path.as_ref().into())
+    }
+}
+
+impl From<PathBuf> for Address {
+    fn from(path: PathBuf) -> Self {
+        Self::Unix(path.into())
+    }
+}
+
+impl From<unix::net::SocketAddr> for Address {
+    fn from(address: unix::net::SocketAddr) -> Self {
+        #[cfg(target_os = "linux")]
+        if let Some(name) = address.as_abstract_name() {
+            return Self::from(OsStr::from_bytes(&[b"\0", name].concat()));
+        }
+        Self::from(address.as_pathname().unwrap_or_else(|| Path::new("")))
+    }
+}
+
+impl PartialEq<SocketAddr> for Address {
+    fn eq(&self, other: &SocketAddr) -> bool {
+        self.inet() == Some(*other)
+    }
+}
+
+/// Fails for the address of a Unix socket.
+impl ToSocketAddrs for Address {
+    type Iter = std::option::IntoIter<SocketAddr>;
+
+    fn to_socket_addrs(&self) -> io::Result<Self::Iter> {
+        match self.inet() {
+            Some(address) => address.to_socket_addrs(),
+            None => Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("{self} is no Internet address"),
+            )),
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Inet(address) => address.fmt(f),
+            Self::Unix(path) => {
+                // NUL is for the kernel; the tools that list such sockets write `@`.
+                write!(f, "unix:{}", path.to_string_lossy().replace('\0', "@"))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Inet(SocketAddr::V4(address)) => {
+                write!(f, "('{}', {})", address.ip(), address.port())
+            }
+            Self::Inet(SocketAddr::V6(address)) => {
+                let (flowinfo, scope) = (address.flowinfo(), address.scope_id());
+                write!(f, "('{}', {}, {flowinfo}, {scope})", address.ip(), address.port())
+            }
+            Self::Unix(path) => write!(f, "'{}'", path.to_string_lossy().escape_debug()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_written_as_python_writes_them() {
+        let inet = Address::from(SocketAddr::from(([127, 0, 0, 1], 8000)));
+        assert_eq!(
+            format!("{inet} {inet:?} {}", inet.host()),
+            "127.0.0.1:8000 ('127.0.0.1', 8000) 127.0.0.1"
+        );
+        let inet6 = Address::from("[::1]:80".parse::<SocketAddr>().unwrap());
+        assert_eq!(format!("{inet6} {inet6:?} {}", inet6.host()), "[::1]:80 ('::1', 80, 0, 0) ::1");
+        let unix = Address::from("/run/a'b");
+        assert_eq!(format!("{unix} {unix:?}"), r"unix:/run/a'b '/run/a\'b'");
+        let hidden = Address::from("\0name");
+        assert_eq!(format!("{hidden} {hidden:?}"), r"unix:@name '\0name'");
+        assert_eq!(format!("{:?} {}", Address::from(""), Address::from("")), "'' unix:");
+    }
+}

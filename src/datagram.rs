@@ -1,0 +1,271 @@
+//! A packet from a client, and the reply to it: what a datagram handler is given.
+
+use std::fmt;
+use std::io::{self, Cursor, IoSliceMut, Write};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, SockaddrLike, SockaddrStorage, UnixAddr, recvmsg, sendto,
+};
+
+use crate::address::Address;
+use crate::server_info::ServerInfo;
+
+/// A datagram and the way to answer it: Python's `DatagramRequestHandler` without the class.
+///
+/// What the handler writes to `wfile` leaves as one datagram when this value is dropped; when
+/// nothing was written, nothing leaves, where Python sends an empty datagram to whatever address
+/// the packet claims to come from. [`reply`](Self::reply) sends at once.
+///
+/// # Examples
+///
+/// ```
+/// use std::io::Write;
+/// use std::net::UdpSocket;
+/// use std::thread;
+///
+/// use socketserver::{Datagram, ThreadingUdpServer, handler_fn};
+///
+/// let shout = handler_fn(|mut datagram: Datagram| {
+///     let loud = datagram.packet.to_ascii_uppercase();
+///     datagram.wfile.write_all(&loud)
+/// });
+/// let mut server = ThreadingUdpServer::bind("127.0.0.1:0", shout)?;
+/// let (address, handle) = (server.server_address(), server.shutdown_handle());
+/// let serving = thread::spawn(move || server.serve_forever());
+///
+/// let client = UdpSocket::bind("127.0.0.1:0")?;
+/// client.send_to(b"hello", address)?;
+/// let mut reply = [0; 16];
+/// let (size, _) = client.recv_from(&mut reply)?;
+/// assert_eq!(&reply[..size], b"HELLO");
+///
+/// handle.shutdown();
+/// serving.join().expect("the loop does not panic")?;
+/// # std::io::Result::Ok(())
+/// ```
+#[doc(alias = "DatagramRequestHandler")]
+#[doc(alias = "BaseRequestHandler.request")]
+pub struct Datagram {
+    /// What the client sent.
+    #[doc(alias = "DatagramRequestHandler.packet")]
+    pub packet: Arc<[u8]>,
+    /// The packet as a stream, for handlers that read it line by line.
+    #[doc(alias = "DatagramRequestHandler.rfile")]
+    pub rfile: Cursor<Arc<[u8]>>,
+    /// The reply, which leaves as one datagram when it is flushed or dropped.
+    #[doc(alias = "DatagramRequestHandler.wfile")]
+    pub wfile: Reply,
+    /// Where the packet says that it comes from; with UDP, anybody can say anything.
+    pub client_address: Address,
+    /// The server that received it.
+    pub server: ServerInfo,
+}
+
+impl Datagram {
+    pub(crate) fn new(
+        packet: Packet,
+        client_address: Address,
+        server: ServerInfo,
+        stall: Option<Duration>,
+        home: Arc<dyn Home>,
+    ) -> Self {
+        let Packet { bytes, socket, .. } = packet;
+        let to = client_address.clone();
+        Self {
+            packet: Arc::clone(&bytes),
+            rfile: Cursor::new(bytes),
+            wfile: Reply { bytes: Vec::new(), to, socket, stall, home },
+            client_address,
+            server,
+        }
+    }
+
+    /// Sends a datagram to the client now: Python's
+    /// `self.request[1].sendto(bytes, self.client_address)`. May be called several times.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_to`](Self::send_to).
+    #[doc(alias = "DatagramRequestHandler.socket")]
+    pub fn reply(&self, bytes: &[u8]) -> io::Result<()> {
+        self.send_to(bytes, &self.client_address)
+    }
+
+    /// Sends a datagram to somebody else, from the server's address.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel reports: too long, nobody bound to the path, no name to answer to.
+    /// `TimedOut` when it takes nothing for the stall limit.
+    #[doc(alias = "sendto")]
+    pub fn send_to(&self, bytes: &[u8], address: &Address) -> io::Result<()> {
+        send(&self.wfile.socket, bytes, address, self.wfile.stall)
+    }
+}
+
+impl fmt::Debug for Datagram {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Datagram")
+            .field("client_address", &self.client_address)
+            .field("packet", &self.packet.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The reply to a datagram, collected until it is flushed or dropped.
+///
+/// A reply that cannot be sent when it is dropped is reported to
+/// [`Handler::handle_error`](crate::Handler::handle_error); [`flush`](Write::flush) returns the
+/// error instead. A panic in the handler discards what was written.
+pub struct Reply {
+    bytes: Vec<u8>,
+    to: Address,
+    socket: Arc<OwnedFd>,
+    stall: Option<Duration>,
+    home: Arc<dyn Home>,
+}
+
+impl Write for Reply {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.bytes.is_empty() {
+            return Ok(());
+        }
+        let bytes = std::mem::take(&mut self.bytes);
+        send(&self.socket, &bytes, &self.to, self.stall)
+    }
+}
+
+impl Drop for Reply {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        if let Err(error) = self.flush() {
+            self.home.reply_failed(&self.to, &error);
+        }
+    }
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reply").field("bytes", &self.bytes.len()).finish_non_exhaustive()
+    }
+}
+
+/// The server's part of a datagram.
+pub(crate) trait Home: Send + Sync {
+    /// Hears that a reply could not be sent when nobody else could be told.
+    fn reply_failed(&self, to: &Address, error: &io::Error);
+}
+
+/// A datagram as it was received.
+#[derive(Debug)]
+pub struct Packet {
+    bytes: Arc<[u8]>,
+    /// There was more of it than the server takes.
+    pub(crate) is_cut: bool,
+    socket: Arc<OwnedFd>,
+}
+
+impl Packet {
+    /// Receives the next datagram, without waiting for one. `buffer` is as long as the longest
+    /// that is taken.
+    pub(crate) fn receive(socket: &Arc<OwnedFd>, buffer: &mut [u8]) -> io::Result<(Self, Address)> {
+        let descriptor = socket.as_raw_fd();
+        let mut pieces = [IoSliceMut::new(buffer)];
+        let flags = MsgFlags::MSG_DONTWAIT;
+        let received = recvmsg::<SockaddrStorage>(descriptor, &mut pieces, None, flags)?;
+        let (size, from) = (received.bytes, sender(received.address.as_ref()));
+        let is_cut = received.flags.contains(MsgFlags::MSG_TRUNC);
+        let bytes = buffer[..size.min(buffer.len())].into();
+        Ok((Self { bytes, is_cut, socket: Arc::clone(socket) }, from))
+    }
+}
+
+fn sender(address: Option<&SockaddrStorage>) -> Address {
+    let Some(address) = address else { return Address::from("") };
+    match address.family() {
+        Some(AddressFamily::Inet) => address
+            .as_sockaddr_in()
+            .map_or_else(|| Address::from(""), |inet| Address::Inet((*inet).into())),
+        Some(AddressFamily::Inet6) => address
+            .as_sockaddr_in6()
+            .map_or_else(|| Address::from(""), |inet6| Address::Inet((*inet6).into())),
+        _ => address.as_unix_addr().map_or_else(|| Address::from(""), unix_name),
+    }
+}
+
+fn unix_name(address: &UnixAddr) -> Address {
+    #[cfg(target_os = "linux")]
+    if let Some(name) = address.as_abstract() {
+        use std::ffi::OsStr;
+        use std::os::unix::ffi::OsStrExt;
+
+        return Address::from(OsStr::from_bytes(&[b"\0", name].concat()));
+    }
+    Address::from(address.path().unwrap_or_else(|| "".as_ref()))
+}
+
+fn send(socket: &OwnedFd, bytes: &[u8], to: &Address, stall: Option<Duration>) -> io::Result<()> {
+    let unix;
+    let inet;
+    let to: &dyn SockaddrLike = match to {
+        Address::Inet(address) => {
+            inet = SockaddrStorage::from(*address);
+            &inet
+        }
+        Address::Unix(path) => {
+            unix = unix_address(path)?;
+            &unix
+        }
+    };
+    let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+    loop {
+        match sendto(socket.as_raw_fd(), bytes, to, flags) {
+            // A datagram leaves whole or not at all.
+            Ok(_) => return Ok(()),
+            Err(Errno::EINTR) => {}
+            Err(Errno::EAGAIN) => wait(socket, stall)?,
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+}
+
+fn unix_address(path: &std::path::Path) -> io::Result<UnixAddr> {
+    #[cfg(target_os = "linux")]
+    {
+        use std::os::unix::ffi::OsStrExt;
+
+        if let Some(name) = path.as_os_str().as_bytes().strip_prefix(b"\0") {
+            return Ok(UnixAddr::new_abstract(name)?);
+        }
+    }
+    if path.as_os_str().is_empty() {
+        let message = "the client has no name to be answered at";
+        return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, message));
+    }
+    Ok(UnixAddr::new(path)?)
+}
+
+/// Waits for room in the kernel's queue.
+fn wait(socket: &OwnedFd, stall: Option<Duration>) -> io::Result<()> {
+    let limit = stall.map_or(PollTimeout::NONE, |stall| {
+        PollTimeout::try_from(stall).unwrap_or(PollTimeout::MAX)
+    });
+    let mut writable = [PollFd::new(socket.as_fd(), PollFlags::POLLOUT)];
+    match poll(&mut writable, limit) {
+        Ok(0) => Err(io::Error::new(io::ErrorKind::TimedOut, "timed out")),
+        Ok(_) | Err(Errno::EINTR) => Ok(()),
+        Err(errno) => Err(errno.into()),
+    }
+}

@@ -1,0 +1,52 @@
+//! What a server does with connections that were accepted: each gets a slot.
+
+use std::io;
+use std::sync::Arc;
+
+use super::Server;
+use super::core::Core;
+use crate::address::Address;
+use crate::concurrency::Concurrency;
+use crate::connection::{Connection, Socket};
+use crate::handler::Handler;
+use crate::parking;
+use crate::transport::Transport;
+use crate::transport::sealed::Accept;
+
+impl<T, C, H> Server<T, C, H>
+where
+    T: Transport<Request = Connection> + Accept<Arrival = socket2::Socket>,
+    C: Concurrency,
+    H: Handler,
+{
+    pub(super) fn for_streams(transport: T, handler: H, strategy: C) -> io::Result<Self> {
+        let runner = |core: &Arc<Core<H, Connection>>| Arc::clone(core) as _;
+        Self::new(transport, handler, strategy, Self::welcome_client, runner)
+    }
+
+    /// Finds a place for a client that was just accepted.
+    fn welcome_client(&mut self, stream: socket2::Socket, address: Address) {
+        let socket = Arc::new(Socket::new(stream));
+        let parking = &self.reactor.parking;
+        let slot = parking.admit(Arc::clone(&socket), address.clone());
+        let info = self.core.info.clone();
+        let stall = parking.timeouts.stall;
+        let mut connection = Connection::new(socket, address.clone(), info, stall, slot.clone());
+        if !self.core.verify(&connection, &address) {
+            return parking::close(connection);
+        }
+        if !self.core.speaks_first {
+            slot.park_claimed(connection);
+            return self.reactor.push_slot(slot);
+        }
+        match connection.rfile.receive() {
+            Ok(0) => {}
+            Ok(_) => {
+                slot.park_claimed(connection);
+                self.reactor.push_slot(slot);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => slot.park(connection),
+            Err(error) => log::debug!("{address} went away: {error}"),
+        }
+    }
+}
