@@ -142,6 +142,8 @@ impl fmt::Debug for Address {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv6Addr;
+
     use super::*;
 
     #[test]
@@ -151,7 +153,7 @@ mod tests {
             format!("{inet} {inet:?} {}", inet.host()),
             "127.0.0.1:8000 ('127.0.0.1', 8000) 127.0.0.1"
         );
-        let inet6 = Address::from("[::1]:80".parse::<SocketAddr>().unwrap());
+        let inet6 = Address::from(SocketAddr::from((Ipv6Addr::LOCALHOST, 80)));
         assert_eq!(format!("{inet6} {inet6:?} {}", inet6.host()), "[::1]:80 ('::1', 80, 0, 0) ::1");
         let unix = Address::from("/run/a'b");
         assert_eq!(format!("{unix} {unix:?}"), r"unix:/run/a'b '/run/a\'b'");

@@ -28,6 +28,7 @@ use crate::address::Address;
 /// Sealed: the crate provides the transports.
 #[doc(alias = "socket_type")]
 #[doc(alias = "address_family")]
+#[doc(alias = "get_request")]
 pub trait Transport: AsFd + Send + sealed::Accept {
     /// What a handler receives for each request: a [`Connection`](crate::Connection) or a
     /// [`Datagram`](crate::Datagram).

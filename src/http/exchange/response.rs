@@ -70,7 +70,7 @@ impl Exchange<'_> {
     }
 
     /// Ends the response's head, by the handler's
-    /// [`end_headers`](HttpRequestHandler::end_headers).
+    /// [`end_headers`](crate::http::HttpRequestHandler::end_headers).
     ///
     /// The head leaves with the first bytes of the body, with [`flush_headers`](Self::flush_headers), or
     /// when the handler returns or waits for the client.
