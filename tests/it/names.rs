@@ -172,7 +172,9 @@ fn read_source(source: &str, items: &mut BTreeMap<String, Vec<String>>) {
             let item =
                 public.or_else(|| Some(words).filter(|words| shared && words.starts_with("fn ")));
             if let Some(name) = item.and_then(item_name) {
-                items.insert(format!("{owner}::{name}"), std::mem::take(&mut aliases));
+                // A word may stand in several blocks, one for each transport.
+                let item = items.entry(format!("{owner}::{name}")).or_default();
+                item.append(&mut aliases);
             }
         } else if !inside && !line.starts_with([' ', '#', '/', '}', ')']) && !line.is_empty() {
             let public = line.strip_prefix("pub ");
