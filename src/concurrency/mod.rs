@@ -13,6 +13,7 @@
 //! Changing the strategy changes one word: the name of the server type, or the value given to
 //! [`bind_with`](crate::Server::bind_with).
 
+mod children;
 mod forking;
 mod sequential;
 mod thread_pool;

@@ -1,0 +1,148 @@
+//! Child processes of our own: counted, heard of when they end, and ended.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+
+use crate::signals::WatchedSignal;
+
+/// The children that a strategy has started.
+#[derive(Debug, Default)]
+pub(super) struct Children {
+    alive: Vec<Pid>,
+    /// SIGCHLD: a child of this process has ended, though perhaps not one of ours.
+    ended: Option<WatchedSignal>,
+}
+
+impl Children {
+    /// Begins to hear of children that end.
+    pub(super) fn listen(&mut self) -> io::Result<()> {
+        if self.ended.is_none() {
+            self.ended = Some(WatchedSignal::new(Signal::SIGCHLD as i32)?);
+        }
+        Ok(())
+    }
+
+    /// Readable when a child has ended.
+    pub(super) fn wake_up(&self) -> Option<BorrowedFd<'_>> {
+        self.ended.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Takes note of a child that was started.
+    pub(super) fn add(&mut self, child: Pid) {
+        self.alive.push(child);
+    }
+
+    /// How many run, as far as is known.
+    pub(super) fn count(&self) -> usize {
+        self.alive.len()
+    }
+
+    /// Forgets the children that have ended, if one was heard of, and returns them.
+    pub(super) fn collect_heard(&mut self) -> Vec<(Pid, WaitStatus)> {
+        if self.ended.as_mut().is_none_or(|ended| ended.count() == 0) {
+            return Vec::new();
+        }
+        self.collect(Some(WaitPidFlag::WNOHANG))
+    }
+
+    /// Forgets the children that have ended, and returns them. Only our own are asked for, each by
+    /// its number: `waitpid(-1)` would also take those of `std::process::Command`.
+    pub(super) fn collect(&mut self, flags: Option<WaitPidFlag>) -> Vec<(Pid, WaitStatus)> {
+        let mut ended = Vec::new();
+        self.alive.retain(|&child| match waitpid(child, flags) {
+            Ok(WaitStatus::StillAlive) | Err(Errno::EINTR) => true,
+            Ok(status) => {
+                ended.push((child, status));
+                false
+            }
+            Err(_) => false,
+        });
+        ended
+    }
+
+    /// Waits for all children until the deadline; false when some still run.
+    pub(super) fn wait(&mut self, deadline: Instant) -> bool {
+        loop {
+            self.collect(Some(WaitPidFlag::WNOHANG));
+            let now = Instant::now();
+            if self.alive.is_empty() || now >= deadline {
+                return self.alive.is_empty();
+            }
+            match &mut self.ended {
+                Some(ended) => ended.wait(deadline - now),
+                None => return false,
+            }
+        }
+    }
+
+    /// Waits for all children until the deadline, then ends those that still run, and returns how
+    /// many those were.
+    pub(super) fn end(&mut self, deadline: Instant) -> usize {
+        if self.wait(deadline) {
+            return 0;
+        }
+        let cut = self.count();
+        self.signal(Signal::SIGTERM);
+        if !self.wait(Instant::now() + TERMINATION_GRACE) {
+            self.signal(Signal::SIGKILL);
+            self.wait_for_ever();
+        }
+        cut
+    }
+
+    /// Waits for all children, however long they run.
+    pub(super) fn wait_for_ever(&mut self) {
+        while !self.alive.is_empty() {
+            self.collect(None);
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        for &child in &self.alive {
+            // Gone already is as good as signalled.
+            let _ = kill(child, signal);
+        }
+    }
+}
+
+/// Refuses to fork in a process that runs other threads, where the system tells.
+pub(super) fn refuse_threads(allow_threads: bool) -> io::Result<()> {
+    match running_threads() {
+        Some(count) if count > 1 && !allow_threads => Err(io::Error::other(format!(
+            "refusing to fork: {} other threads run in this process, and a lock held by one would \
+             stay locked in the child; start none before, or set allow_threads",
+            count - 1
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Threads of this process, where the system tells: the directory has one entry, and so one
+/// link, for each.
+#[cfg(target_os = "linux")]
+fn running_threads() -> Option<u64> {
+    use std::os::unix::fs::MetadataExt;
+
+    std::fs::metadata("/proc/self/task").ok().map(|task| task.nlink().saturating_sub(2))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn running_threads() -> Option<u64> {
+    None
+}
+
+/// Finds out what the processor can do, as parsers will ask. Each child would do it again, and where
+/// a hypervisor answers that takes longer than the request.
+pub(super) fn know_the_processor() {
+    #[cfg(target_arch = "x86_64")]
+    let _ = std::arch::is_x86_feature_detected!("avx2");
+}
+
+/// Time between asking a child to end and killing it.
+const TERMINATION_GRACE: Duration = Duration::from_secs(1);
