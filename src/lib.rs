@@ -78,7 +78,7 @@ mod sys;
 pub mod transport;
 
 pub use address::Address;
-pub use concurrency::{Concurrency, Forking, Sequential, ThreadPool};
+pub use concurrency::{Concurrency, Forking, PreFork, Sequential, ThreadPool};
 pub use connection::{Connection, PeerCredentials, Rfile, Timeouts, Wfile};
 pub use datagram::{Datagram, Reply};
 pub use handler::{Handler, HandlerFn, handler_fn};
@@ -142,6 +142,9 @@ pub type ThreadingHttpServer<H> = TcpServer<ThreadPool, H>;
 /// `HTTPServer`.
 #[doc(alias = "ForkingHTTPServer")]
 pub type ForkingHttpServer<H> = TcpServer<Forking, H>;
+
+/// An HTTP server of several processes, each with a thread pool.
+pub type PreForkHttpServer<H> = TcpServer<PreFork<ThreadPool>, H>;
 
 // The README's program compiles.
 #[cfg(doctest)]

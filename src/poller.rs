@@ -30,7 +30,6 @@ pub(crate) enum Report {
     #[cfg_attr(any(not(target_os = "linux"), portable_poller), allow(dead_code))]
     Arrivals,
     /// Once, until asked for again.
-    #[cfg_attr(all(target_os = "linux", not(portable_poller)), allow(dead_code))]
     Once,
     /// Not at all, for now.
     Never,

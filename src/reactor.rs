@@ -45,6 +45,8 @@ struct Rest {
 pub(crate) struct Turn {
     /// Clients wait to be accepted.
     pub(crate) clients_wait: bool,
+    /// The supervisor asks this process to stop.
+    pub(crate) leash_cut: bool,
     /// Numbers of the signals that came.
     pub(crate) signals: Vec<i32>,
 }
@@ -75,6 +77,11 @@ impl Reactor {
     pub(crate) fn forget_strategy(&self, descriptor: BorrowedFd<'_>) {
         // Nothing to forget where watching failed.
         let _ = self.parking.poller.forget(descriptor);
+    }
+
+    /// Watches what a supervisor stops this process by; told of once.
+    pub(crate) fn watch_leash(&self, leash: BorrowedFd<'_>) -> io::Result<()> {
+        self.parking.poller.watch(leash, LEASH, Report::Once)
     }
 
     /// Watches termination signals, in addition to those watched already.
@@ -112,6 +119,10 @@ impl Reactor {
                     std::iter::repeat_n(signal.number(), signal.count())
                 };
                 turn.signals.extend(self.signals.iter_mut().flat_map(came));
+                false
+            }
+            LEASH => {
+                turn.leash_cut = true;
                 false
             }
             STRATEGY => false,
@@ -243,6 +254,7 @@ impl AcceptError {
 const LISTENER: usize = usize::MAX - 1;
 const SIGNALS: usize = usize::MAX - 2;
 const STRATEGY: usize = usize::MAX - 3;
+const LEASH: usize = usize::MAX - 4;
 
 /// The listener's first and longest pause when nothing can be accepted.
 const FIRST_REST: Duration = Duration::from_millis(5);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::address::Address;
+use crate::poller::Poller;
 use crate::shutdown::ShutdownHandle;
 
 /// The server as its handlers see it: Python's `self.server`.
@@ -48,6 +49,11 @@ impl ServerInfo {
     /// Asks the server to stop; see [`ShutdownHandle::shutdown`].
     pub fn shutdown(&self) {
         self.inner.shutdown.shutdown();
+    }
+
+    /// After a fork: stops this process's server from now on.
+    pub(crate) fn adopt(&self, poller: Arc<Poller>) {
+        self.inner.shutdown.adopt(poller);
     }
 
     /// A handle that stops the server later, or from elsewhere.

@@ -1,8 +1,8 @@
 //! Asking a server to stop, from anywhere.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::poller::Poller;
 
@@ -16,12 +16,15 @@ pub struct ShutdownHandle {
 
 struct Stop {
     requested: AtomicBool,
-    poller: Arc<Poller>,
+    /// Of the process that serves, which has its own after a fork.
+    poller: Mutex<Arc<Poller>>,
 }
 
 impl ShutdownHandle {
     pub(crate) fn new(poller: Arc<Poller>) -> Self {
-        Self { stop: Arc::new(Stop { requested: AtomicBool::new(false), poller }) }
+        Self {
+            stop: Arc::new(Stop { requested: AtomicBool::new(false), poller: Mutex::new(poller) }),
+        }
     }
 
     /// Asks the server to stop and returns at once.
@@ -34,12 +37,21 @@ impl ShutdownHandle {
     #[doc(alias = "BaseServer.shutdown")]
     pub fn shutdown(&self) {
         self.stop.requested.store(true, Ordering::SeqCst);
-        self.stop.poller.notify();
+        self.wake();
     }
 
     /// Has the serving loop look again whether it may end.
     pub(crate) fn wake(&self) {
-        self.stop.poller.notify();
+        self.poller().notify();
+    }
+
+    /// After a fork: wakes this process's loop from now on, not its parent's.
+    pub(crate) fn adopt(&self, poller: Arc<Poller>) {
+        *self.poller() = poller;
+    }
+
+    fn poller(&self) -> MutexGuard<'_, Arc<Poller>> {
+        self.stop.poller.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tells whether a stop was requested and no serving loop has ended since.

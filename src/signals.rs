@@ -6,6 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, SigmaskHow};
 use signal_hook::SigId;
 use signal_hook::consts::FORBIDDEN;
 
@@ -58,5 +59,30 @@ impl AsFd for WatchedSignal {
 impl Drop for WatchedSignal {
     fn drop(&mut self) {
         signal_hook::low_level::unregister(self.registration);
+    }
+}
+
+/// Holds signals back while two processes would hear each other's.
+#[derive(Debug)]
+pub(crate) struct Blocked {
+    before: SigSet,
+}
+
+/// Holds all signals back from this thread until what is returned is dropped.
+pub(crate) fn block() -> io::Result<Blocked> {
+    Ok(Blocked { before: SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK)? })
+}
+
+impl Blocked {
+    /// Lets signals through, in this process.
+    pub(crate) fn unblock(&self) {
+        // Fails for wrong arguments only.
+        let _ = self.before.thread_set_mask();
+    }
+}
+
+impl Drop for Blocked {
+    fn drop(&mut self) {
+        self.unblock();
     }
 }

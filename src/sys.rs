@@ -16,18 +16,45 @@ use nix::unistd::{ForkResult, Pid, fork};
 /// parent's handlers write into pipes that both would share, and ignores SIGINT, so that Ctrl-C
 /// in a terminal lets it finish what it serves while the parent drains.
 pub(crate) fn fork_child(job: impl FnOnce() -> bool) -> io::Result<Pid> {
-    // SAFETY: after a fork only the calling thread exists in the child. If other threads ran, one
-    // of them may have held a lock (of the allocator, of stdio) that nobody will release: a hazard
-    // for liveness, not for memory. `Forking` refuses to fork then, unless told otherwise.
-    match unsafe { fork() }? {
-        ForkResult::Parent { child } => Ok(child),
-        ForkResult::Child => {
+    fork_with(
+        || {
             for number in [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGCHLD] {
                 // SAFETY: the default action runs no code of ours.
                 let _ = unsafe { signal(number, SigHandler::SigDfl) };
             }
-            // SAFETY: ignoring a signal runs no code of ours.
-            let _ = unsafe { signal(Signal::SIGINT, SigHandler::SigIgn) };
+            ignore(Signal::SIGINT);
+        },
+        job,
+    )
+}
+
+/// Forks a process that serves, running `job` as [`fork_child`] does.
+///
+/// It ignores SIGINT and SIGHUP, which are for its supervisor, and keeps every other handler: the
+/// job replaces those whose pipes it shares with the parent.
+pub(crate) fn fork_worker(job: impl FnOnce() -> bool) -> io::Result<Pid> {
+    fork_with(
+        || {
+            ignore(Signal::SIGINT);
+            ignore(Signal::SIGHUP);
+        },
+        job,
+    )
+}
+
+fn ignore(number: Signal) {
+    // SAFETY: ignoring a signal runs no code of ours.
+    let _ = unsafe { signal(number, SigHandler::SigIgn) };
+}
+
+fn fork_with(prepare: impl FnOnce(), job: impl FnOnce() -> bool) -> io::Result<Pid> {
+    // SAFETY: after a fork only the calling thread exists in the child. If other threads ran, one
+    // of them may have held a lock (of the allocator, of stdio) that nobody will release: a hazard
+    // for liveness, not for memory. The strategies refuse to fork then, unless told otherwise.
+    match unsafe { fork() }? {
+        ForkResult::Parent { child } => Ok(child),
+        ForkResult::Child => {
+            prepare();
             let succeeded = catch_unwind(AssertUnwindSafe(job)).unwrap_or(false);
             signal_hook::low_level::exit(i32::from(!succeeded))
         }

@@ -251,7 +251,7 @@ fn a_process_with_threads_is_refused() {
     let mut server = ServerProcess::start("with a thread");
     let refusal = "refusing to fork: 1 other threads run in this process, and a lock held by one \
                    would stay locked in the child; start none before, or set \
-                   Forking::allow_threads";
+                   the strategy's allow_threads";
     assert_eq!(server.line(), format!("serve_forever: {refusal}"));
     assert_eq!(server.line(), format!("handle_request: {refusal}"));
 }

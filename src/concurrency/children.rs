@@ -116,7 +116,7 @@ pub(super) fn refuse_threads(allow_threads: bool) -> io::Result<()> {
     match running_threads() {
         Some(count) if count > 1 && !allow_threads => Err(io::Error::other(format!(
             "refusing to fork: {} other threads run in this process, and a lock held by one would \
-             stay locked in the child; start none before, or set allow_threads",
+             stay locked in the child; start none before, or set the strategy's allow_threads",
             count - 1
         ))),
         _ => Ok(()),

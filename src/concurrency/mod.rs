@@ -1,24 +1,27 @@
 //! Where requests run: the strategies, and the trait behind them.
 //!
-//! | | [`Sequential`] | [`ThreadPool`] | [`Forking`] |
-//! |---|---|---|---|
-//! | a request runs | on the serving thread | on a pooled thread, started on demand | in a child process, one for each connection |
-//! | a slow handler holds up | everyone | nobody, until every thread is busy | nobody, until `max_children` run |
-//! | the next client then waits | in the kernel | in the pool's queue | in the kernel |
-//! | the handler's state is | shared | shared (`Send + Sync`) | copied; changes are lost with the child |
-//! | a panic costs | its connection | its connection | its connection |
-//! | a crash (abort) costs | the server | the server | its connection |
-//! | an idle connection costs | no thread | no thread | before its first request nothing, after it a process |
+//! | | [`Sequential`] | [`ThreadPool`] | [`Forking`] | [`PreFork<C>`](PreFork) |
+//! |---|---|---|---|---|
+//! | a request runs | on the serving thread | on a pooled thread, started on demand | in a child process, one for each connection | in one of several processes, there as `C` has it |
+//! | a slow handler holds up | everyone | nobody, until every thread is busy | nobody, until `max_children` run | its process's share, as `C` has it |
+//! | the next client then waits | in the kernel | in the pool's queue | in the kernel | in the kernel, for all processes |
+//! | the handler's state is | shared | shared (`Send + Sync`) | copied; changes are lost with the child | copied, one for each process |
+//! | a panic costs | its connection | its connection | its connection | its connection |
+//! | a crash (abort) costs | the server | the server | its connection | its process, which is replaced |
+//! | an idle connection costs | no thread | no thread | before its first request nothing, after it a process | as `C` has it |
 //!
 //! Changing the strategy changes one word: the name of the server type, or the value given to
 //! [`bind_with`](crate::Server::bind_with).
 
 mod children;
 mod forking;
+mod pre_fork;
 mod sequential;
 mod thread_pool;
+pub(crate) mod workers;
 
 pub use forking::Forking;
+pub use pre_fork::PreFork;
 pub use sequential::Sequential;
 pub use thread_pool::ThreadPool;
 
@@ -117,6 +120,12 @@ pub trait Concurrency {
     /// [`wake_up`](Self::wake_up) tells it to look again.
     fn active(&self) -> usize {
         0
+    }
+
+    /// The processes that serve instead of this one; none but for [`PreFork`].
+    #[doc(hidden)]
+    fn workers(&mut self) -> Option<&mut workers::Workers> {
+        None
     }
 
     /// Ends what [`active`](Self::active) still counts at the deadline, and returns how much that

@@ -47,13 +47,12 @@ impl<H: Handler<R>, R> Core<H, R> {
         }
     }
 
-    /// Tells the handler of signals; false when none came.
-    pub(super) fn hear_signals(&self, signals: &[i32]) -> bool {
+    /// Tells the handler of signals.
+    pub(super) fn hear_signals(&self, signals: &[i32]) {
         for &signal in signals {
             // A panic here is printed by the panic hook, and the server stops all the same.
             let _ = catch_unwind(AssertUnwindSafe(|| self.handler.handle_signal(signal)));
         }
-        !signals.is_empty()
     }
 
     pub(super) fn report(&self, address: &Address, error: &io::Error) {

@@ -6,6 +6,7 @@ mod drain;
 mod packets;
 mod serving;
 mod streams;
+mod supervise;
 
 use std::fmt;
 use std::io;
@@ -58,6 +59,8 @@ pub struct Server<T: Transport, C: Concurrency, H: Handler<T::Request>> {
     report: ShutdownReport,
     /// The signal to hurry came together with the one to stop.
     hurries: bool,
+    /// This process serves under a supervisor.
+    is_worker: bool,
     core: Arc<Core<H, T::Request>>,
     /// Finds a place for what was accepted: a slot for a connection, a job for a datagram.
     welcome: Welcome<Self, T>,
@@ -106,6 +109,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
             shutdown_timeout: Duration::from_secs(30),
             report: ShutdownReport::default(),
             hurries: false,
+            is_worker: false,
             core,
             welcome,
             unseen: Arc::default(),
@@ -155,8 +159,16 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
     /// # io::Result::Ok(())
     /// ```
     pub fn serve_forever(&mut self) -> io::Result<()> {
-        let shutdown = self.shutdown_handle();
+        if self.strategy.workers().is_some() {
+            return self.supervise();
+        }
         self.activate()?;
+        self.serve()
+    }
+
+    /// The loop of whoever serves.
+    fn serve(&mut self) -> io::Result<()> {
+        let shutdown = self.shutdown_handle();
         let mut served = Ok(0);
         while served.is_ok() && !shutdown.is_shutdown_requested() {
             served = self.turn(self.poll_interval, usize::MAX);

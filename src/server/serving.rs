@@ -33,7 +33,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         let turn = self.reactor.wait(&self.transport, limit, has_room)?;
         // A child that ended makes room.
         self.strategy.service_actions();
-        if self.core.hear_signals(&turn.signals) {
+        if self.hears(&turn.signals) || turn.leash_cut {
             self.core.info.shutdown();
             self.hurries = turn.signals.len() > 1;
         }
@@ -48,6 +48,15 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         self.strategy.service_actions();
         self.core.handler.service_actions();
         Ok(handed_over)
+    }
+
+    /// Tells whether signals came, and lets the handler hear of them, unless that is the
+    /// supervisor's business.
+    pub(super) fn hears(&self, signals: &[i32]) -> bool {
+        if !self.is_worker {
+            self.core.hear_signals(signals);
+        }
+        !signals.is_empty()
     }
 
     fn accept_clients(&mut self) -> io::Result<()> {

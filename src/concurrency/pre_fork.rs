@@ -1,0 +1,129 @@
+//! Supervised processes that share the listening socket.
+
+use std::fmt;
+use std::io;
+use std::num::NonZero;
+use std::os::fd::BorrowedFd;
+use std::thread::available_parallelism;
+use std::time::{Duration, Instant};
+
+use super::workers::Workers;
+use super::{Concurrency, Job, Placement};
+
+/// Serves in several processes, each with a loop of its own and another strategy in it, on one
+/// listening socket. A process that crashes is replaced.
+///
+/// [`Server::serve_forever`](crate::Server::serve_forever) starts the processes and then only
+/// supervises them. A handler's state is copied when they start, and what one of them changes in memory
+/// the others do not see. Python has no such class; its users put `gunicorn` in front.
+///
+/// - A process that ends unasked is replaced: at once if it had run for five seconds, otherwise after a pause
+///   that doubles from 100 ms to 10 s. It takes its own connections with it, no others.
+/// - A process that cannot start ends `serve_forever` with its error.
+/// - [`replace_on`](Self::replace_on), by default SIGHUP, replaces them one by one, each after its
+///   successor is ready, so that no client is refused. [`Handler::handle_signal`](crate::Handler::handle_signal)
+///   is called in the supervising process before, to load again what the new ones shall have.
+/// - They end with the supervising process, even if that is killed: each finishes its requests for at
+///   most [`Server::shutdown_timeout`](crate::Server::shutdown_timeout).
+///
+/// [`ShutdownHandle::shutdown`](crate::ShutdownHandle::shutdown) in a handler stops the process
+/// that it runs in, which is then replaced. [`Server::max_connections`](crate::Server::max_connections) and
+/// the limits of the inner strategy hold for each process.
+///
+/// # Examples
+///
+/// ```no_run
+/// use socketserver::http::SimpleHttpRequestHandler;
+/// use socketserver::{PreFork, TcpServer, ThreadPool};
+///
+/// let files = SimpleHttpRequestHandler::new("/srv/www");
+/// let strategy = PreFork::new(4, ThreadPool::default());
+/// let mut server = TcpServer::bind_with("0.0.0.0:8000", files, strategy)?;
+/// server.shutdown_on_signals(&[2, 15])?;
+/// server.serve_forever()?;
+/// # std::io::Result::Ok(())
+/// ```
+#[doc(alias = "prefork")]
+pub struct PreFork<C> {
+    /// How many processes serve. Defaults to the number of processors.
+    pub processes: usize,
+    /// The signal that replaces the processes one by one. Defaults to 1, SIGHUP.
+    pub replace_on: Option<i32>,
+    /// Forks although other threads run; see [`Forking`](super::Forking). Defaults to `false`.
+    pub allow_threads: bool,
+    strategy: C,
+    workers: Workers,
+}
+
+impl<C> PreFork<C> {
+    /// Serves in so many processes, in each with this strategy.
+    pub fn new(processes: usize, strategy: C) -> Self {
+        Self {
+            processes,
+            replace_on: Some(nix::libc::SIGHUP),
+            allow_threads: false,
+            strategy,
+            workers: Workers::default(),
+        }
+    }
+
+    /// The strategy within each process.
+    pub fn strategy(&self) -> &C {
+        &self.strategy
+    }
+}
+
+impl<C: Default> Default for PreFork<C> {
+    fn default() -> Self {
+        Self::new(available_parallelism().map_or(1, NonZero::get), C::default())
+    }
+}
+
+// In a process that serves, all calls are the inner strategy's; the supervisor makes none of them.
+impl<C: Concurrency> Concurrency for PreFork<C> {
+    fn process_request(&mut self, job: Job) -> io::Result<()> {
+        self.strategy.process_request(job)
+    }
+
+    fn server_activate(&mut self) -> io::Result<()> {
+        self.strategy.server_activate()
+    }
+
+    fn service_actions(&mut self) -> Option<Duration> {
+        self.strategy.service_actions()
+    }
+
+    fn has_room(&self) -> bool {
+        self.strategy.has_room()
+    }
+
+    fn wake_up(&self) -> Option<BorrowedFd<'_>> {
+        self.strategy.wake_up()
+    }
+
+    fn placement(&self) -> Placement {
+        self.strategy.placement()
+    }
+
+    fn active(&self) -> usize {
+        self.strategy.active()
+    }
+
+    fn server_close(&mut self, deadline: Instant) -> usize {
+        self.strategy.server_close(deadline)
+    }
+
+    fn workers(&mut self) -> Option<&mut Workers> {
+        self.workers.configure(self.processes, self.replace_on, self.allow_threads);
+        Some(&mut self.workers)
+    }
+}
+
+impl<C: fmt::Debug> fmt::Debug for PreFork<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PreFork")
+            .field("processes", &self.processes)
+            .field("strategy", &self.strategy)
+            .finish_non_exhaustive()
+    }
+}

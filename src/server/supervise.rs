@@ -1,0 +1,151 @@
+//! Supervising processes that serve, and serving as one of them.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::Server;
+use crate::concurrency::Concurrency;
+use crate::concurrency::workers::{Leash, NewLeash};
+use crate::handler::Handler;
+use crate::parking::Parking;
+use crate::poller::Poller;
+use crate::reactor::Reactor;
+use crate::signals;
+use crate::sys;
+use crate::transport::Transport;
+
+impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
+    /// Keeps the strategy's processes running until a shutdown is asked for.
+    pub(super) fn supervise(&mut self) -> io::Result<()> {
+        let shutdown = self.shutdown_handle();
+        self.begin_to_supervise()?;
+        let mut supervised = Ok(());
+        while supervised.is_ok() && !shutdown.is_shutdown_requested() {
+            supervised = self.supervise_once();
+        }
+        self.end_workers();
+        if let Some(wake_up) = self.strategy.workers().and_then(|workers| workers.wake_up()) {
+            self.reactor.forget_strategy(wake_up);
+        }
+        shutdown.rearm();
+        supervised
+    }
+
+    fn begin_to_supervise(&mut self) -> io::Result<()> {
+        let Some(workers) = self.strategy.workers() else { return Ok(()) };
+        workers.activate()?;
+        if let Some(wake_up) = workers.wake_up() {
+            self.reactor.watch_strategy(wake_up)?;
+        }
+        self.reactor.watch_signals(workers.replace_on().as_slice())
+    }
+
+    /// Starts a worker if one is missing or outdated, and waits for something to happen if not.
+    fn supervise_once(&mut self) -> io::Result<()> {
+        let Some(workers) = self.strategy.workers() else { return Ok(()) };
+        workers.collect();
+        let until_start = workers.until_start();
+        if until_start == Some(Duration::ZERO) {
+            self.start_worker()?;
+        }
+        let replace_on = self.strategy.workers().and_then(|workers| workers.replace_on());
+        let limit = match until_start {
+            Some(Duration::ZERO) => Some(Duration::ZERO),
+            other => other.into_iter().chain(self.poll_interval).min(),
+        };
+        let turn = self.reactor.wait(&self.transport, limit, false)?;
+        self.core.hear_signals(&turn.signals);
+        let (replacing, ending): (Vec<i32>, Vec<i32>) =
+            turn.signals.iter().partition(|&&signal| Some(signal) == replace_on);
+        if let Some(workers) = self.strategy.workers().filter(|_| !replacing.is_empty()) {
+            workers.replace_all();
+        }
+        if !ending.is_empty() {
+            self.core.info.shutdown();
+            self.hurries = ending.len() > 1;
+        }
+        self.core.handler.service_actions();
+        Ok(())
+    }
+
+    fn start_worker(&mut self) -> io::Result<()> {
+        let Some(workers) = self.strategy.workers() else { return Ok(()) };
+        let (ours, theirs) = workers.new_leash()?;
+        // Until the child has pipes of its own, a signal to it would be heard here.
+        let blocked = signals::block()?;
+        let started = sys::fork_worker(|| self.work(&ours, &theirs, &blocked));
+        drop((theirs, blocked));
+        self.strategy.workers().map_or(Ok(()), |workers| workers.started(started?, ours))
+    }
+
+    /// A worker's whole life.
+    fn work(&mut self, ours: &NewLeash, leash: &Leash, blocked: &signals::Blocked) -> bool {
+        let booted = self.become_worker(ours, leash);
+        // Heard by this process alone from now on.
+        blocked.unblock();
+        leash.tell(&booted);
+        if booted.is_err() {
+            return false;
+        }
+        let served = self.serve();
+        leash.tell_end(self.report.finished, self.report.cut);
+        served.is_ok()
+    }
+
+    /// Replaces what a fork leaves both processes with: the poller, and the pipes of signals.
+    fn become_worker(&mut self, ours: &NewLeash, leash: &Leash) -> io::Result<()> {
+        if let Some(workers) = self.strategy.workers() {
+            workers.become_worker(ours);
+        }
+        let poller = Arc::new(Poller::new()?);
+        let parking = &self.reactor.parking;
+        let parking = Parking::new(
+            Arc::clone(&poller),
+            Arc::clone(&parking.runner),
+            parking.timeouts,
+            self.strategy.placement(),
+            self.transport.as_fd().as_raw_fd(),
+        );
+        self.core.info.adopt(poller);
+        // The old one goes now, and with it the supervisor's signals.
+        self.reactor = Reactor::new(Arc::new(parking), &self.transport)?;
+        self.reactor.watch_signals(&[nix::libc::SIGTERM])?;
+        self.reactor.watch_leash(leash.as_fd())?;
+        self.is_worker = true;
+        self.activate()
+    }
+
+    /// Lets all workers finish until the deadline, and ends the rest.
+    fn end_workers(&mut self) {
+        // Each keeps to the same limit, and then needs a moment to say so.
+        let mut deadline = Instant::now() + self.shutdown_timeout + SLACK;
+        if std::mem::take(&mut self.hurries) {
+            deadline = Instant::now();
+        }
+        if let Some(workers) = self.strategy.workers() {
+            workers.retire_all();
+        }
+        while self.remaining_workers() > 0 && Instant::now() < deadline {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.reactor.wait(&self.transport, Some(left), false) {
+                Ok(turn) if self.hears(&turn.signals) => deadline = Instant::now(),
+                Ok(_) => {}
+                Err(_) => break,
+            }
+        }
+        let ended = self.strategy.workers().map(|workers| workers.end(deadline));
+        (self.report.finished, self.report.cut) = ended.unwrap_or_default();
+    }
+
+    fn remaining_workers(&mut self) -> usize {
+        self.strategy.workers().map_or(0, |workers| {
+            workers.collect();
+            workers.count()
+        })
+    }
+}
+
+/// Time for workers to end by themselves at their own deadline.
+const SLACK: Duration = Duration::from_secs(1);
