@@ -29,7 +29,8 @@ impl HttpRequestHandler for WhoServes {
 fn main() -> io::Result<()> {
     let port = env::args().nth(1).unwrap_or("8080".into());
     let processes = env::args().nth(2).unwrap_or("4".into());
-    let strategy = PreFork::new(processes.parse().map_err(io::Error::other)?, ThreadPool::default());
+    let strategy =
+        PreFork::new(processes.parse().map_err(io::Error::other)?, ThreadPool::default());
     let mut server = TcpServer::bind_with(format!("127.0.0.1:{port}"), WhoServes, strategy)?;
     server.shutdown_on_signals(&[2, 15])?;
     println!("Process {} supervises http://{}", process::id(), server.server_address());

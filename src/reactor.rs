@@ -175,6 +175,13 @@ impl Reactor {
         self.backoff = FIRST_REST;
     }
 
+    /// Hears no more of clients, for good.
+    pub(crate) fn forget_listener(&mut self, listener: &impl AsFd) {
+        // Forgotten already at worst.
+        let _ = self.parking.poller.forget(listener);
+        self.listening = false;
+    }
+
     /// Starts or stops hearing of clients that wait to be accepted.
     fn listen(&mut self, listener: &impl AsFd, listen: bool) -> io::Result<()> {
         if listen == self.listening {

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use nix::libc;
@@ -68,6 +68,23 @@ pub(crate) fn close_inherited(descriptor: RawFd) {
     // SAFETY: the owner of this number lives in frames that the child never returns to, so nothing
     // in this process uses or closes it again.
     unsafe { libc::close(descriptor) };
+}
+
+/// Closes a listening socket under its owner, who keeps the number: an unbound socket takes its
+/// place, on which every call fails.
+///
+/// Other processes that hold the listener go on listening.
+pub(crate) fn close_listener(listener: BorrowedFd<'_>) {
+    let Ok(closed) = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None)
+    else {
+        return;
+    };
+    // SAFETY: both descriptors are open, and the owner of `listener` uses it through calls that
+    // take a descriptor of any kind. The number never becomes free, so nobody else gets it.
+    unsafe {
+        libc::dup2(closed.as_raw_fd(), listener.as_raw_fd());
+        libc::fcntl(listener.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC);
+    }
 }
 
 /// The addresses of all interfaces, in the order in which this system prefers them.

@@ -1,11 +1,11 @@
 //! Processes that serve beside each other, as their supervisor keeps them.
 
 use std::io::{self, Read, Write};
-use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
+use nix::sys::socket::{Shutdown, shutdown};
 use nix::sys::wait::WaitStatus;
 use nix::unistd::Pid;
 
@@ -194,7 +194,7 @@ impl Worker {
     fn retire(&mut self) {
         self.retired = true;
         // Its end becomes readable, whoever holds copies of ours.
-        let _ = self.leash.shutdown(Shutdown::Write);
+        let _ = shutdown(self.leash.as_raw_fd(), Shutdown::Write);
     }
 
     /// What an ended worker told of its end: how many requests were finished and cut.

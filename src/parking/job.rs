@@ -121,16 +121,11 @@ impl Slot {
         }
         let idles = parked.until == Until::Readable;
         parked.connection.rfile.release();
-        let mut state = self.state();
-        state.waits_here = idles;
-        // Asked with the lock held, so that a drain either is seen here or sees that we wait.
-        let goes_away = idles && self.parking.is_draining();
-        drop(state);
-        let limit = if goes_away { Some(Duration::ZERO) } else { parked.left() };
+        self.state().waits_here = idles;
         let waited = if idles {
-            self.wait_for_request(&socket, limit)
+            self.wait_for_request(&socket, &mut parked)
         } else {
-            socket.wait(Direction::Read, limit)
+            socket.wait(Direction::Read, parked.left())
         };
         self.state().waits_here = false;
         match waited {
@@ -148,16 +143,20 @@ impl Slot {
         Some(parked.connection)
     }
 
-    /// Waits for the next request, or until the server stops.
-    fn wait_for_request(&self, socket: &Socket, limit: Option<Duration>) -> io::Result<()> {
-        let Some(lifeline) = self.parking.lifeline() else {
-            return socket.wait(Direction::Read, limit);
-        };
-        if !socket.wait_beside(lifeline.as_fd(), limit)? {
+    /// Waits for the next request, and not much longer once the server stops.
+    fn wait_for_request(&self, socket: &Socket, parked: &mut Parked) -> io::Result<()> {
+        if !self.parking.is_draining() {
+            let Some(lifeline) = self.parking.lifeline() else {
+                return socket.wait(Direction::Read, parked.left());
+            };
+            if socket.wait_beside(lifeline.as_fd(), parked.left())? {
+                return Ok(());
+            }
             // In a child process nothing else has told of it.
             self.parking.begin_drain();
         }
-        Ok(())
+        parked.hurry();
+        socket.wait(Direction::Read, parked.left())
     }
 
     /// Takes a claimed connection out whose job will not run here.

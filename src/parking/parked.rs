@@ -42,6 +42,14 @@ impl Parked {
         self.until != Until::Drained && self.connection.rfile.is_expired()
     }
 
+    /// Has a connection that was answered a moment ago closed only after another one: its client
+    /// may have sent the next request already, and would lose it. Returns when that is over.
+    pub(super) fn hurry(&mut self) -> Option<Instant> {
+        let end = self.since.checked_add(FAREWELL)?;
+        self.deadline = Some(self.deadline.map_or(end, |deadline| deadline.min(end)));
+        self.deadline
+    }
+
     pub(super) fn left(&self) -> Option<Duration> {
         self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
     }
@@ -58,6 +66,9 @@ impl Parked {
         }
     }
 }
+
+/// How long a connection stays idle before a server that stops closes it.
+const FAREWELL: Duration = Duration::from_millis(250);
 
 /// How long a refused client may go on sending, and how much.
 const DRAIN_LIMIT: Duration = Duration::from_secs(2);

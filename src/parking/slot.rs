@@ -140,7 +140,13 @@ impl Slot {
                     self.claim(&mut state);
                     return Farewell::Claimed;
                 }
-                close_parked(state);
+                match parked.hurry() {
+                    Some(deadline) if deadline > Instant::now() => {
+                        drop(state);
+                        self.parking.expect(deadline);
+                    }
+                    _ => close_parked(state),
+                }
                 Farewell::Gone
             }
             _ => {
@@ -150,23 +156,36 @@ impl Slot {
         }
     }
 
-    /// Sends the connection away if a job waits for its next request, and tells whether one does.
-    /// What has arrived is served.
+    /// Tells whether a job waits for the connection's next request. It hears by the lifeline that
+    /// the server stops, or in another way where there is none.
     pub(super) fn end_wait_here(&self) -> bool {
         let state = self.state();
         match &state.socket {
             Some(socket) if state.waits_here => {
-                socket.shutdown(Shutdown::Read);
+                if self.parking.lifeline().is_none() {
+                    socket.shutdown(Shutdown::Read);
+                }
                 true
             }
             _ => false,
         }
     }
 
-    /// Cuts the connection off under whoever serves it.
-    pub(crate) fn cut(&self) {
-        if let Some(socket) = &self.state().socket {
-            socket.shutdown(Shutdown::Both);
+    /// Closes the connection, under whoever serves it if need be; tells whether it had a request.
+    pub(crate) fn cut(&self) -> bool {
+        let state = self.state();
+        match &state.parked {
+            Some(parked) if !state.claimed => {
+                let had_request = parked.until != Until::Readable;
+                close_parked(state);
+                had_request
+            }
+            _ => {
+                if let Some(socket) = &state.socket {
+                    socket.shutdown(Shutdown::Both);
+                }
+                true
+            }
         }
     }
 
@@ -209,9 +228,11 @@ impl Slot {
     pub(super) fn settle(&self, mut state: MutexGuard<'_, State>) {
         let parking = &self.parking;
         let Some(parked) = &mut state.parked else { return };
-        let unwanted = parking.is_draining() && parked.until == Until::Readable;
-        if unwanted || parked.is_late() || parking.is_closed() {
+        if parked.is_late() || parking.is_closed() {
             return close_parked(state);
+        }
+        if parking.is_draining() && parked.until == Until::Readable {
+            parked.hurry();
         }
         if parked.has_bytes() {
             self.claim(&mut state);

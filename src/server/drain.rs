@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::Server;
 use crate::concurrency::Concurrency;
 use crate::handler::Handler;
-use crate::parking::{self, Farewell};
+use crate::parking::Farewell;
 use crate::transport::Transport;
 
 impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
@@ -19,6 +19,9 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
             deadline = Instant::now();
         }
         parking.begin_drain();
+        if self.ends {
+            self.stop_listening();
+        }
         // Its end would end the watch as well.
         self.reactor.end_rest();
         parking.watch_ends(true);
@@ -41,6 +44,19 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         self.report.cut = cut;
         parking.watch_ends(false);
         parking.end_drain();
+    }
+
+    /// Takes the clients in who wait already, and has the kernel refuse all others, so that they
+    /// go elsewhere at once.
+    fn stop_listening(&mut self) {
+        for _ in 0..LAST_ROUNDS {
+            if !self.accept_clients().unwrap_or(false) {
+                break;
+            }
+            self.dispatch(usize::MAX);
+        }
+        self.reactor.forget_listener(&self.transport);
+        self.transport.stop_listening();
     }
 
     fn is_busy(&self) -> bool {
@@ -70,16 +86,16 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         left
     }
 
+    /// Ends all connections, and returns how many of them had a request.
     fn cut_connections(&mut self) -> usize {
-        let slots = self.reactor.parking.all();
         // A job that is dropped closes its connection.
-        while self.reactor.next_job().is_some() {}
-        for slot in &slots {
-            match slot.remove() {
-                Some(connection) => parking::close(connection),
-                None => slot.cut(),
-            }
+        let mut cut = std::iter::from_fn(|| self.reactor.next_job()).count();
+        for slot in self.reactor.parking.all() {
+            cut += usize::from(slot.cut());
         }
-        slots.len()
+        cut
     }
 }
+
+/// Looks at who waits to be accepted, before the listener is closed; each takes a number of clients.
+const LAST_ROUNDS: usize = 64;

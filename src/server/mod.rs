@@ -59,6 +59,8 @@ pub struct Server<T: Transport, C: Concurrency, H: Handler<T::Request>> {
     report: ShutdownReport,
     /// The signal to hurry came together with the one to stop.
     hurries: bool,
+    /// This server was asked to stop for good, by a signal or by its supervisor.
+    ends: bool,
     /// This process serves under a supervisor.
     is_worker: bool,
     core: Arc<Core<H, T::Request>>,
@@ -109,6 +111,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
             shutdown_timeout: Duration::from_secs(30),
             report: ShutdownReport::default(),
             hurries: false,
+            ends: false,
             is_worker: false,
             core,
             welcome,
@@ -211,6 +214,10 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
     }
 
     /// Shuts down when one of these signals comes; the second one cuts running requests off.
+    ///
+    /// Clients that wait to be accepted are served, and then the listening socket is closed: new ones are refused at
+    /// once, while running requests are still waited for, and a balancer sends them elsewhere.
+    /// A server that was stopped by a signal cannot serve again.
     ///
     /// Needs no thread, so it goes with every strategy. Numbers are those of `signal(7)`: 2 for
     /// SIGINT (Ctrl-C), 15 for SIGTERM.

@@ -11,8 +11,18 @@ use crate::transport::Transport;
 
 impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
     pub(super) fn activate(&mut self) -> io::Result<()> {
+        self.refuse_if_ended()?;
         self.strategy.server_activate()?;
         self.strategy.wake_up().map_or(Ok(()), |wake_up| self.reactor.watch_strategy(wake_up))
+    }
+
+    /// There is no listening socket any more once a signal has come.
+    pub(super) fn refuse_if_ended(&self) -> io::Result<()> {
+        if !self.ends {
+            return Ok(());
+        }
+        let message = "the server was closed by a signal";
+        Err(io::Error::new(io::ErrorKind::NotConnected, message))
     }
 
     pub(super) fn deactivate(&self) {
@@ -35,6 +45,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         self.strategy.service_actions();
         if self.hears(&turn.signals) || turn.leash_cut {
             self.core.info.shutdown();
+            self.ends = true;
             self.hurries = turn.signals.len() > 1;
         }
         // Nobody is accepted after a shutdown was asked for.
@@ -59,7 +70,8 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         !signals.is_empty()
     }
 
-    fn accept_clients(&mut self) -> io::Result<()> {
+    /// Accepts who waits, up to a bound; tells whether somebody may wait still and can be taken.
+    pub(super) fn accept_clients(&mut self) -> io::Result<bool> {
         for attempt in 0..ACCEPTS_IN_A_TURN {
             // The poller told of one client. Whether there are more shows when they are accepted,
             // and no connection should be closed for a client that is not there.
@@ -71,7 +83,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
                 }
                 if self.shed(open) == 0 {
                     self.reactor.begin_rest();
-                    break;
+                    return Ok(false);
                 }
             }
             match self.transport.accept() {
@@ -84,7 +96,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
                     }
                 }
                 Err(error) => match AcceptError::of(&error) {
-                    AcceptError::Nobody => break,
+                    AcceptError::Nobody => return Ok(false),
                     AcceptError::Client => {
                         log::debug!("a client left before it was accepted: {error}");
                     }
@@ -94,13 +106,13 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
                     AcceptError::Exhausted => {
                         log::warn!("cannot accept, resting: {error}");
                         self.reactor.begin_rest();
-                        break;
+                        return Ok(false);
                     }
                     AcceptError::Listener => return Err(error),
                 },
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Closes idle connections; a few more than needed, as finding the oldest means looking at all.

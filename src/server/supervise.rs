@@ -34,6 +34,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
     }
 
     fn begin_to_supervise(&mut self) -> io::Result<()> {
+        self.refuse_if_ended()?;
         let Some(workers) = self.strategy.workers() else { return Ok(()) };
         workers.activate()?;
         if let Some(wake_up) = workers.wake_up() {
@@ -64,6 +65,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         }
         if !ending.is_empty() {
             self.core.info.shutdown();
+            self.ends = true;
             self.hurries = ending.len() > 1;
         }
         self.core.handler.service_actions();
@@ -126,6 +128,10 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         }
         if let Some(workers) = self.strategy.workers() {
             workers.retire_all();
+        }
+        if self.ends {
+            self.reactor.forget_listener(&self.transport);
+            self.transport.stop_listening();
         }
         while self.remaining_workers() > 0 && Instant::now() < deadline {
             let left = deadline.saturating_duration_since(Instant::now());

@@ -57,6 +57,9 @@ pub(crate) mod sealed {
         ///
         /// `WouldBlock` when nobody waits, and what the kernel reports.
         fn accept(&mut self) -> io::Result<(Self::Arrival, Address)>;
+
+        /// Has the kernel refuse further clients of this process. Packets it cannot refuse.
+        fn stop_listening(&mut self) {}
     }
 }
 

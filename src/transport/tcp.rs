@@ -137,6 +137,10 @@ impl Accept for Tcp {
         stream.set_nonblocking(false)?;
         Ok((stream.into(), address.into()))
     }
+
+    fn stop_listening(&mut self) {
+        sys::close_listener(self.listener.as_fd());
+    }
 }
 
 impl AsFd for Tcp {

@@ -15,6 +15,7 @@ use super::{Transport, cannot_bind};
 use crate::address::Address;
 use crate::connection::Connection;
 use crate::datagram::{Datagram, Packet};
+use crate::sys;
 
 /// How to bind a Unix socket.
 ///
@@ -135,6 +136,10 @@ impl Accept for UnixStream {
         #[cfg(not(target_os = "linux"))]
         stream.set_nonblocking(false)?;
         Ok((stream.into(), address.into()))
+    }
+
+    fn stop_listening(&mut self) {
+        sys::close_listener(self.listener.as_fd());
     }
 }
 

@@ -239,7 +239,7 @@ fn a_report_tells_the_finished_from_the_cut() {
     };
     let accepted = handler.accepted.clone();
     let mut server = bind::<ThreadPool, _>(handler);
-    server.shutdown_timeout = MOMENT * 4;
+    server.shutdown_timeout = LIMIT / 4;
     let running = Running::start(server);
     let mut quick = [(); 2].map(|()| running.connect());
     for client in &mut quick {
