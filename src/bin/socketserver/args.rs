@@ -41,6 +41,14 @@ pub(crate) struct Args {
     )]
     header: Vec<String>,
 
+    /// reach nothing outside the directory, wherever symbolic links lead
+    #[arg(long)]
+    pub(crate) confine: bool,
+
+    /// serve no file whose name begins with a dot, nor list it
+    #[arg(long)]
+    pub(crate) hide_dot_files: bool,
+
     /// do not log requests
     #[arg(short, long)]
     pub(crate) quiet: bool,

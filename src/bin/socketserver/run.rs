@@ -26,10 +26,16 @@ use crate::{complain, logger};
 pub(crate) fn run(args: Args) -> io::Result<()> {
     logger::install();
     raise_descriptor_limit();
-    let files = match &args.directory {
+    let mut files = match &args.directory {
         Some(directory) => SimpleHttpRequestHandler::new(directory),
         None => SimpleHttpRequestHandler::default(),
     };
+    if args.confine {
+        files = files.confined();
+    }
+    if args.hide_dot_files {
+        files = files.hiding_dot_files();
+    }
     check_directory(files.directory())?;
     let handler = Files {
         files,

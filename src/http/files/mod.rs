@@ -1,41 +1,40 @@
 //! Files of a directory over HTTP: Python's `SimpleHTTPRequestHandler`.
 
+mod beneath;
 mod cache;
 mod conditional;
 mod listing;
 mod mime;
 mod path;
+mod tree;
 
-pub(crate) use listing::list_directory;
 pub(crate) use mime::guess_type;
 pub(crate) use path::translate_path;
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, Metadata};
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-use nix::libc::{O_NOCTTY, O_NONBLOCK};
 
 use super::date;
 use super::exchange::Exchange;
 use super::handler::HttpRequestHandler;
 use super::response_body::ResponseBody;
 use cache::SmallFiles;
+use tree::Tree;
 
 /// Serves the files below a directory to GET and HEAD requests.
 ///
 /// Directories are answered with their index page or a listing, and redirected to where their
 /// name ends with a slash. `If-Modified-Since` is honoured. Symbolic links are followed wherever
-/// they lead, as in CPython. Only regular files are served: a pipe or a device is 404.
+/// they lead, as in CPython, unless it is [`confined`](Self::confined). Only regular files are served: a pipe or a device is 404.
 ///
 /// To change a part of it, extend it: see [`HttpRequestHandler`].
 #[derive(Clone, Debug)]
 #[doc(alias = "SimpleHTTPRequestHandler")]
 pub struct SimpleHttpRequestHandler {
-    directory: PathBuf,
+    tree: Tree,
     small_files: Arc<SmallFiles>,
 }
 
@@ -95,12 +94,33 @@ impl FileContent {
 impl SimpleHttpRequestHandler {
     /// Serves the files below `directory`, which need not exist yet.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
-        Self { directory: directory.into(), small_files: Arc::default() }
+        let tree = Tree { directory: directory.into(), is_confined: false, hides_dot_files: false };
+        Self { tree, small_files: Arc::default() }
+    }
+
+    /// Reaches nothing outside the directory, wherever symbolic links lead and however names
+    /// change meanwhile: what is outside is 404.
+    ///
+    /// The kernel sees to that (openat2(2) with `RESOLVE_BENEATH`, Linux 5.6). Links that stay
+    /// inside are followed, except where the kernel cannot do it: there no link is followed.
+    /// CPython has no such switch (gh-132142).
+    #[must_use]
+    pub fn confined(mut self) -> Self {
+        self.tree.is_confined = true;
+        self
+    }
+
+    /// Serves and lists no name that begins with a dot, nor what is below it; `.well-known`
+    /// excepted (RFC 8615). CPython serves them all.
+    #[must_use]
+    pub fn hiding_dot_files(mut self) -> Self {
+        self.tree.hides_dot_files = true;
+        self
     }
 
     /// The directory.
     pub fn directory(&self) -> &Path {
-        &self.directory
+        &self.tree.directory
     }
 
     /// Answers with everything but the file's content: Python's `send_head`.
@@ -114,20 +134,20 @@ impl SimpleHttpRequestHandler {
     pub fn send_head(&self, http: &mut Exchange<'_>) -> io::Result<Option<FileContent>> {
         let handler = http.handler();
         let mut path = handler.translate_path(http, &http.path);
-        let mut found = fs::metadata(&path);
-        if found.as_ref().is_ok_and(fs::Metadata::is_dir) {
+        let mut found = self.tree.metadata(&path);
+        if found.as_ref().is_ok_and(Metadata::is_dir) {
             let target = path::without_query(&http.path);
             if !path::ends_with_slash(target) {
                 return redirect_to_directory(http);
             }
-            match index_page(&path, handler.index_pages()) {
+            match self.index_page(&path, handler.index_pages()) {
                 Some((page, metadata)) => (path, found) = (page, Ok(metadata)),
                 None => return handler.list_directory(http, &path).map(|()| None),
             }
         }
         // Looked at before it is opened: opening a pipe waits for its writer, and opening a
         // device may do anything.
-        let found = found.ok().filter(fs::Metadata::is_file);
+        let found = found.ok().filter(Metadata::is_file);
         let Some(found) = found.filter(|_| !path.as_os_str().as_bytes().ends_with(b"/")) else {
             return not_found(http);
         };
@@ -145,17 +165,30 @@ impl SimpleHttpRequestHandler {
         Ok(Some(FileContent { source }))
     }
 
-    fn content(&self, path: &Path, found: fs::Metadata) -> io::Result<(Source, fs::Metadata)> {
+    fn index_page(&self, directory: &Path, names: &[&str]) -> Option<(PathBuf, Metadata)> {
+        names.iter().find_map(|name| {
+            let page = directory.join(name);
+            let metadata = self.tree.metadata(&page).ok().filter(Metadata::is_file)?;
+            Some((page, metadata))
+        })
+    }
+
+    fn content(&self, path: &Path, found: Metadata) -> io::Result<(Source, Metadata)> {
         if let Some(content) = self.small_files.get(path, &found) {
             return Ok((Source::Memory(content), found));
         }
-        let (file, metadata) = open(path)?;
+        let (file, metadata) = self.tree.open(path)?;
         let source = match self.small_files.keep(path, &file, &metadata)? {
             Some(content) => Source::Memory(content),
             None => Source::File(file, metadata.len()),
         };
         Ok((source, metadata))
     }
+}
+
+/// Answers with the names in a directory, whatever they are.
+pub(crate) fn list_directory(http: &mut Exchange<'_>, path: &Path) -> io::Result<()> {
+    SimpleHttpRequestHandler::new(path).list_directory(http, path)
 }
 
 /// Serves the current directory, as it is when the handler is made.
@@ -182,7 +215,11 @@ impl HttpRequestHandler for SimpleHttpRequestHandler {
     }
 
     fn translate_path(&self, _: &Exchange<'_>, path: &str) -> PathBuf {
-        translate_path(&self.directory, path)
+        translate_path(&self.tree.directory, path)
+    }
+
+    fn list_directory(&self, http: &mut Exchange<'_>, path: &Path) -> io::Result<()> {
+        listing::list_directory(http, &self.tree, path)
     }
 }
 
@@ -197,23 +234,4 @@ fn redirect_to_directory<T>(http: &mut Exchange<'_>) -> io::Result<Option<T>> {
     http.send_header("Location", location)?;
     http.send_header("Content-Length", 0)?;
     http.end_headers().map(|()| None)
-}
-
-fn index_page(directory: &Path, names: &[&str]) -> Option<(PathBuf, fs::Metadata)> {
-    names.iter().find_map(|name| {
-        let page = directory.join(name);
-        let metadata = fs::metadata(&page).ok().filter(fs::Metadata::is_file)?;
-        Some((page, metadata))
-    })
-}
-
-/// Opens a regular file; whatever may have taken its place since it was looked at is not waited for.
-fn open(path: &Path) -> io::Result<(File, fs::Metadata)> {
-    let file = OpenOptions::new().read(true).custom_flags(O_NONBLOCK | O_NOCTTY).open(path)?;
-    let metadata = file.metadata()?;
-    if metadata.is_file() {
-        Ok((file, metadata))
-    } else {
-        Err(io::Error::other("not a regular file"))
-    }
 }
