@@ -1,10 +1,11 @@
 //! What a server does with each request.
 
-use std::io::{self, Write};
+use std::io;
 use std::sync::Arc;
 
 use crate::address::Address;
 use crate::connection::{Connection, Timeouts};
+use crate::stderr::write_to_stderr;
 
 /// Answers requests: Python's request handler classes as one value.
 ///
@@ -187,6 +188,5 @@ pub(crate) fn print_error(client_address: &Address, error: &io::Error) {
         "{rule}\nException occurred during processing of request from {client_address:?}\n\
          {error}\n{rule}\n"
     );
-    // Standard error may be closed or its disk full; the server goes on without.
-    let _ = io::stderr().write_all(block.as_bytes());
+    write_to_stderr(&block);
 }

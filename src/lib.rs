@@ -73,6 +73,7 @@ mod server;
 mod server_info;
 mod shutdown;
 mod signals;
+mod stderr;
 #[allow(unsafe_code)]
 mod sys;
 pub mod transport;
@@ -85,6 +86,7 @@ pub use handler::{Handler, HandlerFn, handler_fn};
 pub use server::{Server, ShutdownReport};
 pub use server_info::ServerInfo;
 pub use shutdown::ShutdownHandle;
+pub use stderr::write_to_stderr;
 
 use transport::{Tcp, Udp, UnixDatagram, UnixStream};
 

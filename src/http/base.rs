@@ -14,6 +14,7 @@ use super::text::{escape_html, escape_log, repr};
 use crate::address::Address;
 use crate::connection::{Connection, Timeouts};
 use crate::handler::print_error;
+use crate::stderr::write_to_stderr;
 
 /// The behaviour that all HTTP handlers extend: Python's `BaseHTTPRequestHandler`.
 ///
@@ -138,8 +139,7 @@ impl HttpRequestHandler for BaseHttpRequestHandler {
         let message = escape_log(&message.to_string());
         let (address, date) = (http.address_string(), date::log_now());
         let line = format!("{address} - - [{date}] {message}\n");
-        // Standard error may be closed or its disk full; the request is answered all the same.
-        let _ = io::stderr().write_all(line.as_bytes());
+        write_to_stderr(&line);
     }
 
     fn address_string(&self, http: &Exchange<'_>) -> String {

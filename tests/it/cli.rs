@@ -3,14 +3,18 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+#[cfg(target_os = "linux")]
+use nix::fcntl::{FcntlArg, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
+use nix::sys::socket::{setsockopt, sockopt};
 use nix::unistd::Pid;
 use socketserver::{Forking, ThreadPool};
 use tempfile::TempDir;
@@ -359,6 +363,52 @@ fn a_closed_or_full_standard_error_does_not_stop_the_server() {
             assert_eq!(serving.stop(Signal::SIGINT).status, Some(0), "{strategy}");
         }
     }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_log_that_nobody_reads_holds_no_request_up() {
+    for strategy in STRATEGIES {
+        let (mut reader, writer) = io::pipe().unwrap();
+        // A page is the least that a pipe can hold.
+        fcntl(&writer, FcntlArg::F_SETPIPE_SZ(1)).unwrap();
+        let arguments = ["-b", "127.0.0.1", "--concurrency", strategy];
+        let serving = Serving::start_on(0, &arguments, |command| {
+            command.stderr(writer);
+        });
+        // Far more than fits. Each child process has to find out by itself that nobody reads.
+        let requests = if strategy == "forking" { 100 } else { 1_000 };
+        for _ in 0..requests {
+            assert!(serving.get("/a.txt").ends_with("\r\n\r\nhello\n"));
+        }
+        let mut page = [0; 4096];
+        assert!(reader.read(&mut page).unwrap() > 3000);
+        serving.get("/back");
+        assert_eq!(serving.stop(Signal::SIGINT).status, Some(0), "{strategy}");
+        let mut rest = String::new();
+        reader.read_to_string(&mut rest).unwrap();
+        assert!(rest.contains("/back"), "{strategy}: {rest}");
+        if strategy != "forking" {
+            assert!(rest.contains(" entries of this log were lost\n"), "{strategy}: {rest}");
+        }
+    }
+}
+
+#[test]
+fn a_log_socket_that_nobody_reads_holds_no_request_up() {
+    let (journal, server_end) = UnixStream::pair().unwrap();
+    setsockopt(&server_end, sockopt::SndBuf, &4096).unwrap();
+    let serving = Serving::start_on(0, &["-b", "127.0.0.1"], |command| {
+        command.stderr(OwnedFd::from(server_end));
+    });
+    for _ in 0..1_000 {
+        assert!(serving.get("/a.txt").ends_with("\r\n\r\nhello\n"));
+    }
+    assert_eq!(serving.stop(Signal::SIGINT).status, Some(0));
+    let mut said = String::new();
+    (&journal).read_to_string(&mut said).unwrap();
+    let lines = said.lines().count();
+    assert!((1..1_000).contains(&lines), "{lines}");
 }
 
 #[test]

@@ -9,7 +9,6 @@ mod logger;
 mod run;
 
 use std::fmt::Display;
-use std::io::{self, Write};
 use std::process::ExitCode;
 
 use args::Args;
@@ -31,6 +30,5 @@ fn main() -> ExitCode {
 
 /// Writes one line to standard error, which may be closed or full: then there is nobody to tell.
 fn complain(what: &dyn Display) {
-    let line = format!("socketserver: {what}\n");
-    let _ = io::stderr().write_all(line.as_bytes());
+    socketserver::write_to_stderr(&format!("socketserver: {what}\n"));
 }
