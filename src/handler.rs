@@ -71,6 +71,20 @@ pub trait Handler<R = Connection>: Send + Sync + 'static {
         print_error(client_address, error);
     }
 
+    /// Hears of a client beyond [`Server::max_connections`](crate::Server::max_connections), where the
+    /// server is to refuse those ([`Overload::Refuse`](crate::Overload::Refuse)).
+    ///
+    /// Runs on the serving thread and must not wait for the client. The default closes the
+    /// connection; HTTP handlers answer 503 with `Retry-After` first.
+    ///
+    /// # Errors
+    ///
+    /// As [`handle`](Self::handle).
+    fn handle_overload(&self, request: R) -> io::Result<()> {
+        drop(request);
+        Ok(())
+    }
+
     /// Called when [`Server::handle_request`](crate::Server::handle_request) has waited for the
     /// server's `timeout`. The default does nothing.
     fn handle_timeout(&self) {}
@@ -116,6 +130,10 @@ impl<R, H: Handler<R>> Handler<R> for Arc<H> {
 
     fn handle_error(&self, client_address: &Address, error: &io::Error) {
         (**self).handle_error(client_address, error);
+    }
+
+    fn handle_overload(&self, request: R) -> io::Result<()> {
+        (**self).handle_overload(request)
     }
 
     fn handle_timeout(&self) {

@@ -83,7 +83,7 @@ pub use concurrency::{Concurrency, Forking, PreFork, Sequential, ThreadPool};
 pub use connection::{Connection, PeerCredentials, Rfile, Timeouts, Wfile};
 pub use datagram::{Datagram, Reply};
 pub use handler::{Handler, HandlerFn, handler_fn};
-pub use server::{Server, ShutdownReport};
+pub use server::{Overload, Server, ShutdownReport};
 pub use server_info::ServerInfo;
 pub use shutdown::ShutdownHandle;
 pub use stderr::write_to_stderr;

@@ -8,6 +8,7 @@ use super::framing::{BodyLength, body_length};
 use super::handler::{HttpRequestHandler, ProtocolVersion};
 use super::parse::{Head, Parsed, Refusal, leading_blank, parse};
 use super::response_body::Stage;
+use super::status::Status;
 use super::text::latin1;
 use crate::address::Address;
 use crate::connection::{Connection, Timeouts};
@@ -26,6 +27,10 @@ impl<T: HttpRequestHandler> Handler for T {
 
     fn handle_error(&self, client_address: &Address, error: &io::Error) {
         HttpRequestHandler::handle_error(self, client_address, error);
+    }
+
+    fn handle_overload(&self, connection: Connection) -> io::Result<()> {
+        turn_away(self, connection)
     }
 
     fn handle_timeout(&self) {
@@ -137,6 +142,18 @@ fn refuse(
     http.take_over()?.lingering_close()
 }
 
+/// Answers a client that there is no room for, whatever it is about to ask.
+fn turn_away(handler: &dyn HttpRequestHandler, connection: Connection) -> io::Result<()> {
+    let head = Head::unread(String::new());
+    let mut http = Exchange::new(handler, connection, head, BodyLength::Known(0));
+    http.begin_error(Status::from(503), "Service Unavailable")?;
+    http.send_header("Retry-After", RETRY_AFTER)?;
+    http.send_header("Content-Length", 0)?;
+    http.end_headers()?;
+    finish_response(&mut http)?;
+    http.take_over()?.lingering_close()
+}
+
 /// Serves a request.
 fn exchange(
     handler: &dyn HttpRequestHandler,
@@ -241,6 +258,9 @@ fn go_on(mut http: Exchange<'_>) -> io::Result<()> {
         connection.lingering_close()
     }
 }
+
+/// Seconds after which a client that was turned away may come again.
+const RETRY_AFTER: u32 = 1;
 
 /// Bytes of empty lines before a request that one look at a connection skips.
 const BLANK_BYTES: usize = 4 * 1024;

@@ -37,7 +37,16 @@ impl<H: Handler<R>, R> Core<H, R> {
 
     /// Handles a request; false when that failed, which has been reported then.
     pub(super) fn handle(&self, request: R, address: &Address) -> bool {
-        let handled = catch_unwind(AssertUnwindSafe(|| self.handler.handle(request)));
+        self.guard(address, || self.handler.handle(request))
+    }
+
+    /// Refuses a request that there is no room for.
+    pub(super) fn refuse(&self, request: R, address: &Address) {
+        self.guard(address, || self.handler.handle_overload(request));
+    }
+
+    fn guard(&self, address: &Address, call: impl FnOnce() -> io::Result<()>) -> bool {
+        let handled = catch_unwind(AssertUnwindSafe(call));
         match handled.unwrap_or_else(|panic| Err(panicked(&*panic))) {
             Ok(()) => true,
             Err(error) => {

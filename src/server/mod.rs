@@ -49,10 +49,13 @@ pub struct Server<T: Transport, C: Concurrency, H: Handler<T::Request>> {
     /// Defaults to `None`: only after something happened. Nothing else needs a poll.
     #[doc(alias = "serve_forever.poll_interval")]
     pub poll_interval: Option<Duration>,
-    /// Connections that may be open at once. Beyond, the one that is idle longest is closed;
-    /// where none is idle, clients wait in the kernel's queue. Defaults to three quarters of the
+    /// Connections that may be open at once; what happens beyond is up to
+    /// [`overload`](Self::overload). Defaults to three quarters of the
     /// descriptors that the process may have when the server is made.
     pub max_connections: usize,
+    /// What becomes of clients beyond [`max_connections`](Self::max_connections). Defaults to
+    /// [`Overload::Shed`].
+    pub overload: Overload,
     /// How long running requests may take to finish once a shutdown was asked for. Defaults to
     /// 30 seconds.
     pub shutdown_timeout: Duration,
@@ -75,7 +78,21 @@ pub struct Server<T: Transport, C: Concurrency, H: Handler<T::Request>> {
 }
 
 /// What a server does with what its transport accepted.
-type Welcome<S, T> = fn(&mut S, <T as Accept>::Arrival, Address);
+type Welcome<S, T> = fn(&mut S, <T as Accept>::Arrival, Address, there_is_room: bool);
+
+/// What a server does about clients beyond its [`max_connections`](Server::max_connections).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Overload {
+    /// Closes the connection that is idle longest; where none is idle, as [`Wait`](Self::Wait).
+    #[default]
+    Shed,
+    /// Lets them wait in the kernel's queue.
+    Wait,
+    /// Accepts them and tells the handler
+    /// ([`Handler::handle_overload`](crate::Handler::handle_overload)), which for HTTP answers 503 with
+    /// `Retry-After`. A quarter more than the bound are told so; the rest is closed without a word.
+    Refuse,
+}
 
 /// How the last serving loop ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -108,6 +125,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
             timeout: None,
             poll_interval: None,
             max_connections: default_max_connections(),
+            overload: Overload::default(),
             shutdown_timeout: Duration::from_secs(30),
             report: ShutdownReport::default(),
             hurries: false,

@@ -27,7 +27,7 @@ where
     }
 
     /// Makes a job of a datagram that was just received.
-    fn welcome_packet(&mut self, packet: Packet, address: Address) {
+    fn welcome_packet(&mut self, packet: Packet, address: Address, there_is_room: bool) {
         let core = &self.core;
         if packet.is_cut {
             let message = "the datagram is longer than max_packet_size, and was dropped";
@@ -35,6 +35,9 @@ where
         }
         let (info, stall) = (core.info.clone(), self.reactor.parking.timeouts.stall);
         let datagram = Datagram::new(packet, address.clone(), info, stall, core.clone());
+        if !there_is_room {
+            return core.refuse(datagram, &address);
+        }
         if !core.verify(&datagram, &address) {
             return;
         }

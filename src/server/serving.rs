@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use super::Server;
+use super::{Overload, Server};
 use crate::concurrency::{Concurrency, Placement};
 use crate::handler::Handler;
 use crate::reactor::AcceptError;
@@ -76,12 +76,12 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
             // The poller told of one client. Whether there are more shows when they are accepted,
             // and no connection should be closed for a client that is not there.
             let somebody_waits = attempt == 0;
-            let open = self.reactor.parking.open();
-            if open >= self.max_connections.max(1) {
+            let there_is_room = self.has_room_for_one_more();
+            if !there_is_room && self.overload != Overload::Refuse {
                 if !somebody_waits {
                     break;
                 }
-                if self.shed(open) == 0 {
+                if self.overload == Overload::Wait || self.shed_idle() == 0 {
                     self.reactor.begin_rest();
                     return Ok(false);
                 }
@@ -89,7 +89,10 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
             match self.transport.accept() {
                 Ok((arrival, address)) => {
                     self.reactor.accepted();
-                    (self.welcome)(self, arrival, address);
+                    let admitted = there_is_room || self.overload != Overload::Refuse;
+                    if admitted || self.may_refuse() {
+                        (self.welcome)(self, arrival, address, admitted);
+                    }
                     // A child would inherit the sockets of all who wait here for theirs.
                     if self.reactor.has_ready() && self.strategy.placement() == Placement::Away {
                         break;
@@ -102,7 +105,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
                     }
                     // Linux says so before it looks whether there is a client.
                     AcceptError::Exhausted if !somebody_waits => break,
-                    AcceptError::Exhausted if self.shed(1) > 0 => {}
+                    AcceptError::Exhausted if self.reactor.parking.shed(1) > 0 => {}
                     AcceptError::Exhausted => {
                         log::warn!("cannot accept, resting: {error}");
                         self.reactor.begin_rest();
@@ -115,9 +118,20 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         Ok(true)
     }
 
+    fn has_room_for_one_more(&self) -> bool {
+        self.reactor.parking.open() < self.max_connections.max(1)
+    }
+
+    /// Those that are told why they are refused stay open until they have read it.
+    fn may_refuse(&self) -> bool {
+        let most = self.max_connections.max(1);
+        self.reactor.parking.open() < most.saturating_add(most / 4 + 1)
+    }
+
     /// Closes idle connections; a few more than needed, as finding the oldest means looking at all.
-    fn shed(&self, open: usize) -> usize {
-        self.reactor.parking.shed(1 + open / 64)
+    fn shed_idle(&self) -> usize {
+        let parking = &self.reactor.parking;
+        parking.shed(1 + parking.open() / 64)
     }
 
     /// Hands what is ready to the strategy, as long as it has room.

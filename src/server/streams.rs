@@ -24,14 +24,17 @@ where
         Self::new(transport, handler, strategy, Self::welcome_client, runner)
     }
 
-    /// Finds a place for a client that was just accepted.
-    fn welcome_client(&mut self, stream: socket2::Socket, address: Address) {
+    /// Finds a place for a client that was just accepted, or refuses it.
+    fn welcome_client(&mut self, stream: socket2::Socket, address: Address, there_is_room: bool) {
         let socket = Arc::new(Socket::new(stream));
         let parking = &self.reactor.parking;
         let slot = parking.admit(Arc::clone(&socket), address.clone());
         let info = self.core.info.clone();
         let stall = parking.timeouts.stall;
         let mut connection = Connection::new(socket, address.clone(), info, stall, slot.clone());
+        if !there_is_room {
+            return self.core.refuse(connection, &address);
+        }
         if !self.core.verify(&connection, &address) {
             return parking::close(connection);
         }

@@ -164,6 +164,45 @@ fn every_strategy_serves_files_and_ends_softly() {
 }
 
 #[test]
+fn processes_serve_with_any_strategy_and_are_replaced_by_a_hangup() {
+    for strategy in STRATEGIES {
+        let arguments = ["-b", "127.0.0.1", "--concurrency", strategy, "--processes", "2"];
+        let serving = Serving::start(&arguments);
+        let mut first = Vec::new();
+        eventually(|| {
+            first = children_of(pid(&serving.child));
+            first.len() == 2
+        });
+        assert!(serving.get("/a.txt").ends_with("\r\n\r\nhello\n"));
+        serving.signal(Signal::SIGHUP);
+        eventually(|| {
+            let now = children_of(pid(&serving.child));
+            now.len() == 2 && now.iter().all(|child| !first.contains(child))
+        });
+        assert!(serving.get("/a.txt").ends_with("\r\n\r\nhello\n"));
+        let ended = serving.stop(Signal::SIGINT);
+        assert_eq!(ended.status, Some(0), "{strategy}");
+        assert_eq!(ended.stdout, "\nKeyboard interrupt received, exiting.\n", "{strategy}");
+    }
+}
+
+#[test]
+fn clients_beyond_the_maximum_are_dealt_with_as_asked() {
+    let arguments = ["-b", "127.0.0.1", "--max-connections", "1", "--overload"];
+    let refusing = Serving::start(&[&arguments[..], &["refuse"]].concat());
+    let _download = refusing.begin_download();
+    let reply = refusing.get("/a.txt");
+    assert!(reply.starts_with("HTTP/1.0 503 Service Unavailable\r\n"), "{reply}");
+
+    let waiting = Serving::start(&[&arguments[..], &["wait"]].concat());
+    let idle = waiting.connect();
+    let mut client = waiting.connect();
+    client.write_all(b"GET /a.txt HTTP/1.0\r\n\r\n").unwrap();
+    drop(idle);
+    assert!(text(&read_to_end(&mut client)).ends_with("\r\n\r\nhello\n"));
+}
+
+#[test]
 fn limits_are_accepted_by_their_strategy() {
     for arguments in [
         ["--concurrency", "threading", "--max-threads", "1"],
@@ -726,6 +765,11 @@ fn free_port() -> u16 {
 
 fn has_ipv6() -> bool {
     TcpListener::bind("[::1]:0").is_ok()
+}
+
+fn children_of(parent: Pid) -> Vec<String> {
+    let tasks = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap();
+    tasks.split_whitespace().map(str::to_owned).collect()
 }
 
 fn pid(child: &Child) -> Pid {

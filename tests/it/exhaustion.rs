@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 
 use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
 use nix::sys::time::TimeValLike;
-use socketserver::{Connection, Sequential, ThreadPool};
+use socketserver::{Connection, Overload, Sequential, ThreadPool};
 
 use crate::support::{
-    Client, Gate, MOMENT, Notes, Running, bind, bind_with, echo_lines, in_a_process_of_its_own,
-    testing,
+    Client, Gate, MOMENT, Notes, Running, bind, bind_with, echo_lines, eventually,
+    in_a_process_of_its_own, testing,
 };
+use crate::web::{answer, answering};
 
 /// Lets this process open so many descriptors more.
 fn leave_descriptors(count: u64) {
@@ -167,6 +168,80 @@ fn beyond_the_maximum_clients_wait_where_nobody_is_idle() {
     for client in busy.iter_mut().chain([&mut waiting]) {
         assert_eq!(client.read_to_end(), "ended\n");
     }
+}
+
+#[test]
+fn beyond_the_maximum_clients_can_be_made_to_wait_for_the_idle() {
+    let mut server = bind::<Sequential, _>(testing(echo_lines).client_speaks_first());
+    (server.max_connections, server.overload) = (2, Overload::Wait);
+    let running = Running::start(server);
+    let mut idle = [(); 2].map(|()| running.connect());
+    for client in &mut idle {
+        assert_eq!(client.ask("ping"), "ping");
+    }
+    let mut waiting = running.connect();
+    waiting.send("ping\n");
+    waiting.hears_nothing_for(MOMENT);
+    for client in &mut idle {
+        assert_eq!(client.ask("ping"), "ping");
+    }
+    drop(idle);
+    assert_eq!(waiting.read_line(), "ping");
+}
+
+#[test]
+fn beyond_the_maximum_clients_can_be_refused() {
+    let gate = Gate::new();
+    let handler = {
+        let gate = gate.clone();
+        testing(move |connection| greet_and_wait(&gate, connection))
+    };
+    let mut server = bind::<ThreadPool, _>(handler);
+    (server.max_connections, server.overload) = (2, Overload::Refuse);
+    let running = Running::start(server);
+    let mut busy = [(); 2].map(|()| running.connect());
+    for client in &mut busy {
+        assert_eq!(client.read_line(), "begun");
+    }
+    for _ in 0..20 {
+        running.connect().sees_the_end();
+    }
+    gate.let_through(2);
+    for client in &mut busy {
+        assert_eq!(client.read_to_end(), "ended\n");
+    }
+    gate.let_through(1);
+    eventually(|| running.connect().read_to_end() == "begun\nended\n");
+}
+
+#[test]
+fn beyond_the_maximum_http_clients_are_told_when_to_come_again() {
+    let gate = Gate::new();
+    let handler = {
+        let gate = gate.clone();
+        answering(move |http| {
+            gate.pass();
+            answer(http, "served\n")
+        })
+    };
+    let mut server = bind::<ThreadPool, _>(handler);
+    (server.max_connections, server.overload) = (1, Overload::Refuse);
+    let running = Running::start(server);
+    let mut busy = running.connect();
+    busy.send("GET / HTTP/1.0\r\n\r\n");
+    // The first of them to be refused shows that the busy one has its place.
+    let reply = running.connect().read_to_end();
+    let (head, body) = reply.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{head}");
+    assert!(head.contains("\r\nRetry-After: 1\r\n"), "{head}");
+    assert!(head.contains("\r\nConnection: close\r\n"), "{head}");
+    assert_eq!(body, "");
+    // Those who do not go leave no room for more of them.
+    let lingering = [(); 8].map(|()| running.connect());
+    let told = lingering.into_iter().map(|mut client| client.read_to_end());
+    assert!(told.filter(String::is_empty).count() >= 6);
+    gate.let_through(1);
+    assert!(busy.read_to_end().ends_with("served\n"));
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, ValueEnum, value_parser};
 use clap_complete::Shell;
+use socketserver::Overload;
 use socketserver::http::ProtocolVersion;
 
 use crate::complain;
@@ -65,6 +66,18 @@ pub(crate) struct Args {
     #[arg(long, value_name = "COUNT", value_parser = value_parser!(u32).range(1..))]
     pub(crate) max_children: Option<u32>,
 
+    /// serve in this many supervised processes, which SIGHUP replaces one by one
+    #[arg(long, value_name = "COUNT", value_parser = value_parser!(u32).range(1..))]
+    pub(crate) processes: Option<u32>,
+
+    /// keep at most this many connections open [default: 3/4 of the descriptor limit]
+    #[arg(long, value_name = "COUNT", value_parser = value_parser!(u32).range(1..))]
+    pub(crate) max_connections: Option<u32>,
+
+    /// what to do beyond that: close the oldest idle one, let clients wait, or answer 503
+    #[arg(long, value_name = "POLICY", value_enum, default_value_t = OverloadPolicy::Shed)]
+    overload: OverloadPolicy,
+
     /// print completions for this shell and exit
     #[arg(long, value_name = "SHELL")]
     pub(crate) completions: Option<Shell>,
@@ -80,6 +93,13 @@ pub(crate) enum Strategy {
     Sequential,
     Threading,
     Forking,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum OverloadPolicy {
+    Shed,
+    Wait,
+    Refuse,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -115,6 +135,14 @@ impl Args {
         match self.protocol {
             Protocol::Http10 => ProtocolVersion::Http10,
             Protocol::Http11 => ProtocolVersion::Http11,
+        }
+    }
+
+    pub(crate) fn overload(&self) -> Overload {
+        match self.overload {
+            OverloadPolicy::Shed => Overload::Shed,
+            OverloadPolicy::Wait => Overload::Wait,
+            OverloadPolicy::Refuse => Overload::Refuse,
         }
     }
 

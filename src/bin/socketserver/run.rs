@@ -11,7 +11,9 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use socketserver::http::SimpleHttpRequestHandler;
-use socketserver::{Concurrency, Forking, Sequential, ShutdownReport, TcpServer, ThreadPool};
+use socketserver::{
+    Concurrency, Forking, PreFork, Sequential, ShutdownReport, TcpServer, ThreadPool,
+};
 
 use crate::args::{Args, Strategy};
 use crate::handler::Files;
@@ -48,15 +50,33 @@ pub(crate) fn run(args: Args) -> io::Result<()> {
     match args.concurrency {
         Strategy::Sequential => {
             end_with_second_signal()?;
-            serve(listener, handler, Sequential)
+            serve(&args, listener, handler, Sequential)
         }
-        Strategy::Threading => serve(listener, handler, thread_pool(args.max_threads)),
-        Strategy::Forking => serve(listener, handler, forking(args.max_children)),
+        Strategy::Threading => serve(&args, listener, handler, thread_pool(args.max_threads)),
+        Strategy::Forking => serve(&args, listener, handler, forking(args.max_children)),
     }
 }
 
-fn serve<C: Concurrency>(listener: TcpListener, handler: Files, strategy: C) -> io::Result<()> {
-    let mut server = TcpServer::from_listener(listener, handler, strategy)?;
+fn serve<C: Concurrency>(
+    args: &Args,
+    listener: TcpListener,
+    handler: Files,
+    strategy: C,
+) -> io::Result<()> {
+    match args.processes {
+        Some(processes) => {
+            let strategy = PreFork::new(processes as usize, strategy);
+            serve_with(args, TcpServer::from_listener(listener, handler, strategy)?)
+        }
+        None => serve_with(args, TcpServer::from_listener(listener, handler, strategy)?),
+    }
+}
+
+fn serve_with<C: Concurrency>(args: &Args, mut server: TcpServer<C, Files>) -> io::Result<()> {
+    server.overload = args.overload();
+    if let Some(most) = args.max_connections {
+        server.max_connections = most as usize;
+    }
     server.shutdown_on_signals(&[SIGINT, SIGTERM])?;
     announce(server.server_address());
     server.serve_forever()?;
