@@ -68,7 +68,7 @@ impl Parked {
 }
 
 /// How long a connection stays idle before a server that stops closes it.
-const FAREWELL: Duration = Duration::from_millis(250);
+const FAREWELL: Duration = Duration::from_millis(500);
 
 /// How long a refused client may go on sending, and how much.
 const DRAIN_LIMIT: Duration = Duration::from_secs(2);

@@ -1,0 +1,751 @@
+//! The `PreFork` strategy, without the test harness: its threads and `fork` do not mix.
+//!
+//! As `forking.rs`, this program is both sides: the cases are clients, and each starts the program
+//! again as the server that it needs.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that finds something else than it expects should panic, and say where"
+)]
+
+use std::collections::BTreeSet;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::panic::catch_unwind;
+use std::process::{Child, ChildStdout, Command, ExitCode, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use socketserver::concurrency::{Concurrency, Job};
+use socketserver::http::{Exchange, HttpRequestHandler, ProtocolVersion, Status};
+use socketserver::{
+    Datagram, Forking, PreFork, Sequential, Server, TcpServer, ThreadPool, UdpServer, handler_fn,
+};
+
+/// The longest that anything may take that does happen.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// How long something that must not happen is waited for.
+const MOMENT: Duration = Duration::from_millis(50);
+
+type Case = (&'static str, fn());
+
+macro_rules! cases {
+    ($($name:ident,)*) => { &[$((stringify!($name), $name),)*] };
+}
+
+const CASES: &[Case] = cases![
+    several_processes_serve,
+    any_strategy_serves_in_them,
+    packets_are_shared_out,
+    a_killed_process_costs_its_own_connections_and_is_replaced,
+    crashes_in_a_row_are_followed_by_longer_pauses,
+    a_process_that_cannot_start_ends_the_loop,
+    a_process_that_crashes_while_it_starts_ends_the_loop,
+    a_hangup_replaces_all_and_lets_them_finish,
+    a_hangup_loses_no_request_under_load,
+    a_termination_loses_no_request_under_load,
+    a_killed_process_under_load_loses_what_it_served_and_no_more,
+    a_termination_waits_for_running_requests,
+    the_deadline_cuts_what_still_runs,
+    a_second_signal_cuts_at_once,
+    a_termination_of_one_process_replaces_it,
+    a_handler_can_stop_its_own_process,
+    processes_end_with_their_supervisor,
+    processes_hold_nothing_of_each_other,
+    a_process_with_threads_is_refused,
+    one_request_is_served_without_processes,
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [flag, server] = &arguments[..]
+        && flag == "--serve"
+    {
+        serve(server);
+        return ExitCode::SUCCESS;
+    }
+    let filters: Vec<&String> = arguments.iter().filter(|one| !one.starts_with('-')).collect();
+    let is_wanted =
+        |name: &str| filters.is_empty() || filters.iter().any(|one| name.contains(one.as_str()));
+    let (mut passed, mut failed) = (0, 0);
+    for (name, case) in CASES.iter().filter(|(name, _)| is_wanted(name)) {
+        let succeeded = catch_unwind(case).is_ok();
+        println!("{name} ... {}", if succeeded { "ok" } else { "FAILED" });
+        let count = if succeeded { &mut passed } else { &mut failed };
+        *count += 1;
+    }
+    println!("{passed} passed, {failed} failed");
+    ExitCode::from(u8::from(failed > 0))
+}
+
+// The cases.
+
+fn several_processes_serve() {
+    let server = Supervisor::start("sequential");
+    // A sequential process serves one at a time: three at once are in three processes.
+    let mut slow = [(); 3].map(|()| server.begin_slow());
+    let pids: BTreeSet<i32> = slow.iter().map(|one| one.pid).collect();
+    assert_eq!(pids, server.processes());
+    assert!(!pids.contains(&server.pid()));
+    for one in &mut slow {
+        one.finish();
+    }
+    let ended = server.stop(Signal::SIGTERM);
+    assert_eq!(ended, "report 0 0\n");
+}
+
+fn any_strategy_serves_in_them() {
+    for strategy in ["sequential", "threads", "forks"] {
+        let server = Supervisor::start(strategy);
+        for _ in 0..10 {
+            let pid = server.ask_pid();
+            let is_worker = server.processes().contains(&pid);
+            assert_eq!(is_worker, strategy != "forks", "{strategy}");
+        }
+        let said = server.stop(Signal::SIGINT);
+        // The last child may still be on its way out, which counts as finished.
+        assert!(said.starts_with("signal 2\nreport ") && said.ends_with(" 0\n"), "{said}");
+    }
+}
+
+fn packets_are_shared_out() {
+    let server = Supervisor::start("packets");
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    client.set_read_timeout(Some(LIMIT)).unwrap();
+    client.connect(server.address).unwrap();
+    for _ in 0..20 {
+        client.send(b"who?").unwrap();
+        let mut pid = [0; 16];
+        let size = client.recv(&mut pid).unwrap();
+        let pid = std::str::from_utf8(&pid[..size]).unwrap().parse().unwrap();
+        assert!(server.processes().contains(&pid));
+    }
+}
+
+fn a_killed_process_costs_its_own_connections_and_is_replaced() {
+    let mut server = Supervisor::start("sequential");
+    let mut slow = [(); 3].map(|()| server.begin_slow());
+    send_signal(slow[1].pid, Signal::SIGKILL);
+    assert_eq!(slow[1].client.rest(), "");
+    let log = server.line();
+    let expected = format!("log: process {} was ended by SIGKILL, replacing it in ", slow[1].pid);
+    assert!(log.starts_with(&expected), "{log}");
+    slow[0].finish();
+    slow[2].finish();
+    eventually(|| server.processes().len() == 3);
+    assert!(!server.processes().contains(&slow[1].pid));
+    server.ask_pid();
+}
+
+fn crashes_in_a_row_are_followed_by_longer_pauses() {
+    let mut server = Supervisor::start("one");
+    for pause in ["100ms", "200ms", "400ms"] {
+        let mut client = server.connect();
+        client.send("GET /abort HTTP/1.1\r\nHost: x\r\n\r\n");
+        assert_eq!(client.rest(), "");
+        let log = server.line();
+        assert!(log.ends_with(&format!(" was ended by SIGABRT, replacing it in {pause}")), "{log}");
+    }
+    server.ask_pid();
+}
+
+fn a_process_that_cannot_start_ends_the_loop() {
+    let mut server = Supervisor::start("cannot start");
+    assert_eq!(server.line(), "failed: a process could not start: no threads left");
+    assert_eq!(server.wait(), "");
+}
+
+fn a_process_that_crashes_while_it_starts_ends_the_loop() {
+    let mut server = Supervisor::start("crashes at start");
+    assert_eq!(server.line(), "failed: a process could not start: it ended before it was ready");
+    assert_eq!(server.wait(), "");
+}
+
+fn a_hangup_replaces_all_and_lets_them_finish() {
+    let mut server = Supervisor::start("sequential");
+    let before = server.processes();
+    let mut slow = server.begin_slow();
+    send_signal(server.pid(), Signal::SIGHUP);
+    // Once, and in the supervisor, so that what is loaded again is there for all.
+    assert_eq!(server.line(), "signal 1");
+    eventually(|| {
+        let now = server.processes();
+        let kept: Vec<_> = now.intersection(&before).collect();
+        now.len() == 4 && kept == [&slow.pid]
+    });
+    server.ask_pid();
+    slow.finish();
+    eventually(|| server.processes().is_disjoint(&before));
+    assert_eq!(server.processes().len(), 3);
+    // A sequential process hears that it is to stop when its request is finished already.
+    assert_eq!(server.stop(Signal::SIGTERM), "report 0 0\n");
+}
+
+fn a_hangup_loses_no_request_under_load() {
+    for keep_alive in [false, true] {
+        let server = Supervisor::start("threads");
+        let load = Load::start(server.address, keep_alive);
+        for _ in 0..5 {
+            let before = server.processes();
+            load.wait_for_more(500);
+            send_signal(server.pid(), Signal::SIGHUP);
+            eventually(|| server.processes().is_disjoint(&before));
+        }
+        let counts = load.stop();
+        assert_eq!(counts.lost, 0, "of {}", counts.done);
+        assert_eq!(counts.refused, 0, "of {}", counts.done);
+    }
+}
+
+fn a_termination_loses_no_request_under_load() {
+    for (kind, keep_alive) in
+        [("threads", false), ("threads", true), ("no processes", false), ("no processes", true)]
+    {
+        let server = Supervisor::start(kind);
+        let load = Load::start(server.address, keep_alive);
+        load.wait_for_more(2_000);
+        server.stop(Signal::SIGTERM);
+        let counts = load.stop();
+        // Who comes after the end is refused by the kernel and may go elsewhere.
+        assert_eq!(counts.lost, 0, "{kind}, {keep_alive}: of {}", counts.done);
+    }
+}
+
+fn a_killed_process_under_load_loses_what_it_served_and_no_more() {
+    let server = Supervisor::start("threads");
+    let load = Load::start(server.address, true);
+    for _ in 0..3 {
+        load.wait_for_more(500);
+        let victim = *server.processes().iter().next().unwrap();
+        send_signal(victim, Signal::SIGKILL);
+        eventually(|| server.processes().len() == 3 && !server.processes().contains(&victim));
+    }
+    let counts = load.stop();
+    assert!(counts.lost <= 3 * CLIENTS, "{} of {}", counts.lost, counts.done);
+    assert_eq!(counts.refused, 0, "of {}", counts.done);
+}
+
+fn a_termination_waits_for_running_requests() {
+    let server = Supervisor::start("threads");
+    let mut slow = [(); 2].map(|()| server.begin_slow());
+    send_signal(server.pid(), Signal::SIGTERM);
+    // Nobody listens any more.
+    eventually(|| TcpStream::connect(server.address).is_err());
+    slow.iter_mut().for_each(SlowRequest::finish);
+    assert_eq!(server.wait(), "signal 15\nreport 2 0\n");
+}
+
+fn the_deadline_cuts_what_still_runs() {
+    let server = Supervisor::start("hasty");
+    let mut slow = server.begin_slow();
+    send_signal(server.pid(), Signal::SIGTERM);
+    slow.client.rest();
+    assert_eq!(server.wait(), "signal 15\nreport 0 1\n");
+}
+
+fn a_second_signal_cuts_at_once() {
+    let mut server = Supervisor::start("threads");
+    let mut slow = server.begin_slow();
+    send_signal(server.pid(), Signal::SIGTERM);
+    assert_eq!(server.line(), "signal 15");
+    send_signal(server.pid(), Signal::SIGTERM);
+    slow.client.rest();
+    assert_eq!(server.wait(), "signal 15\nreport 0 1\n");
+}
+
+fn a_termination_of_one_process_replaces_it() {
+    let mut server = Supervisor::start("sequential");
+    let mut slow = server.begin_slow();
+    send_signal(slow.pid, Signal::SIGTERM);
+    slow.finish();
+    let log = server.line();
+    let expected = format!("log: process {} has exited with status 0, ", slow.pid);
+    assert!(log.starts_with(&expected), "{log}");
+    eventually(|| server.processes().len() == 3);
+}
+
+fn a_handler_can_stop_its_own_process() {
+    let mut server = Supervisor::start("sequential");
+    let mut client = server.connect();
+    client.send("GET /shutdown HTTP/1.1\r\nHost: x\r\n\r\n");
+    let pid = client.reply();
+    let log = server.line();
+    assert!(log.starts_with(&format!("log: process {pid} has exited with status 0, ")), "{log}");
+    eventually(|| server.processes().len() == 3);
+}
+
+fn processes_end_with_their_supervisor() {
+    let server = Supervisor::start("threads");
+    let mut slow = server.begin_slow();
+    let processes = server.processes();
+    send_signal(server.pid(), Signal::SIGKILL);
+    let is_gone = |pid: &i32| kill(Pid::from_raw(*pid), None).is_err() || is_zombie(*pid);
+    eventually(|| processes.iter().filter(|pid| **pid != slow.pid).all(is_gone));
+    // What runs is finished before.
+    slow.finish();
+    eventually(|| is_gone(&slow.pid));
+}
+
+fn processes_hold_nothing_of_each_other() {
+    let server = Supervisor::start("threads");
+    let counts = |server: &Supervisor| -> BTreeSet<usize> {
+        let descriptors = |pid| std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count();
+        server.processes().into_iter().map(descriptors).collect()
+    };
+    // The last one could hold the leashes of the first. One that starts holds everything still.
+    eventually(|| counts(&server).len() == 1);
+    let before = counts(&server);
+    for _ in 0..3 {
+        let old = server.processes();
+        send_signal(server.pid(), Signal::SIGHUP);
+        eventually(|| server.processes().is_disjoint(&old) && server.processes().len() == 3);
+    }
+    eventually(|| counts(&server) == before);
+}
+
+fn a_process_with_threads_is_refused() {
+    let mut server = Supervisor::start("with a thread");
+    let line = server.line();
+    assert!(line.starts_with("failed: refusing to fork: 1 other threads run"), "{line}");
+}
+
+fn one_request_is_served_without_processes() {
+    let server = Supervisor::start("one request");
+    assert_eq!(server.ask_pid(), server.pid());
+    assert_eq!(server.wait(), "served\n");
+}
+
+// The client's side.
+
+/// The program at work as a server. Killed when dropped.
+struct Supervisor {
+    child: Child,
+    output: BufReader<ChildStdout>,
+    address: SocketAddr,
+}
+
+impl Supervisor {
+    #[track_caller]
+    fn start(kind: &str) -> Self {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--serve", kind])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let address = SocketAddr::from(([0, 0, 0, 0], 0));
+        let mut supervisor = Self { child, output, address };
+        supervisor.address = supervisor.line().parse().unwrap();
+        let processes = match kind {
+            "one" => 1,
+            "sequential" | "threads" | "forks" | "hasty" | "packets" => 3,
+            _ => 0,
+        };
+        eventually(|| supervisor.processes().len() >= processes);
+        supervisor
+    }
+
+    fn pid(&self) -> i32 {
+        self.child.id().try_into().unwrap()
+    }
+
+    /// The processes that serve, and those that have ended and were not reaped.
+    fn processes(&self) -> BTreeSet<i32> {
+        let pid = self.pid();
+        let tasks = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+        let tasks = tasks.unwrap_or_default();
+        tasks.split_whitespace().map(|task| task.parse().unwrap()).collect()
+    }
+
+    #[track_caller]
+    fn line(&mut self) -> String {
+        if self.output.buffer().is_empty() {
+            use std::os::fd::AsFd;
+
+            let limit = PollTimeout::try_from(LIMIT).unwrap();
+            let output = self.output.get_ref().as_fd();
+            let polled = poll(&mut [PollFd::new(output, PollFlags::POLLIN)], limit);
+            assert_eq!(polled, Ok(1), "nothing was said");
+        }
+        let mut line = String::new();
+        self.output.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+
+    #[track_caller]
+    fn connect(&self) -> Client {
+        let stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(LIMIT)).unwrap();
+        Client { stream: BufReader::new(stream) }
+    }
+
+    #[track_caller]
+    fn ask_pid(&self) -> i32 {
+        let mut client = self.connect();
+        client.send("GET /pid HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        client.reply().parse().unwrap()
+    }
+
+    /// Begins a request that ends when the body comes.
+    #[track_caller]
+    fn begin_slow(&self) -> SlowRequest {
+        let mut client = self.connect();
+        client.send("GET /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n");
+        let head = client.head();
+        assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+        let chunk = client.line();
+        assert_eq!(chunk.len(), 1, "{chunk}");
+        let pid = client.line().parse().unwrap();
+        assert_eq!(client.line(), "");
+        SlowRequest { client, pid }
+    }
+
+    #[track_caller]
+    fn stop(self, signal: Signal) -> String {
+        send_signal(self.pid(), signal);
+        let said = self.wait();
+        said.strip_prefix("signal 15\n").unwrap_or(&said).to_owned()
+    }
+
+    /// Waits for the end, and returns what was said before.
+    #[track_caller]
+    fn wait(mut self) -> String {
+        eventually(|| self.child.try_wait().unwrap().is_some());
+        let mut said = String::new();
+        self.output.read_to_string(&mut said).unwrap();
+        said
+    }
+}
+
+impl Drop for Supervisor {
+    fn drop(&mut self) {
+        // Gone already where the case waited for the end.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+struct SlowRequest {
+    client: Client,
+    pid: i32,
+}
+
+impl SlowRequest {
+    #[track_caller]
+    fn finish(&mut self) {
+        self.client.send("go");
+        assert!(self.client.rest_of_chunks().ends_with("done"), "cut off");
+    }
+}
+
+struct Client {
+    stream: BufReader<TcpStream>,
+}
+
+impl Client {
+    #[track_caller]
+    fn send(&mut self, text: &str) {
+        self.stream.get_mut().write_all(text.as_bytes()).unwrap();
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.stream.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+
+    fn head(&mut self) -> String {
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            let size = self.stream.read_line(&mut head).unwrap();
+            assert!(size > 0, "the head ends early: {head:?}");
+        }
+        head
+    }
+
+    /// The body of a response with a length.
+    #[track_caller]
+    fn reply(&mut self) -> String {
+        let head = self.head();
+        let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
+        let mut body = vec![0; length.unwrap().parse().unwrap()];
+        self.stream.read_exact(&mut body).unwrap();
+        String::from_utf8(body).unwrap()
+    }
+
+    /// The text of the chunks that follow, to the last.
+    fn rest_of_chunks(&mut self) -> String {
+        let mut text = String::new();
+        loop {
+            let size = usize::from_str_radix(&self.line(), 16).unwrap_or(0);
+            let mut chunk = vec![0; size];
+            self.stream.read_exact(&mut chunk).unwrap();
+            text.push_str(&String::from_utf8(chunk).unwrap());
+            assert_eq!(self.line(), "");
+            if size == 0 {
+                return text;
+            }
+        }
+    }
+
+    /// What comes until the end, be that a reset.
+    fn rest(&mut self) -> String {
+        let mut rest = Vec::new();
+        let _ = self.stream.read_to_end(&mut rest);
+        String::from_utf8(rest).unwrap()
+    }
+}
+
+/// Clients that ask as fast as they can, and try nothing twice.
+struct Load {
+    stop: Arc<AtomicBool>,
+    done: Arc<AtomicUsize>,
+    threads: Vec<thread::JoinHandle<(usize, usize)>>,
+}
+
+struct Counts {
+    done: usize,
+    /// Sent on a connection that the server had, and not answered.
+    lost: usize,
+    /// Could not connect.
+    refused: usize,
+}
+
+const CLIENTS: usize = 8;
+
+impl Load {
+    fn start(address: SocketAddr, keep_alive: bool) -> Self {
+        let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let client = |_| {
+            let (stop, done) = (Arc::clone(&stop), Arc::clone(&done));
+            thread::spawn(move || {
+                let (mut lost, mut refused) = (0, 0);
+                let mut connection: Option<BufReader<TcpStream>> = None;
+                while !stop.load(Ordering::Relaxed) {
+                    let Some(mut stream) = connection.take().or_else(|| connect(address)) else {
+                        refused += 1;
+                        thread::park_timeout(Duration::from_millis(1));
+                        continue;
+                    };
+                    match ask(&mut stream, keep_alive) {
+                        Ok(goes_on) => {
+                            done.fetch_add(1, Ordering::Relaxed);
+                            connection = goes_on.then_some(stream);
+                        }
+                        Err(_) => lost += 1,
+                    }
+                }
+                (lost, refused)
+            })
+        };
+        let threads = (0..CLIENTS).map(client).collect();
+        Self { stop, done, threads }
+    }
+
+    #[track_caller]
+    fn wait_for_more(&self, count: usize) {
+        let wanted = self.done.load(Ordering::Relaxed) + count;
+        eventually(|| self.done.load(Ordering::Relaxed) >= wanted);
+    }
+
+    fn stop(self) -> Counts {
+        self.stop.store(true, Ordering::Relaxed);
+        let ended = self.threads.into_iter().map(|thread| thread.join().unwrap());
+        let (lost, refused) =
+            ended.fold((0, 0), |sum, (lost, refused)| (sum.0 + lost, sum.1 + refused));
+        Counts { done: self.done.load(Ordering::Relaxed), lost, refused }
+    }
+}
+
+fn connect(address: SocketAddr) -> Option<BufReader<TcpStream>> {
+    let stream = TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(LIMIT)).unwrap();
+    Some(BufReader::new(stream))
+}
+
+/// Asks once; tells whether the connection may be used again.
+fn ask(stream: &mut BufReader<TcpStream>, keep_alive: bool) -> io::Result<bool> {
+    let option = if keep_alive { "keep-alive" } else { "close" };
+    let request = format!("GET /pid HTTP/1.1\r\nHost: x\r\nConnection: {option}\r\n\r\n");
+    stream.get_mut().write_all(request.as_bytes())?;
+    let (mut length, mut goes_on, mut line) = (0, keep_alive, String::new());
+    while line != "\r\n" {
+        line.clear();
+        if stream.read_line(&mut line)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if let Some(value) = line.strip_prefix("Content-Length: ") {
+            length = value.trim_end().parse().unwrap();
+        }
+        goes_on &= line != "Connection: close\r\n";
+    }
+    stream.read_exact(&mut vec![0; length])?;
+    Ok(goes_on)
+}
+
+fn send_signal(pid: i32, signal: Signal) {
+    kill(Pid::from_raw(pid), signal).unwrap();
+}
+
+fn is_zombie(pid: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.contains(") Z ")
+}
+
+/// Polls until it is so, where nothing tells when.
+#[track_caller]
+fn eventually(mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + LIMIT;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "it never is so");
+        thread::park_timeout(Duration::from_millis(1));
+    }
+}
+
+// The server's side.
+
+struct Obedient;
+
+impl HttpRequestHandler for Obedient {
+    fn protocol_version(&self) -> ProtocolVersion {
+        ProtocolVersion::Http11
+    }
+
+    fn do_get(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        let pid = std::process::id().to_string();
+        match http.path.as_str() {
+            "/slow" => {
+                http.send_response(200)?;
+                http.end_headers()?;
+                http.wfile.write_all(format!("{pid}\n").as_bytes())?;
+                let mut word = [0; 2];
+                http.rfile.read_exact(&mut word)?;
+                return http.wfile.write_all(b"done");
+            }
+            "/abort" => std::process::abort(),
+            "/shutdown" => http.server.shutdown(),
+            _ => {}
+        }
+        http.send_response(200)?;
+        http.send_header("Content-Length", pid.len())?;
+        http.end_headers()?;
+        http.wfile.write_all(pid.as_bytes())
+    }
+
+    fn log_request(&self, _: &Exchange<'_>, _: Status, _: Option<u64>) {}
+
+    fn handle_signal(&self, signal: i32) {
+        say(&format!("signal {signal}"));
+    }
+}
+
+/// Fails to start in a process that serves, or crashes there.
+struct Unable {
+    crashes: bool,
+}
+
+impl Concurrency for Unable {
+    fn process_request(&mut self, job: Job) -> io::Result<()> {
+        job.run();
+        Ok(())
+    }
+
+    fn server_activate(&mut self) -> io::Result<()> {
+        if self.crashes {
+            std::process::abort();
+        }
+        Err(io::Error::other("no threads left"))
+    }
+}
+
+/// Tells the client's side, past this process's own buffer.
+fn say(line: &str) {
+    // Nobody listens when the case is over.
+    let _ = nix::unistd::write(io::stdout(), format!("{line}\n").as_bytes());
+}
+
+fn serve(kind: &str) {
+    log::set_logger(&SAYS).unwrap();
+    log::set_max_level(log::LevelFilter::Warn);
+    // A crash that is asked for need not leave its memory behind.
+    setrlimit(Resource::RLIMIT_CORE, 0, 0).unwrap();
+    match kind {
+        "sequential" => serve_in(PreFork::new(3, Sequential)),
+        "threads" | "hasty" => serve_in_with(PreFork::new(3, ThreadPool::default()), kind),
+        "forks" => serve_in(PreFork::new(3, Forking::default())),
+        "one" => serve_in(PreFork::new(1, Sequential)),
+        "no processes" => serve_in(ThreadPool::default()),
+        "cannot start" => serve_in(PreFork::new(3, Unable { crashes: false })),
+        "crashes at start" => serve_in(PreFork::new(3, Unable { crashes: true })),
+        "with a thread" => {
+            thread::spawn(|| io::stdin().lock().read_until(b'\n', &mut Vec::new()));
+            serve_in(PreFork::new(1, Sequential));
+        }
+        "one request" => {
+            let strategy = PreFork::new(3, Sequential);
+            let mut server = TcpServer::bind_with("127.0.0.1:0", Obedient, strategy).unwrap();
+            say(&server.server_address().to_string());
+            server.handle_request().unwrap();
+            say("served");
+        }
+        "packets" => {
+            let who = handler_fn(|mut datagram: Datagram| {
+                write!(datagram.wfile, "{}", std::process::id())
+            });
+            let strategy = PreFork::new(3, Sequential);
+            let mut server = UdpServer::bind_with("127.0.0.1:0", who, strategy).unwrap();
+            say(&server.server_address().to_string());
+            server.serve_forever().unwrap();
+        }
+        other => panic!("what is {other:?}?"),
+    }
+}
+
+fn serve_in(strategy: impl Concurrency) {
+    serve_in_with(strategy, "");
+}
+
+fn serve_in_with(strategy: impl Concurrency, kind: &str) {
+    let mut server = TcpServer::bind_with("127.0.0.1:0", Obedient, strategy).unwrap();
+    server.shutdown_on_signals(&[2, 15]).unwrap();
+    if kind == "hasty" {
+        server.shutdown_timeout = MOMENT;
+    }
+    say(&server.server_address().to_string());
+    report(&mut server);
+}
+
+fn report<C: Concurrency>(server: &mut Server<socketserver::transport::Tcp, C, Obedient>) {
+    match server.serve_forever() {
+        Ok(()) => {
+            let report = server.shutdown_report();
+            say(&format!("report {} {}", report.finished, report.cut));
+        }
+        Err(error) => say(&format!("failed: {error}")),
+    }
+}
+
+/// A logger that tells the client's side.
+struct Says;
+
+static SAYS: Says = Says;
+
+impl log::Log for Says {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        say(&format!("log: {}", record.args()));
+    }
+
+    fn flush(&self) {}
+}
