@@ -70,15 +70,16 @@ pub(crate) fn close_inherited(descriptor: RawFd) {
     unsafe { libc::close(descriptor) };
 }
 
+/// What takes the place of a listener that is closed.
+pub(crate) fn closed_listener() -> io::Result<socket2::Socket> {
+    socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None)
+}
+
 /// Closes a listening socket under its owner, who keeps the number: an unbound socket takes its
 /// place, on which every call fails.
 ///
 /// Other processes that hold the listener go on listening.
-pub(crate) fn close_listener(listener: BorrowedFd<'_>) {
-    let Ok(closed) = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None)
-    else {
-        return;
-    };
+pub(crate) fn close_listener(listener: BorrowedFd<'_>, closed: &socket2::Socket) {
     // SAFETY: both descriptors are open, and the owner of `listener` uses it through calls that
     // take a descriptor of any kind. The number never becomes free, so nobody else gets it.
     unsafe {

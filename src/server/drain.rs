@@ -49,14 +49,10 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
     /// Takes the clients in who wait already, and has the kernel refuse all others, so that they
     /// go elsewhere at once.
     fn stop_listening(&mut self) {
-        for _ in 0..LAST_ROUNDS {
-            if !self.accept_clients().unwrap_or(false) {
-                break;
-            }
-            self.dispatch(usize::MAX);
-        }
         self.reactor.forget_listener(&self.transport);
-        self.transport.stop_listening();
+        for (arrival, address) in self.transport.accept_last() {
+            (self.welcome)(self, arrival, address, true);
+        }
     }
 
     fn is_busy(&self) -> bool {
@@ -96,6 +92,3 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         cut
     }
 }
-
-/// Looks at who waits to be accepted, before the listener is closed; each takes a number of clients.
-const LAST_ROUNDS: usize = 64;

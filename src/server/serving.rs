@@ -70,8 +70,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         !signals.is_empty()
     }
 
-    /// Accepts who waits, up to a bound; tells whether somebody may wait still and can be taken.
-    pub(super) fn accept_clients(&mut self) -> io::Result<bool> {
+    fn accept_clients(&mut self) -> io::Result<()> {
         for attempt in 0..ACCEPTS_IN_A_TURN {
             // The poller told of one client. Whether there are more shows when they are accepted,
             // and no connection should be closed for a client that is not there.
@@ -83,7 +82,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
                 }
                 if self.overload == Overload::Wait || self.shed_idle() == 0 {
                     self.reactor.begin_rest();
-                    return Ok(false);
+                    break;
                 }
             }
             match self.transport.accept() {
@@ -99,7 +98,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
                     }
                 }
                 Err(error) => match AcceptError::of(&error) {
-                    AcceptError::Nobody => return Ok(false),
+                    AcceptError::Nobody => break,
                     AcceptError::Client => {
                         log::debug!("a client left before it was accepted: {error}");
                     }
@@ -109,13 +108,13 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
                     AcceptError::Exhausted => {
                         log::warn!("cannot accept, resting: {error}");
                         self.reactor.begin_rest();
-                        return Ok(false);
+                        break;
                     }
                     AcceptError::Listener => return Err(error),
                 },
             }
         }
-        Ok(true)
+        Ok(())
     }
 
     fn has_room_for_one_more(&self) -> bool {

@@ -126,12 +126,17 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         if std::mem::take(&mut self.hurries) {
             deadline = Instant::now();
         }
+        if self.ends {
+            // Before the workers: the last to close the listener is one that accepts who waits.
+            self.reactor.forget_listener(&self.transport);
+            if let (Some(listener), Ok(closed)) =
+                (self.transport.listener(), sys::closed_listener())
+            {
+                sys::close_listener(listener, &closed);
+            }
+        }
         if let Some(workers) = self.strategy.workers() {
             workers.retire_all();
-        }
-        if self.ends {
-            self.reactor.forget_listener(&self.transport);
-            self.transport.stop_listening();
         }
         while self.remaining_workers() > 0 && Instant::now() < deadline {
             let left = deadline.saturating_duration_since(Instant::now());

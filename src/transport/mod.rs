@@ -43,8 +43,13 @@ pub trait Transport: AsFd + Send + sealed::Accept {
 
 pub(crate) mod sealed {
     use std::io;
+    use std::os::fd::BorrowedFd;
 
     use crate::address::Address;
+    use crate::sys;
+
+    /// As long as the kernel's queue may be.
+    const MOST_AT_LAST: usize = 4096;
 
     /// The half of a transport that only the server calls.
     pub trait Accept {
@@ -58,8 +63,30 @@ pub(crate) mod sealed {
         /// `WouldBlock` when nobody waits, and what the kernel reports.
         fn accept(&mut self) -> io::Result<(Self::Arrival, Address)>;
 
-        /// Has the kernel refuse further clients of this process. Packets it cannot refuse.
-        fn stop_listening(&mut self) {}
+        /// What the kernel refuses further clients of; packets it cannot refuse.
+        fn listener(&self) -> Option<BorrowedFd<'_>> {
+            None
+        }
+
+        /// Takes the clients that wait already, and has the kernel refuse all others.
+        ///
+        /// Nothing else is done between the last look and the closing, as whoever came in between
+        /// would be lost.
+        fn accept_last(&mut self) -> Vec<(Self::Arrival, Address)> {
+            let closed = self.listener().and_then(|_| sys::closed_listener().ok());
+            let mut last = Vec::new();
+            while last.len() < MOST_AT_LAST {
+                match self.accept() {
+                    Ok(arrival) => last.push(arrival),
+                    Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                    Err(_) => break,
+                }
+            }
+            if let Some((listener, closed)) = self.listener().zip(closed) {
+                sys::close_listener(listener, &closed);
+            }
+            last
+        }
     }
 }
 

@@ -138,8 +138,8 @@ impl Accept for Tcp {
         Ok((stream.into(), address.into()))
     }
 
-    fn stop_listening(&mut self) {
-        sys::close_listener(self.listener.as_fd());
+    fn listener(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.listener.as_fd())
     }
 }
 

@@ -15,7 +15,6 @@ use super::{Transport, cannot_bind};
 use crate::address::Address;
 use crate::connection::Connection;
 use crate::datagram::{Datagram, Packet};
-use crate::sys;
 
 /// How to bind a Unix socket.
 ///
@@ -138,8 +137,8 @@ impl Accept for UnixStream {
         Ok((stream.into(), address.into()))
     }
 
-    fn stop_listening(&mut self) {
-        sys::close_listener(self.listener.as_fd());
+    fn listener(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.listener.as_fd())
     }
 }
 
