@@ -48,7 +48,7 @@ use crate::connection::{Connection, Timeouts};
 /// # Results
 ///
 /// `?` in a handler means that the connection is broken; everything else deserves
-/// [`send_error`](Exchange::send_error). An error or a panic before the response has begun is answered 500.
+/// [`send_error`](Exchange::send_error), or [`HttpError`](super::HttpError), which `?` may carry. Another error or a panic before the response has begun is answered 500.
 #[doc(alias = "BaseHTTPRequestHandler")]
 #[allow(unused_variables)]
 pub trait HttpRequestHandler: Send + Sync + 'static {

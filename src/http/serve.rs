@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use super::exchange::Exchange;
 use super::framing::{BodyLength, body_length};
 use super::handler::{HttpRequestHandler, ProtocolVersion};
+use super::http_error::HttpError;
 use super::parse::{Head, Parsed, Refusal, leading_blank, parse};
 use super::response_body::Stage;
 use super::status::Status;
@@ -168,9 +169,13 @@ fn exchange(
         finish_response(&mut http)
     }));
     if !matches!(handled, Ok(Ok(()))) && !http.is_taken_over() {
-        let timed_out =
-            matches!(&handled, Ok(Err(error)) if error.kind() == io::ErrorKind::TimedOut);
-        apologise(&mut http, timed_out);
+        let error = handled.as_ref().ok().and_then(|result| result.as_ref().err());
+        if let Some(answer) = error.and_then(HttpError::inside)
+            && http.wfile.is_recallable()
+        {
+            return answer_with(http, answer);
+        }
+        apologise(&mut http, error.is_some_and(|error| error.kind() == io::ErrorKind::TimedOut));
         // The response, whatever became of it, is the last one; the failure is reported either way.
         let closed = http.take_over().and_then(Connection::lingering_close);
         return handled.unwrap_or_else(|panic| resume_unwind(panic)).and(closed);
@@ -223,6 +228,14 @@ fn finish_response(http: &mut Exchange<'_>) -> io::Result<()> {
     http.wfile.finish()?;
     http.close_connection |= http.wfile.must_close();
     Ok(())
+}
+
+/// Answers as the handler's error says, which is no failure then.
+fn answer_with(mut http: Exchange<'_>, error: &HttpError) -> io::Result<()> {
+    http.close_connection = true;
+    http.send_error_with(error.status, &error.message)?;
+    finish_response(&mut http)?;
+    http.take_over()?.lingering_close()
 }
 
 /// Answers where no response has left yet: 500 for a handler that failed, 400 for a body that cannot

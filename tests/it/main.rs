@@ -16,6 +16,7 @@ mod examples; // every example runs and does what its header promises
 mod exhaustion; // out of descriptors, out of connections
 mod hostile; // clients that leave, dribble, flood and go silent
 mod http_confined; // a directory that nothing leads out of
+mod http_error; // errors that say how their request is to be answered
 mod http_files; // paths, listings, redirects, dates, types, and what is no file
 mod http_framing; // where a request begins and ends, and what happens when that is in doubt
 mod http_handler; // what a handler may override, call, and get wrong

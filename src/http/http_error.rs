@@ -1,0 +1,78 @@
+//! An error that says how its request is to be answered.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+
+use super::status::Status;
+
+/// An error that a handler returns with `?`, and that says how the request is answered.
+///
+/// The client gets [`send_error`](super::Exchange::send_error) with this status and message, and
+/// the connection is closed. [`handle_error`](super::HttpRequestHandler::handle_error) does not
+/// hear of it: that a client is mistaken is no failure of the server, and the log has its line from
+/// `send_error`. Where a response has left already, the client can be told no more; then the error
+/// is reported as any other.
+///
+/// It is found inside an [`io::Error`], however deep other errors wrap it. Python has no such
+/// thing; there a handler calls `send_error` and returns.
+///
+/// ```
+/// use std::io;
+/// use socketserver::http::{Exchange, HttpError, HttpRequestHandler};
+///
+/// struct Squares;
+///
+/// impl HttpRequestHandler for Squares {
+///     fn do_get(&self, http: &mut Exchange) -> io::Result<()> {
+///         let number: u32 = http.path[1..].parse().map_err(|_| HttpError::new(404, "No number"))?;
+///         http.send_response(200)?;
+///         http.send_header("X-Square", u64::from(number).pow(2))
+///     }
+/// }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpError {
+    /// The status of the answer.
+    pub status: Status,
+    /// The message in its status line and on its page.
+    pub message: String,
+}
+
+impl HttpError {
+    /// An error that is answered with this status and message.
+    pub fn new(status: impl Into<Status>, message: impl Into<String>) -> Self {
+        Self { status: status.into(), message: message.into() }
+    }
+
+    /// Finds the first such error inside another one.
+    pub(crate) fn inside(error: &io::Error) -> Option<&Self> {
+        let mut next = error.get_ref().map(|inner| inner as &(dyn Error + 'static));
+        while let Some(error) = next {
+            if let Some(found) = error.downcast_ref() {
+                return Some(found);
+            }
+            // The source of an `io::Error` is not what it holds, but the source of that.
+            next = match error.downcast_ref::<io::Error>().map(io::Error::get_ref) {
+                Some(inner) => inner.map(|inner| inner as &(dyn Error + 'static)),
+                None => error.source(),
+            };
+        }
+        None
+    }
+}
+
+/// As in a status line: `404 No number`.
+impl fmt::Display for HttpError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.status, self.message)
+    }
+}
+
+impl Error for HttpError {}
+
+impl From<HttpError> for io::Error {
+    fn from(error: HttpError) -> Self {
+        Self::other(error)
+    }
+}
