@@ -76,8 +76,7 @@ impl HttpRequestHandler for MyHttpRequestHandler {
     }
 
     fn do_post(&self, http: &mut Exchange<'_>) -> io::Result<()> {
-        let (mut post_data, limit) = (Vec::new(), 1 << 20);
-        http.rfile.by_ref().take(limit).read_to_end(&mut post_data)?;
+        let post_data = http.rfile.read_all(1 << 20)?;
         match http.path.split('?').next() {
             Some("/") => self.handle_home(http),
             Some("/north/login") => self.handle_login(http, &post_data),

@@ -4,6 +4,7 @@ use std::io::{self, BufRead, Read};
 use std::time::{Duration, Instant};
 
 use super::framing::{BodyLength, chunk_size};
+use super::http_error::HttpError;
 use crate::connection::{PeerCredentials, Rfile};
 
 /// What the client sent after its request's head: `http.rfile`.
@@ -50,6 +51,25 @@ impl RequestBody {
     /// Limits a single wait for the client; see [`Rfile::set_timeout`].
     pub fn set_timeout(&mut self, limit: Option<Duration>) {
         self.input.set_timeout(limit);
+    }
+
+    /// Reads the rest of the body, up to `limit` bytes: Python's
+    /// `self.rfile.read(int(self.headers["Content-Length"]))`, which has no limit but the client's.
+    ///
+    /// # Errors
+    ///
+    /// An [`HttpError`] 413 when the body is longer, without reading where its length is known; what
+    /// the connection reports otherwise.
+    #[doc(alias = "rfile.read")]
+    pub fn read_all(&mut self, limit: usize) -> io::Result<Vec<u8>> {
+        let too_long = || HttpError::new(413, format!("The body is longer than {limit} bytes"));
+        let limit = limit as u64;
+        if matches!(self.state, State::Length(left) if left > limit) {
+            return Err(too_long().into());
+        }
+        let mut body = Vec::new();
+        Read::take(&mut *self, limit.saturating_add(1)).read_to_end(&mut body)?;
+        if body.len() as u64 > limit { Err(too_long().into()) } else { Ok(body) }
     }
 
     /// Tells whether the whole body has been read.

@@ -599,3 +599,31 @@ fn random_bytes_get_an_answer_or_an_end_and_hurt_nobody() {
     checked.unwrap();
     assert_eq!(ask(&server, get("/")).status(), 200);
 }
+
+#[test]
+fn read_all_reads_a_body_up_to_its_limit_and_refuses_a_longer_one() {
+    let server = serve(answering(|http| {
+        let body = http.rfile.read_all(5)?;
+        answer(http, body)
+    }));
+    let chunked = |body| format!("Transfer-Encoding: chunked\r\n\r\n{body}");
+    for (request, body) in [
+        ("Content-Length: 5\r\n\r\nhello".to_owned(), "hello"),
+        ("\r\n".to_owned(), ""),
+        (chunked("2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n"), "hello"),
+    ] {
+        let mut browser = Browser::connect(&server);
+        let reply = browser.ask(post(&request));
+        assert_eq!((reply.status(), reply.text()), (200, body), "{request:?}");
+        assert_eq!(browser.ask(get("/")).status(), 200, "the body was read to its end");
+    }
+    // Of the first, nothing but the length arrives.
+    for request in ["Content-Length: 6\r\n\r\n".to_owned(), chunked("6\r\nhellos\r\n")] {
+        let reply = ask(&server, post(&request));
+        assert_eq!(
+            (reply.status(), reply.reason()),
+            (413, "The body is longer than 5 bytes"),
+            "{request:?}"
+        );
+    }
+}
