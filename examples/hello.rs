@@ -7,21 +7,22 @@ use std::env;
 use std::io::{self, Write};
 
 use socketserver::HttpServer;
+use socketserver::http::url::urlparse;
 use socketserver::http::{Exchange, HttpRequestHandler};
 
 struct GetHandler;
 
 impl HttpRequestHandler for GetHandler {
     fn do_get(&self, http: &mut Exchange<'_>) -> io::Result<()> {
-        let (path, query) = http.path.split_once('?').unwrap_or((&http.path, ""));
+        let parsed_path = urlparse(&http.path)?;
         let address = http.address_string();
         let message = [
             "CLIENT VALUES:".to_owned(),
             format!("client_address={:?} ({address})", http.client_address),
             format!("command={}", http.command),
             format!("path={}", http.path),
-            format!("real path={path}"),
-            format!("query={query}"),
+            format!("real path={}", parsed_path.path),
+            format!("query={}", parsed_path.query),
             format!("request_version={}", http.request_version),
             String::new(),
             "SERVER VALUES:".to_owned(),

@@ -11,6 +11,7 @@ use std::{env, thread};
 
 use serde_json::{Map, Value, json};
 use socketserver::ThreadingHttpServer;
+use socketserver::http::url::urlparse;
 use socketserver::http::{Exchange, HttpRequestHandler};
 
 #[derive(Default)]
@@ -69,17 +70,17 @@ impl MyHttpRequestHandler {
 
 impl HttpRequestHandler for MyHttpRequestHandler {
     fn do_get(&self, http: &mut Exchange<'_>) -> io::Result<()> {
-        match http.path.split('?').next() {
-            Some("/") => self.handle_home(http),
+        match urlparse(&http.path)?.path.as_str() {
+            "/" => self.handle_home(http),
             _ => self.handle_404(http),
         }
     }
 
     fn do_post(&self, http: &mut Exchange<'_>) -> io::Result<()> {
         let post_data = http.rfile.read_all(1 << 20)?;
-        match http.path.split('?').next() {
-            Some("/") => self.handle_home(http),
-            Some("/north/login") => self.handle_login(http, &post_data),
+        match urlparse(&http.path)?.path.as_str() {
+            "/" => self.handle_home(http),
+            "/north/login" => self.handle_login(http, &post_data),
             _ => self.handle_404(http),
         }
     }

@@ -15,6 +15,7 @@ mod response_head;
 mod serve;
 mod status;
 mod text;
+pub mod url;
 
 pub use base::BaseHttpRequestHandler;
 pub use exchange::Exchange;

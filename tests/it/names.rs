@@ -72,9 +72,10 @@ fn every_public_name_of_python_has_a_row() {
     }
 }
 
-/// Prints the public classes of both modules, what each defines, and the modules' functions.
+/// Prints the public classes of both modules, what each defines, and the modules' functions; then
+/// what `urllib.parse` says that it exports.
 const LISTING: &str = "
-import inspect, http.server, socketserver
+import inspect, http.server, socketserver, urllib.parse
 for module in socketserver, http.server:
     for name, value in vars(module).items():
         if name.startswith('_') or getattr(value, '__module__', None) != module.__name__:
@@ -85,6 +86,12 @@ for module in socketserver, http.server:
             for member in members:
                 if not member.startswith('_'):
                     print(f'{name}.{member}')
+print(*urllib.parse.__all__, sep='\\n')
+for name in 'SplitResult', 'ParseResult':
+    members = 'username password hostname port geturl'.split()
+    for member in [*getattr(urllib.parse, name)._fields, *members]:
+        assert hasattr(getattr(urllib.parse, name), member)
+        print(f'{name}.{member}')
 ";
 
 fn rows() -> Vec<Row<'static>> {
