@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{self, IoSlice, Write};
+use std::net::Shutdown;
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
@@ -41,6 +42,22 @@ impl Wfile {
     /// nothing for the stall limit.
     pub fn send_file(&mut self, file: &File, offset: u64, count: u64) -> io::Result<u64> {
         send_file(self, file, offset, count)
+    }
+
+    /// Says that nothing more will be written, while the client may go on sending: Python's
+    /// `self.request.shutdown(socket.SHUT_WR)`.
+    ///
+    /// The client reads the end of the stream after what was written before. For a tunnel, whose
+    /// two directions end on their own.
+    ///
+    /// # Errors
+    ///
+    /// What was held back cannot be sent.
+    #[doc(alias = "SHUT_WR")]
+    pub fn shutdown(&mut self) -> io::Result<()> {
+        self.flush()?;
+        self.socket.shutdown(Shutdown::Write);
+        Ok(())
     }
 
     /// Storage for a head, to be given back by `hold`.

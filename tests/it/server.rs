@@ -45,6 +45,26 @@ fn port_0_becomes_the_real_port() {
 }
 
 #[test]
+fn a_handler_may_end_its_side_and_go_on_reading() {
+    let heard = Notes::new();
+    let handler = {
+        let heard = heard.clone();
+        handler_fn(move |mut connection: Connection| {
+            connection.wfile.write_all(b"go on\n")?;
+            connection.wfile.shutdown()?;
+            heard.add(io::read_to_string(&mut connection.rfile)?);
+            Ok(())
+        })
+    };
+    let running = Running::start(bind::<ThreadPool, _>(handler));
+    let mut client = running.connect();
+    assert_eq!(client.read_to_end(), "go on\n");
+    client.send("I do");
+    client.finish_sending();
+    assert_eq!(heard.next(), "I do");
+}
+
+#[test]
 fn a_bind_error_names_the_address() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
