@@ -1182,6 +1182,31 @@ fn a_connection_that_was_taken_over_speaks_another_protocol() {
 }
 
 #[test]
+fn the_tunnel_of_connect_is_not_chunked() {
+    struct Tunnel;
+
+    impl HttpRequestHandler for Tunnel {
+        fn protocol_version(&self) -> ProtocolVersion {
+            ProtocolVersion::Http11
+        }
+
+        fn do_method(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+            http.send_response(200)?;
+            http.end_headers()?;
+            shout(http.take_over()?)
+        }
+    }
+
+    let server = serve(Tunnel);
+    let mut browser = Browser::connect(&server);
+    browser.send("CONNECT h:443 HTTP/1.1\r\nHost: h:443\r\n\r\nfirst\n");
+    browser.client.finish_sending();
+    let reply = browser.client.read_to_end();
+    assert!(!reply.contains("Transfer-Encoding"), "{reply}");
+    assert!(reply.ends_with("\r\n\r\nFIRST\n"), "{reply}");
+}
+
+#[test]
 fn after_101_the_streams_of_the_exchange_are_raw() {
     let server = serve(answering(|http| {
         http.send_response(101)?;

@@ -71,7 +71,8 @@ impl<'h> Exchange<'h> {
         let keeps = handler.protocol_version() == ProtocolVersion::Http11;
         let headless = head.version == HTTP_0_9;
         let head_only = head.command == "HEAD";
-        let may_chunk = keeps && head.version >= (1, 1);
+        // What follows the answer to CONNECT is the tunnel (RFC 9110 §9.3.6).
+        let may_chunk = keeps && head.version >= (1, 1) && head.command != "CONNECT";
         let close_connection = !keeps || !keeps_alive(&head) || draining;
         Self {
             command: head.command,
