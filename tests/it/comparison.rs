@@ -84,6 +84,14 @@ fn the_script_has_the_rows_of_the_table_and_finds_what_they_say_of_this_crate() 
     assert_eq!(output.lines().count(), rows.len() + 2, "{output}");
 }
 
+/// The Python program that an example is the twin of: the block before the example's.
+pub(crate) fn python_twin(example: &str) -> &'static str {
+    let named = format!("`examples/{example}.rs`");
+    let (before, _) = TEXT.split_once(&named).unwrap_or_else(|| panic!("nothing says {named}"));
+    let (_, block) = before.rsplit_once("```python\n").unwrap();
+    block.split_once("```").unwrap().0
+}
+
 /// The rows of the first table of differences.
 fn differences() -> Vec<Vec<&'static str>> {
     let (_, text) = TEXT.split_once("\n## Differences by intent\n").unwrap();

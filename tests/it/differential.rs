@@ -97,7 +97,7 @@ const INTENDED: [(&str, &str, &str); 43] = [
 ];
 
 /// A version of Python.
-type Version = (u8, u8, u8);
+pub(crate) type Version = (u8, u8, u8);
 
 /// Where older versions answer otherwise: the case, the last version that surely does, the first
 /// that does no more (fixes come to several branches), and what changed.
@@ -299,8 +299,14 @@ fn version_of(program: &Path) -> Option<Version> {
     Some((numbers.next()?, numbers.next()?, numbers.next()?))
 }
 
+/// A reply of this version of Python as later ones send it, and without what differs by intent.
+pub(crate) fn comparable(version: Version, reply: &[u8]) -> Vec<u8> {
+    let updates = UPDATES.iter().filter(|update| version < update.versions.1);
+    updates.fold(mask(reply), |reply, update| (update.apply)("HTTP/1.0", &reply))
+}
+
 /// Replaces dates and server versions, of which only the form is compared.
-fn mask(reply: &[u8]) -> Vec<u8> {
+pub(crate) fn mask(reply: &[u8]) -> Vec<u8> {
     let mut masked = Vec::new();
     let mut rest = reply;
     while let Some(end) = find(rest, b"\r\n") {

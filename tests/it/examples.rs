@@ -244,19 +244,28 @@ fn bench_hello_keeps_connections_and_writes_no_log() {
 }
 
 /// A running example; it is stopped when this is dropped.
-struct Example {
+pub(crate) struct Example {
     child: Child,
     lines: Receiver<String>,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 impl Example {
     /// Starts an example and waits until it says where it serves.
     fn run(name: &str, arguments: &[&str]) -> Self {
+        Self::run_in(source_directory(), name, arguments)
+    }
+
+    /// Starts an example in a directory.
+    pub(crate) fn run_in(directory: impl AsRef<Path>, name: &str, arguments: &[&str]) -> Self {
         let program = program_directory().join(name);
         assert!(program.exists(), "{name} is not built: run `cargo build --examples`");
-        let mut child = Command::new(program)
-            .args(arguments)
+        Self::start(Command::new(program).args(arguments).current_dir(directory))
+    }
+
+    /// Starts a program that says in its first line where it serves.
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -278,7 +287,7 @@ impl Example {
     }
 
     /// The next line that the example prints.
-    fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         self.lines.recv_timeout(LIMIT).unwrap()
     }
 

@@ -27,5 +27,6 @@ mod server; // bind, handle_request, shutdown, the hooks and the options
 mod strategies; // what one strategy does and the others do not
 mod support; // a running server, a client with time limits, gates instead of sleeps
 mod tidy; // arrows, lengths and words that must agree
+mod twins; // the Python programs of COMPARISON.md answer as the examples do
 mod urls; // taken apart, read and quoted as CPython does
 mod web; // a site of files, a client that reads replies, handlers that take notes

@@ -1,0 +1,26 @@
+# Runs the program in the first argument on a free port, and says which one that is.
+import socket
+import sys
+
+bind, listen = socket.socket.bind, socket.socket.listen
+
+
+def say(self):
+    print("Serving on 127.0.0.1:%d" % self.getsockname()[1], flush=True)
+
+
+def bind_to_a_free_port(self, address):
+    bind(self, ("127.0.0.1", 0))
+    if self.type == socket.SOCK_DGRAM:
+        say(self)
+
+
+def listen_and_say(self, *backlog):
+    listen(self, *backlog)
+    say(self)
+
+
+socket.socket.bind, socket.socket.listen = bind_to_a_free_port, listen_and_say
+socket.getfqdn = lambda name="": name
+program = sys.argv.pop(1)
+exec(compile(program, "twin", "exec"), {"__name__": "__main__"})
