@@ -230,8 +230,7 @@ impl Python {
     /// Starts the newest one there is, or that of the variable `PYTHON`. None where there is none, which
     /// must not happen in CI.
     fn start(directory: &Path) -> Option<Self> {
-        static NEWEST: OnceLock<Option<(Version, PathBuf)>> = OnceLock::new();
-        let Some((version, program)) = NEWEST.get_or_init(newest_python).clone() else {
+        let Some((version, program)) = newest_python() else {
             println!("no Python of 3.11 or later was found: nothing is compared");
             assert!(std::env::var_os("CI").is_none(), "CI needs a Python to compare with");
             return None;
@@ -276,7 +275,13 @@ impl Drop for Python {
     }
 }
 
+/// The newest Python there is, or that of the variable `PYTHON`; found once.
 pub(crate) fn newest_python() -> Option<(Version, PathBuf)> {
+    static NEWEST: OnceLock<Option<(Version, PathBuf)>> = OnceLock::new();
+    NEWEST.get_or_init(find_python).clone()
+}
+
+fn find_python() -> Option<(Version, PathBuf)> {
     if let Some(chosen) = std::env::var_os("PYTHON") {
         let chosen = PathBuf::from(chosen);
         return version_of(&chosen).map(|version| (version, chosen));
