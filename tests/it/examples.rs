@@ -2,14 +2,19 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
-use crate::support::{Client, LIMIT, eventually};
+use socketserver::http::url::{parse_qs, urlencode, urlsplit};
+use socketserver::http::{Exchange, HttpRequestHandler};
+use socketserver::{Connection, ThreadPool, handler_fn};
+
+use crate::support::{Client, LIMIT, MOMENT, Running, bind, eventually};
+use crate::web::{Site, serve};
 
 #[test]
 fn every_example_has_a_header_and_a_run() {
@@ -243,6 +248,326 @@ fn bench_hello_keeps_connections_and_writes_no_log() {
     }
 }
 
+#[test]
+fn cors_files_lets_every_page_read_every_response() {
+    let site = Site::new();
+    let example = Example::run("cors_files", &["0", site.path("").to_str().unwrap()]);
+    for (line, status) in [
+        ("GET /a.txt", "200 OK"),
+        ("GET /nope", "404 File not found"),
+        ("GET /sub/", "200 OK"),
+        ("POST /", "501 Unsupported method ('POST')"),
+        ("OPTIONS /", "204 No Content"),
+    ] {
+        let response = request(example.address, &format!("{line} HTTP/1.0\r\n\r\n"));
+        assert!(response.starts_with(&format!("HTTP/1.0 {status}\r\n")), "{response}");
+        assert!(response.contains("\r\nAccess-Control-Allow-Origin: *\r\n"), "{response}");
+    }
+}
+
+#[test]
+fn basic_auth_shows_files_to_whom_it_knows() {
+    let site = Site::new();
+    let example = Example::run("basic_auth", &["0", site.path("").to_str().unwrap()]);
+    let ask = |command: &str, credentials: &str| {
+        let head = format!("{command} /a.txt HTTP/1.0\r\nAuthorization: {credentials}\r\n\r\n");
+        request(example.address, &head)
+    };
+    for refused in ["", "Basic", "Basic YWRhOmxvdmVsYWN", "Bearer YWRhOmxvdmVsYWNl"] {
+        for command in ["GET", "HEAD"] {
+            let response = ask(command, refused);
+            assert!(response.starts_with("HTTP/1.0 401 Unauthorized\r\n"), "{response}");
+            assert!(response.contains("\r\nWWW-Authenticate: Basic realm=\"Files\"\r\n"));
+            assert!(!response.contains("hello") && !response.contains("Content-Length"));
+        }
+    }
+    assert!(ask("GET", "Basic YWRhOmxvdmVsYWNl").ends_with("\r\n\r\nhello world\n"));
+    assert!(ask("HEAD", "Basic YWRhOmxvdmVsYWNl").contains("\r\nContent-Length: 12\r\n"));
+}
+
+#[test]
+fn json_rest_creates_reads_changes_and_deletes() {
+    let example = Example::run("json_rest", &["0"]);
+    let ask = |line: &str, body: &str| {
+        let length = body.len();
+        let head = format!("{line} HTTP/1.0\r\nContent-Length: {length}\r\n\r\n");
+        let response = request(example.address, &(head + body));
+        let (head, body) = response.split_once("\r\n\r\n").unwrap();
+        (head.split(' ').nth(1).unwrap().to_owned(), body.to_owned())
+    };
+    let answer = |code: &str, body: &str| (code.to_owned(), body.to_owned());
+    assert_eq!(ask("POST /notes", r#"{"text": "a"}"#), answer("201", r#"{"number":"1"}"#));
+    assert_eq!(ask("POST /notes", "2"), answer("201", r#"{"number":"2"}"#));
+    assert_eq!(ask("GET /notes", ""), answer("200", r#"{"1":{"text":"a"},"2":2}"#));
+    assert_eq!(ask("PUT /notes/1", "[]"), answer("200", "[]"));
+    assert_eq!(ask("GET /notes/1", ""), answer("200", "[]"));
+    assert_eq!(ask("DELETE /notes/1", ""), answer("204", ""));
+    for line in ["GET /notes/1", "DELETE /notes/1", "PUT /notes/1", "GET /x", "POST /notes/2"] {
+        assert_eq!(ask(line, "1").0, "404", "{line}");
+    }
+    assert_eq!(ask("POST /notes", "{").0, "400");
+    assert_eq!(ask("GET /notes", ""), answer("200", r#"{"2":2}"#));
+}
+
+#[test]
+fn redirect_server_keeps_the_path() {
+    let example = Example::run("redirect_server", &["0", "https://h.example"]);
+    for command in ["GET", "HEAD"] {
+        let line = format!("{command} /a%20b?c=d HTTP/1.0\r\n\r\n");
+        let response = request(example.address, &line);
+        assert!(response.starts_with("HTTP/1.0 301 Moved Permanently\r\n"), "{response}");
+        assert!(response.ends_with("\r\nLocation: https://h.example/a%20b?c=d\r\n\r\n"));
+    }
+}
+
+#[test]
+fn sse_tells_every_listener() {
+    let heard = listen_and_post(&Example::run("sse", &["0"]));
+    assert!(heard.contains("Content-Type: text/event-stream\r\n"), "{heard}");
+}
+
+/// Two listen and a third posts; returns the head that a listener got.
+pub(crate) fn listen_and_post(program: &Example) -> String {
+    let mut listeners = [(); 2].map(|()| Client::connect(program.address));
+    let heads = listeners.each_mut().map(|listener| {
+        listener.send("GET / HTTP/1.0\r\n\r\n");
+        read_head(listener)
+    });
+    for (message, event) in [
+        ("hello", "data: hello\n\n"),
+        ("two\r\nlines\n", "data: two\ndata: lines\n\n"),
+        ("no\revent: field", "data: no\ndata: event: field\n\n"),
+    ] {
+        let posted = post(program.address, "/", message);
+        assert!(posted.starts_with("HTTP/1.0 204 No Content\r\n"), "{posted}");
+        for listener in &mut listeners {
+            assert_eq!(listener.read_exactly(event.len()), event.as_bytes());
+        }
+    }
+    heads[0].clone()
+}
+
+#[test]
+fn long_poll_answers_when_there_is_news() {
+    let example = Example::run("long_poll", &["0"]);
+    poll_and_post(&example);
+    let refused = request(example.address, "GET /?since=x HTTP/1.0\r\n\r\n");
+    assert!(refused.starts_with("HTTP/1.0 400 since is no number\r\n"), "{refused}");
+}
+
+/// One waits for news and another has some; returns the replies.
+pub(crate) fn poll_and_post(program: &Example) -> [String; 3] {
+    let mut waiting = Client::connect(program.address);
+    waiting.send("GET /?since=0 HTTP/1.0\r\n\r\n");
+    waiting.hears_nothing_for(MOMENT);
+    let posted = post(program.address, "/", "first");
+    let news = waiting.read_to_end();
+    assert!(news.starts_with("HTTP/1.0 200 OK\r\n"), "{news}");
+    assert!(news.ends_with("\r\n\r\nfirst\n"), "{news}");
+    post(program.address, "/", "second");
+    let later = request(program.address, "GET /?since=1 HTTP/1.0\r\n\r\n");
+    assert!(later.ends_with("\r\n\r\nsecond\n"), "{later}");
+    [posted, news, later]
+}
+
+#[test]
+fn websocket_echo_says_everything_back() {
+    let example = Example::run("websocket_echo", &["0"]);
+    let head = shake_hands_and_echo(&example);
+    // The example of RFC 6455 section 1.3.
+    assert!(head.contains("\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"), "{head}");
+    let refused = request(example.address, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert!(refused.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{refused}");
+}
+
+/// Speaks with a WebSocket from its opening to its end; returns the head of the handshake.
+pub(crate) fn shake_hands_and_echo(program: &Example) -> String {
+    let mut client = Client::connect(program.address);
+    client.send(
+        "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+    );
+    let head = read_head(&mut client);
+    let (text, binary, close, ping, pong) = (0x81, 0x82, 0x88, 0x89, 0x8a);
+    for (kind, data, answer) in [
+        (text, &b"hello"[..], text),
+        (ping, b"there?", pong),
+        (binary, &[7; 300], binary),
+        (text, b"", text),
+        (close, &[3, 232], close),
+    ] {
+        client.send(frame(kind, data, Some([1, 2, 3, 4])));
+        let expected = frame(answer, data, None);
+        assert_eq!(client.read_exactly(expected.len()), expected);
+    }
+    client.sees_the_end();
+    head
+}
+
+/// A WebSocket's frame; what a client sends is masked.
+fn frame(kind: u8, data: &[u8], mask: Option<[u8; 4]>) -> Vec<u8> {
+    let bit = if mask.is_some() { 0x80 } else { 0 };
+    let mut frame = vec![kind];
+    match u8::try_from(data.len()) {
+        Ok(length @ ..126) => frame.push(bit | length),
+        _ => {
+            frame.push(bit | 126);
+            frame.extend(u16::try_from(data.len()).unwrap().to_be_bytes());
+        }
+    }
+    frame.extend(mask.into_iter().flatten());
+    let key = mask.unwrap_or_default();
+    frame.extend(data.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key));
+    frame
+}
+
+#[test]
+fn forward_proxy_fetches_and_tunnels() {
+    let example = Example::run("forward_proxy", &["0"]);
+    let upstream = serve(Mirror);
+    for reply in fetch_and_tunnel(&example, upstream.address) {
+        assert!(reply.contains("\r\n\r\nGET ") || reply.contains("\r\n\r\nPOST "), "{reply}");
+        assert!(!reply.contains("Proxy-") && !reply.contains("elsewhere"), "{reply}");
+    }
+    let refused = request(example.address, "GET /a HTTP/1.0\r\n\r\n");
+    assert!(refused.starts_with("HTTP/1.0 400 Not a proxy's request\r\n"), "{refused}");
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for line in [format!("CONNECT {nobody}"), format!("GET http://{nobody}/"), "CONNECT x".into()] {
+        let refused = request(example.address, &format!("{line} HTTP/1.0\r\n\r\n"));
+        assert!(refused.starts_with("HTTP/1.0 502 "), "{refused}");
+    }
+}
+
+/// Fetches by absolute URLs and through a tunnel; returns the replies.
+pub(crate) fn fetch_and_tunnel(program: &Example, upstream: SocketAddr) -> [String; 3] {
+    let get = format!(
+        "GET http://ada:x@{upstream}/a/../b?c=d HTTP/1.1\r\nHost: elsewhere\r\n\
+         Proxy-Connection: keep-alive\r\nProxy-Authorization: x\r\nX-Mine: caf\u{e9}\r\n\r\n"
+    );
+    let post = format!("POST http://{upstream} HTTP/1.0\r\nContent-Length: 5\r\n\r\nhello");
+    let mut client = Client::connect(program.address);
+    client.send(format!("CONNECT {upstream} HTTP/1.1\r\nHost: {upstream}\r\n\r\n"));
+    let head = read_head(&mut client);
+    assert!(head.starts_with("HTTP/1.0 200 Connection established\r\n"), "{head}");
+    client.send("GET /through HTTP/1.0\r\n\r\n");
+    [request(program.address, &get), request(program.address, &post), head + &client.read_to_end()]
+}
+
+#[test]
+fn forward_proxy_carries_both_directions_at_once() {
+    let example = Example::run("forward_proxy", &["0"]);
+    let echo = Running::start(bind::<ThreadPool, _>(handler_fn(|mut connection: Connection| {
+        io::copy(&mut connection.rfile, &mut connection.wfile).map(drop)
+    })));
+    let mut client = Client::connect(example.address);
+    client.send(format!("CONNECT {} HTTP/1.1\r\nHost: h\r\n\r\n", echo.address));
+    read_head(&mut client);
+    let bytes: Vec<u8> = (0..16 << 20_u32).map(|number: u32| number.to_le_bytes()[1]).collect();
+    let mut writer = Client { stream: client.stream.try_clone().unwrap() };
+    let (sent, mut received) = (bytes.clone(), Vec::new());
+    let writing = thread::spawn(move || {
+        writer.send(sent);
+        writer.finish_sending();
+    });
+    client.stream.read_to_end(&mut received).unwrap();
+    writing.join().unwrap();
+    assert!(received == bytes);
+}
+
+/// Answers with what it was asked.
+pub(crate) struct Mirror;
+
+impl HttpRequestHandler for Mirror {
+    fn do_method(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        let body = http.rfile.read_all(1 << 20)?;
+        http.send_response(200)?;
+        http.end_headers()?;
+        let head = format!("{}\n{}\n", http.requestline(), http.headers);
+        http.wfile.write_all(head.as_bytes())?;
+        http.wfile.write_all(&body)
+    }
+}
+
+#[test]
+fn webhook_receiver_believes_a_right_signature() {
+    let example = Example::run("webhook_receiver", &["0"]);
+    let ask = |signature: &str, body: &str| {
+        let length = body.len();
+        let head = format!(
+            "POST / HTTP/1.0\r\nContent-Length: {length}\r\nX-GitHub-Event: push\r\n\
+             X-Hub-Signature-256: {signature}\r\n\r\n"
+        );
+        request(example.address, &(head + body))
+    };
+    for (signature, body) in [
+        (SIGNATURE, "Hello, World?"),
+        (&SIGNATURE[..70], "Hello, World!"),
+        (&SIGNATURE["sha256=".len()..], "Hello, World!"),
+        ("sha256=", ""),
+        ("", ""),
+    ] {
+        let refused = ask(signature, body);
+        assert!(refused.starts_with("HTTP/1.0 403 Wrong signature\r\n"), "{refused}");
+    }
+    assert!(ask(SIGNATURE, "Hello, World!").starts_with("HTTP/1.0 204 No Content\r\n"));
+    assert_eq!(example.line(), "push Hello, World!");
+}
+
+/// GitHub's own example: of `Hello, World!`.
+pub(crate) const SIGNATURE: &str =
+    "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
+
+#[test]
+fn metrics_endpoint_counts_every_response() {
+    let example = Example::run("metrics_endpoint", &["0"]);
+    example.get("/");
+    example.get("/");
+    request(example.address, "GET /nope HTTP/1.0\r\n\r\n");
+    request(example.address, "PUT / HTTP/1.0\r\n\r\n");
+    let response = request(example.address, "GET /metrics HTTP/1.0\r\n\r\n");
+    assert!(response.contains("\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n"));
+    let counts: Vec<_> = response.lines().filter(|line| line.contains("_total{")).collect();
+    let count = |code: u16, count: u32| format!("http_responses_total{{code=\"{code}\"}} {count}");
+    assert_eq!(counts, [count(200, 2), count(404, 1), count(501, 1)]);
+}
+
+#[test]
+fn oauth_callback_leaves_with_the_code() {
+    let mut example = Example::run("oauth_callback", &["0"]);
+    let reply = bring_code(&example, "4/a+b");
+    assert!(reply.ends_with("\r\n\r\nThank you. You may close this window.\n"), "{reply}");
+    assert_eq!(example.line(), "The code is 4/a+b");
+    assert!(example.wait().success());
+
+    let mut example = Example::run("oauth_callback", &["0"]);
+    let reply =
+        request(example.address, "GET /callback?code=stolen&state=guessed HTTP/1.0\r\n\r\n");
+    assert!(reply.starts_with("HTTP/1.0 400 This is not the answer\r\n"), "{reply}");
+    assert!(example.line().starts_with("Open "));
+    assert_eq!(example.line(), "The code is None");
+    assert!(example.wait().success());
+}
+
+/// Comes back from the login as a browser would.
+pub(crate) fn bring_code(program: &Example, code: &str) -> String {
+    let line = program.line();
+    let url = urlsplit(line.strip_prefix("Open ").unwrap()).unwrap();
+    let query = parse_qs(&url.query);
+    let callback = urlsplit(query.first("redirect_uri").unwrap()).unwrap();
+    assert_eq!(callback.port(), Ok(Some(program.address.port())));
+    let state = query.first("state").unwrap();
+    assert_eq!(state.len(), 32);
+    let query = urlencode([("code", code), ("state", state)]);
+    request(program.address, &format!("GET {}?{query} HTTP/1.0\r\n\r\n", callback.path))
+}
+
+#[test]
+fn mock_server_remembers_what_it_was_asked() {
+    let mut example = Example::run("mock_server", &["0"]);
+    assert_eq!(example.line(), "2 requests, as expected");
+    assert!(example.wait().success());
+}
+
 /// A running example; it is stopped when this is dropped.
 pub(crate) struct Example {
     child: Child,
@@ -297,7 +622,7 @@ impl Example {
     }
 
     /// Waits until the example has ended by itself.
-    fn wait(&mut self) -> ExitStatus {
+    pub(crate) fn wait(&mut self) -> ExitStatus {
         eventually(|| self.child.try_wait().unwrap().is_some());
         self.child.wait().unwrap()
     }
@@ -321,6 +646,16 @@ fn request(address: SocketAddr, text: &str) -> String {
     let mut client = Client::connect(address);
     client.send(text);
     client.read_to_end()
+}
+
+/// Reads a response's head, the blank line included.
+fn read_head(client: &mut Client) -> String {
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        head += &client.read_line();
+        head.push('\n');
+    }
+    head
 }
 
 fn get(address: SocketAddr, path: &str) -> String {
