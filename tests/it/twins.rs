@@ -3,10 +3,15 @@
 use std::path::Path;
 use std::process::Command;
 
+use serde_json::Value;
+
 use crate::comparison::python_twin;
 use crate::differential::{Version, comparable, mask, newest_python};
-use crate::examples::Example;
-use crate::web::{hear_out, show};
+use crate::examples::{
+    Example, Mirror, SIGNATURE, bring_code, fetch_and_tunnel, listen_and_post, poll_and_post,
+    shake_hands_and_echo,
+};
+use crate::web::{Site, hear_out, serve, show};
 
 /// An example and the Python program whose twin it is, both running.
 struct Twins {
@@ -42,8 +47,8 @@ impl Twins {
     fn agree(&self, request: &str) -> String {
         let ours = hear_out(self.ours.address, request.as_bytes());
         let theirs = hear_out(self.theirs.address, request.as_bytes());
-        let (masked, theirs) = (mask(&ours), comparable(self.version, &theirs));
-        let (masked, theirs) = (without_names(&masked), without_names(&theirs));
+        let [masked, theirs] = [mask(&ours), comparable(self.version, &theirs)]
+            .map(|reply| json(&reply).unwrap_or_else(|| without_names(&reply)));
         assert_eq!(show(&masked), show(&theirs), "{request}");
         assert!(!masked.is_empty(), "{request}");
         String::from_utf8_lossy(&ours).into_owned()
@@ -99,6 +104,108 @@ fn the_evolving_server_answers_as_its_twins() {
             twins.agree("GET / HTTP/1.0\r\n\r\n");
         }
     }
+}
+
+#[test]
+fn cors_files_answers_as_its_twin() {
+    let site = Site::new();
+    let Some(twins) = Twins::run_in(&site.path(""), "cors_files") else { return };
+    for line in ["GET /a.txt", "HEAD /a.txt", "GET /sub/", "GET /sub", "GET /nope", "OPTIONS /"] {
+        twins.agree(&format!("{line} HTTP/1.0\r\n\r\n"));
+    }
+}
+
+#[test]
+fn basic_auth_answers_as_its_twin() {
+    let site = Site::new();
+    let Some(twins) = Twins::run_in(&site.path(""), "basic_auth") else { return };
+    for line in ["GET /a.txt", "HEAD /a.txt"] {
+        for credentials in ["", "Authorization: Basic YWRhOmxvdmVsYWNl\r\n"] {
+            twins.agree(&format!("{line} HTTP/1.0\r\n{credentials}\r\n"));
+        }
+    }
+}
+
+#[test]
+fn json_rest_answers_as_its_twin() {
+    let Some(twins) = Twins::run("json_rest") else { return };
+    for (line, body) in [
+        ("GET /notes", ""),
+        ("POST /notes", "{\"text\": \"caf\u{e9}\"}"),
+        ("POST /notes", "[1, null]"),
+        ("POST /notes/1", "1"),
+        ("GET /notes", ""),
+        ("GET /notes/1", ""),
+        ("PUT /notes/1", "{\"text\": \"tea\"}"),
+        ("PUT /notes/7", "1"),
+        ("DELETE /notes/2", ""),
+        ("DELETE /notes/2", ""),
+        ("GET /notes/2", ""),
+        ("GET /notes", ""),
+        ("PATCH /notes", ""),
+    ] {
+        let length = body.len();
+        twins.agree(&format!("{line} HTTP/1.0\r\nContent-Length: {length}\r\n\r\n{body}"));
+    }
+}
+
+#[test]
+fn redirect_server_answers_as_its_twin() {
+    let Some(twins) = Twins::run("redirect_server") else { return };
+    for line in ["GET /a?b=c", "HEAD //evil.example/", "GET /%20", "POST /"] {
+        twins.agree(&format!("{line} HTTP/1.0\r\n\r\n"));
+    }
+}
+
+#[test]
+fn webhook_receiver_answers_as_its_twin() {
+    let Some(twins) = Twins::run("webhook_receiver") else { return };
+    for signature in [SIGNATURE, &SIGNATURE[1..], "sha256="] {
+        twins.agree(&format!(
+            "POST / HTTP/1.0\r\nContent-Length: 13\r\nX-Hub-Signature-256: {signature}\r\n\r\nHello, World!"
+        ));
+    }
+    twins.agree("POST / HTTP/1.0\r\nContent-Length: 2\r\n\r\n{}");
+    assert_eq!(twins.ours.line(), "None Hello, World!");
+    assert_eq!(twins.theirs.line(), "None Hello, World!");
+}
+
+#[test]
+fn metrics_endpoint_answers_as_its_twin() {
+    let Some(twins) = Twins::run("metrics_endpoint") else { return };
+    for line in ["GET /", "GET /nope", "GET /metrics", "POST /", "GET /", "GET /metrics"] {
+        twins.agree(&format!("{line} HTTP/1.0\r\n\r\n"));
+    }
+}
+
+#[test]
+fn conversations_go_as_with_the_twins() {
+    let upstream = serve(Mirror);
+    type Conversation<'a> = &'a dyn Fn(&Example) -> Vec<String>;
+    let conversations: [(&str, Conversation<'_>); 6] = [
+        ("sse", &|program| vec![listen_and_post(program)]),
+        ("long_poll", &|program| poll_and_post(program).to_vec()),
+        ("websocket_echo", &|program| vec![shake_hands_and_echo(program)]),
+        ("forward_proxy", &|program| fetch_and_tunnel(program, upstream.address).to_vec()),
+        ("oauth_callback", &|program| vec![bring_code(program, "4/a+b"), program.line()]),
+        ("mock_server", &|program| vec![program.line()]),
+    ];
+    for (name, conversation) in conversations {
+        let Some(twins) = Twins::run(name) else { return };
+        let [ours, theirs] = [&twins.ours, &twins.theirs].map(|program| {
+            let said = conversation(program);
+            said.iter().map(|text| show(mask(text.as_bytes()))).collect::<Vec<_>>()
+        });
+        assert_eq!(ours, theirs, "{name}");
+    }
+}
+
+/// The body of a JSON reply, in one way of writing it.
+fn json(reply: &[u8]) -> Option<Vec<u8>> {
+    let text = str::from_utf8(reply).ok()?;
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    let value: Value = serde_json::from_str(body).ok()?;
+    head.contains("Content-Type: application/json").then(|| format!("{head}\n{value}").into())
 }
 
 /// Replaces what names the program and its client's port.
