@@ -1,6 +1,7 @@
 //! Every example runs and does what its header promises.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -486,6 +487,8 @@ impl HttpRequestHandler for Mirror {
         http.wfile.write_all(head.as_bytes())?;
         http.wfile.write_all(&body)
     }
+
+    fn log_message(&self, _: &Exchange<'_>, _: fmt::Arguments<'_>) {}
 }
 
 #[test]
