@@ -31,6 +31,23 @@ else:
     parse._checknetloc = check_brackets_and_netloc
 
 
+def urlunsplit(parts):
+    # Since 3.13, and 3.12.4, slashes at the start of a path are not taken for a location.
+    scheme, netloc, url, query, fragment = parts
+    if netloc:
+        url = "//" + netloc + ("/" if url and url[:1] != "/" else "") + url
+    elif url[:2] == "//" or (scheme in parse.uses_netloc[1:] and url[:1] in ("", "/")):
+        url = "//" + url
+    url = (scheme + ":" if scheme else "") + url + ("?" + query if query else "")
+    return url + ("#" + fragment if fragment else "")
+
+
+if parse.urlunsplit(("", "", "//path", "", "")) == "//path":
+    parse.urlunsplit = urlunsplit
+if "itms-services" not in parse.uses_netloc:
+    parse.uses_netloc.append("itms-services")
+
+
 def port(parts):
     try:
         return parts.port
