@@ -4,10 +4,9 @@ use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
-
 use super::super::exchange::Exchange;
 use super::super::text::escape_html;
+use super::super::url::quote;
 use super::path::readable;
 use super::tree::{Named, Tree};
 
@@ -35,7 +34,7 @@ impl Named {
     fn push_item(&self, page: &mut Vec<u8>) {
         page.extend_from_slice(b"<li><a href=\"");
         let name = self.name.as_bytes();
-        page.extend(percent_encode(name, ESCAPED).flat_map(str::bytes));
+        page.extend_from_slice(quote(name).as_bytes());
         page.extend_from_slice(if self.is_directory { b"/\">" } else { b"\">" });
         // A name that is no UTF-8 is shown as far as it is.
         for chunk in name.utf8_chunks() {
@@ -66,7 +65,3 @@ fn page(directory: &str, entries: &[Named]) -> Vec<u8> {
     page.extend_from_slice(b"</ul>\n<hr>\n</body>\n</html>\n");
     page
 }
-
-/// Everything that Python's `quote` escapes.
-const ESCAPED: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'_').remove(b'.').remove(b'-').remove(b'~').remove(b'/');

@@ -5,12 +5,14 @@ use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use super::super::url::{unquote, unquote_to_bytes};
+
 /// The path below `root` that a target names, with a slash at its end where the target has one.
 ///
 /// The query and the fragment are cut, escapes are decoded once, and `..` does not lead above the
 /// root. The host of an absolute target (`http://host/path`, RFC 9112 §3.2.2) is dropped.
 pub(crate) fn translate_path(root: &Path, target: &str) -> PathBuf {
-    let decoded = unquote(without_query(target));
+    let decoded = unquote_to_bytes(without_query(target));
     let mut components: Vec<&[u8]> = Vec::new();
     for component in decoded.split(|&byte| byte == b'/') {
         match component {
@@ -41,7 +43,7 @@ pub(crate) fn ends_with_slash(path: &str) -> bool {
 
 /// A target's path as readable text, escapes decoded.
 pub(crate) fn readable(target: &str) -> String {
-    String::from_utf8_lossy(&unquote(without_query(target))).into_owned()
+    unquote(without_query(target))
 }
 
 /// Where the directory of this target is: the target with a slash at the end of its path.
@@ -81,11 +83,6 @@ fn split_target(target: &str) -> (&str, &str) {
 
 fn is_http(scheme: &str) -> bool {
     scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https")
-}
-
-/// Decodes escapes; what is no proper escape stays as it is.
-fn unquote(text: &str) -> Vec<u8> {
-    percent_encoding::percent_decode_str(text).collect()
 }
 
 fn push_escaped(location: &mut String, text: &str) {
