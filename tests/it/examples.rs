@@ -10,6 +10,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use socketserver::http::url::{parse_qs, urlencode, urlsplit};
 use socketserver::http::{Exchange, HttpRequestHandler};
 use socketserver::{Connection, ThreadPool, handler_fn};
@@ -199,6 +201,29 @@ fn shutdown_from_thread_stops_at_enter() {
     assert_eq!(example.line(), "Stopped: 0 finished, 0 cut off");
     assert!(example.wait().success());
     assert!(TcpStream::connect(example.address).is_err());
+}
+
+#[test]
+fn pre_fork_replaces_a_process_that_was_killed() {
+    let mut example = Example::run("pre_fork", &["0", "1"]);
+    let ask = || -> io::Result<String> {
+        let mut stream = TcpStream::connect(example.address)?;
+        stream.set_read_timeout(Some(LIMIT))?;
+        stream.write_all(b"GET / HTTP/1.0\r\n\r\n")?;
+        io::read_to_string(stream)
+    };
+    let process = |reply: &str| reply.lines().last()?.parse::<i32>().ok();
+    let first = process(&ask().unwrap()).unwrap();
+    assert_ne!(u32::try_from(first), Ok(example.child.id()));
+    kill(Pid::from_raw(first), Signal::SIGKILL).unwrap();
+    // The process may take a connection along.
+    eventually(|| {
+        ask().ok().and_then(|reply| process(&reply)).is_some_and(|process| process != first)
+    });
+    let supervisor = Pid::from_raw(i32::try_from(example.child.id()).unwrap());
+    kill(supervisor, Signal::SIGTERM).unwrap();
+    assert!(example.line().starts_with("ShutdownReport "));
+    assert!(example.wait().success());
 }
 
 #[test]

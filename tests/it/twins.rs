@@ -60,7 +60,7 @@ impl Twins {
 const NOT_RUN: [(&str, &str); 3] = [
     ("bench_hello", "it has no twin"),
     ("own_strategy", "its twin is a class, not a program"),
-    ("pre_fork", "it has no twin"),
+    ("pre_fork", "its children would outlive the test"),
 ];
 
 #[test]
