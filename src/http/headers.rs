@@ -39,6 +39,16 @@ impl Headers {
         self.fields.push(Field { name, value });
     }
 
+    /// Adds a field that is text already.
+    pub(crate) fn push_text(&mut self, name: &str, value: &str) {
+        let start = self.position();
+        self.text.push_str(name);
+        let name_end = self.position();
+        self.text.push_str(value);
+        let (name, value) = (start..name_end, name_end..self.position());
+        self.fields.push(Field { name, value });
+    }
+
     /// The first value of that name: Python's `headers.get(name)` and `headers[name]`.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)

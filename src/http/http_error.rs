@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
+use super::form::FormError;
 use super::status::Status;
 
 /// An error that a handler returns with `?`, and that says how the request is answered.
@@ -46,11 +47,14 @@ impl HttpError {
     }
 
     /// Finds the first such error inside another one.
-    pub(crate) fn inside(error: &io::Error) -> Option<&Self> {
+    pub(crate) fn inside(error: &io::Error) -> Option<Self> {
         let mut next = error.get_ref().map(|inner| inner as &(dyn Error + 'static));
         while let Some(error) = next {
-            if let Some(found) = error.downcast_ref() {
-                return Some(found);
+            if let Some(found) = error.downcast_ref::<Self>() {
+                return Some(found.clone());
+            }
+            if let Some(form) = error.downcast_ref::<FormError>() {
+                return form.answer();
             }
             // The source of an `io::Error` is not what it holds, but the source of that.
             next = match error.downcast_ref::<io::Error>().map(io::Error::get_ref) {

@@ -4,6 +4,7 @@ mod base;
 mod date;
 mod exchange;
 mod files;
+pub mod form;
 mod framing;
 mod handler;
 mod headers;

@@ -77,6 +77,15 @@ impl RequestBody {
         self.state == State::Ended
     }
 
+    /// How many bytes are left, where the client has told.
+    pub(crate) fn length(&self) -> Option<u64> {
+        match self.state {
+            State::Length(left) => Some(left),
+            State::Ended => Some(0),
+            _ => None,
+        }
+    }
+
     /// Tells whether the client sent what is no body.
     pub(crate) fn is_broken(&self) -> bool {
         self.state == State::Broken

@@ -173,7 +173,7 @@ fn exchange(
         if let Some(answer) = error.and_then(HttpError::inside)
             && http.wfile.is_recallable()
         {
-            return answer_with(http, answer);
+            return answer_with(http, &answer);
         }
         apologise(&mut http, error.is_some_and(|error| error.kind() == io::ErrorKind::TimedOut));
         // The response, whatever became of it, is the last one; the failure is reported either way.

@@ -14,6 +14,7 @@ mod differential; // the same bytes to CPython and to us
 mod drain; // what becomes of running requests when the server is asked to stop
 mod examples; // every example runs and does what its header promises
 mod exhaustion; // out of descriptors, out of connections
+mod fuzz_corpus; // the seeds of the fuzz targets
 mod hostile; // clients that leave, dribble, flood and go silent
 mod http_confined; // a directory that nothing leads out of
 mod http_error; // errors that say how their request is to be answered
@@ -22,6 +23,7 @@ mod http_framing; // where a request begins and ends, and what happens when that
 mod http_handler; // what a handler may override, call, and get wrong
 mod http_wire; // the reference's cases, byte for byte
 mod matrix; // what every strategy must do, once for each
+mod multipart; // multipart bodies in pieces of every size
 mod names; // the table of names, against the crate and against Python
 mod server; // bind, handle_request, shutdown, the hooks and the options
 mod strategies; // what one strategy does and the others do not

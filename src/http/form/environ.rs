@@ -1,0 +1,57 @@
+//! What a request says of its form.
+
+use super::header::{Params, parse_header};
+use crate::http::text::encode_latin1;
+
+/// What Python's `FieldStorage` reads of its `environ`.
+#[derive(Clone, Copy, Debug, Default)]
+#[doc(alias = "environ")]
+pub struct Environ<'a> {
+    /// `REQUEST_METHOD`.
+    pub request_method: &'a str,
+    /// `QUERY_STRING`: what follows `?` in the request's target, as text of ISO 8859-1.
+    pub query_string: &'a str,
+    /// `CONTENT_TYPE`, if there is one.
+    pub content_type: Option<&'a str>,
+}
+
+impl<'a> Environ<'a> {
+    /// Tells whether the body of such a request is no form.
+    pub(super) fn is_bodiless(&self) -> bool {
+        ["GET", "HEAD"].iter().any(|method| self.request_method.eq_ignore_ascii_case(method))
+    }
+
+    /// The bytes of the query.
+    pub(super) fn query(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        if !encode_latin1(self.query_string, &mut bytes) {
+            bytes.extend_from_slice(self.query_string.as_bytes());
+        }
+        bytes
+    }
+
+    /// The type of the form, as CPython assumes it where the client says nothing.
+    pub(super) fn content_type(&self) -> (&'a str, Params) {
+        match self.content_type {
+            _ if self.is_bodiless() => (URLENCODED, Params::default()),
+            Some(value) => parse_header(value),
+            None if self.request_method.eq_ignore_ascii_case("POST") => {
+                (URLENCODED, Params::default())
+            }
+            None => ("text/plain", Params::default()),
+        }
+    }
+}
+
+/// Tells whether a body of this type is URL-encoded.
+pub(super) fn is_urlencoded(content_type: &str) -> bool {
+    content_type.eq_ignore_ascii_case(URLENCODED)
+}
+
+/// Tells whether a body of this type has parts.
+pub(super) fn is_multipart(content_type: &str) -> bool {
+    let kind = content_type.as_bytes().get(..10);
+    kind.is_some_and(|kind| kind.eq_ignore_ascii_case(b"multipart/"))
+}
+
+const URLENCODED: &str = "application/x-www-form-urlencoded";

@@ -1,0 +1,125 @@
+//! Why a form is not read.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+
+use crate::http::http_error::HttpError;
+use crate::http::status::Status;
+
+/// Why a form is not read.
+///
+/// It becomes an [`io::Error`] by `?`, and the request is answered with its
+/// [`status`](Self::status); [`io::Error::downcast`] gives it back. Python raises `ValueError` for
+/// the boundary, the number of fields and `strict_parsing`, and accepts the rest.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum FormError {
+    /// The boundary is absent, or is not 1 to 201 printable characters of which the last is no blank.
+    Boundary,
+    /// The body ended before its last boundary.
+    Truncated,
+    /// The head of a part has a line that is no header.
+    PartHead,
+    /// A field of a URL-encoded form has no `=`, and `strict_parsing` was asked for.
+    BadField(String),
+    /// More than [`max_num_fields`](super::Limits::max_num_fields).
+    TooManyFields(usize),
+    /// More than [`max_parts`](super::Limits::max_parts).
+    TooManyParts(usize),
+    /// More than [`max_part_headers`](super::Limits::max_part_headers).
+    TooManyHeaders(usize),
+    /// More than [`max_part_header_bytes`](super::Limits::max_part_header_bytes).
+    HeadersTooLong(usize),
+    /// More than [`max_part_bytes`](super::Limits::max_part_bytes).
+    PartTooLong(u64),
+    /// More than [`max_field_bytes`](super::Limits::max_field_bytes).
+    FieldTooLong(usize),
+    /// More than [`max_memory`](super::Limits::max_memory).
+    TooMuchText(usize),
+    /// More than [`max_bytes`](super::Limits::max_bytes).
+    TooLong(u64),
+    /// The body cannot be read.
+    Read(io::Error),
+    /// A file cannot be written.
+    Store(io::Error),
+}
+
+impl FormError {
+    /// How a request with such a form is answered: 413 where it passes a limit, 400 where it is
+    /// malformed, 507 where the disk is full, 500 otherwise.
+    pub fn status(&self) -> Status {
+        let code = match self {
+            Self::Boundary | Self::Truncated | Self::PartHead | Self::BadField(_) => 400,
+            Self::Store(error) if is_full(error) => 507,
+            Self::Read(_) | Self::Store(_) => 500,
+            _ => 413,
+        };
+        code.into()
+    }
+
+    /// What the client is told; nothing where the failure is not a matter of its request.
+    pub(crate) fn answer(&self) -> Option<HttpError> {
+        let status = self.status();
+        match self {
+            Self::Read(_) => None,
+            Self::Store(_) if status.code() == 500 => None,
+            // What the system says of its files is no business of the client's.
+            Self::Store(_) => Some(HttpError::new(status, "No room for the form")),
+            _ => Some(HttpError::new(status, self.to_string())),
+        }
+    }
+
+    /// The error that a read of a part has wrapped.
+    pub(super) fn from_read(error: io::Error) -> Self {
+        error.downcast::<Self>().unwrap_or_else(Self::Read)
+    }
+}
+
+/// Tells whether a file has no room left to grow.
+fn is_full(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
+}
+
+impl fmt::Display for FormError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Boundary => f.write_str("Invalid boundary in multipart form"),
+            Self::Truncated => f.write_str("The multipart form ends early"),
+            Self::PartHead => f.write_str("Malformed header in a part of the form"),
+            Self::BadField(field) => {
+                write!(f, "Bad field in the form ({})", crate::http::text::repr(field))
+            }
+            Self::TooManyFields(most) => write!(f, "More than {most} fields in the form"),
+            Self::TooManyParts(most) => write!(f, "More than {most} parts in the form"),
+            Self::TooManyHeaders(most) => write!(f, "More than {most} headers in a part"),
+            Self::HeadersTooLong(most) => write!(f, "The headers of a part exceed {most} bytes"),
+            Self::PartTooLong(most) => write!(f, "A part of the form exceeds {most} bytes"),
+            Self::FieldTooLong(most) => write!(f, "A field of the form exceeds {most} bytes"),
+            Self::TooMuchText(most) => write!(f, "The fields of the form exceed {most} bytes"),
+            Self::TooLong(most) => write!(f, "The form exceeds {most} bytes"),
+            Self::Read(error) => write!(f, "The form cannot be read: {error}"),
+            Self::Store(error) => write!(f, "The form cannot be stored: {error}"),
+        }
+    }
+}
+
+impl Error for FormError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Read(error) | Self::Store(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+/// What the connection reports stays as it is.
+impl From<FormError> for io::Error {
+    fn from(error: FormError) -> Self {
+        match error {
+            FormError::Read(error) => error,
+            other => Self::other(other),
+        }
+    }
+}

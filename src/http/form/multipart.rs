@@ -1,0 +1,219 @@
+//! The parts of a multipart body, one by one as they arrive. Knows no socket.
+
+use std::io::{self, Read};
+
+use super::delimiter::{Delimiter, Found};
+use super::error::FormError;
+use super::limits::Limits;
+use super::part::Part;
+use super::part_head::PartHead;
+
+/// A reader of the parts of a `multipart/form-data` body: Python's `cgi.parse_multipart`, without
+/// holding the body anywhere.
+///
+/// [`next_part`](Self::next_part) gives a [`Part`], which reads its content straight from the
+/// source. The source is read in large pieces, and never beyond its own end.
+///
+/// Line ends may be LF alone. What stands before the first boundary and behind the last one is
+/// skipped. A body that ends before its last boundary is an error, as is one without any; CPython
+/// takes both for complete. A part that is itself `multipart/mixed` is handed over as it is, where
+/// CPython descends into it: make a `Multipart` of that part.
+///
+/// ```
+/// use std::io::{self, Read};
+/// use socketserver::http::form::{Limits, Multipart};
+///
+/// let body = "--x\r\nContent-Disposition: form-data; name=\"who\"\r\n\r\nAda\r\n--x--\r\n";
+/// let mut form = Multipart::new(body.as_bytes(), "x", Limits::default())?;
+/// while let Some(mut part) = form.next_part()? {
+///     let mut value = String::new();
+///     part.read_to_string(&mut value)?;
+///     assert_eq!((part.name.as_deref(), value.as_str()), (Some("who"), "Ada"));
+/// }
+/// # io::Result::Ok(())
+/// ```
+#[derive(Debug)]
+#[doc(alias = "parse_multipart")]
+pub struct Multipart<R> {
+    source: R,
+    delimiter: Delimiter,
+    limits: Limits,
+    /// Storage, all of it initialised; `buffer[start..end]` has been received and not consumed.
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// `buffer[start..clear]` belongs to the current part for certain.
+    clear: usize,
+    state: State,
+    /// A line begins at `start`.
+    line_start: bool,
+    /// The source has ended.
+    ended: bool,
+    received: u64,
+    parts: usize,
+    /// Bytes that the current part may still have.
+    allowance: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// In a part, or before the first one.
+    Content,
+    /// At the delimiter, behind which the rest begins at `next`.
+    Delimiter { next: usize, is_last: bool },
+    /// Behind a delimiter that another part follows.
+    Head,
+    /// Behind the last delimiter.
+    Done,
+}
+
+impl<R: Read> Multipart<R> {
+    /// A reader of this source, whose parts are separated by this boundary.
+    ///
+    /// Of `limits`, those that concern parts count; and `max_bytes`, for all that is read.
+    ///
+    /// # Errors
+    ///
+    /// [`FormError::Boundary`].
+    pub fn new(source: R, boundary: &str, limits: Limits) -> Result<Self, FormError> {
+        let delimiter = Delimiter::new(boundary)?;
+        let size = BUFFER_SIZE.saturating_add(limits.max_part_header_bytes.min(BUFFER_SIZE));
+        Ok(Self {
+            source,
+            delimiter,
+            limits,
+            buffer: vec![0; size],
+            start: 0,
+            end: 0,
+            clear: 0,
+            state: State::Content,
+            line_start: true,
+            ended: false,
+            received: 0,
+            parts: 0,
+            allowance: u64::MAX,
+        })
+    }
+
+    /// The next part; none behind the last one. What is left of the part before it is skipped.
+    ///
+    /// # Errors
+    ///
+    /// A limit was passed, the body is malformed or ends early, the source failed. Another call
+    /// is of no use then.
+    pub fn next_part(&mut self) -> Result<Option<Part<'_, R>>, FormError> {
+        loop {
+            let skipped = self.data()?.len();
+            if skipped == 0 {
+                break;
+            }
+            self.take(skipped);
+        }
+        if self.state == State::Done {
+            return Ok(None);
+        }
+        if self.parts == self.limits.max_parts {
+            return Err(FormError::TooManyParts(self.parts));
+        }
+        self.parts += 1;
+        let head = self.read_head()?;
+        (self.state, self.clear, self.line_start) = (State::Content, self.start, true);
+        self.allowance = self.limits.max_part_bytes;
+        Ok(Some(Part::new(self, head)))
+    }
+
+    /// Content of the current part, as much as is there; none at its end.
+    pub(super) fn data(&mut self) -> Result<&[u8], FormError> {
+        while self.clear == self.start {
+            match self.state {
+                State::Content => self.search()?,
+                State::Delimiter { next, is_last } => {
+                    self.start = next;
+                    self.clear = next;
+                    self.state = if is_last { State::Done } else { State::Head };
+                }
+                State::Head | State::Done => return Ok(&[]),
+            }
+        }
+        if (self.clear - self.start) as u64 > self.allowance {
+            return Err(FormError::PartTooLong(self.limits.max_part_bytes));
+        }
+        Ok(&self.buffer[self.start..self.clear])
+    }
+
+    /// Consumes content.
+    pub(super) fn take(&mut self, count: usize) {
+        let count = count.min(self.clear - self.start);
+        self.start += count;
+        self.allowance -= count as u64;
+    }
+
+    /// Looks at what is there, or receives more.
+    fn search(&mut self) -> Result<(), FormError> {
+        let bytes = &self.buffer[self.start..self.end];
+        match self.delimiter.find(bytes, self.line_start, self.ended) {
+            Found::Delimiter { data_end, next, is_last } => {
+                self.clear = self.start + data_end;
+                self.state = State::Delimiter { next: self.start + next, is_last };
+            }
+            Found::Data(0) => return self.receive(),
+            Found::Data(count) => self.clear = self.start + count,
+        }
+        self.line_start = false;
+        Ok(())
+    }
+
+    fn read_head(&mut self) -> Result<PartHead, FormError> {
+        let most = self.limits.max_part_header_bytes;
+        loop {
+            let bytes = &self.buffer[self.start..self.end];
+            let end = head_end(bytes);
+            if end.map_or(bytes.len(), |(length, _)| length) > most {
+                return Err(FormError::HeadersTooLong(most));
+            }
+            if let Some((length, next)) = end {
+                let head = PartHead::parse(&bytes[..length], &self.limits)?;
+                self.start += next;
+                return Ok(head);
+            }
+            self.receive()?;
+        }
+    }
+
+    /// Receives more behind what is there.
+    fn receive(&mut self) -> Result<(), FormError> {
+        if self.ended {
+            return Err(FormError::Truncated);
+        }
+        self.buffer.copy_within(self.start..self.end, 0);
+        (self.end, self.start, self.clear) = (self.end - self.start, 0, 0);
+        if self.end == self.buffer.len() {
+            self.buffer.resize(self.buffer.len() * 2, 0);
+        }
+        let count = loop {
+            match self.source.read(&mut self.buffer[self.end..]) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => break result.map_err(FormError::from_read)?,
+            }
+        };
+        self.ended = count == 0;
+        self.end += count;
+        self.received += count as u64;
+        let most = self.limits.max_bytes;
+        if self.received > most { Err(FormError::TooLong(most)) } else { Ok(()) }
+    }
+}
+
+/// The length of a head with the end of its last line, and where the content begins.
+fn head_end(bytes: &[u8]) -> Option<(usize, usize)> {
+    let line_ends = memchr::memchr_iter(b'\n', bytes).map(|position| position + 1);
+    std::iter::once(0).chain(line_ends).find_map(|position| match &bytes[position..] {
+        [b'\n', ..] => Some((position, position + 1)),
+        [b'\r', b'\n', ..] => Some((position, position + 2)),
+        _ => None,
+    })
+}
+
+/// Bytes that are received in one go: few system calls, and still in the processor's cache when
+/// they are written on.
+const BUFFER_SIZE: usize = 128 * 1024;

@@ -1,0 +1,73 @@
+//! How a form is to be read.
+
+use super::limits::Limits;
+
+/// How a form is read: the optional arguments of Python's `cgi.FieldStorage`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FormOptions {
+    /// Keeps the fields of a URL-encoded form that are empty, as Python's does. Defaults to `false`.
+    ///
+    /// The fields of a multipart form are kept in any case.
+    pub keep_blank_values: bool,
+    /// Refuses a URL-encoded form with a field without `=`, instead of leaving the field out.
+    /// Defaults to `false`.
+    pub strict_parsing: bool,
+    /// What stands between the fields of a URL-encoded form. Defaults to `&`; `;` is a character
+    /// like any other unless it is asked for (CVE-2021-23336).
+    pub separator: u8,
+    /// How text is written. Defaults to UTF-8.
+    ///
+    /// A part's own `charset`, or else a field `_charset_` before it (RFC 7578 §4.6), comes first, where
+    /// it names an [`Encoding`]. CPython ignores both.
+    pub encoding: Encoding,
+    /// Bytes of a file that are kept in memory; a longer one goes to the disk. Defaults to 16 KiB;
+    /// CPython has 1,000 bytes.
+    pub spool_threshold: usize,
+    /// Bounds of everything.
+    pub limits: Limits,
+}
+
+impl Default for FormOptions {
+    fn default() -> Self {
+        Self {
+            keep_blank_values: false,
+            strict_parsing: false,
+            separator: b'&',
+            encoding: Encoding::Utf8,
+            spool_threshold: 16 << 10,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// An encoding of text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Encoding {
+    /// UTF-8, and so ASCII. What is neither becomes U+FFFD, as with Python's `errors="replace"`.
+    #[default]
+    Utf8,
+    /// ISO 8859-1, in which every byte is a character.
+    Latin1,
+}
+
+impl Encoding {
+    /// The encoding of that name; none for one that this crate does not read.
+    ///
+    /// What is written in another one is read in the form's encoding, and its bytes are there in
+    /// any case: [`Field::file`](super::Field::file).
+    pub fn named(name: &str) -> Option<Self> {
+        match name.trim().to_ascii_lowercase().as_str() {
+            "utf-8" | "utf8" | "us-ascii" | "ascii" => Some(Self::Utf8),
+            "iso-8859-1" | "iso8859-1" | "latin-1" | "latin1" => Some(Self::Latin1),
+            _ => None,
+        }
+    }
+
+    /// Bytes as text.
+    pub(super) fn decode(self, bytes: &[u8]) -> String {
+        match self {
+            Self::Utf8 => String::from_utf8_lossy(bytes).into_owned(),
+            Self::Latin1 => crate::http::text::latin1(bytes),
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! A part of a multipart body, as it arrives.
+
+use std::fmt;
+use std::io::{self, BufRead, Read, Write};
+use std::ops::Deref;
+use std::path::Path;
+
+use super::error::FormError;
+use super::multipart::Multipart;
+use super::part_head::PartHead;
+use super::save;
+
+/// A part of a [`Multipart`] body: a field or an uploaded file, with its
+/// [head](PartHead), as `part.filename`.
+///
+/// Reading gives its content and ends where the part ends. What is not read is skipped. An error in
+/// the form comes as an [`io::Error`] that holds a [`FormError`].
+pub struct Part<'a, R> {
+    multipart: &'a mut Multipart<R>,
+    head: PartHead,
+}
+
+impl<'a, R: Read> Part<'a, R> {
+    pub(super) fn new(multipart: &'a mut Multipart<R>, head: PartHead) -> Self {
+        Self { multipart, head }
+    }
+
+    /// The head, for good.
+    pub(super) fn into_head(self) -> PartHead {
+        self.head
+    }
+
+    /// Writes what is left of the content, and returns how many bytes that were.
+    ///
+    /// Does what [`io::copy`] does, without its small buffer in between.
+    ///
+    /// # Errors
+    ///
+    /// [`FormError::Store`] where the output fails; those of the form itself.
+    pub fn copy_to(&mut self, output: &mut (impl Write + ?Sized)) -> Result<u64, FormError> {
+        let mut copied = 0;
+        loop {
+            let data = self.multipart.data()?;
+            let count = data.len();
+            if count == 0 {
+                return Ok(copied);
+            }
+            output.write_all(data).map_err(FormError::Store)?;
+            self.multipart.take(count);
+            copied += count as u64;
+        }
+    }
+
+    /// Writes what is left of the content to a file, and returns how many bytes that were.
+    ///
+    /// The file appears under its name when it is complete, and takes the place of another one of that
+    /// name. Until then it has a name of its own in the same directory, and is removed if anything goes
+    /// wrong. It is not synchronised with the disk.
+    ///
+    /// # Errors
+    ///
+    /// [`FormError::Store`] where the file cannot be written; those of the form itself.
+    pub fn save_as(&mut self, path: impl AsRef<Path>) -> Result<u64, FormError> {
+        save::atomically(path.as_ref(), |file| self.copy_to(file))
+    }
+}
+
+impl<R> Deref for Part<'_, R> {
+    type Target = PartHead;
+
+    fn deref(&self) -> &PartHead {
+        &self.head
+    }
+}
+
+impl<R: Read> Read for Part<'_, R> {
+    fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
+        let count = self.multipart.data()?.read(target)?;
+        self.multipart.take(count);
+        Ok(count)
+    }
+}
+
+impl<R: Read> BufRead for Part<'_, R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        Ok(self.multipart.data()?)
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.multipart.take(count);
+    }
+}
+
+impl<R> fmt::Debug for Part<'_, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Part").field("head", &self.head).finish_non_exhaustive()
+    }
+}
