@@ -323,6 +323,13 @@ fn each_limit_is_an_error_of_its_own() {
         let long_error = error(head, Limits { max_part_header_bytes: 6, ..limits });
         assert!(matches!(long_error, FormError::HeadersTooLong(6)), "{long_error}");
     }
+    // A head of exactly the limit is none too long, wherever it is cut.
+    for offset in 1..20 {
+        let source = Pieces { bytes: b"--B\r\nX: y\r\n\r\n\r\n--B--", sizes: &[offset, 1] };
+        let limits = Limits { max_part_header_bytes: 6, ..limits };
+        let mut multipart = Multipart::new(source, "B", limits).unwrap();
+        assert!(multipart.next_part().unwrap().is_some(), "{offset}");
+    }
     let part_error = error(&parts(1), Limits { max_part_bytes: 4, ..limits });
     assert!(matches!(part_error, FormError::PartTooLong(4)), "{part_error}");
     let whole_error = error(&parts(1), Limits { max_bytes: 20, ..limits });

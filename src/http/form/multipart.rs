@@ -168,7 +168,9 @@ impl<R: Read> Multipart<R> {
         loop {
             let bytes = &self.buffer[self.start..self.end];
             let end = head_end(bytes);
-            if end.map_or(bytes.len(), |(length, _)| length) > most {
+            // Of the line end that ends the head, a CR may be there already.
+            let length = end.map_or(bytes.len().saturating_sub(1), |(length, _)| length);
+            if length > most {
                 return Err(FormError::HeadersTooLong(most));
             }
             if let Some((length, next)) = end {
