@@ -14,6 +14,7 @@ mod differential; // the same bytes to CPython and to us
 mod drain; // what becomes of running requests when the server is asked to stop
 mod examples; // every example runs and does what its header promises
 mod exhaustion; // out of descriptors, out of connections
+mod form_differential; // the same forms to CPython and to us
 mod forms; // forms as handlers read them
 mod fuzz_corpus; // the seeds of the fuzz targets
 mod hostile; // clients that leave, dribble, flood and go silent
