@@ -62,14 +62,23 @@ impl RequestBody {
     /// the connection reports otherwise.
     #[doc(alias = "rfile.read")]
     pub fn read_all(&mut self, limit: usize) -> io::Result<Vec<u8>> {
-        let too_long = || HttpError::new(413, format!("The body is longer than {limit} bytes"));
-        let limit = limit as u64;
-        if matches!(self.state, State::Length(left) if left > limit) {
-            return Err(too_long().into());
-        }
+        let most = limit as u64;
+        self.check_length(most)?;
         let mut body = Vec::new();
-        Read::take(&mut *self, limit.saturating_add(1)).read_to_end(&mut body)?;
-        if body.len() as u64 > limit { Err(too_long().into()) } else { Ok(body) }
+        Read::take(&mut *self, most.saturating_add(1)).read_to_end(&mut body)?;
+        if body.len() > limit { Err(Self::too_long(most)) } else { Ok(body) }
+    }
+
+    /// Refuses a body that is known to be longer.
+    pub(super) fn check_length(&self, limit: u64) -> io::Result<()> {
+        match self.length() {
+            Some(length) if length > limit => Err(Self::too_long(limit)),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn too_long(limit: u64) -> io::Error {
+        HttpError::new(413, format!("The body is longer than {limit} bytes")).into()
     }
 
     /// Tells whether the whole body has been read.

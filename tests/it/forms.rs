@@ -382,3 +382,61 @@ fn an_io_error_gives_the_form_error_back() {
     let reset = FormError::Read(io::ErrorKind::ConnectionReset.into());
     assert_eq!(io::Error::from(reset).kind(), io::ErrorKind::ConnectionReset);
 }
+
+#[test]
+fn a_body_is_saved_whole_or_not_at_all() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.txt");
+    let target = path.clone();
+    let server = serve(answering(move |http| {
+        let length = http.rfile.save_as(&target, 5)?;
+        answer(http, length.to_string())
+    }));
+    let chunked = |size: usize| {
+        let chunk = "x".repeat(size);
+        format!(
+            "PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n{size}\r\n{chunk}\r\n0\r\n\r\n"
+        )
+    };
+    for (request, code) in [(chunked(6), 413), (request("PUT /", "", "sixsix"), 413)] {
+        let reply = ask(&server, request);
+        assert_eq!((reply.status(), reply.reason()), (code, "The body is longer than 5 bytes"));
+    }
+    let mut browser = Browser::connect(&server);
+    browser
+        .send("PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhel")
+        .client
+        .finish_sending();
+    assert_eq!(browser.reply().status(), 400);
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+    for body in ["first", "2nd"] {
+        assert_eq!(ask(&server, request("PUT /", "", body)).text(), body.len().to_string());
+        assert_eq!(fs::read_to_string(&path).unwrap(), body);
+    }
+    assert_eq!(ask(&server, chunked(5)).text(), "5");
+}
+
+#[test]
+fn the_parts_of_a_request_are_read_as_they_come() {
+    let limits = Limits { max_bytes: 1000, ..Limits::default() };
+    let server = serve(answering(move |http| {
+        let mut form = Multipart::read(http, limits)?;
+        let mut text = String::new();
+        while let Some(mut part) = form.next_part()? {
+            part.read_to_string(&mut text)?;
+        }
+        answer(http, text)
+    }));
+    let body = multipart(&[("name=a", "one "), ("name=b", "two")]);
+    assert_eq!(ask(&server, request("POST /", MULTIPART, &body)).text(), "one two");
+    let long = multipart(&[("name=a", &"x".repeat(1000))]);
+    for (content_type, body, code, reason) in [
+        ("", "a=1", 415, "The form has no parts"),
+        ("application/x-www-form-urlencoded", "a=1", 415, "The form has no parts"),
+        (MULTIPART, &long, 413, "The form exceeds 1000 bytes"),
+        (MULTIPART, &body[..body.len() - 9], 400, "The multipart form ends early"),
+    ] {
+        let reply = ask(&server, request("POST /", content_type, body));
+        assert_eq!((reply.status(), reply.reason()), (code, reason));
+    }
+}

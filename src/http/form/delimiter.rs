@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn what_might_become_a_delimiter_is_held_back() {
-        let delimiter = Delimiter::new("B").unwrap();
+        let delimiter = Delimiter::new("B").expect("a boundary");
         let data = |bytes: &[u8]| match delimiter.find(bytes, false, false) {
             Found::Data(count) => count,
             other => panic!("{other:?}"),

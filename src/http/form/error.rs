@@ -17,6 +17,8 @@ use crate::http::status::Status;
 pub enum FormError {
     /// The boundary is absent, or is not 1 to 201 printable characters of which the last is no blank.
     Boundary,
+    /// The request's content type is none with parts.
+    NotMultipart,
     /// The body ended before its last boundary.
     Truncated,
     /// The head of a part has a line that is no header.
@@ -47,10 +49,12 @@ pub enum FormError {
 
 impl FormError {
     /// How a request with such a form is answered: 413 where it passes a limit, 400 where it is
-    /// malformed, 507 where the disk is full, 500 otherwise.
+    /// malformed, 415 where it is no multipart
+    /// form and has to be one, 507 where the disk is full, 500 otherwise.
     pub fn status(&self) -> Status {
         let code = match self {
             Self::Boundary | Self::Truncated | Self::PartHead | Self::BadField(_) => 400,
+            Self::NotMultipart => 415,
             Self::Store(error) if is_full(error) => 507,
             Self::Read(_) | Self::Store(_) => 500,
             _ => 413,
@@ -86,6 +90,7 @@ impl fmt::Display for FormError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Boundary => f.write_str("Invalid boundary in multipart form"),
+            Self::NotMultipart => f.write_str("The form has no parts"),
             Self::Truncated => f.write_str("The multipart form ends early"),
             Self::PartHead => f.write_str("Malformed header in a part of the form"),
             Self::BadField(field) => {

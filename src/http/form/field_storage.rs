@@ -51,6 +51,7 @@ impl FieldStorage {
     ///
     /// A limit is passed, the form is malformed or ends early, the connection or a file fails. By `?`
     /// in a handler, the request is answered accordingly.
+    #[doc(alias = "parse")]
     pub fn read(http: &mut Exchange<'_>) -> Result<Self, FormError> {
         Self::read_with(http, &FormOptions::default())
     }

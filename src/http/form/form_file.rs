@@ -57,11 +57,7 @@ impl<'a> FormFile<'a> {
     ///
     /// [`FormError::Store`].
     pub fn save_as(&mut self, path: impl AsRef<Path>) -> Result<u64, FormError> {
-        save::atomically(path.as_ref(), |file| self.copy_to(file).map_err(FormError::Store))
-    }
-
-    fn copy_to(&mut self, output: &mut File) -> io::Result<u64> {
-        io::copy(&mut io::BufReader::with_capacity(COPY_SIZE, self), output)
+        save::atomically(path.as_ref(), |file| save::copy(self, file))
     }
 }
 
@@ -92,6 +88,3 @@ impl Seek for FormFile<'_> {
         Ok(self.position)
     }
 }
-
-/// Bytes that are copied in one go.
-const COPY_SIZE: usize = 128 * 1024;

@@ -3,10 +3,14 @@
 use std::io::{self, Read};
 
 use super::delimiter::{Delimiter, Found};
+use super::environ::is_multipart;
 use super::error::FormError;
+use super::header::parse_header;
 use super::limits::Limits;
 use super::part::Part;
 use super::part_head::PartHead;
+use crate::http::exchange::Exchange;
+use crate::http::request_body::RequestBody;
 
 /// A reader of the parts of a `multipart/form-data` body: Python's `cgi.parse_multipart`, without
 /// holding the body anywhere.
@@ -65,6 +69,26 @@ enum State {
     Head,
     /// Behind the last delimiter.
     Done,
+}
+
+impl<'a> Multipart<&'a mut RequestBody> {
+    /// A reader of a request's parts.
+    ///
+    /// # Errors
+    ///
+    /// [`FormError::NotMultipart`], [`FormError::Boundary`]; [`FormError::TooLong`] where the body's
+    /// length is known beforehand.
+    pub fn read(http: &'a mut Exchange<'_>, limits: Limits) -> Result<Self, FormError> {
+        let content_type = http.headers.get("Content-Type").unwrap_or_default();
+        let (content_type, options) = parse_header(content_type);
+        if !is_multipart(content_type) {
+            return Err(FormError::NotMultipart);
+        }
+        if http.rfile.length().is_some_and(|length| length > limits.max_bytes) {
+            return Err(FormError::TooLong(limits.max_bytes));
+        }
+        Self::new(&mut http.rfile, options.get("boundary").unwrap_or_default(), limits)
+    }
 }
 
 impl<R: Read> Multipart<R> {

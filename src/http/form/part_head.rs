@@ -133,7 +133,8 @@ mod tests {
             ("filename=\"fallback\"; filename*=nonsense", "fallback"),
             ("filename*=utf-8'de'na%C3%AFve", "naïve"),
         ] {
-            let head = head(&format!("content-disposition: form-data; name=x; {written}")).unwrap();
+            let head = head(&format!("content-disposition: form-data; name=x; {written}"))
+                .expect("a head");
             assert_eq!(head.filename.as_deref(), Some(name), "{written}");
             assert_eq!(head.name.as_deref(), Some("x"), "{written}");
         }
@@ -141,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_part_without_headers_is_text_without_a_name() {
-        let head = head("").unwrap();
+        let head = head("").expect("a head");
         assert_eq!(
             (head.name, head.filename, head.content_type.as_str()),
             (None, None, "text/plain")
@@ -150,7 +151,7 @@ mod tests {
 
     #[test]
     fn headers_may_be_folded_and_must_be_headers() {
-        let folded = head("Content-Disposition: form-data;\r\n\tname=\"a\"\nX: 1").unwrap();
+        let folded = head("Content-Disposition: form-data;\r\n\tname=\"a\"\nX: 1").expect("a head");
         assert_eq!((folded.name.as_deref(), folded.headers.get("x")), (Some("a"), Some("1")));
         for bad in ["no colon", ": empty", "a b: c", " folded: first", "n\u{e4}me: x"] {
             assert!(matches!(head(bad), Err(FormError::PartHead)), "{bad}");

@@ -1,7 +1,6 @@
 //! Reads a form's fields from wherever they stand.
 
-use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::Read;
 
 use super::environ::{Environ, is_multipart, is_urlencoded};
 use super::error::FormError;
@@ -11,6 +10,7 @@ use super::header::Params;
 use super::multipart::Multipart;
 use super::options::{Encoding, FormOptions};
 use super::part::Part;
+use super::save::copy;
 use super::spool::{Content, Spool};
 use super::urlencoded::parse_qsl;
 
@@ -125,23 +125,3 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 }
-
-/// Copies, and tells which side failed.
-fn copy(input: &mut impl Read, mut output: &File) -> Result<u64, FormError> {
-    let mut buffer = vec![0; COPY_SIZE];
-    let mut copied = 0;
-    loop {
-        match input.read(&mut buffer) {
-            Ok(0) => return Ok(copied),
-            Ok(count) => {
-                output.write_all(&buffer[..count]).map_err(FormError::Store)?;
-                copied += count as u64;
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(FormError::from_read(error)),
-        }
-    }
-}
-
-/// Bytes that are copied in one go.
-const COPY_SIZE: usize = 128 * 1024;

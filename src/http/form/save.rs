@@ -1,16 +1,37 @@
 //! Uploaded content in files: written whole or not at all, under names that are safe.
 
 use std::fs::{File, Permissions};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::error::FormError;
+use crate::http::request_body::RequestBody;
+
+impl RequestBody {
+    /// Writes the rest of the body to a file, up to `limit` bytes, and returns how many that were.
+    ///
+    /// The file appears under its name when it is complete, and takes the place of another one of
+    /// that name: what PUT asks for. See [`Part::save_as`](super::Part::save_as).
+    ///
+    /// # Errors
+    ///
+    /// An [`HttpError`](crate::http::HttpError) 413 when the body is longer,
+    /// [`FormError::Store`] when the file cannot be written, what the connection reports otherwise.
+    pub fn save_as(&mut self, path: impl AsRef<Path>, limit: u64) -> io::Result<u64> {
+        self.check_length(limit)?;
+        atomically(path.as_ref(), |file| {
+            let length = copy(&mut Read::take(&mut *self, limit.saturating_add(1)), file)?;
+            if length > limit { Err(Self::too_long(limit)) } else { Ok(length) }
+        })
+    }
+}
 
 /// Makes a file that appears under its name when `write` has succeeded.
-pub(super) fn atomically<T>(
+pub(super) fn atomically<T, E: From<FormError>>(
     path: &Path,
-    write: impl FnOnce(&mut File) -> Result<T, FormError>,
-) -> Result<T, FormError> {
+    write: impl FnOnce(&mut File) -> Result<T, E>,
+) -> Result<T, E> {
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -23,6 +44,26 @@ pub(super) fn atomically<T>(
     file.persist(path).map_err(|error| FormError::Store(error.error))?;
     Ok(written)
 }
+
+/// Copies, and tells which side failed.
+pub(super) fn copy(input: &mut impl Read, mut output: &File) -> Result<u64, FormError> {
+    let mut buffer = vec![0; COPY_SIZE];
+    let mut copied = 0;
+    loop {
+        match input.read(&mut buffer) {
+            Ok(0) => return Ok(copied),
+            Ok(count) => {
+                output.write_all(&buffer[..count]).map_err(FormError::Store)?;
+                copied += count as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(FormError::from_read(error)),
+        }
+    }
+}
+
+/// Bytes that are copied in one go.
+const COPY_SIZE: usize = 128 * 1024;
 
 /// The last component of a client's file name, if it can be a file's name here.
 ///

@@ -52,7 +52,7 @@ mod tests {
     }
 
     fn shown(text: &str, options: &FormOptions) -> String {
-        let pairs = pairs(text, options).unwrap();
+        let pairs = pairs(text, options).expect("a form");
         pairs.iter().map(|(name, value)| format!("({name}:{value})")).collect()
     }
 
