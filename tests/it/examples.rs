@@ -16,6 +16,7 @@ use socketserver::http::url::{parse_qs, urlencode, urlsplit};
 use socketserver::http::{Exchange, HttpRequestHandler};
 use socketserver::{Connection, ThreadPool, handler_fn};
 
+use crate::form_differential::python_with_cgi;
 use crate::support::{Client, LIMIT, MOMENT, Running, bind, eventually};
 use crate::web::{Site, serve};
 
@@ -191,6 +192,104 @@ fn login_api_answers_on_two_ports_and_updates_its_object() {
             assert!(!answer["description"].as_str().unwrap().is_empty());
         }
     }
+}
+
+#[test]
+fn post_form_lists_fields_and_files_as_pymotws_does() {
+    let example = Example::run("post_form", &["0"]);
+    let ours = list_form(example.address);
+    assert_eq!(
+        ours,
+        [
+            "\tUploaded datafile (2000 bytes)",
+            "\tUploaded \u{fc}nnamed (3 bytes)",
+            "\tfoo=b\u{e4}r & co",
+            "\tname=dhellmann",
+            "Form data:",
+            "Path: /x",
+        ]
+    );
+    let Some(python) = python_with_cgi() else {
+        eprintln!("skipped: there is no Python with the module cgi");
+        return;
+    };
+    let twin = Twin::run(&python, "class PostHandler");
+    assert_eq!(list_form(twin.address), ours);
+}
+
+/// What the program says of a form, sorted, as Python has no order; without the client's address.
+fn list_form(address: SocketAddr) -> Vec<String> {
+    let parts = [
+        ("name=\"name\"", "dhellmann".to_owned()),
+        ("name=\"foo\"", "b\u{e4}r & co".to_owned()),
+        ("name=\"datafile\"; filename=\"BaseHTTPServer_GET.py\"", "x\r\n".repeat(666) + "\r\n"),
+        ("name=\"\u{fc}nnamed\"; filename=\"a\"", "abc".to_owned()),
+    ];
+    let response = post_parts(address, "/x", &parts);
+    let (head, body) = response.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.0 200 OK\r\n"), "{head}");
+    let mut lines: Vec<_> = body.lines().map(str::to_owned).collect();
+    let client = lines.remove(0);
+    assert!(client.starts_with("Client: ('127.0.0.1', "), "{client}");
+    lines.sort();
+    lines
+}
+
+/// Sends a multipart form, of a disposition and a content for each part.
+fn post_parts(address: SocketAddr, path: &str, parts: &[(&str, String)]) -> String {
+    let parts = parts.iter().map(|(disposition, content)| {
+        format!("--B\r\nContent-Disposition: form-data; {disposition}\r\n\r\n{content}\r\n")
+    });
+    let body = parts.collect::<String>() + "--B--\r\n";
+    let length = body.len();
+    let kind = "Content-Type: multipart/form-data; boundary=B";
+    request(
+        address,
+        &format!("POST {path} HTTP/1.0\r\n{kind}\r\nContent-Length: {length}\r\n\r\n{body}"),
+    )
+}
+
+#[test]
+fn upload_files_takes_files_by_put_and_by_form() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    fs::create_dir(path("sub")).unwrap();
+    let example = Example::run("upload_files", &["0", directory.path().to_str().unwrap()]);
+    let status = |response: String| response.split(' ').nth(1).unwrap().to_owned();
+    let put = |target: &str, body: &str| {
+        let length = body.len();
+        status(request(
+            example.address,
+            &format!("PUT {target} HTTP/1.0\r\nContent-Length: {length}\r\n\r\n{body}"),
+        ))
+    };
+    assert_eq!(put("/a.txt", "first"), "201");
+    assert_eq!(put("/a.txt?x", "second"), "204");
+    assert_eq!(put("/sub/b%20c", "deep"), "201");
+    assert_eq!(example.get("/a.txt"), "second");
+    assert_eq!(fs::read_to_string(path("sub/b c")).unwrap(), "deep");
+    for (target, code) in [("/sub", "403"), ("/", "403"), ("/.profile", "403"), ("/no/x", "409")] {
+        assert_eq!(put(target, "x"), code, "{target}");
+    }
+    let parts = [
+        ("name=f; filename=\"../../evil.txt\"", "e".repeat(300_000)),
+        ("name=f; filename=\"C:\\dir\\win.txt\"", "w".to_owned()),
+        ("name=f; filename=\"..\"", "no name".to_owned()),
+        ("name=f; filename=\"\"", String::new()),
+        ("name=text", "no file".to_owned()),
+    ];
+    assert_eq!(status(post_parts(example.address, "/", &parts)), "303");
+    assert_eq!(fs::read_to_string(path("evil.txt")).unwrap().len(), 300_000);
+    assert_eq!(fs::read_to_string(path("win.txt")).unwrap(), "w");
+    let cut = "--B\r\nContent-Disposition: form-data; filename=cut\r\n\r\nbegun";
+    let length = cut.len();
+    let head =
+        "POST / HTTP/1.0\r\nContent-Type: multipart/form-data; boundary=B\r\nContent-Length: ";
+    let cut = request(example.address, &format!("{head}{length}\r\n\r\n{cut}"));
+    assert_eq!(status(cut), "400");
+    let names: BTreeSet<_> =
+        fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["a.txt", "evil.txt", "sub", "win.txt"].map(Into::into).into());
 }
 
 #[test]
@@ -657,6 +756,44 @@ impl Example {
 }
 
 impl Drop for Example {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A running Python twin of `COMPARISON.md`; it is stopped when this is dropped.
+struct Twin {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Twin {
+    /// Starts the program with these words in it, on a free port.
+    fn run(python: &Path, words: &str) -> Self {
+        let mut programs = include_str!("../../COMPARISON.md").split("```python\n").skip(1);
+        let program = programs.find(|program| program.contains(words)).unwrap();
+        let program = program.split("```").next().unwrap();
+        let (program, server) = program.trim_end().rsplit_once('\n').unwrap();
+        let server = server.replace("localhost", "127.0.0.1").replace("8080", "0");
+        let server = server.replace(".serve_forever()", "");
+        let program = format!(
+            "{program}\nserver = {server}\nprint(server.server_port, flush=True)\nserver.serve_forever()\n"
+        );
+        let mut child = Command::new(python)
+            .args(["-W", "ignore", "-c", &program])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let port: u16 = line.trim_end().parse().unwrap();
+        Self { child, address: SocketAddr::from(([127, 0, 0, 1], port)) }
+    }
+}
+
+impl Drop for Twin {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
