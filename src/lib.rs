@@ -28,6 +28,7 @@
 //! - For an HTTP program: [`HttpRequestHandler`](http::HttpRequestHandler), what you override, and
 //!   [`Exchange`](http::Exchange), what you call. To serve files:
 //!   [`SimpleHttpRequestHandler`](http::SimpleHttpRequestHandler).
+//! - For forms and uploads: [`http::form`].
 //! - For a protocol of your own: [`Handler`] and [`Connection`].
 //! - For how many requests run at once, and where: the table in [`concurrency`].
 //! - For starting and stopping: [`Server::serve_forever`] and [`ShutdownHandle`].
