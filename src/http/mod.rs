@@ -4,6 +4,7 @@ mod base;
 mod date;
 mod exchange;
 mod files;
+#[doc(alias = "cgi")]
 pub mod form;
 mod framing;
 mod handler;

@@ -440,3 +440,23 @@ fn the_parts_of_a_request_are_read_as_they_come() {
         assert_eq!((reply.status(), reply.reason()), (code, reason));
     }
 }
+
+#[test]
+fn all_text_of_a_form_together_is_bounded() {
+    let limits = Limits { max_memory: 600, ..Limits::default() };
+    let options = FormOptions { limits, ..FormOptions::default() };
+    let read = |content_type, body: &[u8]| FieldStorage::new(body, environ(content_type), &options);
+    let field = ("name=a", "0123456789");
+    assert!(read(MULTIPART, multipart(&[field; 5]).as_bytes()).is_ok());
+    // What a byte that is no text becomes takes three.
+    let garbage = [b"a=", &[0xff; 250][..]].concat();
+    let long = "x".repeat(300);
+    for (content_type, body) in [
+        ("", garbage),
+        (MULTIPART, multipart(&[field; 50]).into_bytes()),
+        (MULTIPART, multipart(&[("name=a", &long), ("name=a", &long)]).into_bytes()),
+    ] {
+        let error = read(content_type, &body).unwrap_err();
+        assert!(matches!(error, FormError::TooMuchText(600)), "{error}");
+    }
+}
