@@ -1,17 +1,23 @@
 //! Answers every GET with 13 bytes and writes no log: the server that benchmarks load.
 //!
 //! Run: `cargo run --release --example bench_hello -- pool 16 8080`; the modes are `seq PORT`,
-//! `fork PORT` and `pool THREADS PORT`
+//! `fork PORT`, `pool THREADS PORT`, and `upload FILE PORT`, which writes uploads to that file
 //! Try: `curl -i http://127.0.0.1:8080/`
 
+use std::fs::File;
 use std::io::{self, Write};
 use std::{env, fmt};
 
 use socketserver::TcpServer;
 use socketserver::concurrency::{Concurrency, Forking, Sequential, ThreadPool};
+use socketserver::http::form::{Limits, Multipart};
 use socketserver::http::{Exchange, HttpRequestHandler, ProtocolVersion, Status};
 
-struct Hello;
+#[derive(Default)]
+struct Hello {
+    /// Where the files of forms go.
+    uploads: String,
+}
 
 impl HttpRequestHandler for Hello {
     fn protocol_version(&self) -> ProtocolVersion {
@@ -26,13 +32,23 @@ impl HttpRequestHandler for Hello {
         http.wfile.write_all(b"Hello, World!")
     }
 
+    fn do_post(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        let limits = Limits { max_part_bytes: 1 << 30, max_bytes: 1 << 30, ..Limits::default() };
+        let mut form = Multipart::read(http, limits)?;
+        while let Some(mut part) = form.next_part()? {
+            // In place, as the servers do that it is compared with.
+            part.copy_to(&mut File::create(&self.uploads)?)?;
+        }
+        http.handler().do_get(http)
+    }
+
     fn log_request(&self, _: &Exchange<'_>, _: Status, _: Option<u64>) {}
 
     fn log_message(&self, _: &Exchange<'_>, _: fmt::Arguments<'_>) {}
 }
 
-fn serve(port: &str, strategy: impl Concurrency) -> io::Result<()> {
-    let mut server = TcpServer::bind_with(format!("127.0.0.1:{port}"), Hello, strategy)?;
+fn serve(port: &str, strategy: impl Concurrency, handler: Hello) -> io::Result<()> {
+    let mut server = TcpServer::bind_with(format!("127.0.0.1:{port}"), handler, strategy)?;
     println!("serving on http://{}", server.server_address());
     server.serve_forever()
 }
@@ -41,12 +57,17 @@ fn main() -> io::Result<()> {
     let words: Vec<String> = env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words[..] {
-        ["seq", port] => serve(port, Sequential),
-        ["fork", port] => serve(port, Forking::default()),
+        ["seq", port] => serve(port, Sequential, Hello::default()),
+        ["fork", port] => serve(port, Forking::default(), Hello::default()),
         ["pool", threads, port] => {
             let threads = threads.parse().map_err(io::Error::other)?;
-            serve(port, ThreadPool::with_max_threads(threads))
+            serve(port, ThreadPool::with_max_threads(threads), Hello::default())
         }
-        _ => Err(io::Error::other("usage: bench_hello seq PORT | fork PORT | pool THREADS PORT")),
+        ["upload", file, port] => {
+            serve(port, ThreadPool::default(), Hello { uploads: file.to_owned() })
+        }
+        _ => Err(io::Error::other(
+            "usage: bench_hello seq PORT | fork PORT | pool THREADS PORT | upload FILE PORT",
+        )),
     }
 }

@@ -695,6 +695,18 @@ fn mock_server_remembers_what_it_was_asked() {
     assert!(example.wait().success());
 }
 
+#[test]
+fn bench_hello_writes_an_upload_to_its_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("up");
+    let example = Example::run("bench_hello", &["upload", file.to_str().unwrap(), "0"]);
+    for size in [300_000, 5] {
+        let parts = [("name=f; filename=f", "x".repeat(size))];
+        assert!(post_parts(example.address, "/", &parts).ends_with("\r\n\r\nHello, World!"));
+        assert_eq!(fs::read(&file).unwrap(), vec![b'x'; size]);
+    }
+}
+
 /// A running example; it is stopped when this is dropped.
 pub(crate) struct Example {
     child: Child,
