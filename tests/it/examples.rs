@@ -16,7 +16,6 @@ use socketserver::http::url::{parse_qs, urlencode, urlsplit};
 use socketserver::http::{Exchange, HttpRequestHandler};
 use socketserver::{Connection, ThreadPool, handler_fn};
 
-use crate::form_differential::python_with_cgi;
 use crate::support::{Client, LIMIT, MOMENT, Running, bind, eventually};
 use crate::web::{Site, serve};
 
@@ -195,7 +194,7 @@ fn login_api_answers_on_two_ports_and_updates_its_object() {
 }
 
 #[test]
-fn post_form_lists_fields_and_files_as_pymotws_does() {
+fn post_form_lists_fields_and_files() {
     let example = Example::run("post_form", &["0"]);
     let ours = list_form(example.address);
     assert_eq!(
@@ -209,16 +208,10 @@ fn post_form_lists_fields_and_files_as_pymotws_does() {
             "Path: /x",
         ]
     );
-    let Some(python) = python_with_cgi() else {
-        eprintln!("skipped: there is no Python with the module cgi");
-        return;
-    };
-    let twin = Twin::run(&python, "class PostHandler");
-    assert_eq!(list_form(twin.address), ours);
 }
 
 /// What the program says of a form, sorted, as Python has no order; without the client's address.
-fn list_form(address: SocketAddr) -> Vec<String> {
+pub(crate) fn list_form(address: SocketAddr) -> Vec<String> {
     let parts = [
         ("name=\"name\"", "dhellmann".to_owned()),
         ("name=\"foo\"", "b\u{e4}r & co".to_owned()),
@@ -236,7 +229,7 @@ fn list_form(address: SocketAddr) -> Vec<String> {
 }
 
 /// Sends a multipart form, of a disposition and a content for each part.
-fn post_parts(address: SocketAddr, path: &str, parts: &[(&str, String)]) -> String {
+pub(crate) fn post_parts(address: SocketAddr, path: &str, parts: &[(&str, String)]) -> String {
     let parts = parts.iter().map(|(disposition, content)| {
         format!("--B\r\nContent-Disposition: form-data; {disposition}\r\n\r\n{content}\r\n")
     });
@@ -716,7 +709,7 @@ pub(crate) struct Example {
 
 impl Example {
     /// Starts an example and waits until it says where it serves.
-    fn run(name: &str, arguments: &[&str]) -> Self {
+    pub(crate) fn run(name: &str, arguments: &[&str]) -> Self {
         Self::run_in(source_directory(), name, arguments)
     }
 
@@ -768,44 +761,6 @@ impl Example {
 }
 
 impl Drop for Example {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// A running Python twin of `COMPARISON.md`; it is stopped when this is dropped.
-struct Twin {
-    child: Child,
-    address: SocketAddr,
-}
-
-impl Twin {
-    /// Starts the program with these words in it, on a free port.
-    fn run(python: &Path, words: &str) -> Self {
-        let mut programs = include_str!("../../COMPARISON.md").split("```python\n").skip(1);
-        let program = programs.find(|program| program.contains(words)).unwrap();
-        let program = program.split("```").next().unwrap();
-        let (program, server) = program.trim_end().rsplit_once('\n').unwrap();
-        let server = server.replace("localhost", "127.0.0.1").replace("8080", "0");
-        let server = server.replace(".serve_forever()", "");
-        let program = format!(
-            "{program}\nserver = {server}\nprint(server.server_port, flush=True)\nserver.serve_forever()\n"
-        );
-        let mut child = Command::new(python)
-            .args(["-W", "ignore", "-c", &program])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let port: u16 = line.trim_end().parse().unwrap();
-        Self { child, address: SocketAddr::from(([127, 0, 0, 1], port)) }
-    }
-}
-
-impl Drop for Twin {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -72,7 +72,7 @@ fn every_public_name_of_cgi_has_a_row() {
 
 /// Looks for a row for each name that a script prints, and counts them; none without Python.
 fn check_listing(python: &Path, script: &str) -> Option<usize> {
-    let Ok(output) = Command::new(python).args(["-W", "ignore", "-c", &script]).output() else {
+    let Ok(output) = Command::new(python).args(["-W", "ignore", "-c", script]).output() else {
         eprintln!("skipped: there is no python3");
         return None;
     };

@@ -9,9 +9,10 @@ use serde_json::Value;
 use crate::comparison::python_twin;
 use crate::differential::{Version, comparable, mask, newest_python};
 use crate::examples::{
-    Example, Mirror, SIGNATURE, bring_code, fetch_and_tunnel, listen_and_post, poll_and_post,
-    shake_hands_and_echo,
+    Example, Mirror, SIGNATURE, bring_code, fetch_and_tunnel, list_form, listen_and_post,
+    poll_and_post, post_parts, shake_hands_and_echo,
 };
+use crate::form_differential::python_with_cgi;
 use crate::web::{Site, hear_out, serve, show};
 
 /// An example and the Python program whose twin it is, both running.
@@ -85,6 +86,54 @@ fn hello_answers_as_its_twin() {
     let reply = twins.agree("GET /a%20b/c?foo=bar&x=1 HTTP/1.1\r\nHost: h\r\n\r\n");
     assert!(reply.contains("\nreal path=/a%20b/c\n"), "{reply}");
     twins.agree("HEAD / HTTP/1.1\r\nHost: h\r\n\r\n");
+}
+
+#[test]
+fn post_form_answers_as_its_twin() {
+    let Some(theirs) = run_with_cgi(Path::new("."), "post_form") else { return };
+    let ours = Example::run("post_form", &["0"]);
+    assert_eq!(list_form(ours.address), list_form(theirs.address));
+}
+
+#[test]
+fn upload_files_answers_as_its_twin() {
+    let directories = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let [here, there] = directories.each_ref().map(tempfile::TempDir::path);
+    let Some(theirs) = run_with_cgi(there, "upload_files") else { return };
+    let ours = Example::run("upload_files", &["0", here.to_str().unwrap()]);
+    let status = |reply: String| reply.split(' ').nth(1).unwrap().to_owned();
+    let [ours, theirs] = [(ours, here), (theirs, there)].map(|(program, directory)| {
+        fs::create_dir(directory.join("sub")).unwrap();
+        let put = |target: &str| {
+            let request = format!("PUT {target} HTTP/1.0\r\nContent-Length: 3\r\n\r\nabc");
+            status(String::from_utf8(hear_out(program.address, request.as_bytes())).unwrap())
+        };
+        let targets = ["/a", "/a", "/sub", "/", "/no/x", "/sub/b"];
+        let parts = [("name=f; filename=\"x/c\"", "c".repeat(5000)), ("name=t", "text".to_owned())];
+        let posted = status(post_parts(program.address, "/", &parts));
+        let sizes = ["a", "sub/b", "c"].map(|name| fs::metadata(directory.join(name)).ok());
+        let before = sizes.map(|file| file.map(|file| file.len()));
+        let codes = targets.map(put);
+        let sizes =
+            ["a", "sub/b", "c"].map(|name| fs::metadata(directory.join(name)).unwrap().len());
+        (posted, before, codes, sizes)
+    });
+    assert_eq!(ours, theirs);
+    assert_eq!((ours.0.as_str(), ours.3), ("303", [3, 3, 5000]));
+}
+
+/// Starts a twin by a Python that still has `cgi`.
+fn run_with_cgi(directory: &Path, name: &str) -> Option<Example> {
+    let Some(python) = python_with_cgi() else {
+        println!("skipped: there is no Python with the module cgi");
+        return None;
+    };
+    Some(Example::start(
+        Command::new(python)
+            .args(["-W", "ignore", "-c", include_str!("twins.py"), python_twin(name)])
+            .env("PYTHONUNBUFFERED", "yes")
+            .current_dir(directory),
+    ))
 }
 
 #[test]
