@@ -2,7 +2,7 @@
 
 #[cfg(target_os = "linux")]
 use std::ffi::OsStr;
-use std::fmt;
+use std::fmt::{self, Write};
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 #[cfg(target_os = "linux")]
@@ -118,8 +118,19 @@ impl fmt::Display for Address {
         match self {
             Self::Inet(address) => address.fmt(f),
             Self::Unix(path) => {
-                // NUL is for the kernel; the tools that list such sockets write `@`.
-                write!(f, "unix:{}", path.to_string_lossy().replace('\0', "@"))
+                f.write_str("unix:")?;
+                for character in path.to_string_lossy().chars() {
+                    match character {
+                        // NUL is for the kernel; the tools that list such sockets write `@`.
+                        '\0' => f.write_char('@')?,
+                        // A client chooses its name, and logs have lines.
+                        control if control.is_control() => {
+                            write!(f, "{}", control.escape_default())?
+                        }
+                        other => f.write_char(other)?,
+                    }
+                }
+                Ok(())
             }
         }
     }
@@ -135,9 +146,25 @@ impl fmt::Debug for Address {
                 let (flowinfo, scope) = (address.flowinfo(), address.scope_id());
                 write!(f, "('{}', {}, {flowinfo}, {scope})", address.ip(), address.port())
             }
-            Self::Unix(path) => write!(f, "'{}'", path.to_string_lossy().escape_debug()),
+            Self::Unix(path) => write_python_string(f, &path.to_string_lossy()),
         }
     }
+}
+
+/// Writes text as Python's `repr` does; a name that begins with NUL is of type `bytes` there.
+fn write_python_string(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
+    f.write_str(if text.starts_with('\0') { "b" } else { "" })?;
+    f.write_char(quote)?;
+    for character in text.chars() {
+        match character {
+            '\\' | '\'' if character == '\\' || character == quote => write!(f, "\\{character}")?,
+            '\n' | '\r' | '\t' => write!(f, "{}", character.escape_default())?,
+            control if control.is_ascii_control() => write!(f, "\\x{:02x}", u32::from(control))?,
+            other => f.write_char(other)?,
+        }
+    }
+    f.write_char(quote)
 }
 
 #[cfg(test)]
@@ -155,10 +182,17 @@ mod tests {
         );
         let inet6 = Address::from(SocketAddr::from((Ipv6Addr::LOCALHOST, 80)));
         assert_eq!(format!("{inet6} {inet6:?} {}", inet6.host()), "[::1]:80 ('::1', 80, 0, 0) ::1");
-        let unix = Address::from("/run/a'b");
-        assert_eq!(format!("{unix} {unix:?}"), r"unix:/run/a'b '/run/a\'b'");
         let hidden = Address::from("\0name");
-        assert_eq!(format!("{hidden} {hidden:?}"), r"unix:@name '\0name'");
+        assert_eq!(format!("{hidden} {hidden:?}"), r"unix:@name b'\x00name'");
+        for (path, written) in [
+            ("/run/a'b", r#""/run/a'b""#),
+            ("a\"b", r#"'a"b'"#),
+            ("a'\"b", r#"'a\'"b'"#),
+            ("a\\b\n\u{1}\u{e9}", "'a\\\\b\\n\\x01\u{e9}'"),
+        ] {
+            assert_eq!(format!("{:?}", Address::from(path)), written);
+        }
         assert_eq!(format!("{:?} {}", Address::from(""), Address::from("")), "'' unix:");
+        assert_eq!(Address::from("a\nb").to_string(), r"unix:a\nb");
     }
 }
