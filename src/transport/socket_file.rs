@@ -1,14 +1,14 @@
 //! The file that a Unix socket is bound to: made, replaced when it is left over, removed.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
-use socket2::{Domain, SockAddr, Socket};
+use socket2::{Domain, SockAddr, Socket, Type};
 
 /// A socket's file, removed when this is dropped, unless another one has taken its place.
 #[derive(Debug)]
@@ -19,27 +19,29 @@ pub(super) struct SocketFile {
 }
 
 impl SocketFile {
-    /// Binds the socket to a path. `None` where that makes no file, as a name that begins with
-    /// NUL does on Linux.
+    /// Binds the socket to a path, and listens if a queue is given. `None` where that makes no
+    /// file, as a name that begins with NUL does on Linux.
     pub(super) fn bind(
         socket: &Socket,
         path: &Path,
         mode: Option<u32>,
+        queue: Option<i32>,
     ) -> io::Result<Option<Self>> {
-        let address = SockAddr::unix(path)?;
+        let listen = || queue.map_or(Ok(()), |queue| socket.listen(queue));
+        let address = address_of(path)?;
         if path.as_os_str().as_bytes().starts_with(b"\0") {
-            return socket.bind(&address).map(|()| None);
+            socket.bind(&address)?;
+            return listen().map(|()| None);
         }
-        // Two servers that start at once must not remove each other's fresh file.
+        // Two servers that start at once must not remove each other's fresh file. One that is bound
+        // and does not listen yet looks like one that is gone.
         let _lock = lock_directory(path);
         set_mode_before(socket, mode)?;
         if let Err(error) = socket.bind(&address) {
-            if error.raw_os_error() != Some(Errno::EADDRINUSE as i32)
-                || !is_left_over(path, socket)?
-            {
+            if error.raw_os_error() != Some(Errno::EADDRINUSE as i32) {
                 return Err(error);
             }
-            fs::remove_file(path)?;
+            remove_left_over(path, &address, socket.r#type()?)?;
             socket.bind(&address)?;
         }
         let file = fs::symlink_metadata(path)?;
@@ -47,6 +49,7 @@ impl SocketFile {
         if let Some(mode) = mode {
             fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
         }
+        listen()?;
         Ok(Some(bound))
     }
 }
@@ -61,19 +64,52 @@ impl Drop for SocketFile {
     }
 }
 
-/// Tells whether this is the file of a socket that nobody listens on any more.
-fn is_left_over(path: &Path, like: &Socket) -> io::Result<bool> {
-    if !fs::symlink_metadata(path)?.file_type().is_socket() {
-        return Ok(false);
+/// The address of a path, which ends at its first NUL for the kernel.
+fn address_of(path: &Path) -> io::Result<SockAddr> {
+    let name = path.as_os_str().as_bytes();
+    let begins_with_nul = name.first() == Some(&0);
+    if begins_with_nul && !cfg!(target_os = "linux") {
+        return Err(refused(ErrorKind::Unsupported, "only Linux has names that begin with NUL"));
     }
-    let asking = Socket::new(Domain::UNIX, like.r#type()?, None)?;
-    // A full queue would block, and then somebody is there.
-    asking.set_nonblocking(true)?;
-    let refused = asking.connect(&SockAddr::unix(path)?).err();
-    Ok(refused.is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused))
+    if !begins_with_nul && name.contains(&0) {
+        return Err(refused(ErrorKind::InvalidInput, "a path has no NUL in it"));
+    }
+    SockAddr::unix(path)
 }
 
-/// Held while a file is examined and replaced. Where the directory cannot be read, the start goes on without.
+/// Removes the file of a socket that nobody listens on any more.
+///
+/// # Errors
+///
+/// Says who or what else has the path.
+fn remove_left_over(path: &Path, address: &SockAddr, kind: Type) -> io::Result<()> {
+    let file = match fs::symlink_metadata(path) {
+        // Just removed by the server that had it.
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        file => file?,
+    };
+    if !file.file_type().is_socket() {
+        return Err(refused(ErrorKind::AddrInUse, "the file there is no socket"));
+    }
+    let asking = Socket::new(Domain::UNIX, kind, None)?;
+    // A full queue would block, and then somebody is there.
+    asking.set_nonblocking(true)?;
+    match asking.connect(address) {
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => fs::remove_file(path),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            Err(refused(ErrorKind::AddrInUse, "another user's socket is there"))
+        }
+        _ => Err(refused(ErrorKind::AddrInUse, "another server is there")),
+    }
+}
+
+fn refused(kind: ErrorKind, why: &str) -> io::Error {
+    io::Error::new(kind, why)
+}
+
+/// Held while a file is examined and replaced. Where the directory cannot be read, the start goes
+/// on without.
 fn lock_directory(path: &Path) -> Option<Flock<File>> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let directory = File::open(directory.unwrap_or_else(|| Path::new("."))).ok()?;

@@ -29,7 +29,8 @@ use crate::datagram::{Datagram, Packet};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UdpBind {
     /// Bytes of the longest datagram that is taken. A longer one is not handled but reported to
-    /// [`Handler::handle_error`](crate::Handler::handle_error). Defaults to 8,192 as in Python, which cuts it silently.
+    /// [`Handler::handle_error`](crate::Handler::handle_error). Defaults to 8,192 as in Python,
+    /// which cuts it silently.
     #[doc(alias = "UDPServer.max_packet_size")]
     pub max_packet_size: usize,
     /// Lets several sockets be bound to the address; on Linux one of them then takes the other's

@@ -19,8 +19,11 @@ use crate::datagram::{Datagram, Packet};
 /// How to bind a Unix socket.
 ///
 /// A socket file that is left over from a server that is gone is replaced; one that somebody
-/// listens on is not. The file is removed when the server is closed. Python's servers do neither, so that
-/// the second start fails.
+/// listens on is not. To find out, a connection to it is made and closed at once. The file is
+/// removed when the server is closed. Python's servers do neither, so that the second start fails.
+///
+/// While the file is examined the directory is locked (`flock`), so that of two servers that start
+/// at once only one gets the path. On Linux a path that begins with NUL is a name in no file system.
 ///
 /// # Examples
 ///
@@ -62,11 +65,8 @@ impl UnixBind {
     /// Names the path: somebody listens there, it is no socket, its directory is missing or
     /// forbidden, or it is too long (108 bytes on Linux). Nothing stays open.
     pub fn listen(&self, path: impl AsRef<Path>) -> io::Result<UnixStream> {
-        let path = path.as_ref();
-        let (socket, file) = self.bind(path, Type::STREAM)?;
-        socket
-            .listen(self.request_queue_size)
-            .map_err(|error| cannot_bind(&path.into(), &error))?;
+        let (socket, file) =
+            self.bind(path.as_ref(), Type::STREAM, Some(self.request_queue_size))?;
         UnixStream::new(socket.into(), file)
     }
 
@@ -76,14 +76,19 @@ impl UnixBind {
     ///
     /// As [`listen`](Self::listen).
     pub fn bind_datagram(&self, path: impl AsRef<Path>) -> io::Result<UnixDatagram> {
-        let (socket, file) = self.bind(path.as_ref(), Type::DGRAM)?;
+        let (socket, file) = self.bind(path.as_ref(), Type::DGRAM, None)?;
         UnixDatagram::new(socket.into(), file, self.max_packet_size)
     }
 
-    fn bind(&self, path: &Path, kind: Type) -> io::Result<(Socket, Option<SocketFile>)> {
+    fn bind(
+        &self,
+        path: &Path,
+        kind: Type,
+        queue: Option<i32>,
+    ) -> io::Result<(Socket, Option<SocketFile>)> {
         let bound = || {
             let socket = Socket::new(Domain::UNIX, kind, None)?;
-            let file = SocketFile::bind(&socket, path, self.mode)?;
+            let file = SocketFile::bind(&socket, path, self.mode, queue)?;
             Ok((socket, file))
         };
         bound().map_err(|error: io::Error| cannot_bind(&path.into(), &error))
