@@ -13,6 +13,12 @@ use super::socket::Socket;
 ///
 /// Not buffered, as in Python: a write returns when the kernel has taken bytes. A client that
 /// takes none for the stall limit makes it fail with `TimedOut`.
+///
+/// A clone is another writing end of the same connection, for other threads that write to this
+/// client; the client sees the end when all ends are dropped. Each call of `write` stands alone: who
+/// wants the lines of several threads whole writes them behind a lock, as in Python. In
+/// `examples/chat.rs` the lock is that of the list of clients.
+#[derive(Clone)]
 #[doc(alias = "StreamRequestHandler.wfile")]
 pub struct Wfile {
     socket: Arc<Socket>,
@@ -73,11 +79,6 @@ impl Wfile {
     /// Takes back what was held; empty where it has left.
     pub(crate) fn recall(&mut self) -> Vec<u8> {
         self.lend()
-    }
-
-    /// Another writing end of the same connection.
-    pub(crate) fn detach(&mut self) -> Self {
-        Self::new(Arc::clone(&self.socket), self.stall)
     }
 
     /// Tells whether bytes are held back.

@@ -252,7 +252,7 @@ impl ResponseBody {
     pub(crate) fn take(&mut self) -> io::Result<Wfile> {
         self.stage = Stage::Done;
         self.output.flush()?;
-        Ok(self.output.detach())
+        Ok(self.output.clone())
     }
 
     /// Sends the head, unless a body took it along.
