@@ -2,12 +2,10 @@
 
 use std::fmt;
 use std::io::{self, Cursor, IoSliceMut, Write};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
-use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
     AddressFamily, MsgFlags, SockaddrLike, SockaddrStorage, UnixAddr, recvmsg, sendto,
 };
@@ -71,7 +69,6 @@ impl Datagram {
         packet: Packet,
         client_address: Address,
         server: ServerInfo,
-        stall: Option<Duration>,
         home: Arc<dyn Home>,
     ) -> Self {
         let Packet { bytes, socket, .. } = packet;
@@ -79,7 +76,7 @@ impl Datagram {
         Self {
             packet: Arc::clone(&bytes),
             rfile: Cursor::new(bytes),
-            wfile: Reply { bytes: Vec::new(), to, socket, stall, home },
+            wfile: Reply { bytes: Vec::new(), to, socket, home },
             client_address,
             server,
         }
@@ -101,10 +98,11 @@ impl Datagram {
     /// # Errors
     ///
     /// What the kernel reports: too long, nobody bound to the path, no name to answer to.
-    /// `TimedOut` when it takes nothing for the stall limit.
+    /// `TimedOut` when the receiver's queue stays full for the stall limit
+    /// ([`Timeouts::stall`](crate::Timeouts::stall)).
     #[doc(alias = "sendto")]
     pub fn send_to(&self, bytes: &[u8], address: &Address) -> io::Result<()> {
-        send(&self.wfile.socket, bytes, address, self.wfile.stall)
+        send(&self.wfile.socket, bytes, address)
     }
 }
 
@@ -126,7 +124,6 @@ pub struct Reply {
     bytes: Vec<u8>,
     to: Address,
     socket: Arc<OwnedFd>,
-    stall: Option<Duration>,
     home: Arc<dyn Home>,
 }
 
@@ -141,7 +138,7 @@ impl Write for Reply {
             return Ok(());
         }
         let bytes = std::mem::take(&mut self.bytes);
-        send(&self.socket, &bytes, &self.to, self.stall)
+        send(&self.socket, &bytes, &self.to)
     }
 }
 
@@ -151,6 +148,7 @@ impl Drop for Reply {
             return;
         }
         if let Err(error) = self.flush() {
+            let error = io::Error::new(error.kind(), format!("cannot send the reply: {error}"));
             self.home.reply_failed(&self.to, &error);
         }
     }
@@ -216,7 +214,9 @@ fn unix_name(address: &UnixAddr) -> Address {
     Address::from(address.path().unwrap_or_else(|| "".as_ref()))
 }
 
-fn send(socket: &OwnedFd, bytes: &[u8], to: &Address, stall: Option<Duration>) -> io::Result<()> {
+/// Sends a datagram. The socket's own limit bounds the wait for room in a receiver's queue, whose
+/// end no poll would tell of.
+fn send(socket: &OwnedFd, bytes: &[u8], to: &Address) -> io::Result<()> {
     let unix;
     let inet;
     let to: &dyn SockaddrLike = match to {
@@ -229,13 +229,12 @@ fn send(socket: &OwnedFd, bytes: &[u8], to: &Address, stall: Option<Duration>) -
             &unix
         }
     };
-    let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
     loop {
-        match sendto(socket.as_raw_fd(), bytes, to, flags) {
+        match sendto(socket.as_raw_fd(), bytes, to, MsgFlags::MSG_NOSIGNAL) {
             // A datagram leaves whole or not at all.
             Ok(_) => return Ok(()),
             Err(Errno::EINTR) => {}
-            Err(Errno::EAGAIN) => wait(socket, stall)?,
+            Err(Errno::EAGAIN) => return Err(io::Error::new(io::ErrorKind::TimedOut, "timed out")),
             Err(errno) => return Err(errno.into()),
         }
     }
@@ -255,17 +254,4 @@ fn unix_address(path: &std::path::Path) -> io::Result<UnixAddr> {
         return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, message));
     }
     Ok(UnixAddr::new(path)?)
-}
-
-/// Waits for room in the kernel's queue.
-fn wait(socket: &OwnedFd, stall: Option<Duration>) -> io::Result<()> {
-    let limit = stall.map_or(PollTimeout::NONE, |stall| {
-        PollTimeout::try_from(stall).unwrap_or(PollTimeout::MAX)
-    });
-    let mut writable = [PollFd::new(socket.as_fd(), PollFlags::POLLOUT)];
-    match poll(&mut writable, limit) {
-        Ok(0) => Err(io::Error::new(io::ErrorKind::TimedOut, "timed out")),
-        Ok(_) | Err(Errno::EINTR) => Ok(()),
-        Err(errno) => Err(errno.into()),
-    }
 }

@@ -121,16 +121,19 @@ pub type UnixStreamServer<C, H> = Server<UnixStream, C, H>;
 /// A server on a Unix socket whose requests run on threads: Python's `ThreadingUnixStreamServer`.
 pub type ThreadingUnixStreamServer<H> = UnixStreamServer<ThreadPool, H>;
 
-/// A server on a Unix socket whose requests run in child processes: Python's `ForkingUnixStreamServer`.
+/// A server on a Unix socket whose requests run in child processes: Python's
+/// `ForkingUnixStreamServer`.
 pub type ForkingUnixStreamServer<H> = UnixStreamServer<Forking, H>;
 
 /// A server on a Unix socket for datagrams: Python's `UnixDatagramServer`.
 pub type UnixDatagramServer<C, H> = Server<UnixDatagram, C, H>;
 
-/// A server on a Unix socket for datagrams whose requests run on threads: Python's `ThreadingUnixDatagramServer`.
+/// A server on a Unix socket for datagrams whose requests run on threads: Python's
+/// `ThreadingUnixDatagramServer`.
 pub type ThreadingUnixDatagramServer<H> = UnixDatagramServer<ThreadPool, H>;
 
-/// A server on a Unix socket for datagrams whose requests run in child processes: Python's `ForkingUnixDatagramServer`.
+/// A server on a Unix socket for datagrams whose requests run in child processes: Python's
+/// `ForkingUnixDatagramServer`.
 pub type ForkingUnixDatagramServer<H> = UnixDatagramServer<Forking, H>;
 
 /// A sequential HTTP server: Python's `HTTPServer`.

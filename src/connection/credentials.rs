@@ -9,7 +9,8 @@ use std::os::fd::AsFd;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[doc(alias = "SO_PEERCRED")]
 pub struct PeerCredentials {
-    /// The process, where the system tells (Linux). It may have ended since, and its number may be another's.
+    /// The process, where the system tells (Linux). It may have ended since, and its number may be
+    /// another's.
     pub pid: Option<i32>,
     /// The user it ran as when it connected.
     pub uid: u32,

@@ -116,8 +116,8 @@ impl<C: Concurrency, H: Handler<Connection>> Server<UnixStream, C, H> {
         Self::from_transport(UnixBind::default().listen(path)?, handler, strategy)
     }
 
-    /// Serves a socket that is bound and listening already, as one that was inherited. Its file stays when the server is
-    /// closed.
+    /// Serves a socket that is bound and listening already, as one that was inherited. Its file
+    /// stays when the server is closed.
     ///
     /// # Errors
     ///

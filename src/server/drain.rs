@@ -1,7 +1,6 @@
 //! The orderly end: running requests finish, the rest is cut.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::Server;
@@ -25,7 +24,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         // Its end would end the watch as well.
         self.reactor.end_rest();
         parking.watch_ends(true);
-        let unfinished = self.send_idle_away() + self.unseen() + self.strategy.active();
+        let unfinished = self.send_idle_away() + self.unseen.count() + self.strategy.active();
         parking.tell_children();
         self.dispatch(usize::MAX);
         while self.is_busy() && Instant::now() < deadline {
@@ -39,7 +38,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
             self.strategy.service_actions();
             self.dispatch(usize::MAX);
         }
-        let cut = self.cut_connections() + self.unseen() + self.strategy.server_close(deadline);
+        let cut = self.cut_connections() + self.unseen.cut() + self.strategy.server_close(deadline);
         self.report.finished = unfinished.saturating_sub(cut);
         self.report.cut = cut;
         parking.watch_ends(false);
@@ -58,13 +57,8 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
     fn is_busy(&self) -> bool {
         self.reactor.parking.open() > 0
             || self.reactor.has_ready()
-            || self.unseen() > 0
+            || self.unseen.count() > 0
             || self.strategy.active() > 0
-    }
-
-    /// Datagrams that wait or are handled.
-    fn unseen(&self) -> usize {
-        self.unseen.load(Ordering::SeqCst)
     }
 
     /// Closes idle connections, but serves those whose next request has arrived already. Returns

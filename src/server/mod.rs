@@ -12,7 +12,6 @@ use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{Resource, getrlimit};
@@ -28,6 +27,7 @@ use crate::shutdown::ShutdownHandle;
 use crate::transport::Transport;
 use crate::transport::sealed::Accept;
 use core::Core;
+use packets::Unseen;
 
 /// A server: a transport that accepts, a strategy that decides where, a handler that answers.
 ///
@@ -52,6 +52,9 @@ pub struct Server<T: Transport, C: Concurrency, H: Handler<T::Request>> {
     /// Connections that may be open at once; what happens beyond is up to
     /// [`overload`](Self::overload). Defaults to three quarters of the
     /// descriptors that the process may have when the server is made.
+    ///
+    /// For a server of datagrams: those that wait or are handled, 1,024 by default. Further ones
+    /// wait in the kernel's buffer, which drops what it cannot hold.
     pub max_connections: usize,
     /// What becomes of clients beyond [`max_connections`](Self::max_connections). Defaults to
     /// [`Overload::Shed`].
@@ -70,7 +73,7 @@ pub struct Server<T: Transport, C: Concurrency, H: Handler<T::Request>> {
     /// Finds a place for what was accepted: a slot for a connection, a job for a datagram.
     welcome: Welcome<Self, T>,
     /// Datagrams that wait or are handled; connections are counted by their slots.
-    unseen: Arc<AtomicUsize>,
+    unseen: Arc<Unseen>,
     reactor: Reactor,
     // Closed before the strategy waits for its threads or children, as in Python.
     transport: T,
@@ -97,9 +100,10 @@ pub enum Overload {
 /// How the last serving loop ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ShutdownReport {
-    /// Connections, or children, with a request that was finished while the server waited.
+    /// Connections, datagrams or children with a request that was finished while the server waited.
     pub finished: usize,
-    /// Connections, or children, that were cut off at the deadline.
+    /// Connections, datagrams or children that were cut off at the deadline. A datagram's handler
+    /// cannot be stopped on a thread; it is counted and left to itself.
     pub cut: usize,
 }
 
@@ -145,11 +149,12 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
     /// Connections are accepted here and handed to the strategy, which decides where they run.
     /// Nothing that a client does ends the loop. A handler that fails or panics loses its
     /// connection and is reported to [`Handler::handle_error`]. When the process runs out of
-    /// descriptors the oldest idle connection is closed, or the listener rests for a moment and waiting clients stay
-    /// in the kernel's queue.
+    /// descriptors the oldest idle connection is closed, or the listener rests for a moment and
+    /// waiting clients stay in the kernel's queue.
     ///
-    /// Ends when [`ShutdownHandle::shutdown`] was called, then or before. Idle connections are closed, running requests are finished
-    /// for at most [`shutdown_timeout`](Self::shutdown_timeout), and
+    /// Ends when [`ShutdownHandle::shutdown`] was called, then or before. Idle connections are
+    /// closed, running requests are finished for at most
+    /// [`shutdown_timeout`](Self::shutdown_timeout), and
     /// [`shutdown_report`](Self::shutdown_report) tells what was cut. The server may serve again.
     ///
     /// # Errors

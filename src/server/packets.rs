@@ -4,6 +4,8 @@ use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use socket2::SockRef;
+
 use super::Server;
 use super::core::Core;
 use crate::address::Address;
@@ -23,7 +25,16 @@ where
     H: Handler<Datagram>,
 {
     pub(super) fn for_packets(transport: T, handler: H, strategy: C) -> io::Result<Self> {
-        Self::new(transport, handler, strategy, Self::welcome_packet, |_| Arc::new(NoConnections))
+        let no_connections = |_: &_| Arc::new(NoConnections) as _;
+        let mut server =
+            Self::new(transport, handler, strategy, Self::welcome_packet, no_connections)?;
+        server.max_connections = MOST_AT_ONCE;
+        let socket = SockRef::from(&server.transport);
+        // Replies wait, as a poll does not tell when the receiver's queue has room again.
+        socket.set_nonblocking(false)?;
+        let stall = server.reactor.parking.timeouts.stall;
+        socket.set_write_timeout(stall.filter(|limit| !limit.is_zero()))?;
+        Ok(server)
     }
 
     /// Makes a job of a datagram that was just received.
@@ -33,8 +44,8 @@ where
             let message = "the datagram is longer than max_packet_size, and was dropped";
             return core.report(&address, &io::Error::new(io::ErrorKind::InvalidData, message));
         }
-        let (info, stall) = (core.info.clone(), self.reactor.parking.timeouts.stall);
-        let datagram = Datagram::new(packet, address.clone(), info, stall, core.clone());
+        let info = core.info.clone();
+        let datagram = Datagram::new(packet, address.clone(), info, core.clone());
         if !there_is_room {
             return core.refuse(datagram, &address);
         }
@@ -68,7 +79,8 @@ impl<H: Handler<Datagram>> Work for PacketWork<H> {
 
     fn run_in_child(&self) -> bool {
         // Counted until the handler has returned.
-        self.take().is_some_and(|(datagram, _counted)| self.core.handle(datagram, &self.address))
+        let Some((datagram, counted)) = self.take() else { return false };
+        !counted.was_cut() && self.core.handle(datagram, &self.address)
     }
 
     fn leave_to_child(&self) {
@@ -86,22 +98,48 @@ impl<H: Handler<Datagram>> Home for Core<H, Datagram> {
     }
 }
 
-/// Counts a datagram that waits or is handled, which has no slot to be seen in.
+/// Datagrams that wait or are handled, which have no slots to be seen in.
+#[derive(Debug, Default)]
+pub(super) struct Unseen {
+    count: AtomicUsize,
+    cuts: AtomicUsize,
+}
+
+impl Unseen {
+    pub(super) fn count(&self) -> usize {
+        self.count.load(Ordering::SeqCst)
+    }
+
+    /// Has those that still wait dropped unhandled; returns how many wait or are handled.
+    pub(super) fn cut(&self) -> usize {
+        self.cuts.fetch_add(1, Ordering::SeqCst);
+        self.count()
+    }
+}
+
+/// Counts a datagram until it is handled or dropped.
 struct Counted {
-    count: Arc<AtomicUsize>,
+    unseen: Arc<Unseen>,
+    /// How often those that waited were dropped before this one came.
+    cuts: usize,
     shutdown: ShutdownHandle,
 }
 
 impl Counted {
-    fn new(count: &Arc<AtomicUsize>, shutdown: ShutdownHandle) -> Self {
-        count.fetch_add(1, Ordering::SeqCst);
-        Self { count: Arc::clone(count), shutdown }
+    fn new(unseen: &Arc<Unseen>, shutdown: ShutdownHandle) -> Self {
+        unseen.count.fetch_add(1, Ordering::SeqCst);
+        let cuts = unseen.cuts.load(Ordering::SeqCst);
+        Self { unseen: Arc::clone(unseen), cuts, shutdown }
+    }
+
+    fn was_cut(&self) -> bool {
+        self.unseen.cuts.load(Ordering::SeqCst) != self.cuts
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.count.fetch_sub(1, Ordering::SeqCst);
+        self.unseen.count.fetch_sub(1, Ordering::SeqCst);
         if self.shutdown.is_shutdown_requested() {
             // The server waits for this one, perhaps.
             self.shutdown.wake();
@@ -118,3 +156,7 @@ impl Runner for NoConnections {
         false
     }
 }
+
+/// Datagrams that are in memory at once unless the program says otherwise: 8 MiB of Python's
+/// longest.
+const MOST_AT_ONCE: usize = 1024;

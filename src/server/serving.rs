@@ -118,7 +118,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
     }
 
     fn has_room_for_one_more(&self) -> bool {
-        self.reactor.parking.open() < self.max_connections.max(1)
+        self.reactor.parking.open() + self.unseen.count() < self.max_connections.max(1)
     }
 
     /// Those that are told why they are refused stay open until they have read it.
