@@ -124,9 +124,7 @@ impl fmt::Display for Address {
                         // NUL is for the kernel; the tools that list such sockets write `@`.
                         '\0' => f.write_char('@')?,
                         // A client chooses its name, and logs have lines.
-                        control if control.is_control() => {
-                            write!(f, "{}", control.escape_default())?
-                        }
+                        control if control.is_control() => control.escape_default().fmt(f)?,
                         other => f.write_char(other)?,
                     }
                 }

@@ -1,11 +1,10 @@
 //! What becomes of running requests when the server is asked to stop.
 
 use std::io::{self, BufRead, Write};
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, raise};
-use socketserver::{Connection, Sequential, ShutdownReport, ThreadPool, Timeouts};
+use socketserver::{Address, Connection, Sequential, ShutdownReport, ThreadPool, Timeouts};
 
 use crate::support::{
     Client, Gate, LIMIT, MOMENT, Notes, Running, Strategy, Testing, ThreadPerConnection, bind,
@@ -35,7 +34,7 @@ fn gated(gate: &Gate) -> Testing<impl Fn(Connection) -> io::Result<()> + Send + 
 
 /// A silent client. It is sent away when the drain has counted what is left to finish.
 #[track_caller]
-fn canary(running: &Running, accepted: &Notes<SocketAddr>) -> Client {
+fn canary(running: &Running, accepted: &Notes<Address>) -> Client {
     let client = running.connect();
     while accepted.next() != client.address() {}
     client

@@ -48,7 +48,7 @@ fn release(name: &str) -> &'static str {
 fn hello_shows_what_a_handler_knows() {
     let example = Example::run("hello", &["0"]);
     let mut client = Client::connect(example.address);
-    let port = client.address().port();
+    let port = client.address().port().unwrap();
     client.send("GET /?foo=bar HTTP/1.1\r\nHost: h\r\n\r\n");
     let response = client.read_to_end();
     let (head, body) = response.split_once("\r\n\r\n").unwrap();

@@ -3,17 +3,22 @@
 use std::fmt::Debug;
 use std::io::{self, BufRead, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use socket2::SockRef;
 use socketserver::concurrency::{Concurrency, Job, Placement};
-use socketserver::transport::Tcp;
+use socketserver::transport::{self, Tcp, Transport};
 use socketserver::{
     Address, Connection, Handler, Server, ShutdownHandle, ShutdownReport, TcpServer, Timeouts,
+    UnixStreamServer,
 };
 
 /// The longest that anything may take that does happen.
@@ -41,6 +46,28 @@ impl Concurrency for ThreadPerConnection {
     }
 }
 
+/// Makes tests for each transport and strategy of a function that takes them as its types.
+macro_rules! each_strategy {
+    ($one:ident, $other:ident: $($name:ident,)*) => {$(
+        mod $name {
+            crate::support::each_strategy!(@ sequential, socketserver::Sequential, $one, $other, $name);
+            crate::support::each_strategy!(@ thread_pool, socketserver::ThreadPool, $one, $other, $name);
+            crate::support::each_strategy!(
+                @ thread_per_connection, crate::support::ThreadPerConnection, $one, $other, $name
+            );
+        }
+    )*};
+    (@ $strategy:ident, $type:ty, $one:ident, $other:ident, $name:ident) => {
+        #[test]
+        fn $strategy() {
+            super::$name::<socketserver::transport::$one, $type>();
+            super::$name::<socketserver::transport::$other, $type>();
+        }
+    };
+}
+
+pub(crate) use each_strategy;
+
 /// A server on a free port, with the strategy's defaults.
 #[track_caller]
 pub(crate) fn bind<C: Strategy, H: Handler>(handler: H) -> TcpServer<C, H> {
@@ -56,10 +83,60 @@ pub(crate) fn bind_with<C: Concurrency, H: Handler>(handler: H, strategy: C) -> 
     server
 }
 
+/// A transport of streams that the matrix can make servers for.
+pub(crate) trait Streams: Transport<Request = Connection, Address: Reach> + 'static {
+    /// A server on a free port or path, with the strategy's defaults.
+    fn bind<C: Strategy, H: Handler>(handler: H) -> Server<Self, C, H>
+    where
+        Self: Sized;
+}
+
+impl Streams for Tcp {
+    #[track_caller]
+    fn bind<C: Strategy, H: Handler>(handler: H) -> Server<Self, C, H> {
+        bind(handler)
+    }
+}
+
+impl Streams for transport::UnixStream {
+    #[track_caller]
+    fn bind<C: Strategy, H: Handler>(handler: H) -> Server<Self, C, H> {
+        let mut server = UnixStreamServer::bind(free_path(), handler).unwrap();
+        server.shutdown_timeout = LIMIT;
+        server
+    }
+}
+
+/// A path for a socket that no other test has.
+pub(crate) fn free_path() -> PathBuf {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let (process, number) = (std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    std::env::temp_dir().join(format!("socketserver-{process}-{number}.sock"))
+}
+
+/// The address of a server, as a client has it.
+pub(crate) trait Reach: Clone + Debug + Send + 'static {
+    fn connect(&self) -> Client;
+}
+
+impl Reach for SocketAddr {
+    #[track_caller]
+    fn connect(&self) -> Client {
+        Client::connect(*self)
+    }
+}
+
+impl Reach for PathBuf {
+    #[track_caller]
+    fn connect(&self) -> Client {
+        Client::connect_to_path(self)
+    }
+}
+
 /// A server that serves on a thread of its own until it is stopped or dropped.
 #[derive(Debug)]
-pub(crate) struct Running {
-    pub(crate) address: SocketAddr,
+pub(crate) struct Running<A = SocketAddr> {
+    pub(crate) address: A,
     pub(crate) handle: ShutdownHandle,
     ended: Receiver<Stopped>,
     thread: Option<JoinHandle<()>>,
@@ -72,11 +149,12 @@ pub(crate) struct Stopped {
     pub(crate) report: ShutdownReport,
 }
 
-impl Running {
-    pub(crate) fn start<C, H>(mut server: Server<Tcp, C, H>) -> Self
+impl<A: Clone + Send + 'static> Running<A> {
+    pub(crate) fn start<T, C, H>(mut server: Server<T, C, H>) -> Self
     where
+        T: Transport<Address = A> + 'static,
         C: Concurrency + Send + 'static,
-        H: Handler,
+        H: Handler<T::Request>,
     {
         let (ends, ended) = bounded(1);
         let (address, handle) = (server.server_address(), server.shutdown_handle());
@@ -87,17 +165,6 @@ impl Running {
             let _ = ends.send(Stopped { result, report });
         });
         Self { address, handle, ended, thread: Some(thread) }
-    }
-
-    #[track_caller]
-    pub(crate) fn connect(&self) -> Client {
-        Client::connect(self.address)
-    }
-
-    /// Sends a line on a connection of its own and returns the reply.
-    #[track_caller]
-    pub(crate) fn ask(&self, line: &str) -> String {
-        self.connect().ask(line)
     }
 
     /// Waits for the loop to end by itself, and for the server to be closed.
@@ -117,7 +184,20 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl<A: Reach> Running<A> {
+    #[track_caller]
+    pub(crate) fn connect(&self) -> Client {
+        self.address.connect()
+    }
+
+    /// Sends a line on a connection of its own and returns the reply.
+    #[track_caller]
+    pub(crate) fn ask(&self, line: &str) -> String {
+        self.connect().ask(line)
+    }
+}
+
+impl<A> Drop for Running<A> {
     fn drop(&mut self) {
         self.handle.shutdown();
         if let Some(thread) = self.thread.take()
@@ -131,6 +211,7 @@ impl Drop for Running {
 /// A raw client. Every operation is limited to five seconds.
 #[derive(Debug)]
 pub(crate) struct Client {
+    /// Or a Unix socket: what is done with it here is the same for both.
     pub(crate) stream: TcpStream,
 }
 
@@ -138,15 +219,28 @@ impl Client {
     #[track_caller]
     pub(crate) fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect_timeout(&address, LIMIT).unwrap();
-        stream.set_read_timeout(Some(LIMIT)).unwrap();
-        stream.set_write_timeout(Some(LIMIT)).unwrap();
         // What is sent apart should arrive apart.
         stream.set_nodelay(true).unwrap();
+        Self::of(stream)
+    }
+
+    #[track_caller]
+    pub(crate) fn connect_to_path(path: &Path) -> Self {
+        Self::of(OwnedFd::from(UnixStream::connect(path).unwrap()).into())
+    }
+
+    #[track_caller]
+    fn of(stream: TcpStream) -> Self {
+        stream.set_read_timeout(Some(LIMIT)).unwrap();
+        stream.set_write_timeout(Some(LIMIT)).unwrap();
         Self { stream }
     }
 
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.stream.local_addr().unwrap()
+    /// Where the server sees this client; a Unix socket has no name.
+    #[track_caller]
+    pub(crate) fn address(&self) -> Address {
+        let address = SockRef::from(&self.stream).local_addr().unwrap();
+        address.as_socket().map_or_else(|| Address::from(""), Address::from)
     }
 
     #[track_caller]
@@ -295,8 +389,8 @@ pub(crate) struct Testing<F> {
     verify: Box<dyn Fn(&Connection) -> bool + Send + Sync>,
     speaks_first: bool,
     timeouts: Timeouts,
-    pub(crate) accepted: Notes<SocketAddr>,
-    pub(crate) errors: Notes<(SocketAddr, String)>,
+    pub(crate) accepted: Notes<Address>,
+    pub(crate) errors: Notes<(Address, String)>,
     pub(crate) turns: Notes<()>,
     pub(crate) handle_timeouts: Notes<()>,
 }
@@ -348,12 +442,12 @@ where
     }
 
     fn verify_request(&self, connection: &Connection, client_address: &Address) -> bool {
-        self.accepted.add(client_address.inet().unwrap());
+        self.accepted.add(client_address.clone());
         (self.verify)(connection)
     }
 
     fn handle_error(&self, client_address: &Address, error: &io::Error) {
-        self.errors.add((client_address.inet().unwrap(), error.to_string()));
+        self.errors.add((client_address.clone(), error.to_string()));
     }
 
     fn handle_timeout(&self) {
