@@ -13,6 +13,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use socket2::SockAddr;
+
 /// The address of a client or a server: Python's `client_address`.
 ///
 /// `{}` writes `127.0.0.1:8000`, `[::1]:8000` or `unix:/run/app.sock`; `{:?}` writes what
@@ -60,6 +62,26 @@ impl Address {
         match self {
             Self::Inet(address) => address.ip().to_string(),
             Self::Unix(_) => self.to_string(),
+        }
+    }
+
+    /// The address as the kernel wrote it.
+    pub(crate) fn received(address: &SockAddr) -> Self {
+        if let Some(inet) = address.as_socket() {
+            return Self::Inet(inet);
+        }
+        #[cfg(target_os = "linux")]
+        if let Some(name) = address.as_abstract_namespace() {
+            return Self::from(OsStr::from_bytes(&[b"\0", name].concat()));
+        }
+        Self::from(address.as_pathname().unwrap_or_else(|| Path::new("")))
+    }
+
+    /// The address as the kernel reads it; a path may be too long for that.
+    pub(crate) fn to_sockaddr(&self) -> io::Result<SockAddr> {
+        match self {
+            Self::Inet(address) => Ok((*address).into()),
+            Self::Unix(path) => SockAddr::unix(path),
         }
     }
 }

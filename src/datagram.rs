@@ -1,14 +1,11 @@
 //! A packet from a client, and the reply to it: what a datagram handler is given.
 
 use std::fmt;
-use std::io::{self, Cursor, IoSliceMut, Write};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::io::{self, Cursor, ErrorKind, Write};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use nix::errno::Errno;
-use nix::sys::socket::{
-    AddressFamily, MsgFlags, SockaddrLike, SockaddrStorage, UnixAddr, recvmsg, sendto,
-};
+use socket2::SockRef;
 
 use crate::address::Address;
 use crate::server_info::ServerInfo;
@@ -176,82 +173,28 @@ pub struct Packet {
 }
 
 impl Packet {
-    /// Receives the next datagram, without waiting for one. `buffer` is as long as the longest
-    /// that is taken.
-    pub(crate) fn receive(socket: &Arc<OwnedFd>, buffer: &mut [u8]) -> io::Result<(Self, Address)> {
-        let descriptor = socket.as_raw_fd();
-        let mut pieces = [IoSliceMut::new(buffer)];
-        let flags = MsgFlags::MSG_DONTWAIT;
-        let received = recvmsg::<SockaddrStorage>(descriptor, &mut pieces, None, flags)?;
-        let (size, from) = (received.bytes, sender(received.address.as_ref()));
-        let is_cut = received.flags.contains(MsgFlags::MSG_TRUNC);
-        let bytes = buffer[..size.min(buffer.len())].into();
-        Ok((Self { bytes, is_cut, socket: Arc::clone(socket) }, from))
+    pub(crate) fn new(bytes: &[u8], is_cut: bool, socket: &Arc<OwnedFd>) -> Self {
+        Self { bytes: bytes.into(), is_cut, socket: Arc::clone(socket) }
     }
-}
-
-fn sender(address: Option<&SockaddrStorage>) -> Address {
-    let Some(address) = address else { return Address::from("") };
-    match address.family() {
-        Some(AddressFamily::Inet) => address
-            .as_sockaddr_in()
-            .map_or_else(|| Address::from(""), |inet| Address::Inet((*inet).into())),
-        Some(AddressFamily::Inet6) => address
-            .as_sockaddr_in6()
-            .map_or_else(|| Address::from(""), |inet6| Address::Inet((*inet6).into())),
-        _ => address.as_unix_addr().map_or_else(|| Address::from(""), unix_name),
-    }
-}
-
-fn unix_name(address: &UnixAddr) -> Address {
-    #[cfg(target_os = "linux")]
-    if let Some(name) = address.as_abstract() {
-        use std::ffi::OsStr;
-        use std::os::unix::ffi::OsStrExt;
-
-        return Address::from(OsStr::from_bytes(&[b"\0", name].concat()));
-    }
-    Address::from(address.path().unwrap_or_else(|| "".as_ref()))
 }
 
 /// Sends a datagram. The socket's own limit bounds the wait for room in a receiver's queue, whose
 /// end no poll would tell of.
 fn send(socket: &OwnedFd, bytes: &[u8], to: &Address) -> io::Result<()> {
-    let unix;
-    let inet;
-    let to: &dyn SockaddrLike = match to {
-        Address::Inet(address) => {
-            inet = SockaddrStorage::from(*address);
-            &inet
-        }
-        Address::Unix(path) => {
-            unix = unix_address(path)?;
-            &unix
-        }
-    };
+    if to.path().is_some_and(|path| path.as_os_str().is_empty()) {
+        let message = "the client has no name to be answered at";
+        return Err(io::Error::new(ErrorKind::AddrNotAvailable, message));
+    }
+    let to = to.to_sockaddr()?;
     loop {
-        match sendto(socket.as_raw_fd(), bytes, to, MsgFlags::MSG_NOSIGNAL) {
+        match SockRef::from(socket).send_to(bytes, &to) {
             // A datagram leaves whole or not at all.
             Ok(_) => return Ok(()),
-            Err(Errno::EINTR) => {}
-            Err(Errno::EAGAIN) => return Err(io::Error::new(io::ErrorKind::TimedOut, "timed out")),
-            Err(errno) => return Err(errno.into()),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                return Err(io::Error::new(ErrorKind::TimedOut, "timed out"));
+            }
+            Err(error) => return Err(error),
         }
     }
-}
-
-fn unix_address(path: &std::path::Path) -> io::Result<UnixAddr> {
-    #[cfg(target_os = "linux")]
-    {
-        use std::os::unix::ffi::OsStrExt;
-
-        if let Some(name) = path.as_os_str().as_bytes().strip_prefix(b"\0") {
-            return Ok(UnixAddr::new_abstract(name)?);
-        }
-    }
-    if path.as_os_str().is_empty() {
-        let message = "the client has no name to be answered at";
-        return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, message));
-    }
-    Ok(UnixAddr::new(path)?)
 }

@@ -1,13 +1,15 @@
 //! Every unsafe line of the crate, behind safe functions.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use nix::libc;
 use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::unistd::{ForkResult, Pid, fork};
+use socket2::{SockAddr, SockRef};
 
 /// Forks a child that runs `job` and exits with status 0 if it returned true, 1 otherwise.
 ///
@@ -88,6 +90,13 @@ pub(crate) fn close_listener(listener: BorrowedFd<'_>, closed: &socket2::Socket)
     }
 }
 
+/// Receives the next datagram, without waiting for one; returns its size and its sender.
+pub(crate) fn receive_from(socket: &impl AsFd, buffer: &mut [u8]) -> io::Result<(usize, SockAddr)> {
+    // SAFETY: the layouts are the same, and socket2 promises to write nothing uninitialised.
+    let buffer = unsafe { &mut *(std::ptr::from_mut(buffer) as *mut [MaybeUninit<u8>]) };
+    SockRef::from(socket).recv_from_with_flags(buffer, libc::MSG_DONTWAIT)
+}
+
 /// The addresses of all interfaces, in the order in which this system prefers them.
 ///
 /// What `getaddrinfo` answers for no host and `AI_PASSIVE`; `std` cannot ask without a host.
@@ -113,7 +122,7 @@ pub(crate) fn passive_addresses(port: u16) -> Vec<SocketAddr> {
     while let Some(info) = unsafe { next.as_ref() } {
         // SAFETY: as above; `try_init` offers storage of at least `ai_addrlen` bytes.
         let copied = unsafe {
-            socket2::SockAddr::try_init(|storage, length| {
+            SockAddr::try_init(|storage, length| {
                 std::ptr::copy_nonoverlapping(
                     info.ai_addr.cast::<u8>(),
                     storage.cast::<u8>(),

@@ -4,9 +4,10 @@
 //! |---|---|---|
 //! | [`Tcp`] | a [`Connection`](crate::Connection) | an IP address and a port |
 //! | [`Udp`] | a [`Datagram`](crate::Datagram) | an IP address and a port |
-//! | [`UnixStream`] | a [`Connection`](crate::Connection) | this host; the kernel knows their process and user |
+//! | [`UnixStream`] | a [`Connection`](crate::Connection) | this host, known to the kernel |
 //! | [`UnixDatagram`] | a [`Datagram`](crate::Datagram) | this host |
 
+mod inbox;
 mod socket_file;
 mod tcp;
 mod udp;

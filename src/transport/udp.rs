@@ -2,11 +2,11 @@
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs, UdpSocket};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::inbox::{Inbox, MAX_PACKET_SIZE};
 use super::sealed::Accept;
 use super::{Transport, first_bound};
 use crate::address::Address;
@@ -83,15 +83,14 @@ impl UdpBind {
 /// A bound UDP socket.
 #[derive(Debug)]
 pub struct Udp {
-    socket: Arc<OwnedFd>,
+    inbox: Inbox,
     address: SocketAddr,
-    buffer: Vec<u8>,
 }
 
 impl Udp {
     pub(crate) fn new(socket: UdpSocket, max_packet_size: usize) -> io::Result<Self> {
         let address = socket.local_addr()?;
-        Ok(Self { socket: Arc::new(socket.into()), address, buffer: vec![0; max_packet_size] })
+        Ok(Self { inbox: Inbox::new(socket.into(), max_packet_size), address })
     }
 }
 
@@ -117,15 +116,12 @@ impl Accept for Udp {
     type Arrival = Packet;
 
     fn accept(&mut self) -> io::Result<(Packet, Address)> {
-        Packet::receive(&self.socket, &mut self.buffer)
+        self.inbox.receive()
     }
 }
 
 impl AsFd for Udp {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
+        self.inbox.as_fd()
     }
 }
-
-/// Python's `UDPServer.max_packet_size`.
-pub(super) const MAX_PACKET_SIZE: usize = 8192;

@@ -1,16 +1,15 @@
 //! Unix sockets, for streams and for datagrams.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::{self, UnixListener};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use socket2::{Domain, Socket, Type};
 
+use super::inbox::{Inbox, MAX_PACKET_SIZE};
 use super::sealed::Accept;
 use super::socket_file::SocketFile;
-use super::udp::MAX_PACKET_SIZE;
 use super::{Transport, cannot_bind};
 use crate::address::Address;
 use crate::connection::Connection;
@@ -157,9 +156,8 @@ impl AsFd for UnixStream {
 #[derive(Debug)]
 pub struct UnixDatagram {
     _file: Option<SocketFile>,
-    socket: Arc<OwnedFd>,
+    inbox: Inbox,
     path: PathBuf,
-    buffer: Vec<u8>,
 }
 
 impl UnixDatagram {
@@ -168,8 +166,8 @@ impl UnixDatagram {
         file: Option<SocketFile>,
         max_packet_size: usize,
     ) -> io::Result<Self> {
-        let (path, buffer) = (path_of(socket.local_addr()?), vec![0; max_packet_size]);
-        Ok(Self { _file: file, socket: Arc::new(socket.into()), path, buffer })
+        let path = path_of(socket.local_addr()?);
+        Ok(Self { _file: file, inbox: Inbox::new(socket.into(), max_packet_size), path })
     }
 }
 
@@ -195,13 +193,13 @@ impl Accept for UnixDatagram {
     type Arrival = Packet;
 
     fn accept(&mut self) -> io::Result<(Packet, Address)> {
-        Packet::receive(&self.socket, &mut self.buffer)
+        self.inbox.receive()
     }
 }
 
 impl AsFd for UnixDatagram {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
+        self.inbox.as_fd()
     }
 }
 
