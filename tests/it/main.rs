@@ -9,6 +9,7 @@
 mod cli; // the command: its words, its ends, its errors
 mod comparison; // COMPARISON.md quotes what there is
 mod cpython_names; // which of our tests stand for which of CPython's
+mod datagrams; // servers of datagrams, over UDP and over Unix sockets
 mod differences; // from CPython, by intent
 mod differential; // the same bytes to CPython and to us
 mod drain; // what becomes of running requests when the server is asked to stop
