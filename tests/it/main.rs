@@ -33,5 +33,6 @@ mod strategies; // what one strategy does and the others do not
 mod support; // a running server, a client with time limits, gates instead of sleeps
 mod tidy; // arrows, lengths and words that must agree
 mod twins; // the Python programs of COMPARISON.md answer as the examples do
+mod unix_sockets; // the file, who is at the other end, and HTTP over them
 mod urls; // taken apart, read and quoted as CPython does
 mod web; // a site of files, a client that reads replies, handlers that take notes
