@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -187,6 +188,32 @@ fn processes_serve_with_any_strategy_and_are_replaced_by_a_hangup() {
 }
 
 #[test]
+fn a_unix_socket_is_served_and_its_file_removed_by_a_signal() {
+    let directory = tree();
+    for strategy in STRATEGIES {
+        for signal in [Signal::SIGINT, Signal::SIGTERM] {
+            let path = directory.path().join("http.sock");
+            let mut command = Command::new(COMMAND);
+            command.args(["--unix", path.to_str().unwrap(), "--unix-mode", "600"]);
+            command.args(["--concurrency", strategy]);
+            let serving = Serving::spawn(command.current_dir(directory.path())).unwrap();
+            let banner = format!("Serving HTTP on unix:{} ...\n", path.display());
+            assert_eq!(serving.banner, banner);
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+            let mut client = UnixStream::connect(&path).unwrap();
+            client.set_read_timeout(Some(LIMIT)).unwrap();
+            client.write_all(b"GET /a.txt HTTP/1.0\r\n\r\n").unwrap();
+            let reply = io::read_to_string(client).unwrap();
+            assert!(reply.ends_with("\r\n\r\nhello\n"), "{reply}");
+            let ended = serving.stop(signal);
+            assert_eq!(ended.status, Some(0), "{strategy}, {signal}");
+            assert!(ended.stderr.starts_with("unix: - - ["), "{}", ended.stderr);
+            assert!(!path.exists(), "{strategy}, {signal}");
+        }
+    }
+}
+
+#[test]
 fn clients_beyond_the_maximum_are_dealt_with_as_asked() {
     let arguments = ["-b", "127.0.0.1", "--max-connections", "1", "--overload"];
     let refusing = Serving::start(&[&arguments[..], &["refuse"]].concat());
@@ -200,6 +227,39 @@ fn clients_beyond_the_maximum_are_dealt_with_as_asked() {
     client.write_all(b"GET /a.txt HTTP/1.0\r\n\r\n").unwrap();
     drop(idle);
     assert!(text(&read_to_end(&mut client)).ends_with("\r\n\r\nhello\n"));
+}
+
+#[test]
+fn a_path_that_cannot_be_served_is_told_in_one_line() {
+    let directory = tree();
+    let taken = directory.path().join("a.txt").display().to_string();
+    assert_eq!(
+        fails(&["--unix", &taken], 1),
+        format!("socketserver: cannot serve on unix:{taken}: it is in use; choose another path\n")
+    );
+    assert_eq!(
+        fails(&["--unix", "/no/such/place"], 1),
+        "socketserver: cannot serve on unix:/no/such/place: its directory does not exist; \
+         choose another path\n"
+    );
+    let long = "x".repeat(120);
+    assert_eq!(
+        fails(&["--unix", &long], 1),
+        format!("socketserver: cannot bind unix:{long}: path must be shorter than SUN_LEN\n")
+    );
+}
+
+#[test]
+fn a_path_excludes_a_port_and_a_mode_needs_a_path() {
+    for arguments in [
+        &["8000", "--unix", "x.sock"][..],
+        &["--bind", "::1", "--unix", "x.sock"],
+        &["--unix-mode", "600"],
+        &["--unix", "x.sock", "--unix-mode", "888"],
+        &["--unix", "x.sock", "--unix-mode", "7777"],
+    ] {
+        fails(arguments, 2);
+    }
 }
 
 #[test]
@@ -581,6 +641,8 @@ impl Serving {
         serving.banner = serving.read_line();
         let word = serving.banner.split(" port ").nth(1);
         let port = word.and_then(|words| words.split(' ').next()?.parse().ok());
+        let is_unix = serving.banner.starts_with("Serving HTTP on unix:");
+        let port = port.or(is_unix.then_some(0));
         serving.port = port.unwrap_or_else(|| panic!("no port in {:?}", serving.banner));
         serving
     }

@@ -24,6 +24,14 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "ADDRESS")]
     pub(crate) bind: Option<String>,
 
+    /// bind to a Unix socket at this path instead of a port
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["bind", "port"])]
+    pub(crate) unix: Option<PathBuf>,
+
+    /// set the mode of the Unix socket's file, in octal as for chmod [default: by the umask]
+    #[arg(long, value_name = "MODE", requires = "unix", value_parser = mode)]
+    pub(crate) unix_mode: Option<u32>,
+
     /// serve this directory [default: current directory]
     #[arg(short, long)]
     pub(crate) directory: Option<PathBuf>,
@@ -172,6 +180,14 @@ impl Args {
             }
         }
         Ok(())
+    }
+}
+
+/// Permissions as `chmod` takes them in digits.
+fn mode(digits: &str) -> Result<u32, String> {
+    match u32::from_str_radix(digits, 8) {
+        Ok(mode) if mode <= 0o777 => Ok(mode),
+        _ => Err("a mode is three octal digits, such as 660".to_owned()),
     }
 }
 

@@ -2,8 +2,10 @@
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::path::Path;
 
-use socketserver::transport::TcpBind;
+use socketserver::Address;
+use socketserver::transport::{TcpBind, UnixBind, UnixStream};
 
 /// Binds the address, or all interfaces where there is none.
 ///
@@ -19,8 +21,35 @@ pub(crate) fn listen(address: Option<&str>, port: u16) -> io::Result<TcpListener
     bound.map_err(|error| explain(&error, address, port))
 }
 
-/// A line about the server, in Python's words: `Serving HTTP on :: port 8000 (http://[::]:8000/) ...`.
-pub(crate) fn banner(address: SocketAddr) -> String {
+/// Binds a path.
+///
+/// # Errors
+///
+/// Says what to do about it.
+pub(crate) fn listen_at(path: &Path, mode: Option<u32>) -> io::Result<UnixStream> {
+    let options = UnixBind { mode, ..UnixBind::default() };
+    options.listen(path).map_err(|error| {
+        let place = Address::from(path);
+        let reason = match error.kind() {
+            ErrorKind::AddrInUse => "it is in use; choose another path",
+            ErrorKind::NotFound => "its directory does not exist; choose another path",
+            ErrorKind::PermissionDenied => "permission denied; choose another path",
+            _ => return error,
+        };
+        io::Error::other(format!("cannot serve on {place}: {reason}"))
+    })
+}
+
+/// A line about the server, in Python's words:
+/// `Serving HTTP on :: port 8000 (http://[::]:8000/) ...`, or `Serving HTTP on unix:/path ...`.
+pub(crate) fn banner(address: &Address) -> String {
+    match address.inet() {
+        Some(address) => internet_banner(address),
+        None => format!("Serving HTTP on {address} ...\n"),
+    }
+}
+
+fn internet_banner(address: SocketAddr) -> String {
     let (host, port) = (address.ip(), address.port());
     let quoted = match host {
         IpAddr::V4(host) => host.to_string(),

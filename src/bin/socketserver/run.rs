@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -11,13 +10,15 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use socketserver::http::SimpleHttpRequestHandler;
+use socketserver::transport::Transport;
 use socketserver::{
-    Concurrency, Forking, PreFork, Sequential, ShutdownReport, TcpServer, ThreadPool,
+    Address, Concurrency, Connection, Forking, PreFork, Sequential, Server, ShutdownReport,
+    TcpServer, ThreadPool, UnixStreamServer,
 };
 
 use crate::args::{Args, Strategy};
 use crate::handler::Files;
-use crate::listen::{banner, listen};
+use crate::listen::{banner, listen, listen_at};
 use crate::{complain, logger};
 
 /// Serves until a signal ends it.
@@ -46,39 +47,43 @@ pub(crate) fn run(args: Args) -> io::Result<()> {
         quiet: args.quiet,
         interrupted: AtomicBool::new(false),
     };
-    let listener = listen(args.bind.as_deref(), args.port)?;
     match args.concurrency {
         Strategy::Sequential => {
             end_with_second_signal()?;
-            serve(&args, listener, handler, Sequential)
+            serve(&args, handler, Sequential)
         }
-        Strategy::Threading => serve(&args, listener, handler, thread_pool(args.max_threads)),
-        Strategy::Forking => serve(&args, listener, handler, forking(args.max_children)),
+        Strategy::Threading => serve(&args, handler, thread_pool(args.max_threads)),
+        Strategy::Forking => serve(&args, handler, forking(args.max_children)),
     }
 }
 
-fn serve<C: Concurrency>(
-    args: &Args,
-    listener: TcpListener,
-    handler: Files,
-    strategy: C,
-) -> io::Result<()> {
+fn serve<C: Concurrency>(args: &Args, handler: Files, strategy: C) -> io::Result<()> {
     match args.processes {
-        Some(processes) => {
-            let strategy = PreFork::new(processes as usize, strategy);
-            serve_with(args, TcpServer::from_listener(listener, handler, strategy)?)
-        }
-        None => serve_with(args, TcpServer::from_listener(listener, handler, strategy)?),
+        Some(processes) => bind(args, handler, PreFork::new(processes as usize, strategy)),
+        None => bind(args, handler, strategy),
     }
 }
 
-fn serve_with<C: Concurrency>(args: &Args, mut server: TcpServer<C, Files>) -> io::Result<()> {
+fn bind<C: Concurrency>(args: &Args, handler: Files, strategy: C) -> io::Result<()> {
+    if let Some(path) = &args.unix {
+        let transport = listen_at(path, args.unix_mode)?;
+        return serve_with(args, UnixStreamServer::from_transport(transport, handler, strategy)?);
+    }
+    let listener = listen(args.bind.as_deref(), args.port)?;
+    serve_with(args, TcpServer::from_listener(listener, handler, strategy)?)
+}
+
+fn serve_with<T, C>(args: &Args, mut server: Server<T, C, Files>) -> io::Result<()>
+where
+    T: Transport<Request = Connection>,
+    C: Concurrency,
+{
     server.overload = args.overload();
     if let Some(most) = args.max_connections {
         server.max_connections = most as usize;
     }
     server.shutdown_on_signals(&[SIGINT, SIGTERM])?;
-    announce(server.server_address());
+    announce(&server.server_address().into());
     server.serve_forever()?;
     tell_what_was_cut(server.shutdown_report());
     Ok(())
@@ -103,7 +108,7 @@ fn forking(max_children: Option<u32>) -> Forking {
 }
 
 /// Prints the banner at once: scripts wait for it to learn the port.
-fn announce(address: SocketAddr) {
+fn announce(address: &Address) {
     let mut output = io::stdout().lock();
     // Standard output may be closed; the files are served all the same.
     let _ = output.write_all(banner(address).as_bytes()).and_then(|()| output.flush());
@@ -134,7 +139,8 @@ fn check_directory(directory: &Path) -> io::Result<()> {
     })
 }
 
-/// A sequential server hears of signals between requests. The second one does not wait for that.
+/// A sequential server hears of signals between requests. The second one does not wait for that,
+/// and leaves the file of a Unix socket, which the next start replaces.
 fn end_with_second_signal() -> io::Result<()> {
     let first_came = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
