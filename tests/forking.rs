@@ -9,9 +9,11 @@
 )]
 
 use std::io::{self, BufRead, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::panic::catch_unwind;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -21,9 +23,14 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::{Pid, Uid, setuid};
+use socket2::Socket;
 use socketserver::concurrency::{Concurrency, Job, Placement};
-use socketserver::transport::TcpBind;
-use socketserver::{Address, Connection, Forking, ForkingTcpServer, Handler, TcpServer, Timeouts};
+use socketserver::http::{Exchange, HttpRequestHandler};
+use socketserver::transport::{TcpBind, Transport};
+use socketserver::{
+    Address, Connection, Datagram, Forking, ForkingTcpServer, Handler, Server, TcpServer, Timeouts,
+    UdpServer, UnixDatagramServer, UnixStreamServer,
+};
 
 /// The longest that anything may take that does happen.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -66,6 +73,11 @@ const CASES: &[Case] = cases![
     a_second_signal_ends_the_wait_for_children,
     closing_waits_for_children,
     closing_without_blocking_leaves_children_running,
+    each_datagram_has_a_process,
+    datagrams_beyond_the_maximum_wait,
+    a_crash_costs_its_own_datagram,
+    a_drain_waits_for_the_children_of_datagrams,
+    http_over_a_unix_socket_is_served_by_children,
 ];
 
 fn main() -> ExitCode {
@@ -418,6 +430,79 @@ fn closing_without_blocking_leaves_children_running() {
     assert_eq!(client.ask("go"), "done");
 }
 
+fn each_datagram_has_a_process() {
+    for server in ["udp", "unix datagrams"] {
+        let mut server = ServerProcess::start(server);
+        let clients = [(); 3].map(|()| Datagrams::connect(&server.place));
+        let mut pids = clients.each_ref().map(|client| client.ask("who"));
+        pids.sort();
+        assert!(pids[0] != pids[1] && pids[1] != pids[2], "{pids:?}");
+        assert!(!pids.contains(&server.pid().to_string()));
+        // What a handler changes is lost.
+        assert_eq!(clients[0].ask("count"), "1");
+        assert_eq!(clients[0].ask("count"), "1");
+        eventually(|| children_of(server.pid()).is_empty());
+        server.terminate();
+        assert_eq!(server.line_after("report: "), "0 finished, 0 cut");
+        // Children do not take the file with them.
+        assert!(!Path::new(&server.place).exists());
+    }
+}
+
+fn datagrams_beyond_the_maximum_wait() {
+    let mut server = ServerProcess::start("udp, one child");
+    let client = Datagrams::connect(&server.place);
+    client.send("wait");
+    assert_eq!(client.receive(), "begun");
+    client.send("who");
+    assert!(!is_readable_within(client.socket.as_fd(), MOMENT));
+    assert_eq!(children_of(server.pid()).len(), 1);
+    server.input.write_all(b"\n").unwrap();
+    assert_eq!(client.receive(), "done");
+    client.receive().parse::<i32>().unwrap();
+}
+
+fn a_crash_costs_its_own_datagram() {
+    let mut server = ServerProcess::start("udp");
+    let client = Datagrams::connect(&server.place);
+    client.send("panic");
+    assert_eq!(server.line(), "error: handler panicked: as you wish");
+    client.send("abort");
+    assert!(server.line().ends_with(" was ended by SIGABRT"));
+    // Neither was answered.
+    client.ask("who").parse::<i32>().unwrap();
+}
+
+fn a_drain_waits_for_the_children_of_datagrams() {
+    for (name, report) in [("udp", "1 finished, 0 cut"), ("udp, hasty", "0 finished, 1 cut")] {
+        let mut server = ServerProcess::start(name);
+        let client = Datagrams::connect(&server.place);
+        assert_eq!(client.ask("wait"), "begun");
+        server.terminate();
+        if name == "udp" {
+            assert!(!is_readable_within(client.socket.as_fd(), MOMENT));
+            server.input.write_all(b"\n").unwrap();
+            assert_eq!(client.receive(), "done");
+        }
+        assert_eq!(server.line_after("report: "), report);
+    }
+}
+
+fn http_over_a_unix_socket_is_served_by_children() {
+    let mut server = ServerProcess::start("http");
+    for _ in 0..3 {
+        let mut stream = UnixStream::connect(&server.place).unwrap();
+        stream.set_read_timeout(Some(LIMIT)).unwrap();
+        stream.write_all(b"GET /missing HTTP/1.0\r\n\r\n").unwrap();
+        let reply = io::read_to_string(stream).unwrap();
+        assert!(reply.starts_with("HTTP/1.0 404 "), "{reply}");
+    }
+    eventually(|| children_of(server.pid()).is_empty());
+    server.terminate();
+    assert_eq!(server.line_after("report: "), "0 finished, 0 cut");
+    assert!(!Path::new(&server.place).exists());
+}
+
 // The client's side.
 
 /// A server in a process of its own, which is killed when the case is over.
@@ -426,6 +511,8 @@ struct ServerProcess {
     input: ChildStdin,
     output: ChildStdout,
     address: SocketAddr,
+    /// Where it says that it is: an address, or a path.
+    place: String,
     accepted: usize,
 }
 
@@ -443,9 +530,11 @@ impl ServerProcess {
             input,
             output,
             address: SocketAddr::from(([0, 0, 0, 0], 0)),
+            place: String::new(),
             accepted: 0,
         };
-        started.address = started.line().parse().unwrap();
+        started.place = started.line();
+        started.address = started.place.parse().unwrap_or(started.address);
         started
     }
 
@@ -604,6 +693,66 @@ impl Client {
     }
 }
 
+/// A client that sends datagrams, and has a name to be answered at. Every wait is limited.
+struct Datagrams {
+    socket: Socket,
+}
+
+impl Datagrams {
+    #[track_caller]
+    fn connect(place: &str) -> Self {
+        let socket = match place.parse::<SocketAddr>() {
+            Ok(address) => {
+                let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+                socket.connect(address).unwrap();
+                Socket::from(socket)
+            }
+            Err(_) => {
+                let own = free_path();
+                let socket = UnixDatagram::bind(&own).unwrap();
+                socket.connect(place).unwrap();
+                Socket::from(socket)
+            }
+        };
+        socket.set_read_timeout(Some(LIMIT)).unwrap();
+        Self { socket }
+    }
+
+    #[track_caller]
+    fn send(&self, order: &str) {
+        self.socket.send(order.as_bytes()).unwrap();
+    }
+
+    #[track_caller]
+    fn receive(&self) -> String {
+        let mut bytes = [0; 64];
+        let size = (&self.socket).read(&mut bytes).unwrap();
+        String::from_utf8_lossy(&bytes[..size]).into_owned()
+    }
+
+    #[track_caller]
+    fn ask(&self, order: &str) -> String {
+        self.send(order);
+        self.receive()
+    }
+}
+
+impl Drop for Datagrams {
+    fn drop(&mut self) {
+        let address = self.socket.local_addr().unwrap();
+        if let Some(path) = address.as_pathname() {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// A path for a socket that nobody else has.
+fn free_path() -> PathBuf {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let (process, number) = (std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    std::env::temp_dir().join(format!("socketserver-forking-{process}-{number}.sock"))
+}
+
 fn is_readable_within(descriptor: BorrowedFd<'_>, limit: Duration) -> bool {
     let mut descriptors = [PollFd::new(descriptor, PollFlags::POLLIN)];
     poll(&mut descriptors, PollTimeout::try_from(limit).unwrap()).unwrap() > 0
@@ -721,6 +870,42 @@ impl Handler for Obedient {
     }
 }
 
+impl Handler<Datagram> for Obedient {
+    fn handle(&self, datagram: Datagram) -> io::Result<()> {
+        let reply = match &*datagram.packet {
+            b"who" => std::process::id().to_string(),
+            b"count" => (self.count.fetch_add(1, Ordering::SeqCst) + 1).to_string(),
+            b"wait" => {
+                datagram.reply(b"begun")?;
+                io::stdin().lock().read_until(b'\n', &mut Vec::new())?;
+                "done".to_owned()
+            }
+            b"panic" => {
+                std::panic::set_hook(Box::new(|_| {}));
+                panic!("as you wish");
+            }
+            b"abort" => std::process::abort(),
+            other => panic!("what is {other:?}?"),
+        };
+        datagram.reply(reply.as_bytes())
+    }
+
+    fn handle_error(&self, _: &Address, error: &io::Error) {
+        say(&format!("error: {error}"));
+    }
+}
+
+/// Finds nothing.
+struct Http;
+
+impl HttpRequestHandler for Http {
+    fn do_get(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        http.send_error(404)
+    }
+
+    fn log_message(&self, _: &Exchange<'_>, _: std::fmt::Arguments<'_>) {}
+}
+
 fn read_line(connection: &mut Connection) -> io::Result<String> {
     let mut line = String::new();
     connection.rfile.read_line(&mut line)?;
@@ -742,6 +927,14 @@ fn serve(name: &str) {
     let mut handler = Obedient::default();
     let mut strategy = Forking::default();
     match name {
+        "udp" | "udp, one child" | "udp, hasty" | "unix datagrams" => {
+            return serve_datagrams(name, handler, strategy);
+        }
+        "http" => {
+            return serve_prepared(
+                UnixStreamServer::bind_with(free_path(), Http, strategy).unwrap(),
+            );
+        }
         "plain" | "talkative" | "with another child" | "with a thread" => {}
         "one child" => strategy = Forking::with_max_children(1),
         "impatient" => handler.timeouts.idle = Some(MOMENT),
@@ -792,6 +985,36 @@ fn serve_and_report<C: Concurrency>(mut server: TcpServer<C, Obedient>) {
     let report = server.shutdown_report();
     let turns = server.handler().turns.load(Ordering::SeqCst);
     say(&format!("turns: {turns}"));
+    say(&format!("report: {} finished, {} cut", report.finished, report.cut));
+}
+
+fn serve_datagrams(name: &str, handler: Obedient, mut strategy: Forking) {
+    if name == "udp, one child" {
+        strategy.max_children = 1;
+    }
+    if name == "unix datagrams" {
+        let server = UnixDatagramServer::bind_with(free_path(), handler, strategy);
+        return serve_prepared(server.unwrap());
+    }
+    let mut server = UdpServer::bind_with("127.0.0.1:0", handler, strategy).unwrap();
+    if name == "udp, hasty" {
+        server.shutdown_timeout = MOMENT;
+    }
+    serve_prepared(server);
+}
+
+/// Serves over any transport, and tells where and how it ended.
+fn serve_prepared<T, C, H>(mut server: Server<T, C, H>)
+where
+    T: Transport,
+    C: Concurrency,
+    H: Handler<T::Request>,
+{
+    server.shutdown_on_signals(&[Signal::SIGTERM as i32]).unwrap();
+    say(format!("{}", server.server_address().into()).trim_start_matches("unix:"));
+    server.serve_forever().unwrap();
+    let report = server.shutdown_report();
+    drop(server);
     say(&format!("report: {} finished, {} cut", report.finished, report.cut));
 }
 
