@@ -7,10 +7,9 @@ use std::process::Command;
 use crate::differential::newest_python;
 
 /// Where CPython's tests have none of ours, it is because of one of these.
-const ELSEWHERE: [(&str, &str); 4] = [
+const ELSEWHERE: [(&str, &str); 3] = [
     ("CGI", "there is no CGI handler yet"),
     ("TLS", "there is no TLS yet"),
-    ("Unix and UDP", "there are no such transports yet"),
     ("Python", "it is about the language: `__all__`, drive letters of Windows, `assertRaises`"),
 ];
 
@@ -196,15 +195,15 @@ const COUNTERPARTS: &[(&str, &[Counterpart])] = &[
             ("test_TCPServer", &["both_ends_of_a_connection_can_be_used_at_once"]),
             ("test_ThreadingTCPServer", &["both_ends_of_a_connection_can_be_used_at_once"]),
             ("test_ForkingTCPServer", &["each_connection_has_a_process"]),
-            ("test_UnixStreamServer", &["Unix and UDP"]),
-            ("test_ThreadingUnixStreamServer", &["Unix and UDP"]),
-            ("test_ForkingUnixStreamServer", &["Unix and UDP"]),
-            ("test_UDPServer", &["Unix and UDP"]),
-            ("test_ThreadingUDPServer", &["Unix and UDP"]),
-            ("test_ForkingUDPServer", &["Unix and UDP"]),
-            ("test_UnixDatagramServer", &["Unix and UDP"]),
-            ("test_ThreadingUnixDatagramServer", &["Unix and UDP"]),
-            ("test_ForkingUnixDatagramServer", &["Unix and UDP"]),
+            ("test_UnixStreamServer", &["both_ends_of_a_connection_can_be_used_at_once"]),
+            ("test_ThreadingUnixStreamServer", &["both_ends_of_a_connection_can_be_used_at_once"]),
+            ("test_ForkingUnixStreamServer", &["http_over_a_unix_socket_is_served_by_children"]),
+            ("test_UDPServer", &["each_datagram_is_answered"]),
+            ("test_ThreadingUDPServer", &["each_datagram_is_answered"]),
+            ("test_ForkingUDPServer", &["each_datagram_has_a_process"]),
+            ("test_UnixDatagramServer", &["each_datagram_is_answered"]),
+            ("test_ThreadingUnixDatagramServer", &["each_datagram_is_answered"]),
+            ("test_ForkingUnixDatagramServer", &["each_datagram_has_a_process"]),
             ("test_shutdown", &["shutdown_races_with_the_start"]),
             (
                 "test_close_immediately",

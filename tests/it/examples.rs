@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -16,7 +17,7 @@ use socketserver::http::url::{parse_qs, urlencode, urlsplit};
 use socketserver::http::{Exchange, HttpRequestHandler};
 use socketserver::{Connection, ThreadPool, handler_fn};
 
-use crate::support::{Client, LIMIT, MOMENT, Running, bind, eventually};
+use crate::support::{Client, LIMIT, MOMENT, Running, bind, eventually, free_path};
 use crate::web::{Site, serve};
 
 #[test]
@@ -107,6 +108,53 @@ fn echo_tcp_answers_lines_under_every_strategy() {
         client.finish_sending();
         assert_eq!(client.read_to_end(), "W\u{e9}\nEND\n", "{strategy}");
     }
+}
+
+#[test]
+fn udp_echo_answers_datagrams() {
+    let example = Example::run("udp_echo", &["0"]);
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    client.set_read_timeout(Some(LIMIT)).unwrap();
+    client.send_to(b"hello \n", example.address).unwrap();
+    let mut reply = [0; 16];
+    let (size, sender) = client.recv_from(&mut reply).unwrap();
+    assert_eq!((&reply[..size], sender), (&b"HELLO"[..], example.address));
+    assert_eq!([example.line(), example.line()], ["127.0.0.1 wrote:", "hello"]);
+}
+
+#[test]
+fn unix_echo_answers_lines_and_knows_who_asks() {
+    let path = free_path();
+    let _example = Example::run("unix_echo", &[path.to_str().unwrap()]);
+    let mut client = Client::connect_to_path(&path);
+    client.send("one\ntwo\n");
+    let uid = nix::unistd::getuid();
+    assert_eq!(
+        [client.read_line(), client.read_line()],
+        [format!("{uid}: one"), format!("{uid}: two")]
+    );
+    fs::remove_file(path).unwrap();
+}
+
+#[test]
+fn chat_lets_each_hear_the_others() {
+    let example = Example::run("chat", &["0"]);
+    let mut clients: Vec<Client> = Vec::new();
+    for _ in 0..3 {
+        clients.push(Client::connect(example.address));
+        let news = format!("{} has come", clients[clients.len() - 1].address());
+        for client in &mut clients {
+            assert_eq!(client.read_line(), news);
+        }
+    }
+    clients[1].send("hello\n");
+    for listener in [0, 2] {
+        assert_eq!(clients[listener].read_line(), "hello");
+    }
+    drop(clients.remove(0));
+    clients[1].send("bye\n");
+    assert_eq!(clients[0].read_line(), "bye");
+    clients[1].hears_nothing_for(Duration::from_millis(1));
 }
 
 #[test]
@@ -739,7 +787,9 @@ impl Example {
         });
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut example = Self { child, lines, address };
-        example.address = address_in(&example.line());
+        if let Some(address) = find_address(&example.line()) {
+            example.address = address;
+        }
         example
     }
 
@@ -769,9 +819,12 @@ impl Drop for Example {
 
 /// The address in a line such as `Serving on http://127.0.0.1:8000, press Enter`.
 fn address_in(line: &str) -> SocketAddr {
-    line.split([' ', ',', '/'])
-        .find_map(|word| word.parse().ok())
-        .unwrap_or_else(|| panic!("no address in {line:?}"))
+    find_address(line).unwrap_or_else(|| panic!("no address in {line:?}"))
+}
+
+/// The same; there is none where a path is served.
+fn find_address(line: &str) -> Option<SocketAddr> {
+    line.split([' ', ',', '/']).find_map(|word| word.parse().ok())
 }
 
 fn request(address: SocketAddr, text: &str) -> String {

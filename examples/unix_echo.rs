@@ -1,0 +1,28 @@
+//! Answers each line on a Unix socket with the same line, and who sent it.
+//!
+//! Run: `cargo run --example unix_echo -- /tmp/echo.sock`
+//! Try: `printf 'hello\nworld\n' | nc -N -U /tmp/echo.sock`
+
+use std::env;
+use std::io::{self, BufRead, Write};
+
+use socketserver::{Connection, Handler, ThreadingUnixStreamServer};
+
+struct EchoHandler;
+
+impl Handler for EchoHandler {
+    fn handle(&self, mut connection: Connection) -> io::Result<()> {
+        let uid = connection.peer_credentials()?.uid;
+        for line in connection.rfile.lines() {
+            writeln!(connection.wfile, "{uid}: {}", line?)?;
+        }
+        Ok(())
+    }
+}
+
+fn main() -> io::Result<()> {
+    let path = env::args().nth(1).unwrap_or("/tmp/echo.sock".into());
+    let mut server = ThreadingUnixStreamServer::bind(path, EchoHandler)?;
+    println!("Echoing on {}, use <Ctrl-C> to stop", server.server_address().display());
+    server.serve_forever()
+}
