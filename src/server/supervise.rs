@@ -129,6 +129,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         if self.ends {
             // Before the workers: the last to close the listener is one that accepts who waits.
             self.reactor.forget_listener(&self.transport);
+            self.transport.remove_name();
             if let (Some(listener), Ok(closed)) =
                 (self.transport.listener(), sys::closed_listener())
             {

@@ -64,6 +64,10 @@ pub(crate) mod sealed {
         /// `WouldBlock` when nobody waits, and what the kernel reports.
         fn accept(&mut self) -> io::Result<(Self::Arrival, Address)>;
 
+        /// Removes the file that clients find this socket by, if there is one and this process made
+        /// it. Once the listener is closed that file is anybody's.
+        fn remove_name(&mut self) {}
+
         /// What the kernel refuses further clients of; packets it cannot refuse.
         fn listener(&self) -> Option<BorrowedFd<'_>> {
             None
@@ -74,6 +78,7 @@ pub(crate) mod sealed {
         /// Nothing else is done between the last look and the closing, as whoever came in between
         /// would be lost.
         fn accept_last(&mut self) -> Vec<(Self::Arrival, Address)> {
+            self.remove_name();
             let closed = self.listener().and_then(|_| sys::closed_listener().ok());
             let mut last = Vec::new();
             while last.len() < MOST_AT_LAST {

@@ -5,15 +5,18 @@ use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::process;
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use socket2::{Domain, SockAddr, Socket, Type};
 
-/// A socket's file, removed when this is dropped, unless another one has taken its place.
+/// A socket's file, removed when this is dropped, unless another one has taken its place. Forked
+/// children have copies, and leave it to the process that made it.
 #[derive(Debug)]
 pub(super) struct SocketFile {
     path: PathBuf,
+    owner: u32,
     device: u64,
     inode: u64,
 }
@@ -45,7 +48,8 @@ impl SocketFile {
             socket.bind(&address)?;
         }
         let file = fs::symlink_metadata(path)?;
-        let bound = Self { path: absolute(path), device: file.dev(), inode: file.ino() };
+        let (owner, device, inode) = (process::id(), file.dev(), file.ino());
+        let bound = Self { path: absolute(path), owner, device, inode };
         if let Some(mode) = mode {
             fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
         }
@@ -57,7 +61,7 @@ impl SocketFile {
 impl Drop for SocketFile {
     fn drop(&mut self) {
         let ours = |file: fs::Metadata| (file.dev(), file.ino()) == (self.device, self.inode);
-        if fs::symlink_metadata(&self.path).is_ok_and(ours) {
+        if process::id() == self.owner && fs::symlink_metadata(&self.path).is_ok_and(ours) {
             // Whoever is faster has removed it.
             let _ = fs::remove_file(&self.path);
         }

@@ -98,7 +98,7 @@ impl UnixBind {
 #[derive(Debug)]
 pub struct UnixStream {
     // Gone before the socket, so that nobody connects where nobody accepts.
-    _file: Option<SocketFile>,
+    file: Option<SocketFile>,
     listener: UnixListener,
     path: PathBuf,
 }
@@ -108,7 +108,7 @@ impl UnixStream {
         // Between "somebody waits" and `accept` the client may leave.
         listener.set_nonblocking(true)?;
         let path = path_of(listener.local_addr()?);
-        Ok(Self { _file: file, listener, path })
+        Ok(Self { file, listener, path })
     }
 }
 
@@ -144,6 +144,10 @@ impl Accept for UnixStream {
     fn listener(&self) -> Option<BorrowedFd<'_>> {
         Some(self.listener.as_fd())
     }
+
+    fn remove_name(&mut self) {
+        self.file = None;
+    }
 }
 
 impl AsFd for UnixStream {
@@ -155,7 +159,7 @@ impl AsFd for UnixStream {
 /// A bound Unix socket for datagrams.
 #[derive(Debug)]
 pub struct UnixDatagram {
-    _file: Option<SocketFile>,
+    file: Option<SocketFile>,
     inbox: Inbox,
     path: PathBuf,
 }
@@ -167,7 +171,7 @@ impl UnixDatagram {
         max_packet_size: usize,
     ) -> io::Result<Self> {
         let path = path_of(socket.local_addr()?);
-        Ok(Self { _file: file, inbox: Inbox::new(socket.into(), max_packet_size), path })
+        Ok(Self { file, inbox: Inbox::new(socket.into(), max_packet_size), path })
     }
 }
 
@@ -194,6 +198,10 @@ impl Accept for UnixDatagram {
 
     fn accept(&mut self) -> io::Result<(Packet, Address)> {
         self.inbox.receive()
+    }
+
+    fn remove_name(&mut self) {
+        self.file = None;
     }
 }
 

@@ -230,6 +230,35 @@ fn clients_beyond_the_maximum_are_dealt_with_as_asked() {
 }
 
 #[test]
+fn processes_share_a_unix_socket_and_leave_its_file_to_their_supervisor() {
+    let directory = tree();
+    let path = directory.path().join("http.sock");
+    let mut command = Command::new(COMMAND);
+    command.args(["--unix", path.to_str().unwrap(), "--processes", "2"]);
+    let serving = Serving::spawn(command.current_dir(directory.path())).unwrap();
+    let ask = || {
+        let mut client = UnixStream::connect(&path).unwrap();
+        client.set_read_timeout(Some(LIMIT)).unwrap();
+        client.write_all(b"GET /a.txt HTTP/1.0\r\n\r\n").unwrap();
+        io::read_to_string(client).unwrap()
+    };
+    let mut first = Vec::new();
+    eventually(|| {
+        first = children_of(pid(&serving.child));
+        first.len() == 2
+    });
+    assert!(ask().ends_with("\r\n\r\nhello\n"));
+    serving.signal(Signal::SIGHUP);
+    eventually(|| {
+        let now = children_of(pid(&serving.child));
+        now.len() == 2 && now.iter().all(|child| !first.contains(child))
+    });
+    assert!(ask().ends_with("\r\n\r\nhello\n"));
+    assert_eq!(serving.stop(Signal::SIGTERM).status, Some(0));
+    assert!(!path.exists());
+}
+
+#[test]
 fn a_path_that_cannot_be_served_is_told_in_one_line() {
     let directory = tree();
     let taken = directory.path().join("a.txt").display().to_string();
