@@ -49,6 +49,25 @@ server = socketserver.{server}(("127.0.0.1", 0), Echo)
 print("127.0.0.1:%d" % server.server_address[1], flush=True)
 server.serve_forever()
 """
+SHOUT = """
+import socketserver
+class Shout(socketserver.BaseRequestHandler):
+    def handle(self):
+        self.request[1].sendto(self.request[0].upper(), self.client_address)
+server = socketserver.UDPServer(("127.0.0.1", 0), Shout)
+print("127.0.0.1:%d" % server.server_address[1], flush=True)
+server.serve_forever()
+"""
+UNIX_ECHO = """
+import socketserver, sys
+class Echo(socketserver.StreamRequestHandler):
+    def handle(self):
+        for line in self.rfile:
+            self.wfile.write(line)
+server = socketserver.ThreadingUnixStreamServer(sys.argv[1], Echo)
+print(sys.argv[1], flush=True)
+server.serve_forever()
+"""
 STOP = """
 import http.server, sys, threading
 server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler)
@@ -62,6 +81,10 @@ print("Stopped", flush=True)
 """
 
 
+class ServerDidNotStart(Exception):
+    pass
+
+
 class Server:
     """A server process that prints its address first."""
 
@@ -71,9 +94,9 @@ class Server:
         self.process = subprocess.Popen(command, **pipes, **options)
         line = self.process.stdout.readline().decode()
         found = re.search(r"127\.0\.0\.1:(\d+)", line)
-        if not found:
-            raise SystemExit(f"{command[0]} did not start: {line!r}")
-        self.port = int(found[1])
+        if not found and "/" not in line:
+            raise ServerDidNotStart(f"{command[0]} did not start: {line!r}")
+        self.port = int(found[1]) if found else None
 
     def connect(self):
         return socket.create_connection(("127.0.0.1", self.port), LIMIT)
@@ -257,6 +280,34 @@ def inherited_listener():
             yield f"a new client {found}, the port {bound}"
 
 
+def long_datagram():
+    for command in sides(python(SHOUT), example("udp_echo", "0")):
+        with Server(command) as server, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.settimeout(LIMIT)
+            client.sendto(b"x" * 9000, ("127.0.0.1", server.port))
+            try:
+                yield f"{len(client.recv(65536)):,} bytes"
+            except socket.timeout:
+                server.process.kill()
+                server.process.wait()
+                server.log.seek(0)
+                told = b"longer than max_packet_size" in server.log.read()
+                yield "no answer, " + ("told on standard error" if told else "and no word of it")
+
+
+def socket_file():
+    for command in sides(python(UNIX_ECHO, "{path}"), example("unix_echo", "{path}")):
+        with tempfile.TemporaryDirectory() as directory:
+            command[-1] = os.path.join(directory, "socket")
+            with Server(command):
+                pass
+            try:
+                with Server(command):
+                    yield "serves"
+            except ServerDidNotStart:
+                yield "does not start"
+
+
 def shutdown():
     for command in sides(python(STOP), example("shutdown_from_thread", "0")):
         times = []
@@ -305,6 +356,8 @@ DIFFERENCES = {
     "redirect": ("`GET /\\evil.example/..`", "gh-132826",
                  with_files(b"GET /\\evil.example/.." + HOST + b"\r\n")),
     "nul": ("`GET /a%00`", "gh-103223", with_files(b"GET /a%00" + HOST + b"\r\n")),
+    "long-datagram": ("a datagram of 9,000 bytes, echoed", "", long_datagram),
+    "socket-file": ("a server on a Unix socket is killed and started again", "", socket_file),
     "fifo": ("`GET /fifo`, a named pipe", "", with_files(b"GET /fifo" + HOST + b"\r\n")),
 }
 

@@ -1,7 +1,7 @@
 //! The differences from CPython that `COMPARISON.md` shows by a test.
 
 use std::io::{self, Write};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -9,11 +9,11 @@ use std::time::Duration;
 use socketserver::http::{Exchange, HttpRequestHandler, ProtocolVersion};
 use socketserver::transport::TcpBind;
 use socketserver::{
-    Address, Connection, ForkingTcpServer, HttpServer, Sequential, TcpServer, ThreadPool, Timeouts,
-    handler_fn,
+    Address, Connection, Datagram, ForkingTcpServer, HttpServer, Sequential, TcpServer, ThreadPool,
+    ThreadingUnixStreamServer, Timeouts, UdpServer, handler_fn,
 };
 
-use crate::support::{Client, Running};
+use crate::support::{Client, Running, free_path};
 
 #[test]
 fn shutdown_works_before_serving_and_in_a_handler() {
@@ -128,6 +128,35 @@ fn binding_looks_no_name_up() {
     let client = thread::spawn(move || ask(address, ""));
     server.handle_request().unwrap();
     assert_eq!(client.join().unwrap(), "127.0.0.1");
+}
+
+#[test]
+fn a_datagram_handler_that_writes_nothing_sends_nothing() {
+    let silent = handler_fn(|mut datagram: Datagram| datagram.wfile.write_all(b""));
+    let mut server = UdpServer::<Sequential, _>::bind("127.0.0.1:0", silent).unwrap();
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    client.send_to(b"anything", server.server_address()).unwrap();
+    server.handle_request().unwrap();
+    client.set_nonblocking(true).unwrap();
+    assert_eq!(client.recv(&mut [0]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+}
+
+#[test]
+fn http_over_a_unix_socket_is_answered() {
+    struct Addressing;
+    impl HttpRequestHandler for Addressing {
+        fn do_get(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+            http.send_response(200)?;
+            http.end_headers()?;
+            http.wfile.write_all(http.address_string().as_bytes())
+        }
+    }
+    let server = Running::start(ThreadingUnixStreamServer::bind(free_path(), Addressing).unwrap());
+    let mut client = server.connect();
+    client.send("GET / HTTP/1.0\r\n\r\n");
+    let response = client.read_to_end();
+    assert!(response.starts_with("HTTP/1.0 200 OK\r\n"), "{response}");
+    assert!(response.ends_with("\r\n\r\nunix:"), "{response}");
 }
 
 /// What a sequential server with this handler answers.
