@@ -9,19 +9,20 @@ use std::process::Command;
 use std::sync::Barrier;
 use std::thread;
 
+use nix::sys::signal::{Signal, raise};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{getgid, getpid, getuid};
 use socketserver::http::{Exchange, HttpRequestHandler, ProtocolVersion, SimpleHttpRequestHandler};
 use socketserver::transport::UnixBind;
 use socketserver::{
-    Address, Connection, Datagram, Handler, Sequential, Server, ThreadPool,
+    Address, Connection, Datagram, Handler, Sequential, Server, ShutdownReport, ThreadPool,
     ThreadingUnixDatagramServer, ThreadingUnixStreamServer, UnixDatagramServer, UnixStreamServer,
     handler_fn,
 };
 
 use crate::support::{
-    LIMIT, Notes, Running, Strategy, ThreadPerConnection, bind, free_path, in_a_process_of_its_own,
-    open_descriptors, testing,
+    Gate, LIMIT, Notes, Running, Strategy, ThreadPerConnection, bind, eventually, free_path,
+    in_a_process_of_its_own, open_descriptors, testing,
 };
 
 fn greet() -> impl Handler {
@@ -175,6 +176,35 @@ fn a_file_of_somebody_else_is_not_removed() {
     let other = start(&path);
     drop(server);
     assert_eq!(other.connect().read_to_end(), "hello\n");
+}
+
+/// As where a supervisor starts the next one while this one still answers its last request.
+#[test]
+fn a_server_that_drains_leaves_the_path_to_the_next() {
+    let name = "unix_sockets::a_server_that_drains_leaves_the_path_to_the_next";
+    in_a_process_of_its_own(name, || {
+        let (path, gate) = (free_path(), Gate::new());
+        let handler = {
+            let gate = gate.clone();
+            handler_fn(move |mut connection: Connection| {
+                connection.wfile.write_all(b"begun\n")?;
+                gate.pass();
+                connection.wfile.write_all(b"done\n")
+            })
+        };
+        let mut server = ThreadingUnixStreamServer::bind(&path, handler).unwrap();
+        server.shutdown_on_signals(&[Signal::SIGTERM as i32]).unwrap();
+        let old = Running::start(server);
+        let mut client = old.connect();
+        assert_eq!(client.read_line(), "begun");
+        raise(Signal::SIGTERM).unwrap();
+        eventually(|| !path.exists());
+        let new = start(&path);
+        gate.let_through(1);
+        assert_eq!(client.read_to_end(), "done\n");
+        assert_eq!(old.wait().report, ShutdownReport { finished: 1, cut: 0 });
+        assert_eq!(new.connect().read_to_end(), "hello\n");
+    });
 }
 
 #[test]
