@@ -15,8 +15,8 @@ use super::socket::Socket;
 /// takes none for the stall limit makes it fail with `TimedOut`.
 ///
 /// A clone is another writing end of the same connection, for other threads that write to this
-/// client; the client sees the end when all ends are dropped. Each call of `write` stands alone: who
-/// wants the lines of several threads whole writes them behind a lock, as in Python. In
+/// client; the client sees the end when all ends are dropped. Each call of `write` stands alone:
+/// who wants the lines of several threads whole writes them behind a lock, as in Python. In
 /// `examples/chat.rs` the lock is that of the list of clients.
 #[derive(Clone)]
 #[doc(alias = "StreamRequestHandler.wfile")]

@@ -7,6 +7,7 @@ use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Barrier;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use nix::sys::signal::{Signal, raise};
@@ -21,8 +22,8 @@ use socketserver::{
 };
 
 use crate::support::{
-    Gate, LIMIT, Notes, Running, Strategy, ThreadPerConnection, bind, eventually, free_path,
-    in_a_process_of_its_own, open_descriptors, testing,
+    Gate, LIMIT, MOMENT, Notes, Reach, Running, Strategy, ThreadPerConnection, bind, eventually,
+    free_path, in_a_process_of_its_own, open_descriptors, testing,
 };
 
 fn greet() -> impl Handler {
@@ -41,6 +42,42 @@ fn refusal(path: &Path) -> String {
     let said = error.to_string();
     let prefix = format!("cannot bind {}: ", Address::from(path));
     said.strip_prefix(&prefix).unwrap_or_else(|| panic!("{said}")).to_owned()
+}
+
+fn requests_come_one_by_one_over_a_unix_socket_with<C: Strategy>() {
+    let verified = AtomicUsize::new(0);
+    let handler = testing(|mut connection: Connection| connection.wfile.write_all(b"hello\n"))
+        .verify(move |_| verified.fetch_add(1, Ordering::SeqCst) > 0);
+    let mut server: Server<_, C, _> = UnixStreamServer::bind(free_path(), handler).unwrap();
+    server.timeout = Some(LIMIT);
+    // The first is not verified: closed, and not handled.
+    let mut clients = [(); 3].map(|()| server.server_address().connect());
+    server.handle_request().unwrap();
+    assert_eq!(clients[0].read_to_end(), "");
+    assert_eq!(clients[1].read_to_end(), "hello\n");
+    server.handle_request().unwrap();
+    assert_eq!(clients[2].read_to_end(), "hello\n");
+    assert_eq!(server.handler().handle_timeouts.so_far(), []);
+    server.timeout = Some(MOMENT);
+    server.handle_request().unwrap();
+    assert_eq!(server.handler().handle_timeouts.so_far(), [()]);
+    assert_eq!(server.handler().errors.so_far(), []);
+}
+
+#[test]
+fn requests_come_one_by_one_over_a_unix_socket() {
+    requests_come_one_by_one_over_a_unix_socket_with::<Sequential>();
+    requests_come_one_by_one_over_a_unix_socket_with::<ThreadPool>();
+    requests_come_one_by_one_over_a_unix_socket_with::<ThreadPerConnection>();
+}
+
+#[test]
+fn shutdown_races_with_the_start_of_a_unix_server() {
+    let path = free_path();
+    for _ in 0..100 {
+        start(&path).stop().result.unwrap();
+        assert!(!path.exists());
+    }
 }
 
 // The file.
