@@ -112,7 +112,10 @@ fn echo_tcp_answers_lines_under_every_strategy() {
 
 #[test]
 fn udp_echo_answers_datagrams() {
-    let example = Example::run("udp_echo", &["0"]);
+    shout_back(&Example::run("udp_echo", &["0"]));
+}
+
+pub(crate) fn shout_back(example: &Example) {
     let client = UdpSocket::bind("127.0.0.1:0").unwrap();
     client.set_read_timeout(Some(LIMIT)).unwrap();
     client.send_to(b"hello \n", example.address).unwrap();
@@ -126,19 +129,24 @@ fn udp_echo_answers_datagrams() {
 fn unix_echo_answers_lines_and_knows_who_asks() {
     let path = free_path();
     let _example = Example::run("unix_echo", &[path.to_str().unwrap()]);
-    let mut client = Client::connect_to_path(&path);
+    echo_two_lines(&path);
+    fs::remove_file(path).unwrap();
+}
+
+pub(crate) fn echo_two_lines(path: &Path) {
+    let mut client = Client::connect_to_path(path);
     client.send("one\ntwo\n");
     let uid = nix::unistd::getuid();
-    assert_eq!(
-        [client.read_line(), client.read_line()],
-        [format!("{uid}: one"), format!("{uid}: two")]
-    );
-    fs::remove_file(path).unwrap();
+    let replies = [client.read_line(), client.read_line()];
+    assert_eq!(replies, [format!("{uid}: one"), format!("{uid}: two")]);
 }
 
 #[test]
 fn chat_lets_each_hear_the_others() {
-    let example = Example::run("chat", &["0"]);
+    chat_among_three(&Example::run("chat", &["0"]));
+}
+
+pub(crate) fn chat_among_three(example: &Example) {
     let mut clients: Vec<Client> = Vec::new();
     for _ in 0..3 {
         clients.push(Client::connect(example.address));

@@ -6,11 +6,13 @@ bind, listen = socket.socket.bind, socket.socket.listen
 
 
 def say(self):
-    print("Serving on 127.0.0.1:%d" % self.getsockname()[1], flush=True)
+    place = self.getsockname()
+    place = place if isinstance(place, str) else "127.0.0.1:%d" % place[1]
+    print("Serving on " + place, flush=True)
 
 
 def bind_to_a_free_port(self, address):
-    bind(self, ("127.0.0.1", 0))
+    bind(self, address if isinstance(address, str) else ("127.0.0.1", 0))
     if self.type == socket.SOCK_DGRAM:
         say(self)
 

@@ -9,10 +9,11 @@ use serde_json::Value;
 use crate::comparison::python_twin;
 use crate::differential::{Version, comparable, mask, newest_python};
 use crate::examples::{
-    Example, Mirror, SIGNATURE, bring_code, fetch_and_tunnel, list_form, listen_and_post,
-    poll_and_post, post_parts, shake_hands_and_echo,
+    Example, Mirror, SIGNATURE, bring_code, chat_among_three, echo_two_lines, fetch_and_tunnel,
+    list_form, listen_and_post, poll_and_post, post_parts, shake_hands_and_echo, shout_back,
 };
 use crate::form_differential::python_with_cgi;
+use crate::support::free_path;
 use crate::web::{Site, hear_out, serve, show};
 
 /// An example and the Python program whose twin it is, both running.
@@ -267,6 +268,31 @@ fn metrics_endpoint_answers_as_its_twin() {
     let Some(twins) = Twins::run("metrics_endpoint") else { return };
     for line in ["GET /", "GET /nope", "GET /metrics", "POST /", "GET /", "GET /metrics"] {
         twins.agree(&format!("{line} HTTP/1.0\r\n\r\n"));
+    }
+}
+
+#[test]
+fn chat_and_udp_echo_go_as_with_their_twins() {
+    let Some(twins) = Twins::run("chat") else { return };
+    chat_among_three(&twins.ours);
+    chat_among_three(&twins.theirs);
+    let Some(twins) = Twins::run("udp_echo") else { return };
+    shout_back(&twins.ours);
+    shout_back(&twins.theirs);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn unix_echo_goes_as_with_its_twin() {
+    let Some((_, python)) = newest_python() else { return };
+    let paths = [free_path(), free_path()];
+    let [ours, theirs] = paths.each_ref().map(|path| path.to_str().unwrap());
+    let _ours = Example::run_in(".", "unix_echo", &[ours]);
+    let twin = ["-c", include_str!("twins.py"), python_twin("unix_echo"), theirs];
+    let _theirs = Example::start(Command::new(python).args(twin).env("PYTHONUNBUFFERED", "yes"));
+    for path in paths {
+        echo_two_lines(&path);
+        fs::remove_file(path).unwrap();
     }
 }
 
