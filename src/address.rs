@@ -30,6 +30,11 @@ pub enum Address {
 }
 
 impl Address {
+    /// The address of a Unix socket that is bound to this path.
+    pub fn unix(path: impl AsRef<Path>) -> Self {
+        Self::Unix(path.as_ref().into())
+    }
+
     /// The IP address, if it is an Internet address.
     pub fn ip(&self) -> Option<IpAddr> {
         self.inet().map(|address| address.ip())
@@ -72,9 +77,9 @@ impl Address {
         }
         #[cfg(target_os = "linux")]
         if let Some(name) = address.as_abstract_namespace() {
-            return Self::from(OsStr::from_bytes(&[b"\0", name].concat()));
+            return Self::unix(OsStr::from_bytes(&[b"\0", name].concat()));
         }
-        Self::from(address.as_pathname().unwrap_or_else(|| Path::new("")))
+        Self::unix(address.as_pathname().unwrap_or_else(|| Path::new("")))
     }
 
     /// The address as the kernel reads it; a path may be too long for that.
@@ -92,12 +97,6 @@ impl From<SocketAddr> for Address {
     }
 }
 
-impl<P: AsRef<Path> + ?Sized> From<&P> for Address {
-    fn from(path: &P) -> Self {
-        Self::Unix(path.as_ref().into())
-    }
-}
-
 impl From<PathBuf> for Address {
     fn from(path: PathBuf) -> Self {
         Self::Unix(path.into())
@@ -108,9 +107,9 @@ impl From<unix::net::SocketAddr> for Address {
     fn from(address: unix::net::SocketAddr) -> Self {
         #[cfg(target_os = "linux")]
         if let Some(name) = address.as_abstract_name() {
-            return Self::from(OsStr::from_bytes(&[b"\0", name].concat()));
+            return Self::unix(OsStr::from_bytes(&[b"\0", name].concat()));
         }
-        Self::from(address.as_pathname().unwrap_or_else(|| Path::new("")))
+        Self::unix(address.as_pathname().unwrap_or_else(|| Path::new("")))
     }
 }
 
@@ -202,7 +201,7 @@ mod tests {
         );
         let inet6 = Address::from(SocketAddr::from((Ipv6Addr::LOCALHOST, 80)));
         assert_eq!(format!("{inet6} {inet6:?} {}", inet6.host()), "[::1]:80 ('::1', 80, 0, 0) ::1");
-        let hidden = Address::from("\0name");
+        let hidden = Address::unix("\0name");
         assert_eq!(format!("{hidden} {hidden:?}"), r"unix:@name b'\x00name'");
         for (path, written) in [
             ("/run/a'b", r#""/run/a'b""#),
@@ -210,9 +209,9 @@ mod tests {
             ("a'\"b", r#"'a\'"b'"#),
             ("a\\b\n\u{1}\u{e9}", "'a\\\\b\\n\\x01\u{e9}'"),
         ] {
-            assert_eq!(format!("{:?}", Address::from(path)), written);
+            assert_eq!(format!("{:?}", Address::unix(path)), written);
         }
-        assert_eq!(format!("{:?} {}", Address::from(""), Address::from("")), "'' unix:");
-        assert_eq!(Address::from("a\nb").to_string(), r"unix:a\nb");
+        assert_eq!(format!("{:?} {}", Address::unix(""), Address::unix("")), "'' unix:");
+        assert_eq!(Address::unix("a\nb").to_string(), r"unix:a\nb");
     }
 }

@@ -91,7 +91,7 @@ impl UnixBind {
             let file = SocketFile::bind(&socket, path, self.mode, queue)?;
             Ok((socket, file))
         };
-        bound().map_err(|error: io::Error| cannot_bind(&path.into(), &error))
+        bound().map_err(|error: io::Error| cannot_bind(&Address::unix(path), &error))
     }
 }
 

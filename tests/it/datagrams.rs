@@ -169,7 +169,7 @@ impl Client {
     fn address(&self) -> Address {
         match self {
             Self::Udp(socket) => socket.local_addr().unwrap().into(),
-            Self::Unix(_, path) => path.as_path().into(),
+            Self::Unix(_, path) => Address::unix(path),
         }
     }
 
@@ -713,7 +713,7 @@ fn a_client_without_a_name_cannot_be_answered_and_is_told_of() {
     client.send_to(b"who am I", &running.address).unwrap();
     assert_eq!(replied.next(), Err(io::ErrorKind::AddrNotAvailable));
     let told = "cannot send the reply: the client has no name to be answered at".to_owned();
-    assert_eq!(errors.next(), (Address::from(""), told));
+    assert_eq!(errors.next(), (Address::unix(""), told));
     // The server goes on.
     let client = running.address.client();
     assert_eq!(client.ask("hello"), "hello");

@@ -240,7 +240,7 @@ impl Client {
     #[track_caller]
     pub(crate) fn address(&self) -> Address {
         let address = SockRef::from(&self.stream).local_addr().unwrap();
-        address.as_socket().map_or_else(|| Address::from(""), Address::from)
+        address.as_socket().map_or_else(|| Address::unix(""), Address::from)
     }
 
     #[track_caller]

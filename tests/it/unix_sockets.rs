@@ -40,7 +40,7 @@ fn start(path: &Path) -> Running<PathBuf> {
 fn refusal(path: &Path) -> String {
     let error = ThreadingUnixStreamServer::bind(path, greet()).unwrap_err();
     let said = error.to_string();
-    let prefix = format!("cannot bind {}: ", Address::from(path));
+    let prefix = format!("cannot bind {}: ", Address::unix(path));
     said.strip_prefix(&prefix).unwrap_or_else(|| panic!("{said}")).to_owned()
 }
 
@@ -366,7 +366,7 @@ fn the_other_end_of_a_unix_socket_is_known() {
     let handler = {
         let seen = seen.clone();
         handler_fn(move |connection: Connection| {
-            assert_eq!(connection.client_address, Address::from(""));
+            assert_eq!(connection.client_address, Address::unix(""));
             seen.add(connection.peer_credentials()?);
             Ok(())
         })

@@ -29,7 +29,7 @@ pub(crate) fn listen(address: Option<&str>, port: u16) -> io::Result<TcpListener
 pub(crate) fn listen_at(path: &Path, mode: Option<u32>) -> io::Result<UnixStream> {
     let options = UnixBind { mode, ..UnixBind::default() };
     options.listen(path).map_err(|error| {
-        let place = Address::from(path);
+        let place = Address::unix(path);
         let reason = match error.kind() {
             ErrorKind::AddrInUse => "it is in use; choose another path",
             ErrorKind::NotFound => "its directory does not exist; choose another path",
