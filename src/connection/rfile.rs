@@ -84,6 +84,28 @@ impl Rfile {
         Ok(received)
     }
 
+    /// Reads what has arrived, without waiting; `Ok(0)` at the end of the stream.
+    ///
+    /// Bytes beyond the buffered ones go straight into `target`, so that the buffer does not grow.
+    pub(crate) fn read_arrived(&mut self, target: &mut [u8]) -> io::Result<usize> {
+        if self.start < self.end {
+            let count = self.unread().read(target)?;
+            self.consume(count);
+            return Ok(count);
+        }
+        if self.expired {
+            return Err(timed_out());
+        }
+        let received = self.socket.recv(target);
+        self.note(&received, target.len());
+        received
+    }
+
+    /// The longest that a single wait for the client may take.
+    pub(crate) fn stall_limit(&self) -> Option<Duration> {
+        self.stall
+    }
+
     /// Tells whether the last read took all that had arrived.
     pub(crate) fn is_exhausted(&self) -> bool {
         self.exhausted

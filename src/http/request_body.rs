@@ -1,11 +1,14 @@
 //! The body of a request, as the handler reads it.
 
 use std::io::{self, BufRead, Read};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
+
+use memchr::memchr;
 
 use super::framing::{BodyLength, chunk_size};
 use super::http_error::HttpError;
-use crate::connection::{PeerCredentials, Rfile};
+use crate::connection::{PeerCredentials, Rfile, timed_out};
 
 /// What the client sent after its request's head: `http.rfile`.
 ///
@@ -25,12 +28,14 @@ pub struct RequestBody {
 enum State {
     /// So many bytes are to come.
     Length(u64),
-    /// A chunk's size comes next, after the end of the chunk before it.
-    ChunkSize {
-        first: bool,
-    },
+    /// The line with a chunk's size comes next.
+    ChunkSize,
     /// So many bytes of a chunk are to come.
     Chunk(u64),
+    /// The line end behind a chunk comes next.
+    ChunkEnd,
+    /// Lines behind the last chunk come next; so many bytes of them did.
+    Trailers(usize),
     /// Whatever comes belongs to the handler.
     Unbounded,
     Ended,
@@ -43,7 +48,7 @@ impl RequestBody {
         let state = match length {
             BodyLength::Known(0) => State::Ended,
             BodyLength::Known(length) => State::Length(length),
-            BodyLength::Chunked => State::ChunkSize { first: true },
+            BodyLength::Chunked => State::ChunkSize,
         };
         Self { input, state, is_late: false }
     }
@@ -146,25 +151,83 @@ impl RequestBody {
         self.state = State::Unbounded;
     }
 
-    /// Reads the lines between chunks; `Ok(None)` at the end of the body.
-    fn next_chunk(&mut self, first: bool) -> io::Result<Option<u64>> {
-        if !first && !self.read_line()?.is_empty() {
-            return Err(malformed("a chunk is longer than its size"));
+    /// Reads what has arrived, without waiting: `Ok(0)` at the end of the body.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` when nothing has arrived; otherwise as reading does.
+    pub(crate) fn read_arrived(&mut self, target: &mut [u8]) -> io::Result<usize> {
+        while self.is_between_chunks() {
+            let line = self.arrived_line()?;
+            self.take_line(line)?;
         }
-        let line = self.read_line()?;
-        let size = chunk_size(&line).ok_or_else(|| malformed("a chunk has no proper size"))?;
-        if size > 0 {
-            return Ok(Some(size));
+        let wanted = self.left()?.min(target.len());
+        if wanted == 0 {
+            return Ok(0);
         }
-        let mut trailers = 0;
-        loop {
-            let line = self.read_line()?;
-            trailers += line.len();
-            if line.is_empty() {
-                return Ok(None);
-            }
-            if trailers > TRAILER_BYTES {
+        let read = self.input.read_arrived(&mut target[..wanted])?;
+        self.count(read)
+    }
+
+    /// The longest wait for the client.
+    pub(crate) fn stall_limit(&self) -> Option<Duration> {
+        self.input.stall_limit()
+    }
+
+    /// Notes that the client has exceeded that limit.
+    pub(crate) fn note_stall(&mut self) -> io::Error {
+        self.is_late = true;
+        timed_out()
+    }
+
+    /// The client's socket, to wait for.
+    pub(crate) fn socket(&self) -> BorrowedFd<'_> {
+        self.input.socket().as_fd()
+    }
+
+    fn is_between_chunks(&self) -> bool {
+        matches!(self.state, State::ChunkSize | State::ChunkEnd | State::Trailers(_))
+    }
+
+    /// Moves on by a line between chunks, and is broken where the line does not belong there.
+    fn take_line(&mut self, line: io::Result<Vec<u8>>) -> io::Result<()> {
+        let state = std::mem::replace(&mut self.state, State::Broken);
+        let line = line?;
+        self.state = match state {
+            State::ChunkEnd if line.is_empty() => State::ChunkSize,
+            State::ChunkEnd => return Err(malformed("a chunk is longer than its size")),
+            State::Trailers(_) if line.is_empty() => State::Ended,
+            State::Trailers(bytes) if bytes + line.len() > TRAILER_BYTES => {
                 return Err(malformed("the trailers are too long"));
+            }
+            State::Trailers(bytes) => State::Trailers(bytes + line.len()),
+            _ => match chunk_size(&line) {
+                Some(0) => State::Trailers(0),
+                Some(size) => State::Chunk(size),
+                None => return Err(malformed("a chunk has no proper size")),
+            },
+        };
+        Ok(())
+    }
+
+    /// A line that has arrived as a whole, or what is wrong with it; `WouldBlock` while it has not.
+    fn arrived_line(&mut self) -> io::Result<io::Result<Vec<u8>>> {
+        loop {
+            let unread = self.input.unread();
+            let searched = &unread[..unread.len().min(CHUNK_LINE_BYTES as usize)];
+            if let Some(end) = memchr(b'\n', searched) {
+                let line = searched[..=end].to_vec();
+                self.input.consume(line.len());
+                return Ok(checked_line(line));
+            }
+            if searched.len() as u64 == CHUNK_LINE_BYTES {
+                return Ok(checked_line(searched.to_vec()));
+            }
+            match self.input.receive() {
+                Ok(0) => return Ok(Err(truncated())),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(error),
+                Err(error) => return Ok(Err(error)),
             }
         }
     }
@@ -174,37 +237,38 @@ impl RequestBody {
         let mut line = Vec::new();
         let read = Read::take(&mut self.input, CHUNK_LINE_BYTES).read_until(b'\n', &mut line);
         read.inspect_err(|error| self.is_late |= is_time_out(error))?;
-        if !line.ends_with(b"\n") {
-            return Err(if line.len() as u64 == CHUNK_LINE_BYTES {
-                malformed("a line between chunks is too long")
-            } else {
-                truncated()
-            });
-        }
-        line.pop();
-        if line.pop() != Some(b'\r') || line.contains(&b'\r') {
-            return Err(malformed("a line between chunks does not end with CR LF"));
-        }
-        Ok(line)
+        checked_line(line)
     }
 
     /// Moves on to where bytes of the body are, or to its end.
     fn advance(&mut self) -> io::Result<()> {
-        if let State::ChunkSize { first } = self.state {
-            self.state = State::Broken;
-            self.state = self.next_chunk(first)?.map_or(State::Ended, State::Chunk);
+        while self.is_between_chunks() {
+            let line = self.read_line();
+            self.take_line(line)?;
         }
         Ok(())
     }
 
     /// Bytes that may be read in one go.
-    fn left(&self) -> io::Result<u64> {
+    fn left(&self) -> io::Result<usize> {
         match self.state {
-            State::Length(left) | State::Chunk(left) => Ok(left),
-            State::Unbounded => Ok(u64::MAX),
+            State::Length(left) | State::Chunk(left) => {
+                Ok(usize::try_from(left).unwrap_or(usize::MAX))
+            }
+            State::Unbounded => Ok(usize::MAX),
             State::Ended => Ok(0),
-            State::ChunkSize { .. } | State::Broken => Err(malformed("the body is malformed")),
+            _ => Err(malformed("the body is malformed")),
         }
+    }
+
+    /// Counts bytes that came; none are too few, unless the handler is to see the end itself.
+    fn count(&mut self, count: usize) -> io::Result<usize> {
+        if count == 0 && self.state != State::Unbounded {
+            self.state = State::Broken;
+            return Err(truncated());
+        }
+        self.took(count);
+        Ok(count)
     }
 
     fn took(&mut self, count: usize) {
@@ -212,7 +276,7 @@ impl RequestBody {
         self.state = match self.state {
             State::Length(left) if left <= count => State::Ended,
             State::Length(left) => State::Length(left - count),
-            State::Chunk(left) if left <= count => State::ChunkSize { first: false },
+            State::Chunk(left) if left <= count => State::ChunkEnd,
             State::Chunk(left) => State::Chunk(left - count),
             other => other,
         };
@@ -222,26 +286,20 @@ impl RequestBody {
 impl Read for RequestBody {
     fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
         self.advance()?;
-        let left = usize::try_from(self.left()?).unwrap_or(usize::MAX);
-        let wanted = target.len().min(left);
+        let wanted = self.left()?.min(target.len());
         if wanted == 0 {
             return Ok(0);
         }
         let read = self.input.read(&mut target[..wanted]);
         let count = read.inspect_err(|error| self.is_late |= is_time_out(error))?;
-        if count == 0 && self.state != State::Unbounded {
-            self.state = State::Broken;
-            return Err(truncated());
-        }
-        self.took(count);
-        Ok(count)
+        self.count(count)
     }
 }
 
 impl BufRead for RequestBody {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         self.advance()?;
-        let left = usize::try_from(self.left()?).unwrap_or(usize::MAX);
+        let left = self.left()?;
         if left == 0 {
             return Ok(&[]);
         }
@@ -259,6 +317,22 @@ impl BufRead for RequestBody {
         self.input.consume(count);
         self.took(count);
     }
+}
+
+/// A line without its CR LF, or what is wrong with it.
+fn checked_line(mut line: Vec<u8>) -> io::Result<Vec<u8>> {
+    if !line.ends_with(b"\n") {
+        return Err(if line.len() as u64 == CHUNK_LINE_BYTES {
+            malformed("a line between chunks is too long")
+        } else {
+            truncated()
+        });
+    }
+    line.pop();
+    if line.pop() != Some(b'\r') || line.contains(&b'\r') {
+        return Err(malformed("a line between chunks does not end with CR LF"));
+    }
+    Ok(line)
 }
 
 fn is_time_out(error: &io::Error) -> bool {
