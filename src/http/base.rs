@@ -5,6 +5,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use super::cgi::{self, CgiInfo};
 use super::date;
 use super::exchange::Exchange;
 use super::files;
@@ -169,6 +170,18 @@ impl HttpRequestHandler for BaseHttpRequestHandler {
             (".bz2", "application/x-bzip2"),
             (".xz", "application/x-xz"),
         ]
+    }
+
+    fn is_cgi(&self, http: &Exchange<'_>) -> Option<CgiInfo> {
+        cgi::is_cgi(&http.path, http.handler().cgi_directories())
+    }
+
+    fn cgi_directories(&self) -> &[&str] {
+        &["/cgi-bin", "/htbin"]
+    }
+
+    fn is_executable(&self, _: &Exchange<'_>, path: &Path) -> bool {
+        cgi::is_executable(path)
     }
 
     fn timeouts(&self) -> Timeouts {

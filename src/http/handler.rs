@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::base::BaseHttpRequestHandler;
+use super::cgi::CgiInfo;
 use super::exchange::Exchange;
 use super::status::Status;
 use crate::address::Address;
@@ -218,6 +219,27 @@ pub trait HttpRequestHandler: Send + Sync + 'static {
     /// compressed files.
     fn extensions_map(&self) -> &[(&str, &str)] {
         self.base().extensions_map()
+    }
+
+    /// Tells whether a program answers the request, and where its path begins; see
+    /// [`CgiHttpRequestHandler`](super::CgiHttpRequestHandler).
+    ///
+    /// Defaults to a look for one of the [`cgi_directories`](Self::cgi_directories).
+    fn is_cgi(&self, http: &Exchange<'_>) -> Option<CgiInfo> {
+        self.base().is_cgi(http)
+    }
+
+    /// Directories of programs. Defaults to `/cgi-bin` and `/htbin`, as in CPython.
+    ///
+    /// Paths as in a URL, decoded, each with a slash at its start and none at its end; `/` means the
+    /// programs beside the files.
+    fn cgi_directories(&self) -> &[&str] {
+        self.base().cgi_directories()
+    }
+
+    /// Tells whether a program may be run. Defaults to what the file's mode says of this process.
+    fn is_executable(&self, http: &Exchange<'_>, path: &Path) -> bool {
+        self.base().is_executable(http, path)
     }
 
     /// How long a client may keep the server waiting.

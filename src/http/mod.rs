@@ -1,6 +1,7 @@
 //! HTTP on top of the servers: Python's `http.server`.
 
 mod base;
+mod cgi;
 mod date;
 mod exchange;
 mod files;
@@ -20,6 +21,7 @@ mod text;
 pub mod url;
 
 pub use base::BaseHttpRequestHandler;
+pub use cgi::{CgiHttpRequestHandler, CgiInfo};
 pub use exchange::Exchange;
 pub use files::{FileContent, SimpleHttpRequestHandler};
 pub use handler::{HttpRequestHandler, ProtocolVersion};

@@ -151,6 +151,13 @@ impl ResponseBody {
         self.stage = Stage::Head;
     }
 
+    /// Leaves the whole response to what is written from now on, its head included.
+    pub(crate) fn pass_through(&mut self) {
+        self.stage = Stage::Body;
+        self.framing = Framing::Raw;
+        self.must_close = true;
+    }
+
     /// Notes what a header line says of the body.
     pub(crate) fn declare(&mut self, name: &str, value: &str) -> io::Result<()> {
         // A response that says two things of its end could be read as two (RFC 9112 §6.3).
@@ -221,13 +228,15 @@ impl ResponseBody {
         Ok(())
     }
 
-    /// Sends what is still held back and ends the body.
+    /// Sends what is still held back and ends the body, unless that was done before.
     ///
     /// # Errors
     ///
     /// The client is gone. A body shorter than declared is none: the connection must close then.
     pub(crate) fn finish(&mut self) -> io::Result<()> {
-        self.stage = Stage::Done;
+        if std::mem::replace(&mut self.stage, Stage::Done) == Stage::Done {
+            return Ok(());
+        }
         match self.framing {
             Framing::Chunked if self.written == 0 && self.output.is_holding() => {
                 // Nothing was written, and the length of that is known.

@@ -5,6 +5,8 @@
     reason = "a test that finds something else than it expects should panic, and say where"
 )]
 
+mod cgi; // programs that answer: what they are told, what they may say, how they end
+mod cgi_site; // a site with programs, and servers for it
 #[cfg(feature = "cli")]
 mod cli; // the command: its words, its ends, its errors
 mod comparison; // COMPARISON.md quotes what there is

@@ -53,6 +53,8 @@ pub struct Exchange<'h> {
     draining: bool,
     /// The response's head says that the connection will be closed.
     announces_close: bool,
+    /// How often a script sent the request on to another path of this server.
+    pub(super) local_redirects: u32,
     /// Storage for the text of a header's value.
     value: String,
     // Gone once the connection was taken over.
@@ -88,6 +90,7 @@ impl<'h> Exchange<'h> {
             handler,
             draining,
             announces_close: false,
+            local_redirects: 0,
             value: String::new(),
             berth: Some(berth),
         }

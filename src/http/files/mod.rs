@@ -9,7 +9,7 @@ mod path;
 mod tree;
 
 pub(crate) use mime::guess_type;
-pub(crate) use path::translate_path;
+pub(crate) use path::{query, translate_path, without_query};
 
 use std::fs::{File, Metadata};
 use std::io::{self, Write};

@@ -36,6 +36,12 @@ pub(crate) fn without_query(target: &str) -> &str {
     path
 }
 
+/// The query in a target, without its mark.
+pub(crate) fn query(target: &str) -> &str {
+    let (_, rest) = split_target(target);
+    rest.strip_prefix('?').map_or("", |query| query.split('#').next().unwrap_or_default())
+}
+
 /// Tells whether a target's path ends with a slash, plain or escaped.
 pub(crate) fn ends_with_slash(path: &str) -> bool {
     path.ends_with('/') || path.ends_with("%2f") || path.ends_with("%2F")

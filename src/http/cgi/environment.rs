@@ -1,0 +1,206 @@
+//! What a script is told of its request (RFC 3875 §4.1).
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::net::IpAddr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use super::super::exchange::Exchange;
+use super::super::headers::Headers;
+use super::super::text::encode_latin1;
+use super::CgiHttpRequestHandler;
+use super::script::Script;
+
+/// A script's variables, of which none twice.
+#[derive(Debug, Default)]
+struct Environment(BTreeMap<String, Vec<u8>>);
+
+impl Environment {
+    fn set(&mut self, name: &str, value: impl AsRef<[u8]>) {
+        self.0.insert(name.to_owned(), value.as_ref().to_vec());
+    }
+
+    /// Sets text that came with the request, whose characters are its bytes.
+    fn set_text(&mut self, name: &str, text: &str) {
+        self.0.insert(name.to_owned(), bytes(text));
+    }
+}
+
+/// The variables for a script.
+pub(super) fn environment(
+    cgi: &CgiHttpRequestHandler,
+    http: &Exchange<'_>,
+    script: &Script,
+) -> impl Iterator<Item = (OsString, OsString)> {
+    let mut all = Environment::default();
+    describe_server(&mut all, cgi, http);
+    describe_request(&mut all, http, script);
+    describe_client(&mut all, http);
+    describe_headers(&mut all, &http.headers, cgi.pass_authorization);
+    if http.local_redirects == 0 {
+        describe_body(&mut all, &http.headers);
+    }
+    let inherited = cgi.inherited.iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
+    let inherited: Vec<_> = inherited.map(|(name, value)| (name.into(), value)).collect();
+    let own = all.0.into_iter();
+    let own = own.map(|(name, value)| (name.into(), OsStr::from_bytes(&value).to_owned()));
+    let set = cgi.environment.clone().into_iter();
+    inherited.into_iter().chain(own).chain(set)
+}
+
+fn describe_server(all: &mut Environment, cgi: &CgiHttpRequestHandler, http: &Exchange<'_>) {
+    all.set("GATEWAY_INTERFACE", "CGI/1.1");
+    all.set("SERVER_SOFTWARE", http.version_string());
+    let name = http.server.server_name();
+    // An IPv6 address is in brackets, as in the URL of which it is a part.
+    all.set("SERVER_NAME", if name.contains(':') { format!("[{name}]") } else { name.to_owned() });
+    all.set("SERVER_PORT", http.server.server_port().to_string());
+    all.set_text("SERVER_PROTOCOL", &http.request_version);
+    let root = std::path::absolute(cgi.directory()).unwrap_or_else(|_| cgi.directory().into());
+    // Without a slash at its end.
+    let root: PathBuf = root.components().collect();
+    all.set("DOCUMENT_ROOT", root.as_os_str().as_bytes());
+}
+
+fn describe_request(all: &mut Environment, http: &Exchange<'_>, script: &Script) {
+    all.set_text("REQUEST_METHOD", &http.command);
+    all.set_text("REQUEST_URI", &http.path);
+    all.set("SCRIPT_NAME", &script.name);
+    all.set("SCRIPT_FILENAME", script.file.as_os_str().as_bytes());
+    all.set_text("QUERY_STRING", &script.query);
+    if !script.path_info.is_empty() {
+        all.set("PATH_INFO", &script.path_info);
+        all.set("PATH_TRANSLATED", script.path_translated.as_os_str().as_bytes());
+    }
+    // PHP refuses to run without, where it was built to.
+    all.set("REDIRECT_STATUS", "200");
+}
+
+fn describe_client(all: &mut Environment, http: &Exchange<'_>) {
+    // A client over a Unix socket has no address, and the variable may be empty.
+    let address = http.client_address.ip().map(canonical);
+    let address = address.map_or_else(String::new, |address| address.to_string());
+    all.set("REMOTE_HOST", &address);
+    all.set("REMOTE_ADDR", address);
+    if let Some(port) = http.client_address.port() {
+        all.set("REMOTE_PORT", port.to_string());
+    }
+}
+
+/// IPv4 addresses as such, where a socket for both has them in those of IPv6.
+fn canonical(address: IpAddr) -> IpAddr {
+    address.to_canonical()
+}
+
+fn describe_headers(all: &mut Environment, headers: &Headers, pass_authorization: bool) {
+    for (name, value) in headers.iter() {
+        let Some(variable) = variable(name) else { continue };
+        if !pass_authorization && variable.ends_with("_AUTHORIZATION") {
+            continue;
+        }
+        let separator: &[u8] = if variable == "HTTP_COOKIE" { b"; " } else { b", " };
+        let value = bytes(value);
+        match all.0.get_mut(&variable) {
+            Some(values) => {
+                values.extend_from_slice(separator);
+                values.extend_from_slice(&value);
+            }
+            None => drop(all.0.insert(variable, value)),
+        }
+    }
+    if pass_authorization {
+        describe_user(all, headers.get("Authorization").unwrap_or_default());
+    }
+}
+
+/// The variable for a header; `None` for those that have none.
+///
+/// `Proxy` is none as programs take `HTTP_PROXY` for the proxy to use (httpoxy, CVE-2016-5385).
+/// A name with an underscore would be taken for the one with a hyphen in its place. The rest is
+/// of the connection, or has a variable of its own.
+fn variable(header: &str) -> Option<String> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    let special = ["Proxy", "Content-Length", "Content-Type", "Transfer-Encoding"];
+    if !header.bytes().all(is_plain) || special.iter().any(|it| it.eq_ignore_ascii_case(header)) {
+        return None;
+    }
+    Some(["HTTP_", &header.to_ascii_uppercase().replace('-', "_")].concat())
+}
+
+fn describe_user(all: &mut Environment, authorization: &str) {
+    let mut words = authorization.split_ascii_whitespace();
+    let (Some(scheme), Some(credentials), None) = (words.next(), words.next(), words.next()) else {
+        return;
+    };
+    all.set_text("AUTH_TYPE", scheme);
+    if scheme.eq_ignore_ascii_case("basic")
+        && let Some(decoded) = decode_base64(credentials)
+        && let Some(colon) = decoded.iter().position(|&byte| byte == b':')
+        && !decoded[..colon].contains(&0)
+    {
+        all.set("REMOTE_USER", &decoded[..colon]);
+    }
+}
+
+fn describe_body(all: &mut Environment, headers: &Headers) {
+    for (name, header) in [("CONTENT_TYPE", "Content-Type"), ("CONTENT_LENGTH", "Content-Length")] {
+        if let Some(value) = headers.get(header) {
+            all.set_text(name, value);
+        }
+    }
+}
+
+fn bytes(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    if !encode_latin1(text, &mut bytes) {
+        // A handler has put it there; a client's text is ISO 8859-1.
+        bytes.extend_from_slice(text.as_bytes());
+    }
+    bytes
+}
+
+/// Decodes base64 (RFC 4648 §4); `None` where it is none.
+fn decode_base64(text: &str) -> Option<Vec<u8>> {
+    let digits = text.trim_end_matches('=');
+    let mut decoded = Vec::with_capacity(digits.len() * 3 / 4);
+    let (mut bits, mut count) = (0_u32, 0);
+    for byte in digits.bytes() {
+        let digit = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            _ => return None,
+        };
+        (bits, count) = (bits << 6 | u32::from(digit), count + 6);
+        if count >= 8 {
+            count -= 8;
+            decoded.push((bits >> count) as u8);
+        }
+    }
+    Some(decoded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_have_variables_but_for_some() {
+        assert_eq!(variable("X-Custom-2").as_deref(), Some("HTTP_X_CUSTOM_2"));
+        assert_eq!(variable("accept").as_deref(), Some("HTTP_ACCEPT"));
+        for none in ["Proxy", "PROXY", "X_Custom", "X.Custom", "Content-Type", "content-length"] {
+            assert_eq!(variable(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn base64_is_decoded() {
+        assert_eq!(decode_base64("QWxhZGRpbjpvcGVuIHNlc2FtZQ==").unwrap(), b"Aladdin:open sesame");
+        assert_eq!(decode_base64("YTpi").unwrap(), b"a:b");
+        assert_eq!(decode_base64("YQ==").unwrap(), b"a");
+        assert_eq!(decode_base64("YTpi!"), None);
+    }
+}

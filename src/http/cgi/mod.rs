@@ -1,0 +1,297 @@
+//! Programs that answer requests: Python's `CGIHTTPRequestHandler`, RFC 3875.
+//!
+//! The one place in `http` that knows of processes.
+
+mod environment;
+mod error_lines;
+mod input;
+mod output;
+mod process;
+mod relay;
+mod reply;
+mod script;
+
+pub use script::CgiInfo;
+
+pub(crate) use script::is_cgi;
+
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use nix::unistd::{AccessFlags, User, access, geteuid};
+
+use super::exchange::Exchange;
+use super::files::SimpleHttpRequestHandler;
+use super::handler::HttpRequestHandler;
+use super::text::repr;
+use process::{Process, Running};
+use relay::{Outcome, Relay};
+use script::Script;
+
+/// Serves files, and runs the programs in some directories: Python's `CGIHTTPRequestHandler`.
+///
+/// A program below one of the [`cgi_directories`](HttpRequestHandler::cgi_directories) answers
+/// GET, HEAD and POST to its path. Everything else is answered as by
+/// [`SimpleHttpRequestHandler`], which this handler extends. To have a program answer other
+/// methods, call [`run_cgi`](Self::run_cgi) for them.
+///
+/// # What a program is told and may answer
+///
+/// The environment of RFC 3875 §4.1 with every header as `HTTP_*`, but for `Proxy`, names with an
+/// underscore, and, unless [`pass_authorization`](Self::pass_authorization) says so, passwords;
+/// `REQUEST_URI`, `DOCUMENT_ROOT` and `SCRIPT_FILENAME`, as other servers have it; and nothing of the
+/// server's own environment but what is [`inherited`](Self::inherited). It is started in its own
+/// directory. The request's body is its standard input. A chunked body has no `CONTENT_LENGTH` and
+/// ends where the input ends.
+///
+/// Its output begins with a head (§6): `Status` is the response's, `Location` with a path is answered
+/// by that path, `Location` with a URL is a redirect. Without a proper head the client gets
+/// 502. A program whose name begins with `nph-` writes the whole response itself. Standard error
+/// goes to the log, line by line.
+///
+/// In CPython every program is answered 200 before it starts, its head is part of the body, and
+/// it inherits the server's environment and directory.
+///
+/// # How a program ends
+///
+/// By itself; or when its [`timeout`](Self::timeout) is over, which is answered 504, or cuts
+/// a response that has begun; or when its client leaves or the server cuts the client off. Then
+/// its whole process group is sent SIGTERM, and SIGKILL half a second later.
+#[derive(Clone, Debug)]
+#[doc(alias = "CGIHTTPRequestHandler")]
+pub struct CgiHttpRequestHandler {
+    /// How long a program may run; `None` is for ever. Defaults to 300 seconds.
+    pub timeout: Option<Duration>,
+    /// The user whom programs run as where the server runs as root: with that user's own group and
+    /// no others. Defaults to `nobody`. With `None` they are root, too. CPython keeps root's groups,
+    /// and goes on as root where it cannot change.
+    #[doc(alias = "nobody_uid")]
+    #[doc(alias = "nobody")]
+    pub user: Option<String>,
+    /// Variables that programs inherit from the server. Defaults to `PATH`, `LD_LIBRARY_PATH`, `TZ`,
+    /// `LANG`, `LC_ALL` and `LC_CTYPE`.
+    pub inherited: Vec<String>,
+    /// Further variables for programs, which come before all others. Defaults to none.
+    pub environment: Vec<(OsString, OsString)>,
+    /// Tells programs who the client says it is: `HTTP_AUTHORIZATION`, `AUTH_TYPE` and
+    /// `REMOTE_USER`. Defaults to `false`.
+    ///
+    /// Nobody checks the password here. Programs such as `git http-backend` take `REMOTE_USER` for
+    /// someone who was checked, so switch it on in a handler that does so first, or for a program
+    /// that does so itself. CPython always sets the last two.
+    pub pass_authorization: bool,
+    /// Bytes of a program's standard error that are logged; the rest is dropped. Defaults
+    /// to 64 KiB.
+    pub stderr_limit: usize,
+    files: SimpleHttpRequestHandler,
+    /// The user's and the group's number, looked up once.
+    identity: Arc<OnceLock<Option<(u32, u32)>>>,
+    running: Arc<Running>,
+}
+
+impl CgiHttpRequestHandler {
+    /// Serves the files and runs the programs below `directory`, which need not exist yet.
+    pub fn new(directory: impl Into<PathBuf>) -> Self {
+        Self::extending(SimpleHttpRequestHandler::new(directory))
+    }
+
+    fn extending(files: SimpleHttpRequestHandler) -> Self {
+        Self {
+            timeout: Some(Duration::from_secs(300)),
+            user: Some("nobody".to_owned()),
+            inherited: INHERITED.map(str::to_owned).to_vec(),
+            environment: Vec::new(),
+            pass_authorization: false,
+            stderr_limit: 64 * 1024,
+            files,
+            identity: Arc::default(),
+            running: Arc::default(),
+        }
+    }
+
+    /// The directory.
+    pub fn directory(&self) -> &Path {
+        self.files.directory()
+    }
+
+    /// Has a program answer, or says why not.
+    ///
+    /// `cgi_info` is usually what [`is_cgi`](HttpRequestHandler::is_cgi) returned. A program that
+    /// is not there is 404, one that may not be run 403, as in CPython; one that does not start
+    /// is 500.
+    ///
+    /// # Errors
+    ///
+    /// The connection is broken, the client has left, or the program's time was over after its
+    /// response had begun.
+    pub fn run_cgi(&self, http: &mut Exchange<'_>, cgi_info: &CgiInfo) -> io::Result<()> {
+        let script = match script::find(http, cgi_info) {
+            Ok(script) => script,
+            Err((code, message)) => return http.send_error_with(code, &message),
+        };
+        let name = repr(&script.readable_name);
+        let relay = self.start(http, &script).and_then(|process| {
+            Relay::new(process, script.is_nph(), self.timeout, self.stderr_limit)
+        });
+        let mut relay = match relay {
+            Ok(relay) => relay,
+            Err(error) => {
+                http.log_error(format_args!("CGI script did not start ({name}): {error}"));
+                return http.send_error(500);
+            }
+        };
+        match relay.run(http)? {
+            Outcome::Responded => {
+                http.wfile.finish()?;
+                wait_for_exit(relay, http)
+            }
+            Outcome::Redirected(location) => {
+                wait_for_exit(relay, http)?;
+                redirect(http, &location)
+            }
+            Outcome::Bad(why) => {
+                http.log_error(format_args!("CGI script gave no response ({name}): {why}"));
+                http.send_error(502)?;
+                http.wfile.finish()?;
+                wait_for_exit(relay, http)
+            }
+            Outcome::TimedOut => {
+                drop(relay);
+                http.log_error(format_args!("CGI script timed out ({name})"));
+                if http.wfile.is_recallable() {
+                    return http.send_error(504);
+                }
+                Err(io::Error::new(io::ErrorKind::TimedOut, "the CGI script timed out"))
+            }
+        }
+    }
+
+    /// Ends all programs that run, and lets no more start: for a program that is about to exit.
+    ///
+    /// Waits up to half a second for them. A server that has drained needs no such call, but threads
+    /// that it did not wait for may still be busy with their programs.
+    pub fn end_scripts(&self) {
+        self.running.end();
+    }
+
+    fn start(&self, http: &Exchange<'_>, script: &Script) -> io::Result<Process> {
+        let has_body = http.local_redirects == 0 && !http.rfile.is_ended();
+        let mut command = Command::new(&script.file);
+        command
+            .args(script.search_words(&http.command).into_iter().map(OsString::from_vec))
+            .env_clear()
+            .envs(environment::environment(self, http, script))
+            .current_dir(script.file.parent().unwrap_or(Path::new("/")))
+            .stdin(if has_body { Stdio::piped() } else { Stdio::null() });
+        if let Some((user, group)) = self.identity()? {
+            command.uid(user).gid(group);
+        }
+        Process::start(&mut command, &self.running)
+    }
+
+    /// Whom a program is to run as, if that is another.
+    fn identity(&self) -> io::Result<Option<(u32, u32)>> {
+        let Some(name) = self.user.as_ref().filter(|_| geteuid().is_root()) else {
+            return Ok(None);
+        };
+        match self.identity.get_or_init(|| numbers_of(name)) {
+            Some((0, _)) => Ok(None),
+            Some(numbers) => Ok(Some(*numbers)),
+            None => Err(io::Error::other(format!("there is no user {name} to run it as"))),
+        }
+    }
+}
+
+/// Serves the current directory, as it is when the handler is made.
+impl Default for CgiHttpRequestHandler {
+    fn default() -> Self {
+        Self::extending(SimpleHttpRequestHandler::default())
+    }
+}
+
+impl HttpRequestHandler for CgiHttpRequestHandler {
+    fn base(&self) -> &dyn HttpRequestHandler {
+        &self.files
+    }
+
+    fn do_get(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        match http.handler().is_cgi(http) {
+            Some(info) => self.run_cgi(http, &info),
+            None => self.files.do_get(http),
+        }
+    }
+
+    fn do_head(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        match http.handler().is_cgi(http) {
+            Some(info) => self.run_cgi(http, &info),
+            None => self.files.do_head(http),
+        }
+    }
+
+    fn do_post(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        match http.handler().is_cgi(http) {
+            Some(info) => self.run_cgi(http, &info),
+            None => http.send_error_with(501, "Can only POST to CGI scripts"),
+        }
+    }
+}
+
+/// Tells whether this process may execute a file.
+pub(crate) fn is_executable(path: &Path) -> bool {
+    access(path, AccessFlags::X_OK).is_ok()
+}
+
+/// Sees a program to its end, and says what became of it as CPython does.
+fn wait_for_exit(mut relay: Relay, http: &Exchange<'_>) -> io::Result<()> {
+    if relay.is_open() {
+        // It writes what nobody reads; dropping it ends it.
+        return Ok(());
+    }
+    match relay.wait_for_exit(http)? {
+        Some(status) if !status.success() => {
+            http.log_error(format_args!("CGI script exit code {}", exit_code(status)));
+        }
+        Some(_) => {}
+        None => http.log_error(format_args!("CGI script timed out after its response")),
+    }
+    Ok(())
+}
+
+/// The code, or the signal as a negative number.
+fn exit_code(status: ExitStatus) -> i32 {
+    status.code().or(status.signal().map(|signal| -signal)).unwrap_or(-1)
+}
+
+/// Answers with another path of this server, as if the client had asked for that.
+fn redirect(http: &mut Exchange<'_>, location: &str) -> io::Result<()> {
+    http.local_redirects += 1;
+    if http.local_redirects > MOST_REDIRECTS {
+        http.log_error(format_args!("CGI scripts redirect in a circle"));
+        return http.send_error(502);
+    }
+    // Several slashes would name a host.
+    http.path = ["/", location.trim_start_matches('/')].concat();
+    let handler = http.handler();
+    if http.command == "HEAD" {
+        return handler.do_head(http);
+    }
+    http.command = "GET".to_owned();
+    handler.do_get(http)
+}
+
+fn numbers_of(name: &str) -> Option<(u32, u32)> {
+    let user = User::from_name(name).ok().flatten()?;
+    Some((user.uid.as_raw(), user.gid.as_raw()))
+}
+
+/// What programs need to find others, and to write their language.
+const INHERITED: [&str; 6] = ["PATH", "LD_LIBRARY_PATH", "TZ", "LANG", "LC_ALL", "LC_CTYPE"];
+
+/// Redirects within this server for one request.
+const MOST_REDIRECTS: u32 = 10;

@@ -1,0 +1,231 @@
+//! The head of a script's output: bytes in, a status and headers out. Knows no process.
+
+use memchr::memchr;
+
+use super::super::framing::plain_number;
+use super::super::response_head::is_header_name;
+use super::super::text::latin1;
+
+/// What a script's head asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// The response of another path of this server (RFC 3875 §6.2.2).
+    Redirect(String),
+    Response(Response),
+}
+
+/// A response as its script describes it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Response {
+    pub(super) code: u16,
+    /// `None` where the script leaves it to the server.
+    pub(super) reason: Option<String>,
+    /// Without those that are between this server and its client.
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) length: Option<u64>,
+}
+
+/// Looks for the empty line that ends a head; returns the position behind it.
+///
+/// Lines end with LF or CR LF. The first `searched` bytes were looked at before.
+pub(super) fn head_end(bytes: &[u8], searched: usize) -> Option<usize> {
+    // The end may have been cut: step back far enough to see a whole LF CR LF.
+    let mut from = searched.saturating_sub(3);
+    if from == 0 && (bytes.starts_with(b"\n") || bytes.starts_with(b"\r\n")) {
+        return memchr(b'\n', bytes).map(|end| end + 1);
+    }
+    while let Some(line_end) = memchr(b'\n', &bytes[from..]) {
+        from += line_end + 1;
+        match &bytes[from..] {
+            [b'\n', ..] => return Some(from + 1),
+            [b'\r', b'\n', ..] => return Some(from + 2),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Reads a head (RFC 3875 §6.3), or says what is wrong with it.
+pub(super) fn parse(head: &[u8]) -> Result<Answer, &'static str> {
+    let mut fields = Fields::default();
+    for line in head.split(|&byte| byte == b'\n') {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if !line.is_empty() {
+            fields.add(line)?;
+        }
+    }
+    fields.answer()
+}
+
+/// The fields that mean something to the server, and the others.
+#[derive(Default)]
+struct Fields {
+    status: Option<String>,
+    location: Option<String>,
+    content_type: Option<String>,
+    length: Option<u64>,
+    others: Vec<(String, String)>,
+}
+
+impl Fields {
+    fn add(&mut self, line: &[u8]) -> Result<(), &'static str> {
+        let colon = memchr(b':', line).ok_or("a line of its head has no colon")?;
+        let (name, value) = (latin1(&line[..colon]), latin1(line[colon + 1..].trim_ascii()));
+        if !is_header_name(&name) {
+            return Err("a line of its head does not begin with a name");
+        }
+        if value.contains(['\r', '\0']) {
+            return Err("a value in its head has a CR or NUL");
+        }
+        match name.to_ascii_lowercase().as_str() {
+            "status" => once(&mut self.status, value),
+            "location" => once(&mut self.location, value),
+            "content-type" => once(&mut self.content_type, value),
+            "content-length" => {
+                let length = plain_number(&value).ok_or("its Content-Length is no number")?;
+                once(&mut self.length, length)
+            }
+            name if BETWEEN_US_AND_THE_CLIENT.contains(&name) => Ok(()),
+            _ => {
+                self.others.push((name, value));
+                Ok(())
+            }
+        }
+    }
+
+    fn answer(self) -> Result<Answer, &'static str> {
+        let status = self.status.as_deref().map(status).transpose()?;
+        let is_local = |location: &String| status.is_none() && location.starts_with('/');
+        if let Some(location) = self.location.clone().filter(is_local) {
+            return Ok(Answer::Redirect(location));
+        }
+        if status.is_none() && self.location.is_none() && self.content_type.is_none() {
+            return Err("its head has no Content-Type");
+        }
+        let found = if self.location.is_some() { 302 } else { 200 };
+        let (code, reason) = status.unwrap_or((found, None));
+        let own = [("Content-Type", self.content_type), ("Location", self.location)];
+        let own = own.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        let headers = own.chain(self.others).collect();
+        Ok(Answer::Response(Response { code, reason, headers, length: self.length }))
+    }
+}
+
+fn once<T>(field: &mut Option<T>, value: T) -> Result<(), &'static str> {
+    match field.replace(value) {
+        None => Ok(()),
+        Some(_) => Err("its head says something twice"),
+    }
+}
+
+/// Reads `404 Not Found`; the words may be missing.
+fn status(value: &str) -> Result<(u16, Option<String>), &'static str> {
+    let (code, reason) = value.split_once(' ').unwrap_or((value, ""));
+    let code = plain_number(code).filter(|code| (200..1000).contains(code) && value.len() >= 3);
+    let code = code.and_then(|code| u16::try_from(code).ok()).ok_or("its Status is none")?;
+    let reason = reason.trim();
+    Ok((code, (!reason.is_empty()).then(|| reason.to_owned())))
+}
+
+/// Headers that are not the script's to send: of the connection, and those that the server adds
+/// (RFC 3875 §6.3.4 leaves it to the server to resolve conflicts).
+const BETWEEN_US_AND_THE_CLIENT: [&str; 9] = [
+    "connection",
+    "date",
+    "keep-alive",
+    "proxy-connection",
+    "server",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn response(head: &str) -> Response {
+        match parse(head.as_bytes()) {
+            Ok(Answer::Response(response)) => response,
+            other => panic!("{head:?}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_head_ends_with_an_empty_line_of_either_kind() {
+        for (bytes, end) in [
+            ("A: b\n\nbody\n\n", Some(6)),
+            ("A: b\r\n\r\nbody", Some(8)),
+            ("A: b\n\r\nbody", Some(7)),
+            ("A: b\r\n\nbody", Some(7)),
+            ("\nbody", Some(1)),
+            ("\r\nbody", Some(2)),
+            ("A: b\r\nC: d\n", None),
+            ("A: b\r\n\r", None),
+            ("", None),
+        ] {
+            assert_eq!(head_end(bytes.as_bytes(), 0), end, "{bytes:?}");
+            for searched in 0..end.unwrap_or(bytes.len()) {
+                let behind = head_end(bytes.as_bytes(), searched);
+                assert_eq!(behind, end, "{bytes:?} from {searched}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_head_is_a_response_or_a_redirect() {
+        let plain = response("Content-Type: text/plain\nX-A: b\r\nConnection: close\n\n");
+        assert_eq!((plain.code, plain.reason, plain.length), (200, None, None));
+        let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(plain.headers, [header("Content-Type", "text/plain"), header("X-A", "b")]);
+        let gone = response("status: 410 Gone Away\nContent-Length: 5\n");
+        assert_eq!((gone.code, gone.reason.as_deref()), (410, Some("Gone Away")));
+        assert_eq!((gone.length, gone.headers), (Some(5), vec![]));
+        assert_eq!(response("Location: https://h/\n").code, 302);
+        assert_eq!(response("Location: /a\nStatus: 303\n").code, 303);
+        let local = Ok(Answer::Redirect("/a?b".into()));
+        assert_eq!(parse(b"Location: /a?b\nContent-Type: text/plain\n"), local);
+    }
+
+    #[test]
+    fn what_is_no_head_is_refused() {
+        for head in [
+            "",
+            "X-A: b\n",
+            "Hello, World!\n",
+            "Content Type: text/plain\n",
+            "Content-Type : text/plain\n",
+            "Content-Type: a\n b\n",
+            "Content-Type: a\nContent-Type: a\n",
+            "Content-Type: a\rb\n",
+            "Content-Type: a\0b\n",
+            "Status: \n",
+            "Status: 20\n",
+            "Status: 100 Continue\n",
+            "Status: 1000\n",
+            "Status: +200\n",
+            "Status: 200x\n",
+            "Content-Type: a\nContent-Length: 5x\n",
+            "Content-Type: a\nContent-Length: 5\nContent-Length: 5\n",
+            "HTTP/1.1 200 OK\nContent-Type: a\n",
+        ] {
+            assert!(parse(head.as_bytes()).is_err(), "{head:?}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_a_head_or_none(bytes in proptest::collection::vec(0_u8.., 0..200)) {
+            if let Some(end) = head_end(&bytes, 0) {
+                proptest::prop_assert!(end <= bytes.len() && bytes[end - 1] == b'\n');
+            }
+            if let Ok(Answer::Response(response)) = parse(&bytes) {
+                proptest::prop_assert!((200..1000).contains(&response.code));
+                for (name, value) in response.headers {
+                    proptest::prop_assert!(is_header_name(&name) && !value.contains(['\r', '\n']));
+                }
+            }
+        }
+    }
+}

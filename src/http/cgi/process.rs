@@ -1,0 +1,136 @@
+//! A script's process, and everything that it started: watched, killed and reaped.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+
+/// A running script. Dropping it before it has ended ends it, with its whole process group, and waits
+/// for that, so that none is left behind and none is a zombie.
+#[derive(Debug)]
+pub(super) struct Process {
+    /// With its ends of the pipes.
+    pub(super) child: Child,
+    group: Pid,
+    running: Arc<Running>,
+    is_reaped: bool,
+}
+
+impl Process {
+    /// Starts a script in a process group of its own.
+    ///
+    /// With `std`'s own switches only, and no closure before the exec, so that it is
+    /// `posix_spawn`: no copy of this process is made, whose threads may hold any lock.
+    pub(super) fn start(command: &mut Command, running: &Arc<Running>) -> io::Result<Self> {
+        command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.spawn()?;
+        let group = Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?);
+        let process = Self { child, group, running: Arc::clone(running), is_reaped: false };
+        if running.state().add(group) {
+            Ok(process)
+        } else {
+            Err(io::Error::other("the server ends"))
+        }
+    }
+
+    /// Reaps the script if it has ended.
+    pub(super) fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
+        // Once it is reaped, its number may be another's: nobody must signal it then.
+        let mut state = self.running.state();
+        let status = self.child.try_wait()?;
+        if status.is_some() {
+            self.is_reaped = true;
+            state.groups.remove(&self.group);
+            self.running.changed.notify_all();
+        }
+        Ok(status)
+    }
+
+    /// Waits until nobody holds the script's output, for a while.
+    fn wait_for_end_of_output(&self) {
+        let (stdout, stderr) = (&self.child.stdout, &self.child.stderr);
+        let pipes = stdout.iter().map(AsFd::as_fd).chain(stderr.iter().map(AsFd::as_fd));
+        let deadline = Instant::now() + GRACE;
+        for pipe in pipes {
+            // Without events, an end is all that is told.
+            let mut pipe = [PollFd::new(pipe, PollFlags::empty())];
+            let left = deadline.saturating_duration_since(Instant::now());
+            // Interrupted is waited enough: what follows is certain.
+            let _ = poll(&mut pipe, PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO));
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if self.is_reaped {
+            return;
+        }
+        // It fails where all are gone already.
+        let _ = killpg(self.group, Signal::SIGTERM);
+        drop(self.child.stdin.take());
+        self.wait_for_end_of_output();
+        let _ = killpg(self.group, Signal::SIGKILL);
+        let mut state = self.running.state();
+        state.groups.remove(&self.group);
+        self.running.changed.notify_all();
+        drop(state);
+        let _ = self.child.wait();
+    }
+}
+
+/// The scripts of a handler that run.
+#[derive(Debug, Default)]
+pub(super) struct Running {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Their process groups, none of them reaped.
+    groups: BTreeSet<Pid>,
+    has_ended: bool,
+}
+
+impl State {
+    /// Adds a group, unless it is too late for that.
+    fn add(&mut self, group: Pid) -> bool {
+        self.groups.insert(group);
+        !self.has_ended
+    }
+
+    fn signal(&self, signal: Signal) {
+        for &group in &self.groups {
+            let _ = killpg(group, signal);
+        }
+    }
+}
+
+impl Running {
+    /// Ends all scripts, and lets none start.
+    pub(super) fn end(&self) {
+        let mut state = self.state();
+        state.has_ended = true;
+        state.signal(Signal::SIGTERM);
+        let (state, _) = self
+            .changed
+            .wait_timeout_while(state, GRACE, |state| !state.groups.is_empty())
+            .unwrap_or_else(PoisonError::into_inner);
+        state.signal(Signal::SIGKILL);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Time between asking a script to end and killing it.
+const GRACE: Duration = Duration::from_millis(500);
