@@ -5,6 +5,7 @@ use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use nix::libc;
 use nix::sys::signal::{SigHandler, Signal, signal};
@@ -14,13 +15,16 @@ use socket2::{SockAddr, SockRef};
 /// Forks a child that runs `job` and exits with status 0 if it returned true, 1 otherwise.
 ///
 /// The child never returns from here, never unwinds into the caller's frames and runs none of the
-/// caller's destructors. It gets the default disposition for SIGTERM, SIGHUP and SIGCHLD, because the
+/// caller's destructors. SIGTERM ends it, after its [dependents](set_dependents); it gets the default
+/// disposition for SIGHUP and SIGCHLD, because the
 /// parent's handlers write into pipes that both would share, and ignores SIGINT, so that Ctrl-C
 /// in a terminal lets it finish what it serves while the parent drains.
 pub(crate) fn fork_child(job: impl FnOnce() -> bool) -> io::Result<Pid> {
     fork_with(
         || {
-            for number in [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGCHLD] {
+            // SAFETY: the handler makes system calls that are safe in one, and reads an atomic.
+            let _ = unsafe { signal(Signal::SIGTERM, SigHandler::Handler(end_with_dependents)) };
+            for number in [Signal::SIGHUP, Signal::SIGCHLD] {
                 // SAFETY: the default action runs no code of ours.
                 let _ = unsafe { signal(number, SigHandler::SigDfl) };
             }
@@ -56,12 +60,45 @@ fn fork_with(prepare: impl FnOnce(), job: impl FnOnce() -> bool) -> io::Result<P
     match unsafe { fork() }? {
         ForkResult::Parent { child } => Ok(child),
         ForkResult::Child => {
+            // Those of its parent.
+            set_dependents(None);
             prepare();
             let succeeded = catch_unwind(AssertUnwindSafe(job)).unwrap_or(false);
             signal_hook::low_level::exit(i32::from(!succeeded))
         }
     }
 }
+
+/// Names the process group that is to end when this process, a forked child, is ended by SIGTERM.
+///
+/// Its parent ends it so at the deadline, and knows nothing of what it has started. There is one at
+/// a time, as such a child serves one connection. In other processes this has no effect.
+pub(crate) fn set_dependents(group: Option<Pid>) {
+    DEPENDENTS.store(group.map_or(0, Pid::as_raw), Ordering::Relaxed);
+}
+
+static DEPENDENTS: AtomicI32 = AtomicI32::new(0);
+
+extern "C" fn end_with_dependents(number: libc::c_int) {
+    let group = DEPENDENTS.load(Ordering::Relaxed);
+    if group > 0 {
+        // SAFETY: these calls are async-signal-safe and take plain numbers; `poll` is asked to
+        // look at no descriptor, which makes it a short sleep.
+        unsafe {
+            libc::kill(-group, libc::SIGTERM);
+            libc::poll(std::ptr::null_mut(), 0, DEPENDENTS_GRACE);
+            libc::kill(-group, libc::SIGKILL);
+        }
+    }
+    // SAFETY: as above; the default action ends this process once the handler has returned.
+    unsafe {
+        libc::signal(number, libc::SIG_DFL);
+        libc::raise(number);
+    }
+}
+
+/// Milliseconds between asking dependents to end and killing them.
+const DEPENDENTS_GRACE: libc::c_int = 100;
 
 /// Closes a descriptor that the parent of this process owns.
 ///

@@ -11,6 +11,7 @@
 use std::io::{self, BufRead, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
@@ -25,11 +26,11 @@ use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::{Pid, Uid, setuid};
 use socket2::Socket;
 use socketserver::concurrency::{Concurrency, Job, Placement};
-use socketserver::http::{Exchange, HttpRequestHandler};
+use socketserver::http::{CgiHttpRequestHandler, Exchange, HttpRequestHandler, ProtocolVersion};
 use socketserver::transport::{TcpBind, Transport};
 use socketserver::{
-    Address, Connection, Datagram, Forking, ForkingTcpServer, Handler, Server, TcpServer, Timeouts,
-    UdpServer, UnixDatagramServer, UnixStreamServer,
+    Address, Connection, Datagram, Forking, ForkingHttpServer, ForkingTcpServer, Handler, Server,
+    TcpServer, Timeouts, UdpServer, UnixDatagramServer, UnixStreamServer,
 };
 
 /// The longest that anything may take that does happen.
@@ -78,6 +79,9 @@ const CASES: &[Case] = cases![
     a_crash_costs_its_own_datagram,
     a_drain_waits_for_the_children_of_datagrams,
     http_over_a_unix_socket_is_served_by_children,
+    scripts_answer_from_children,
+    the_deadline_ends_the_scripts_of_children,
+    a_client_that_leaves_takes_its_script_along,
 ];
 
 fn main() -> ExitCode {
@@ -501,6 +505,53 @@ fn http_over_a_unix_socket_is_served_by_children() {
     server.terminate();
     assert_eq!(server.line_after("report: "), "0 finished, 0 cut");
     assert!(!Path::new(&server.place).exists());
+}
+
+fn scripts_answer_from_children() {
+    let server = ServerProcess::start("scripts");
+    let mut client = server.connect();
+    for _ in 0..2 {
+        client.send(
+            "POST /cgi-bin/cat HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n\
+             3\r\none\r\n0\r\n\r\n",
+        );
+        assert_eq!(client.read_line(), "HTTP/1.1 200 Script output follows\r");
+        while client.read_line() != "\r" {}
+        let answer: Vec<_> = (0..4).map(|_| client.read_line()).collect();
+        assert_eq!(answer, ["3\r", "one\r", "0\r", "\r"]);
+    }
+}
+
+fn the_deadline_ends_the_scripts_of_children() {
+    let mut server = ServerProcess::start("scripts");
+    let mut client = server.connect();
+    let script = begin_script(&mut client);
+    server.terminate();
+    client.sees_the_end();
+    assert_eq!(server.line_after("report: "), "0 finished, 1 cut");
+    eventually(|| !is_running(script));
+}
+
+fn a_client_that_leaves_takes_its_script_along() {
+    let server = ServerProcess::start("scripts");
+    let mut client = server.connect();
+    let script = begin_script(&mut client);
+    drop(client);
+    eventually(|| !is_running(script));
+}
+
+/// Starts a script that waits, and returns the process that it waits for.
+#[track_caller]
+fn begin_script(client: &mut Client) -> i32 {
+    client.send("GET /cgi-bin/waits HTTP/1.0\r\n\r\n");
+    while client.read_line() != "\r" {}
+    client.read_line().parse().unwrap()
+}
+
+/// Tells whether a process runs; one that has ended may wait for a reaper that is none of ours.
+fn is_running(process: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, state)| !state.starts_with('Z'))
 }
 
 // The client's side.
@@ -943,6 +994,7 @@ fn serve(name: &str) {
             server.shutdown_timeout = MOMENT;
             return serve_and_report(server);
         }
+        "scripts" => return serve_scripts(),
         "with a thread, insisting" => strategy.allow_threads = true,
         "forks once" => {
             handler.speaks_at_once = true;
@@ -1016,6 +1068,39 @@ where
     let report = server.shutdown_report();
     drop(server);
     say(&format!("report: {} finished, {} cut", report.finished, report.cut));
+}
+
+/// Serves two scripts, in a directory of its own.
+fn serve_scripts() {
+    let directory = tempfile::tempdir().unwrap();
+    let scripts = directory.path().join("cgi-bin");
+    std::fs::create_dir(&scripts).unwrap();
+    for (name, body) in [("cat", "cat"), ("waits", "sleep 60 & echo $!; wait")] {
+        let text = format!("#!/bin/sh\necho Content-Type: text/plain; echo; {body}\n");
+        std::fs::write(scripts.join(name), text).unwrap();
+        std::fs::set_permissions(scripts.join(name), PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    let mut handler = CgiHttpRequestHandler::new(directory.path());
+    handler.user = None;
+    let handler = Kept(handler);
+    let mut server = ForkingHttpServer::bind("127.0.0.1:0", handler).unwrap();
+    server.shutdown_timeout = MOMENT;
+    serve_prepared(server);
+}
+
+/// Scripts over connections that are kept, without a log.
+struct Kept(CgiHttpRequestHandler);
+
+impl HttpRequestHandler for Kept {
+    fn base(&self) -> &dyn HttpRequestHandler {
+        &self.0
+    }
+
+    fn protocol_version(&self) -> ProtocolVersion {
+        ProtocolVersion::Http11
+    }
+
+    fn log_message(&self, _: &Exchange<'_>, _: std::fmt::Arguments<'_>) {}
 }
 
 fn serve_one_and_close(mut server: ForkingTcpServer<Obedient>) {

@@ -43,6 +43,8 @@ impl ErrorLines {
         while let Some(end) = memchr(b'\n', bytes) {
             self.extend(&bytes[..end], http);
             self.end_line(http);
+            // A line costs the log more than its bytes.
+            self.left = self.left.saturating_sub(1);
             bytes = &bytes[end + 1..];
         }
         self.extend(bytes, http);

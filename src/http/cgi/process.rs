@@ -12,6 +12,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
+use crate::sys;
+
 /// A running script. Dropping it before it has ended ends it, with its whole process group, and waits
 /// for that, so that none is left behind and none is a zombie.
 #[derive(Debug)]
@@ -33,6 +35,7 @@ impl Process {
         let child = command.spawn()?;
         let group = Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?);
         let process = Self { child, group, running: Arc::clone(running), is_reaped: false };
+        sys::set_dependents(Some(group));
         if running.state().add(group) {
             Ok(process)
         } else {
@@ -44,8 +47,11 @@ impl Process {
     pub(super) fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
         // Once it is reaped, its number may be another's: nobody must signal it then.
         let mut state = self.running.state();
+        sys::set_dependents(None);
         let status = self.child.try_wait()?;
-        if status.is_some() {
+        if status.is_none() {
+            sys::set_dependents(Some(self.group));
+        } else {
             self.is_reaped = true;
             state.groups.remove(&self.group);
             self.running.changed.notify_all();
@@ -82,6 +88,7 @@ impl Drop for Process {
         state.groups.remove(&self.group);
         self.running.changed.notify_all();
         drop(state);
+        sys::set_dependents(None);
         let _ = self.child.wait();
     }
 }
