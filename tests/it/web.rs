@@ -305,7 +305,13 @@ impl Browser {
     #[track_caller]
     fn receive(&mut self) -> Option<()> {
         let mut buffer = [0; 16 * 1024];
-        let count = self.client.stream.read(&mut buffer).unwrap();
+        // A read with a time limit is not begun anew after a signal, even one that is ignored.
+        let count = loop {
+            match self.client.stream.read(&mut buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => break read.unwrap(),
+            }
+        };
         self.received.extend_from_slice(&buffer[..count]);
         (count > 0).then_some(())
     }
