@@ -3,12 +3,15 @@
 use std::fs;
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use nix::unistd::geteuid;
-use socketserver::http::{CgiHttpRequestHandler, CgiInfo, Exchange, HttpRequestHandler};
+use socketserver::http::{
+    CgiHttpRequestHandler, CgiInfo, Exchange, HttpRequestHandler, SimpleHttpRequestHandler,
+};
 use socketserver::{ThreadPool, Timeouts};
 
 use crate::cgi_site::{CgiSite, get, post, request, sees_the_end_of, text};
@@ -230,6 +233,28 @@ fn scripts_lie_in_directories_below_and_elsewhere() {
     let server = serve(noting(Elsewhere(site.handler())).http11());
     assert_eq!(text(&get(&server, "/top")), "/top\n");
     assert_eq!(text(&get(&server, "/a%20b/cgi/x/p")), "/a b/cgi/x /p\n");
+}
+
+#[test]
+fn scripts_are_confined_and_hidden_as_files_are() {
+    let site = site(&[("here", PLAIN), (".hidden", PLAIN)]);
+    let elsewhere = CgiSite::new(&[("away", PLAIN)]);
+    symlink("here", site.site.path("cgi-bin/near")).unwrap();
+    symlink(elsewhere.site.path("cgi-bin/away"), site.site.path("cgi-bin/far")).unwrap();
+    symlink(elsewhere.site.path("cgi-bin"), site.site.path("cgi-bin/farther")).unwrap();
+    let statuses = |files: SimpleHttpRequestHandler| {
+        let mut handler = CgiHttpRequestHandler::from(files);
+        handler.user = None;
+        let server = serve(noting(handler).http11());
+        ["here", ".hidden", "near", "far", "farther/away"]
+            .map(|name| get(&server, &format!("/cgi-bin/{name}")).status())
+    };
+    let files = site.site.handler();
+    assert_eq!(statuses(files.clone()), [200, 200, 200, 200, 200]);
+    assert_eq!(statuses(files.clone().hiding_dot_files()), [200, 404, 200, 200, 200]);
+    let confined = statuses(files.confined());
+    // Without openat2 no link is followed at all.
+    assert!([[200, 200, 200, 404, 404], [200, 200, 404, 404, 404]].contains(&confined));
 }
 
 #[test]

@@ -98,21 +98,7 @@ pub struct CgiHttpRequestHandler {
 impl CgiHttpRequestHandler {
     /// Serves the files and runs the programs below `directory`, which need not exist yet.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
-        Self::extending(SimpleHttpRequestHandler::new(directory))
-    }
-
-    fn extending(files: SimpleHttpRequestHandler) -> Self {
-        Self {
-            timeout: Some(Duration::from_secs(300)),
-            user: Some("nobody".to_owned()),
-            inherited: INHERITED.map(str::to_owned).to_vec(),
-            environment: Vec::new(),
-            pass_authorization: false,
-            stderr_limit: 64 * 1024,
-            files,
-            identity: Arc::default(),
-            running: Arc::default(),
-        }
+        SimpleHttpRequestHandler::new(directory).into()
     }
 
     /// The directory.
@@ -131,7 +117,7 @@ impl CgiHttpRequestHandler {
     /// The connection is broken, the client has left, or the program's time was over after its
     /// response had begun.
     pub fn run_cgi(&self, http: &mut Exchange<'_>, cgi_info: &CgiInfo) -> io::Result<()> {
-        let script = match script::find(http, cgi_info) {
+        let script = match script::find(http, &self.files, cgi_info) {
             Ok(script) => script,
             Err((code, message)) => return http.send_error_with(code, &message),
         };
@@ -211,7 +197,25 @@ impl CgiHttpRequestHandler {
 /// Serves the current directory, as it is when the handler is made.
 impl Default for CgiHttpRequestHandler {
     fn default() -> Self {
-        Self::extending(SimpleHttpRequestHandler::default())
+        SimpleHttpRequestHandler::default().into()
+    }
+}
+
+/// Serves these files, and runs the programs among them that may be reached: not those outside a
+/// directory that is [`confined`](SimpleHttpRequestHandler::confined), nor hidden ones.
+impl From<SimpleHttpRequestHandler> for CgiHttpRequestHandler {
+    fn from(files: SimpleHttpRequestHandler) -> Self {
+        Self {
+            timeout: Some(Duration::from_secs(300)),
+            user: Some("nobody".to_owned()),
+            inherited: INHERITED.map(str::to_owned).to_vec(),
+            environment: Vec::new(),
+            pass_authorization: false,
+            stderr_limit: 64 * 1024,
+            files,
+            identity: Arc::default(),
+            running: Arc::default(),
+        }
     }
 }
 

@@ -1,10 +1,9 @@
 //! From a request's target to a script: is there one, and which.
 
-use std::fs;
 use std::path::PathBuf;
 
 use super::super::exchange::Exchange;
-use super::super::files::{query, without_query};
+use super::super::files::{SimpleHttpRequestHandler, query, without_query};
 use super::super::text::repr;
 use super::super::url::{quote, unquote_to_bytes};
 
@@ -85,18 +84,22 @@ pub(crate) fn is_cgi(target: &str, directories: &[&str]) -> Option<CgiInfo> {
 }
 
 /// Finds the script and what it is to be told, or says why it is not run.
-pub(super) fn find(http: &Exchange<'_>, info: &CgiInfo) -> Result<Script, Refused> {
+pub(super) fn find(
+    http: &Exchange<'_>,
+    files: &SimpleHttpRequestHandler,
+    info: &CgiInfo,
+) -> Result<Script, Refused> {
     let handler = http.handler();
-    let (directory, script, path_info) = split(http, info);
+    let (directory, script, path_info) = split(http, files, info);
     let name = format!("{directory}/{script}");
     let decoded = unquote_to_bytes(&name);
     let readable_name = String::from_utf8_lossy(&decoded).into_owned();
     let refuse = |code, what: &str| Err((code, format!("{what} ({})", repr(&readable_name))));
-    let file = absolute(handler.translate_path(http, &name));
+    let file = handler.translate_path(http, &name);
     let path_translated = absolute(handler.translate_path(http, path_info));
     let path_info = unquote_to_bytes(path_info);
     // NUL ends a variable, and no file has one in its name.
-    let Ok(metadata) = fs::metadata(&file).and_then(|found| {
+    let Ok(metadata) = files.metadata(&file).and_then(|found| {
         if path_info.contains(&0) { Err(std::io::ErrorKind::NotFound.into()) } else { Ok(found) }
     }) else {
         return refuse(404, "No such CGI script");
@@ -107,6 +110,7 @@ pub(super) fn find(http: &Exchange<'_>, info: &CgiInfo) -> Result<Script, Refuse
     if !handler.is_executable(http, &file) {
         return refuse(403, "CGI script is not executable");
     }
+    let file = absolute(file);
     let query = query(&http.path).to_owned();
     Ok(Script { name: decoded, readable_name, file, path_info, path_translated, query })
 }
@@ -117,12 +121,17 @@ fn absolute(path: PathBuf) -> PathBuf {
 }
 
 /// The directory with the script, the script's name, and the path behind it, all as in a URL.
-fn split<'a>(http: &Exchange<'_>, info: &'a CgiInfo) -> (String, &'a str, &'a str) {
+fn split<'a>(
+    http: &Exchange<'_>,
+    files: &SimpleHttpRequestHandler,
+    info: &'a CgiInfo,
+) -> (String, &'a str, &'a str) {
     let mut directory = info.directory.trim_end_matches('/').to_owned();
     let mut rest = info.rest.split('?').next().unwrap_or_default();
     while let Some((next, behind)) = rest.split_once('/') {
         let inner = format!("{directory}/{next}");
-        if !http.handler().translate_path(http, &inner).is_dir() {
+        let path = http.handler().translate_path(http, &inner);
+        if !files.metadata(&path).is_ok_and(|found| found.is_dir()) {
             break;
         }
         (directory, rest) = (inner, behind);

@@ -173,6 +173,11 @@ impl SimpleHttpRequestHandler {
         })
     }
 
+    /// What there is at a path, if it may be reached.
+    pub(crate) fn metadata(&self, path: &Path) -> io::Result<Metadata> {
+        self.tree.metadata(path)
+    }
+
     fn content(&self, path: &Path, found: Metadata) -> io::Result<(Source, Metadata)> {
         if let Some(content) = self.small_files.get(path, &found) {
             return Ok((Source::Memory(content), found));
