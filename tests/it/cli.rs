@@ -16,9 +16,11 @@ use nix::fcntl::{FcntlArg, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::socket::{setsockopt, sockopt};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, geteuid};
 use socketserver::{Forking, ThreadPool};
 use tempfile::TempDir;
+
+use crate::cgi_site::sees_the_end_of;
 
 #[test]
 fn the_banner_names_host_port_and_url() {
@@ -305,6 +307,35 @@ fn limits_are_accepted_by_their_strategy() {
 }
 
 #[test]
+fn programs_are_run_with_cgi_and_end_with_the_command() {
+    for strategy in STRATEGIES {
+        let arguments = ["--cgi", "--cgi-user", "root", "--concurrency", strategy];
+        let arguments = if geteuid().is_root() { &arguments[..] } else { &["--cgi"] };
+        let mut serving = Serving::start(arguments);
+        let scripts = serving.directory.as_ref().unwrap().path().join("cgi-bin");
+        fs::create_dir(&scripts).unwrap();
+        // By another process, as this one has other children who would hold the file open.
+        let script = "#!/bin/sh\necho Content-Type: a; echo; sleep 60 & echo $!; wait";
+        let path = scripts.join("x");
+        let line = "printf %s \"$1\" > \"$0\" && chmod 755 \"$0\"";
+        let wrote = Command::new("sh").args(["-c", line]).arg(&path).arg(script).status();
+        assert!(wrote.unwrap().success());
+        let mut client = serving.connect();
+        client.write_all(b"GET /cgi-bin/x HTTP/1.0\r\n\r\n").unwrap();
+        let mut lines = BufReader::new(client).lines().map(Result::unwrap);
+        assert_eq!(lines.next().unwrap(), "HTTP/1.0 200 Script output follows");
+        let process: i32 = lines.find_map(|line| line.parse().ok()).unwrap();
+        // The first signal waits for what runs, the second one does not. Two that come at the same
+        // time are one.
+        eventually(|| {
+            serving.signal(Signal::SIGTERM);
+            serving.child.try_wait().unwrap().is_some()
+        });
+        sees_the_end_of(&process.to_string());
+    }
+}
+
+#[test]
 fn a_running_download_is_finished_after_sigterm() {
     for strategy in STRATEGIES {
         let serving = Serving::start(&["-b", "127.0.0.1", "--concurrency", strategy]);
@@ -391,6 +422,8 @@ fn usage_errors_are_one_line_and_status_2() {
             &["--concurrency", "forking", "--max-threads", "3"],
             "--max-threads goes with --concurrency threading only",
         ),
+        (&["--cgi-timeout", "3"], "required arguments were not provided: --cgi"),
+        (&["--cgi", "--cgi-timeout", "-1"], "invalid value"),
         (&["-H", "X-Alone"], "2 values required for '--header"),
         (&["-H", "", "value"], "\"\" is not a header name"),
         (&["-H", "X A", "value"], "\"X A\" is not a header name"),

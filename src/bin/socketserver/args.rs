@@ -58,6 +58,18 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(crate) hide_dot_files: bool,
 
+    /// run the programs in /cgi-bin and /htbin
+    #[arg(long)]
+    pub(crate) cgi: bool,
+
+    /// let a program run this many seconds; 0 is for ever [default: 300]
+    #[arg(long, value_name = "SECONDS", requires = "cgi")]
+    pub(crate) cgi_timeout: Option<u32>,
+
+    /// run programs as this user when started by root; root keeps them root [default: nobody]
+    #[arg(long, value_name = "USER", requires = "cgi")]
+    pub(crate) cgi_user: Option<String>,
+
     /// do not log requests
     #[arg(short, long)]
     pub(crate) quiet: bool,

@@ -4,16 +4,13 @@ use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use signal_hook::consts::SIGINT;
-use socketserver::http::{
-    Exchange, HttpRequestHandler, ProtocolVersion, SimpleHttpRequestHandler, Status,
-};
+use socketserver::http::{Exchange, HttpRequestHandler, ProtocolVersion, Status};
 
 use crate::header::Header;
 
-/// The files of a directory, with the command line's wishes.
-#[derive(Debug)]
+/// The files of a directory, and programs where asked for, with the command line's wishes.
 pub(crate) struct Files {
-    pub(crate) files: SimpleHttpRequestHandler,
+    pub(crate) files: Box<dyn HttpRequestHandler>,
     pub(crate) protocol_version: ProtocolVersion,
     pub(crate) headers: Vec<Header>,
     pub(crate) quiet: bool,
@@ -23,7 +20,7 @@ pub(crate) struct Files {
 
 impl HttpRequestHandler for Files {
     fn base(&self) -> &dyn HttpRequestHandler {
-        &self.files
+        &*self.files
     }
 
     fn protocol_version(&self) -> ProtocolVersion {

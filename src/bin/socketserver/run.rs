@@ -1,15 +1,21 @@
 //! From the command line to a server, and to its end.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::process;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::thread;
+use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::unistd::{User, geteuid};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
-use socketserver::http::SimpleHttpRequestHandler;
+use signal_hook::low_level::pipe;
+use socketserver::http::{CgiHttpRequestHandler, SimpleHttpRequestHandler};
 use socketserver::transport::Transport;
 use socketserver::{
     Address, Concurrency, Connection, Forking, PreFork, Sequential, Server, ShutdownReport,
@@ -40,21 +46,61 @@ pub(crate) fn run(args: Args) -> io::Result<()> {
         files = files.hiding_dot_files();
     }
     check_directory(files.directory())?;
+    let scripts = if args.cgi { Some(scripts(&args, files.clone())?) } else { None };
     let handler = Files {
-        files,
+        files: match scripts.clone() {
+            Some(scripts) => Box::new(scripts),
+            None => Box::new(files),
+        },
         protocol_version: args.protocol_version(),
         headers: args.headers().map_err(io::Error::other)?,
         quiet: args.quiet,
         interrupted: AtomicBool::new(false),
     };
-    match args.concurrency {
+    let served = match args.concurrency {
         Strategy::Sequential => {
-            end_with_second_signal()?;
+            match &scripts {
+                // A process that is going to fork has no other threads.
+                Some(scripts) if args.processes.is_none() => {
+                    end_scripts_with_second_signal(scripts.clone())?;
+                }
+                _ => end_with_second_signal()?,
+            }
             serve(&args, handler, Sequential)
         }
         Strategy::Threading => serve(&args, handler, thread_pool(args.max_threads)),
         Strategy::Forking => serve(&args, handler, forking(args.max_children)),
+    };
+    if let Some(scripts) = scripts {
+        // Threads that were cut off are not waited for, but what they run must not outlive them.
+        scripts.end_scripts();
     }
+    served
+}
+
+/// A handler that runs programs as the command line wants it.
+fn scripts(args: &Args, files: SimpleHttpRequestHandler) -> io::Result<CgiHttpRequestHandler> {
+    let mut scripts = CgiHttpRequestHandler::from(files);
+    if let Some(seconds) = args.cgi_timeout {
+        scripts.timeout = (seconds > 0).then(|| Duration::from_secs(seconds.into()));
+    }
+    if let Some(user) = &args.cgi_user {
+        check_user(user)?;
+        scripts.user = Some(user.clone());
+    }
+    Ok(scripts)
+}
+
+/// Only root can have programs run as somebody else.
+fn check_user(name: &str) -> io::Result<()> {
+    let found = User::from_name(name).ok().flatten();
+    let user = found.ok_or_else(|| io::Error::other(format!("there is no user '{name}'")))?;
+    if geteuid().is_root() || user.uid == geteuid() {
+        return Ok(());
+    }
+    let message =
+        format!("cannot run programs as '{name}'; start the server as root or as '{name}'");
+    Err(io::Error::other(message))
 }
 
 fn serve<C: Concurrency>(args: &Args, handler: Files, strategy: C) -> io::Result<()> {
@@ -147,6 +193,21 @@ fn end_with_second_signal() -> io::Result<()> {
         flag::register_conditional_shutdown(signal, 0, Arc::clone(&first_came))?;
         flag::register(signal, Arc::clone(&first_came))?;
     }
+    Ok(())
+}
+
+/// The same where a program may be running, which must not be left behind.
+fn end_scripts_with_second_signal(scripts: CgiHttpRequestHandler) -> io::Result<()> {
+    let (mut heard, hears) = UnixStream::pair()?;
+    for signal in [SIGINT, SIGTERM] {
+        pipe::register(signal, hears.try_clone()?)?;
+    }
+    thread::Builder::new().spawn(move || {
+        if heard.read_exact(&mut [0; 2]).is_ok() {
+            scripts.end_scripts();
+            process::exit(0);
+        }
+    })?;
     Ok(())
 }
 
