@@ -6,6 +6,7 @@
 )]
 
 mod cgi; // programs that answer: what they are told, what they may say, how they end
+mod cgi_programs; // Python, Perl, PHP and Git behind the server
 mod cgi_site; // a site with programs, and servers for it
 #[cfg(feature = "cli")]
 mod cli; // the command: its words, its ends, its errors
