@@ -117,6 +117,9 @@ servers = [
     LineServer(("127.0.0.1", 0), Lines),
     NobodyServer(("127.0.0.1", 0), Lines),
 ]
+if hasattr(http.server, "CGIHTTPRequestHandler"):  # Until 3.14.
+    programs = functools.partial(http.server.CGIHTTPRequestHandler, directory=sys.argv[1])
+    servers.append(Server(("127.0.0.1", 0), programs))
 for server in servers:
     threading.Thread(target=server.serve_forever, daemon=True).start()
 print(*(server.server_address[1] for server in servers), flush=True)
