@@ -12,8 +12,9 @@ import socketserver
 import sys
 import threading
 
-# The types that Python brings, not those of the machine.
-mimetypes.init(files=[])
+# The types that Python brings, not those of the machine, whose files are read along with any others.
+mimetypes.knownfiles = []
+mimetypes.init()
 
 
 class Server(http.server.ThreadingHTTPServer):
