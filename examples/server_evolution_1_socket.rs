@@ -1,4 +1,4 @@
-//! An HTTP server by hand on a bare socket, first of three: a page, its picture and its form.
+//! An HTTP server by hand on a bare socket, first of four: a page, its picture and its form.
 //!
 //! Run: `cargo run --example server_evolution_1_socket -- 8000`
 //! Try: `curl -d firstname=Ada http://127.0.0.1:8000/`, or a browser

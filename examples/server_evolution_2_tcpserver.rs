@@ -1,4 +1,4 @@
-//! The same page, picture and form as a handler of a `TcpServer`, second of three.
+//! The same page, picture and form as a handler of a `TcpServer`, second of four.
 //!
 //! Run: `cargo run --example server_evolution_2_tcpserver -- 8000`
 //! Try: `curl -d firstname=Ada http://127.0.0.1:8000/`, or a browser

@@ -1,4 +1,4 @@
-//! The same page and picture as files that `SimpleHttpRequestHandler` serves, third of three.
+//! The same page and picture as files that `SimpleHttpRequestHandler` serves, third of four.
 //!
 //! Run: `cargo run --example server_evolution_3_files -- 8000`, or `.. -- 8000 DIRECTORY`
 //! Try: `curl -i http://127.0.0.1:8000/`, or a browser; the form is answered 501

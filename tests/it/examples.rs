@@ -212,6 +212,21 @@ fn server_evolution_3_serves_the_files_and_refuses_the_form() {
 }
 
 #[test]
+fn server_evolution_4_answers_the_form_with_a_program() {
+    let example = Example::run("server_evolution_4_cgi", &["0"]);
+    page_and_picture(&example);
+    assert!(example.get("/form.html").contains("action=\"cgi-bin/post.py\""));
+    if Command::new("python3").arg("--version").output().is_err() {
+        eprintln!("skipped: there is no python3");
+        return;
+    }
+    let form = "POST /cgi-bin/post.py HTTP/1.0\r\nContent-Length: 15\r\n\r\nfirstname=A%3CB";
+    let response = request(example.address, form);
+    assert!(response.starts_with("HTTP/1.0 200 Script output follows\r\n"), "{response}");
+    assert!(response.ends_with("<p>Hello, A&lt;B!</p>\n"), "{response}");
+}
+
+#[test]
 fn login_api_answers_on_two_ports_and_updates_its_object() {
     let example = Example::run("login_api", &["0"]);
     let second = address_in(&example.line());
