@@ -238,6 +238,7 @@ pub trait HttpRequestHandler: Send + Sync + 'static {
     }
 
     /// Tells whether a program may be run. Defaults to what the file's mode says of this process.
+    #[doc(alias = "executable")]
     fn is_executable(&self, http: &Exchange<'_>, path: &Path) -> bool {
         self.base().is_executable(http, path)
     }

@@ -7,8 +7,7 @@ use std::process::Command;
 use crate::differential::newest_python;
 
 /// Where CPython's tests have none of ours, it is because of one of these.
-const ELSEWHERE: [(&str, &str); 3] = [
-    ("CGI", "there is no CGI handler yet"),
+const ELSEWHERE: [(&str, &str); 2] = [
     ("TLS", "there is no TLS yet"),
     ("Python", "it is about the language: `__all__`, drive letters of Windows, `assertRaises`"),
 ];
@@ -163,22 +162,34 @@ const COUNTERPARTS: &[(&str, &[Counterpart])] = &[
     (
         "CGIHTTPServerTestCase",
         &[
-            ("test_url_collapse_path", &["CGI"]),
-            ("test_headers_and_content", &["CGI"]),
-            ("test_issue19435", &["CGI"]),
-            ("test_post", &["CGI"]),
-            ("test_large_content_length", &["CGI"]),
-            ("test_large_content_length_truncated", &["CGI"]),
-            ("test_invaliduri", &["CGI"]),
-            ("test_authorization", &["CGI"]),
-            ("test_no_leading_slash", &["CGI"]),
-            ("test_os_environ_is_not_altered", &["CGI"]),
-            ("test_urlquote_decoding_in_cgi_check", &["CGI"]),
-            ("test_nested_cgi_path_issue21323", &["CGI"]),
-            ("test_query_with_multiple_question_mark", &["CGI"]),
-            ("test_query_with_continuous_slashes", &["CGI"]),
-            ("test_cgi_path_in_sub_directories", &["CGI"]),
-            ("test_accept", &["CGI"]),
+            ("test_url_collapse_path", &["paths_collapse_as_in_cpython"]),
+            ("test_headers_and_content", &["a_script_answers"]),
+            ("test_issue19435", &["no_spelling_of_a_scripts_path_shows_its_source"]),
+            ("test_post", &["a_python_script_reads_a_form"]),
+            ("test_large_content_length", &["large_bodies_and_outputs_pass_through_little_memory"]),
+            (
+                "test_large_content_length_truncated",
+                &["a_body_that_does_not_come_is_408_and_one_that_ends_early_400"],
+            ),
+            ("test_invaliduri", &["what_is_no_script_is_refused_as_in_cpython"]),
+            ("test_authorization", &["who_the_client_says_it_is_is_told_on_request_only"]),
+            ("test_no_leading_slash", &["no_spelling_of_a_scripts_path_shows_its_source"]),
+            ("test_os_environ_is_not_altered", &["the_servers_environment_stays_its_own"]),
+            (
+                "test_urlquote_decoding_in_cgi_check",
+                &["no_spelling_of_a_scripts_path_shows_its_source"],
+            ),
+            (
+                "test_nested_cgi_path_issue21323",
+                &["scripts_lie_in_directories_below_and_elsewhere"],
+            ),
+            ("test_query_with_multiple_question_mark", &["programs_are_run_as_by_cpython"]),
+            ("test_query_with_continuous_slashes", &["programs_are_run_as_by_cpython"]),
+            (
+                "test_cgi_path_in_sub_directories",
+                &["scripts_lie_in_directories_below_and_elsewhere"],
+            ),
+            ("test_accept", &["the_environment_is_that_of_rfc_3875"]),
         ],
     ),
     (
@@ -254,6 +265,7 @@ const COUNTERPARTS: &[(&str, &[Counterpart])] = &[
 fn sources() -> String {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     let mut text = fs::read_to_string(directory.join("forking.rs")).unwrap();
+    text += include_str!("../../src/http/cgi/script.rs");
     for entry in fs::read_dir(directory.join("it")).unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|extension| extension == "rs")
