@@ -53,8 +53,7 @@ impl Process {
             sys::set_dependents(Some(self.group));
         } else {
             self.is_reaped = true;
-            state.groups.remove(&self.group);
-            self.running.changed.notify_all();
+            self.running.forget(&mut state, self.group);
         }
         Ok(status)
     }
@@ -84,10 +83,7 @@ impl Drop for Process {
         drop(self.child.stdin.take());
         self.wait_for_end_of_output();
         let _ = killpg(self.group, Signal::SIGKILL);
-        let mut state = self.running.state();
-        state.groups.remove(&self.group);
-        self.running.changed.notify_all();
-        drop(state);
+        self.running.forget(&mut self.running.state(), self.group);
         sys::set_dependents(None);
         let _ = self.child.wait();
     }
@@ -132,6 +128,15 @@ impl Running {
             .wait_timeout_while(state, GRACE, |state| !state.groups.is_empty())
             .unwrap_or_else(PoisonError::into_inner);
         state.signal(Signal::SIGKILL);
+    }
+
+    /// Forgets a group that nobody need signal any more.
+    fn forget(&self, state: &mut State, group: Pid) {
+        state.groups.remove(&group);
+        // Each call costs a system call, and nobody waits before the end.
+        if state.has_ended {
+            self.changed.notify_all();
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
