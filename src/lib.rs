@@ -29,6 +29,7 @@
 //!   [`Exchange`](http::Exchange), what you call. To serve files:
 //!   [`SimpleHttpRequestHandler`](http::SimpleHttpRequestHandler).
 //! - For forms and uploads: [`http::form`].
+//! - For programs that answer (CGI): [`CgiHttpRequestHandler`](http::CgiHttpRequestHandler).
 //! - For a protocol of your own: [`Handler`], and [`Connection`] or [`Datagram`].
 //! - For how many requests run at once, and where: the table in [`concurrency`].
 //! - For starting and stopping: [`Server::serve_forever`] and [`ShutdownHandle`].
