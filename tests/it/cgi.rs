@@ -657,8 +657,10 @@ fn a_server_that_ends_takes_its_scripts_along() {
     client.send("GET /cgi-bin/waits HTTP/1.0\r\n\r\n");
     while !client.read_line().trim().is_empty() {}
     let process = client.read_line();
-    assert_eq!(server.stop().report.cut, 1);
+    server.handle.shutdown();
+    // Before the wait for the thread that would have waited for the script.
     sees_the_end_of(&process);
+    assert_eq!(server.wait().report.cut, 1);
 }
 
 #[test]
