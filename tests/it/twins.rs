@@ -200,6 +200,29 @@ fn the_evolving_server_answers_as_its_twins() {
 }
 
 #[test]
+fn server_evolution_4_cgi_answers_as_its_twin() {
+    if newest_python().is_some_and(|(version, _)| version >= (3, 15, 0)) {
+        println!("skipped: this Python has no CGIHTTPRequestHandler");
+        return;
+    }
+    let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/server_evolution");
+    let Some(twins) = Twins::run_in(&files, "server_evolution_4_cgi") else { return };
+    twins.agree("GET /form.html HTTP/1.0\r\n\r\n");
+    twins.agree("POST / HTTP/1.0\r\nContent-Length: 13\r\n\r\nfirstname=Ada");
+    let form = "POST /cgi-bin/post.py HTTP/1.0\r\nContent-Length: 13\r\n\r\nfirstname=Ada";
+    for (program, line_end) in [(&twins.ours, "\r\n"), (&twins.theirs, "\n")] {
+        let reply = hear_out(program.address, form.as_bytes());
+        // Python passes the script's head on with the line ends that it has.
+        let expected = format!(
+            "HTTP/1.0 200 Script output follows\r\n{{S}}{{D}}Content-Type: text/html; \
+             charset=utf-8{line_end}{line_end}<!DOCTYPE html>\n<title>A server evolves</title>\n\
+             <p>Hello, Ada!</p>\n"
+        );
+        assert_eq!(show(mask(&reply)), show(expected));
+    }
+}
+
+#[test]
 fn cors_files_answers_as_its_twin() {
     let site = Site::new();
     let Some(twins) = Twins::run_in(&site.path(""), "cors_files") else { return };
