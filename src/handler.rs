@@ -18,7 +18,7 @@ use crate::stderr::write_to_stderr;
 /// 4. [`handle_error`](Self::handle_error), there too, if that failed or panicked;
 /// 5. [`service_actions`](Self::service_actions), on the serving thread, after each turn of its
 ///    loop, and [`handle_timeout`](Self::handle_timeout) where `handle_request` waited in vain;
-/// 6. [`handle_signal`](Self::handle_signal), there too, when a signal shuts the server down.
+/// 6. [`handle_signal`](Self::handle_signal), there too, when a signal comes that the server watches.
 ///
 /// Python makes one handler object for each request and calls `setup`, `handle` and `finish` on it. Here
 /// one value serves all requests, from several threads at once: what belongs to one request is a
@@ -93,12 +93,12 @@ pub trait Handler<R = Connection>: Send + Sync + 'static {
     /// [`Server::poll_interval`](crate::Server::poll_interval) for how often. The default does nothing.
     fn service_actions(&self) {}
 
-    /// Hears of a signal that shuts the server down, on the serving thread and before running
+    /// Hears of a signal, on the serving thread; of one that shuts the server down before running
     /// requests are waited for: the place of Python's `except KeyboardInterrupt`.
     ///
     /// Only signals given to
-    /// [`Server::shutdown_on_signals`](crate::Server::shutdown_on_signals) arrive here. The
-    /// default does nothing.
+    /// [`Server::shutdown_on_signals`](crate::Server::shutdown_on_signals) and
+    /// [`Server::watch_signals`](crate::Server::watch_signals) arrive here. The default does nothing.
     #[doc(alias = "KeyboardInterrupt")]
     fn handle_signal(&self, signal: i32) {
         let _ = signal;

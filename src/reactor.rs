@@ -26,6 +26,8 @@ pub(crate) struct Reactor {
     rest: Option<Rest>,
     backoff: Duration,
     signals: Vec<WatchedSignal>,
+    /// Numbers of those that end nothing.
+    mere_news: Vec<i32>,
     // Storage of one turn, kept for the next.
     reported: Vec<Ready>,
     found: Vec<(Arc<Slot>, bool)>,
@@ -47,8 +49,10 @@ pub(crate) struct Turn {
     pub(crate) clients_wait: bool,
     /// The supervisor asks this process to stop.
     pub(crate) leash_cut: bool,
-    /// Numbers of the signals that came.
+    /// Numbers of the signals that came and end the server.
     pub(crate) signals: Vec<i32>,
+    /// Numbers of the other signals that came.
+    pub(crate) news: Vec<i32>,
 }
 
 impl Reactor {
@@ -62,6 +66,7 @@ impl Reactor {
             rest: None,
             backoff: FIRST_REST,
             signals: Vec::new(),
+            mere_news: Vec::new(),
             reported: Vec::new(),
             found: Vec::new(),
             claimed: Vec::new(),
@@ -84,10 +89,24 @@ impl Reactor {
         self.parking.poller.watch(leash, LEASH, Report::Once)
     }
 
+    /// Watches signals that are told of and end nothing, in addition to those watched already.
+    pub(crate) fn watch_news(&mut self, numbers: &[i32]) -> io::Result<()> {
+        let news = numbers.iter().filter(|number| !self.watches(**number)).copied();
+        let news: Vec<i32> = news.collect();
+        self.watch_signals(&news)?;
+        self.mere_news.extend(news);
+        Ok(())
+    }
+
+    fn watches(&self, number: i32) -> bool {
+        self.signals.iter().any(|signal| signal.number() == number)
+    }
+
     /// Watches termination signals, in addition to those watched already.
     pub(crate) fn watch_signals(&mut self, numbers: &[i32]) -> io::Result<()> {
         for &number in numbers {
-            if self.signals.iter().all(|signal| signal.number() != number) {
+            self.mere_news.retain(|news| *news != number);
+            if !self.watches(number) {
                 let signal = WatchedSignal::new(number)?;
                 self.parking.poller.watch(&signal, SIGNALS, Report::Always)?;
                 self.signals.push(signal);
@@ -118,7 +137,9 @@ impl Reactor {
                 let came = |signal: &mut WatchedSignal| {
                     std::iter::repeat_n(signal.number(), signal.count())
                 };
-                turn.signals.extend(self.signals.iter_mut().flat_map(came));
+                let came = self.signals.iter_mut().flat_map(came);
+                (turn.news, turn.signals) =
+                    came.partition(|number| self.mere_news.contains(number));
                 false
             }
             LEASH => {

@@ -31,7 +31,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
             let left = deadline.saturating_duration_since(Instant::now());
             let wanted = self.strategy.service_actions().map_or(left, |wanted| wanted.min(left));
             match self.reactor.wait(&self.transport, Some(wanted), false) {
-                Ok(turn) if self.hears(&turn.signals) => deadline = Instant::now(),
+                Ok(turn) if self.hears(&turn) => deadline = Instant::now(),
                 Ok(_) => {}
                 Err(_) => break,
             }

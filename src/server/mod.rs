@@ -252,6 +252,20 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         self.reactor.watch_signals(signals)
     }
 
+    /// Tells the handler of these signals, by [`Handler::handle_signal`], and goes on serving.
+    ///
+    /// For what daemons do on SIGHUP (1): reopen a log, read certificates anew. A signal that was
+    /// given to [`shutdown_on_signals`](Self::shutdown_on_signals), too, ends the server. Under
+    /// [`PreFork`](crate::PreFork) the supervisor hears them and its processes do not; the one that has
+    /// processes replaced is heard before the first new one is started.
+    ///
+    /// # Errors
+    ///
+    /// A number is not a signal, or one that cannot be caught.
+    pub fn watch_signals(&mut self, signals: &[i32]) -> io::Result<()> {
+        self.reactor.watch_news(signals)
+    }
+
     /// The address that clients connect to, with the real port where 0 was asked for.
     pub fn server_address(&self) -> T::Address {
         self.transport.server_address()

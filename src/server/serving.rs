@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Overload, Server};
 use crate::concurrency::{Concurrency, Placement};
 use crate::handler::Handler;
-use crate::reactor::AcceptError;
+use crate::reactor::{AcceptError, Turn};
 use crate::transport::Transport;
 
 impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
@@ -43,7 +43,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         let turn = self.reactor.wait(&self.transport, limit, has_room)?;
         // A child that ended makes room.
         self.strategy.service_actions();
-        if self.hears(&turn.signals) || turn.leash_cut {
+        if self.hears(&turn) || turn.leash_cut {
             self.core.info.shutdown();
             self.ends = true;
             self.hurries = turn.signals.len() > 1;
@@ -61,13 +61,14 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         Ok(handed_over)
     }
 
-    /// Tells whether signals came, and lets the handler hear of them, unless that is the
-    /// supervisor's business.
-    pub(super) fn hears(&self, signals: &[i32]) -> bool {
+    /// Tells whether signals came that end the server, and lets the handler hear of all, unless
+    /// that is the supervisor's business.
+    pub(super) fn hears(&self, turn: &Turn) -> bool {
         if !self.is_worker {
-            self.core.hear_signals(signals);
+            self.core.hear_signals(&turn.news);
+            self.core.hear_signals(&turn.signals);
         }
-        !signals.is_empty()
+        !turn.signals.is_empty()
     }
 
     fn accept_clients(&mut self) -> io::Result<()> {

@@ -57,7 +57,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
             other => other.into_iter().chain(self.poll_interval).min(),
         };
         let turn = self.reactor.wait(&self.transport, limit, false)?;
-        self.core.hear_signals(&turn.signals);
+        self.hears(&turn);
         let (replacing, ending): (Vec<i32>, Vec<i32>) =
             turn.signals.iter().partition(|&&signal| Some(signal) == replace_on);
         if let Some(workers) = self.strategy.workers().filter(|_| !replacing.is_empty()) {
@@ -142,7 +142,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         while self.remaining_workers() > 0 && Instant::now() < deadline {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.reactor.wait(&self.transport, Some(left), false) {
-                Ok(turn) if self.hears(&turn.signals) => deadline = Instant::now(),
+                Ok(turn) if self.hears(&turn) => deadline = Instant::now(),
                 Ok(_) => {}
                 Err(_) => break,
             }
