@@ -61,6 +61,8 @@
 //!
 //! `cli`, on by default, is the `socketserver` command. A library has no use for it:
 //! `default-features = false`.
+//!
+//! `tls`, on by default, is HTTPS: [`ThreadingHttpsServer`] and its siblings, on rustls with ring.
 
 mod address;
 pub mod concurrency;
@@ -82,7 +84,7 @@ pub mod transport;
 
 pub use address::Address;
 pub use concurrency::{Concurrency, Forking, PreFork, Sequential, ThreadPool};
-pub use connection::{Connection, PeerCredentials, Rfile, Timeouts, Wfile};
+pub use connection::{Connection, NotTls, PeerCredentials, Rfile, Timeouts, Wfile};
 pub use datagram::{Datagram, Reply};
 pub use handler::{Handler, HandlerFn, handler_fn};
 pub use server::{Overload, Server, ShutdownReport};
@@ -90,6 +92,8 @@ pub use server_info::ServerInfo;
 pub use shutdown::ShutdownHandle;
 pub use stderr::write_to_stderr;
 
+#[cfg(feature = "tls")]
+use transport::Tls;
 use transport::{Tcp, Udp, UnixDatagram, UnixStream};
 
 /// A TCP server: Python's `TCPServer`.
@@ -152,6 +156,32 @@ pub type ForkingHttpServer<H> = TcpServer<Forking, H>;
 
 /// An HTTP server of several processes, each with a thread pool.
 pub type PreForkHttpServer<H> = TcpServer<PreFork<ThreadPool>, H>;
+
+/// A TCP server whose clients speak TLS.
+#[cfg(feature = "tls")]
+pub type TlsServer<C, H> = Server<Tls, C, H>;
+
+/// A sequential HTTPS server: Python 3.14's `HTTPSServer`.
+///
+/// Its handshakes wait for no client, so that one that is silent holds nobody up.
+#[cfg(feature = "tls")]
+#[doc(alias = "HTTPSServer")]
+pub type HttpsServer<H> = TlsServer<Sequential, H>;
+
+/// An HTTPS server whose requests run on threads: Python 3.14's `ThreadingHTTPSServer`.
+#[cfg(feature = "tls")]
+#[doc(alias = "ThreadingHTTPSServer")]
+pub type ThreadingHttpsServer<H> = TlsServer<ThreadPool, H>;
+
+/// An HTTPS server whose connections run in child processes, handshakes included: Python's
+/// `ForkingMixIn` with `HTTPSServer`.
+#[cfg(feature = "tls")]
+#[doc(alias = "ForkingHTTPSServer")]
+pub type ForkingHttpsServer<H> = TlsServer<Forking, H>;
+
+/// An HTTPS server of several processes, each with a thread pool.
+#[cfg(feature = "tls")]
+pub type PreForkHttpsServer<H> = TlsServer<PreFork<ThreadPool>, H>;
 
 // The README's program compiles.
 #[cfg(doctest)]

@@ -11,17 +11,25 @@
 //! ```
 
 mod credentials;
+mod not_tls;
 mod rfile;
 mod socket;
+#[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
+mod tls;
 mod wfile;
+mod wire;
 
 pub use credentials::PeerCredentials;
+pub use not_tls::NotTls;
 pub use rfile::Rfile;
 pub use wfile::Wfile;
 
 pub(crate) use wfile::copy_file;
 
-pub(crate) use socket::{Direction, Socket, timed_out};
+pub(crate) use socket::Socket;
+#[cfg(feature = "tls")]
+pub(crate) use tls::Session;
+pub(crate) use wire::{Direction, timed_out};
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -161,6 +169,21 @@ impl Connection {
     /// `Unsupported` for every other connection.
     pub fn peer_credentials(&self) -> io::Result<PeerCredentials> {
         self.rfile.peer_credentials()
+    }
+
+    /// The certificates that the client has shown over TLS, each in DER, its own first.
+    ///
+    /// Empty where it has shown none, which the server may insist on
+    /// ([`TlsBind::client_ca`](crate::transport::TlsBind::client_ca)), and on a connection without
+    /// TLS. What is here was verified. Python's `SSLSocket.getpeercert(True)` has the first one only.
+    #[doc(alias = "getpeercert")]
+    pub fn peer_certificates(&self) -> Vec<Vec<u8>> {
+        self.rfile.socket().peer_certificates()
+    }
+
+    /// Tells whether the connection is encrypted.
+    pub fn is_secure(&self) -> bool {
+        self.rfile.socket().is_secure()
     }
 
     fn give_back(self, until: Until) -> io::Result<()> {

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::credentials::PeerCredentials;
-use super::socket::{Direction, Socket, timed_out};
+use super::socket::Socket;
+use super::wire::{Direction, timed_out};
 
 /// What a client sends, buffered.
 ///
@@ -116,12 +117,33 @@ impl Rfile {
         self.exhausted = false;
     }
 
-    /// A stream that gave less than there was room for has no more (epoll(7)).
     fn note(&mut self, received: &io::Result<usize>, room: usize) {
-        self.exhausted = match received {
-            Ok(count) => *count < room,
-            Err(error) => error.kind() == io::ErrorKind::WouldBlock,
-        };
+        self.exhausted = self.socket.took_all(received, room);
+    }
+
+    /// Receives what has arrived, as [`receive`](Self::receive), but does not begin to decrypt:
+    /// for whoever has no time for that. Then the count only tells whether something is there.
+    pub(crate) fn look(&mut self) -> io::Result<usize> {
+        if !self.socket.is_secure() {
+            return self.receive();
+        }
+        let arrived = self.socket.peek();
+        self.exhausted = arrived.is_err();
+        arrived
+    }
+
+    /// Goes on with a handshake; see [`Socket::shake_hands`].
+    pub(crate) fn shake_hands(&mut self, awaits_bytes: bool) -> io::Result<bool> {
+        let done = self.socket.shake_hands(awaits_bytes)?;
+        if !done {
+            self.exhausted = self.socket.took_all(&Ok(0), 0);
+        }
+        Ok(done)
+    }
+
+    /// Tells whether there is something to read that no poller will tell of.
+    pub(crate) fn holds_unread(&self) -> bool {
+        !self.unread().is_empty() || self.socket.holds_unread()
     }
 
     /// How many of the [`unread`](Self::unread) bytes were marked as searched.
@@ -157,7 +179,8 @@ impl Rfile {
         // A late client may read why it is refused, as any other.
         self.expired = false;
         (self.start, self.end, self.searched) = (0, 0, 0);
-        self.receive()
+        self.make_room();
+        self.socket.recv_raw(&mut self.buffer)
     }
 
     /// Moves everything out and leaves an empty end of the same connection.

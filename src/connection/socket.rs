@@ -2,43 +2,108 @@
 
 use std::io::{self, IoSlice};
 use std::net::Shutdown;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{MsgFlags, recv, send, sendmsg};
+use super::tls::Session;
+use super::wire::{Direction, Wire};
 
-/// A connected stream socket and the bytes that wait to go out with the next write.
+/// A connected stream socket, the session that may lie over it, and the bytes that wait to go out
+/// with the next write.
 ///
-/// Nothing here blocks but [`wait`](Self::wait): reads and writes carry `MSG_DONTWAIT`, so that every wait
-/// has a limit and a worker can look whether there is anything to read without being caught.
+/// Nothing here blocks but [`wait`](Self::wait), and the calls that have a limit.
 #[derive(Debug)]
-pub(crate) struct Socket {
-    stream: socket2::Socket,
+pub struct Socket {
+    wire: Wire,
+    /// Encrypts and decrypts; `None` on a connection in clear text.
+    session: Option<Box<Session>>,
     /// A response head that leaves with the first bytes of its body, or before a read has to wait.
     unsent: Mutex<Vec<u8>>,
     /// Other processes hold copies, which must not keep the client waiting for the end.
     ends_for_all: AtomicBool,
 }
 
-/// What to wait for.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Direction {
-    Read,
-    Write,
-}
-
 impl Socket {
-    pub(crate) fn new(stream: socket2::Socket) -> Self {
-        Self { stream, unsent: Mutex::new(Vec::new()), ends_for_all: AtomicBool::new(false) }
+    fn new(stream: socket2::Socket, session: Option<Box<Session>>) -> Self {
+        Self {
+            wire: Wire::new(stream),
+            session,
+            unsent: Mutex::new(Vec::new()),
+            ends_for_all: AtomicBool::new(false),
+        }
+    }
+
+    /// A socket in clear text.
+    pub(crate) fn plain(stream: impl Into<socket2::Socket>) -> Self {
+        Self::new(stream.into(), None)
+    }
+
+    /// A socket whose client has to begin with a handshake.
+    #[cfg(feature = "tls")]
+    pub(crate) fn secure(stream: impl Into<socket2::Socket>, session: Session) -> Self {
+        Self::new(stream.into(), Some(Box::new(session)))
+    }
+
+    /// The session, unless the connection is in clear text.
+    pub(super) fn session(&self) -> Option<&Session> {
+        self.session.as_deref().filter(|session| !session.is_clear())
     }
 
     /// Reads what is there: `Ok(0)` at the end, `WouldBlock` when nothing has arrived.
     pub(crate) fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        retry(|| recv(self.stream.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT))
+        match &self.session {
+            Some(session) => session.recv(&self.wire, buffer),
+            None => self.wire.recv(buffer),
+        }
+    }
+
+    /// Reads what is there without understanding it, to throw it away.
+    pub(crate) fn recv_raw(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.wire.recv(buffer)
+    }
+
+    /// Looks whether something has arrived, as [`recv`](Self::recv), and leaves it there.
+    pub(crate) fn peek(&self) -> io::Result<usize> {
+        self.wire.peek()
+    }
+
+    /// Tells whether a read took all that had arrived.
+    pub(crate) fn took_all(&self, received: &io::Result<usize>, room: usize) -> bool {
+        match &self.session {
+            Some(session) => session.took_all(),
+            None => Wire::took_all(received, room),
+        }
+    }
+
+    /// Goes on with the handshake, where there is one, as far as that needs no waiting; tells
+    /// whether it is done, and the client has sent something after it if `awaits_bytes`.
+    pub(crate) fn shake_hands(&self, awaits_bytes: bool) -> io::Result<bool> {
+        match &self.session {
+            Some(session) => session.shake_hands(&self.wire, awaits_bytes),
+            None => Ok(true),
+        }
+    }
+
+    /// Since when the client has been busy with a handshake, if it is.
+    pub(crate) fn handshake_since(&self) -> Option<Instant> {
+        self.session().and_then(Session::handshake_since)
+    }
+
+    /// Tells whether bytes were received and decrypted that nobody has read: no poller tells of them.
+    pub(crate) fn holds_unread(&self) -> bool {
+        self.session().is_some_and(Session::holds_unread)
+    }
+
+    /// Tells whether what is written here is encrypted.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.session().is_some()
+    }
+
+    /// The client's certificates, its own first; none where it has shown none.
+    pub(crate) fn peer_certificates(&self) -> Vec<Vec<u8>> {
+        self.session().map(Session::peer_certificates).unwrap_or_default()
     }
 
     /// The bytes held back for the next write.
@@ -55,13 +120,25 @@ impl Socket {
     }
 
     /// Writes all of `bytes`, waiting at most `limit` for the client to take some of them.
-    pub(crate) fn send_all(&self, bytes: &[u8], limit: Option<Duration>) -> io::Result<()> {
-        self.send_all_with(bytes, MsgFlags::empty(), limit)
+    pub(crate) fn send_all(&self, mut bytes: &[u8], limit: Option<Duration>) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let sent = self.send_some(bytes, limit)?;
+            bytes = &bytes[sent..];
+        }
+        Ok(())
     }
 
     /// Writes all of `bytes`, and says that more is about to follow.
-    pub(crate) fn send_all_more(&self, bytes: &[u8], limit: Option<Duration>) -> io::Result<()> {
-        self.send_all_with(bytes, more(), limit)
+    pub(crate) fn send_all_more(
+        &self,
+        mut bytes: &[u8],
+        limit: Option<Duration>,
+    ) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let sent = self.when_writable(limit, || self.wire.send_more(bytes))?;
+            bytes = &bytes[sent..];
+        }
+        Ok(())
     }
 
     /// Writes all of several pieces, in as few system calls as the kernel allows.
@@ -73,7 +150,10 @@ impl Socket {
         // Drops empty pieces at the front.
         IoSlice::advance_slices(&mut pieces, 0);
         while !pieces.is_empty() {
-            let sent = self.when_writable(limit, || self.send_vectored(pieces))?;
+            let sent = match self.session() {
+                Some(session) => self.send_secure(session, pieces, limit)?,
+                None => self.when_writable(limit, || self.wire.send_vectored(pieces))?,
+            };
             IoSlice::advance_slices(&mut pieces, sent);
         }
         Ok(())
@@ -81,28 +161,31 @@ impl Socket {
 
     /// Writes some of `bytes`, waiting at most `limit` for the client to take any.
     pub(crate) fn send_some(&self, bytes: &[u8], limit: Option<Duration>) -> io::Result<usize> {
-        self.when_writable(limit, || self.send(bytes, MsgFlags::empty()))
+        match self.session() {
+            Some(session) => self.send_secure(session, &[IoSlice::new(bytes)], limit),
+            None => self.when_writable(limit, || self.wire.send(bytes)),
+        }
     }
 
-    fn send_all_with(
+    /// Encrypts some of `pieces` and writes all that came of it. The session is not locked while
+    /// the client is waited for.
+    fn send_secure(
         &self,
-        mut bytes: &[u8],
-        flags: MsgFlags,
+        session: &Session,
+        pieces: &[IoSlice<'_>],
         limit: Option<Duration>,
-    ) -> io::Result<()> {
-        while !bytes.is_empty() {
-            let sent = self.when_writable(limit, || self.send(bytes, flags))?;
-            bytes = &bytes[sent..];
-        }
-        Ok(())
+    ) -> io::Result<usize> {
+        let taken = session.encrypt(pieces)?;
+        self.when_writable(limit, || session.push(&self.wire))?;
+        Ok(taken)
     }
 
     /// Calls until the kernel takes something, waiting in between.
-    fn when_writable(
+    fn when_writable<T>(
         &self,
         limit: Option<Duration>,
-        call: impl Fn() -> io::Result<usize>,
-    ) -> io::Result<usize> {
+        call: impl Fn() -> io::Result<T>,
+    ) -> io::Result<T> {
         loop {
             match call() {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -113,27 +196,13 @@ impl Socket {
         }
     }
 
-    /// Writes as much as fits, `WouldBlock` when nothing does.
-    fn send(&self, bytes: &[u8], flags: MsgFlags) -> io::Result<usize> {
-        retry(|| send(self.stream.as_raw_fd(), bytes, SEND_FLAGS | flags))
-    }
-
-    /// Writes as much as fits of several pieces in one system call.
-    fn send_vectored(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
-        retry(|| sendmsg::<()>(self.stream.as_raw_fd(), pieces, &[], SEND_FLAGS, None))
-    }
-
     /// Blocks until the socket is ready.
     ///
     /// # Errors
     ///
     /// `TimedOut` when `limit` passes first.
     pub(crate) fn wait(&self, direction: Direction, limit: Option<Duration>) -> io::Result<()> {
-        let interest = match direction {
-            Direction::Read => PollFlags::POLLIN,
-            Direction::Write => PollFlags::POLLOUT,
-        };
-        wait_for(&mut [PollFd::new(self.stream.as_fd(), interest)], limit)
+        self.wire.wait(direction, limit)
     }
 
     /// Blocks until there is something to read, or until `other` is readable; tells whether there
@@ -147,16 +216,16 @@ impl Socket {
         other: BorrowedFd<'_>,
         limit: Option<Duration>,
     ) -> io::Result<bool> {
-        let mut descriptors = [self.stream.as_fd(), other]
-            .map(|descriptor| PollFd::new(descriptor, PollFlags::POLLIN));
-        wait_for(&mut descriptors, limit)?;
-        Ok(descriptors[0].any().unwrap_or(true))
+        self.wire.wait_beside(other, limit)
     }
 
-    /// Ends one or both directions for every process that holds this socket.
+    /// Ends one or both directions for every process that holds this socket. Where only writing
+    /// ends, a session says so first; a connection that is cut looks cut.
     pub(crate) fn shutdown(&self, how: Shutdown) {
-        // The only errors say that the client was faster.
-        let _ = self.stream.shutdown(how);
+        if how == Shutdown::Write {
+            self.say_goodbye();
+        }
+        self.wire.shutdown(how);
     }
 
     /// Has the last owner in this process end the connection for every process that holds it.
@@ -166,7 +235,13 @@ impl Socket {
 
     /// The socket itself, for what has no wrapper here.
     pub(crate) fn stream(&self) -> &socket2::Socket {
-        &self.stream
+        self.wire.stream()
+    }
+
+    fn say_goodbye(&self) {
+        if let Some(session) = self.session() {
+            session.say_goodbye(&self.wire);
+        }
     }
 }
 
@@ -174,63 +249,14 @@ impl Drop for Socket {
     fn drop(&mut self) {
         if self.ends_for_all.load(Ordering::Relaxed) {
             self.shutdown(Shutdown::Write);
+        } else {
+            self.say_goodbye();
         }
     }
 }
 
 impl AsFd for Socket {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.stream.as_fd()
+        self.wire.as_fd()
     }
-}
-
-/// The error of a missed deadline, worded as Python's.
-pub(crate) fn timed_out() -> io::Error {
-    io::Error::new(io::ErrorKind::TimedOut, "timed out")
-}
-
-/// Blocks until one of these is ready.
-fn wait_for(descriptors: &mut [PollFd<'_>], limit: Option<Duration>) -> io::Result<()> {
-    let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
-    loop {
-        match poll(descriptors, remaining(deadline)) {
-            Ok(0) if deadline.is_some_and(|deadline| Instant::now() >= deadline) => {
-                return Err(timed_out());
-            }
-            Ok(0) | Err(Errno::EINTR) => {}
-            Ok(_) => return Ok(()),
-            Err(errno) => return Err(errno.into()),
-        }
-    }
-}
-
-fn remaining(deadline: Option<Instant>) -> PollTimeout {
-    let Some(deadline) = deadline else {
-        return PollTimeout::NONE;
-    };
-    // Rounded up, so that the wait does not end just before its deadline.
-    let left = deadline.saturating_duration_since(Instant::now()) + Duration::from_micros(999);
-    PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
-}
-
-fn retry<T>(mut call: impl FnMut() -> nix::Result<T>) -> io::Result<T> {
-    loop {
-        match call() {
-            Err(Errno::EINTR) => {}
-            result => return result.map_err(io::Error::from),
-        }
-    }
-}
-
-/// A vanished client must be an error, not a SIGPIPE.
-const SEND_FLAGS: MsgFlags = MsgFlags::MSG_DONTWAIT.union(MsgFlags::MSG_NOSIGNAL);
-
-#[cfg(target_os = "linux")]
-fn more() -> MsgFlags {
-    MsgFlags::from_bits_retain(nix::libc::MSG_MORE)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn more() -> MsgFlags {
-    MsgFlags::empty()
 }

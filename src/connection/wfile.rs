@@ -139,6 +139,10 @@ fn send_file(wfile: &mut Wfile, file: &File, offset: u64, count: u64) -> io::Res
     use nix::errno::Errno;
     use nix::sys::sendfile::sendfile64;
 
+    if wfile.socket.is_secure() {
+        // The kernel does not encrypt.
+        return copy_file(wfile, file, offset, count);
+    }
     let socket = &wfile.socket;
     // sendfile takes no flags; the socket's own limit bounds its waits for the client.
     socket.stream().set_write_timeout(wfile.stall.filter(|limit| !limit.is_zero()))?;

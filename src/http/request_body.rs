@@ -140,6 +140,10 @@ impl RequestBody {
         self.input.peer_credentials()
     }
 
+    pub(crate) fn peer_certificates(&self) -> Vec<Vec<u8>> {
+        self.input.socket().peer_certificates()
+    }
+
     /// The connection's reading end, for good.
     pub(crate) fn take(&mut self) -> Rfile {
         self.state = State::Ended;

@@ -12,7 +12,7 @@ use super::response_body::Stage;
 use super::status::Status;
 use super::text::latin1;
 use crate::address::Address;
-use crate::connection::{Connection, Timeouts};
+use crate::connection::{Connection, NotTls, Timeouts};
 use crate::handler::Handler;
 
 /// HTTP on top of a stream: each call serves one request, and gives the connection back for
@@ -107,6 +107,9 @@ fn read_head(connection: &mut Connection) -> io::Result<Received> {
             Ok(0) => return Ok(Received::End),
             Ok(_) => {}
             Err(error) => {
+                if let Some(clear_text) = spoken_in_clear(&error) {
+                    return Ok(refused(clear_text, 400, "Plain HTTP was sent to an HTTPS port"));
+                }
                 return match error.kind() {
                     io::ErrorKind::WouldBlock if begun => Ok(Received::Part),
                     io::ErrorKind::WouldBlock => Ok(Received::Nothing),
@@ -119,6 +122,12 @@ fn read_head(connection: &mut Connection) -> io::Result<Received> {
             }
         }
     }
+}
+
+/// What a client said in clear text where it should have begun with a handshake.
+fn spoken_in_clear(error: &io::Error) -> Option<&[u8]> {
+    let error: &NotTls = error.get_ref()?.downcast_ref()?;
+    Some(error.received())
 }
 
 /// A refusal of what there is of a request.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::parked::Parked;
 use super::slot::{Slot, close};
 use crate::concurrency::{Placement, Work};
-use crate::connection::{Connection, Direction, Socket, Until};
+use crate::connection::{Connection, Direction, Home, Socket, Until};
 use crate::sys;
 
 impl Work for Slot {
@@ -57,12 +57,33 @@ impl Slot {
         let mut next = self.state().parked.take().map(|parked| parked.connection);
         let (mut succeeded, mut in_a_row) = (true, 0);
         while let Some(connection) = next {
-            succeeded &= parking.runner.handle(connection);
+            succeeded &= self.handle(connection);
             in_a_row += 1;
             next = self.after(in_a_row);
         }
         parking.running.fetch_sub(1, Ordering::Relaxed);
         succeeded
+    }
+
+    /// Handles a request, or goes on with the handshake that must be done before the first one.
+    /// Until then no handler sees the connection, and nobody waits for the client.
+    fn handle(&self, mut connection: Connection) -> bool {
+        let runner = &self.parking.runner;
+        let (address, awaits_bytes) = (&self.client_address(), runner.client_speaks_first());
+        match connection.rfile.shake_hands(awaits_bytes) {
+            Ok(true) => return runner.handle(connection),
+            Ok(false) => self.take_back(connection, Until::Readable),
+            Err(error) => {
+                if error.kind() == io::ErrorKind::InvalidData {
+                    log::warn!("{address}: TLS failed: {error}");
+                } else {
+                    log::debug!("{address} went away during the TLS handshake: {error}");
+                }
+                // The client may read the alert.
+                self.take_back(connection, Until::Drained);
+            }
+        }
+        true
     }
 
     /// After the handler has returned: the connection, if it is to be handled again at once.
@@ -135,7 +156,7 @@ impl Slot {
         }
         if idles && self.parking.is_draining() {
             // Sent away, unless a request was faster.
-            match parked.connection.rfile.receive() {
+            match parked.connection.rfile.look() {
                 Ok(count) if count > 0 => {}
                 _ => return None,
             }

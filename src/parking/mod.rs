@@ -35,6 +35,9 @@ use slot::Overdue;
 pub(crate) trait Runner: Send + Sync {
     /// Handles the connection; false when that failed, which has been reported then.
     fn handle(&self, connection: Connection) -> bool;
+
+    /// Tells that there is nothing to handle before the client has sent something.
+    fn client_speaks_first(&self) -> bool;
 }
 
 /// All connections of a server, and what the serving thread must know of them.

@@ -23,8 +23,11 @@ impl Parked {
         timeouts: &Timeouts,
         head_since: Option<Instant>,
     ) -> Self {
-        let since = head_since.unwrap_or_else(Instant::now);
+        // A handshake is no request yet, and no reason to be patient.
+        let handshake_since = connection.rfile.socket().handshake_since();
+        let since = head_since.or(handshake_since).unwrap_or_else(Instant::now);
         let limit = match until {
+            Until::Readable if handshake_since.is_some() => timeouts.head,
             Until::Readable => timeouts.idle,
             Until::More => timeouts.head,
             Until::Drained => Some(DRAIN_LIMIT),
@@ -34,7 +37,11 @@ impl Parked {
     }
 
     pub(super) fn has_bytes(&self) -> bool {
-        self.until == Until::Readable && !self.connection.rfile.unread().is_empty()
+        match self.until {
+            Until::Readable => self.connection.rfile.holds_unread(),
+            Until::More => self.connection.rfile.socket().holds_unread(),
+            Until::Drained => false,
+        }
     }
 
     /// It has had its last call, which told it that its deadline had passed.

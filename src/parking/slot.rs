@@ -136,7 +136,7 @@ impl Slot {
         let claimed = state.claimed;
         match &mut state.parked {
             Some(parked) if !claimed && parked.until == Until::Readable => {
-                if matches!(parked.connection.rfile.receive(), Ok(count) if count > 0) {
+                if matches!(parked.connection.rfile.look(), Ok(count) if count > 0) {
                     self.claim(&mut state);
                     return Farewell::Claimed;
                 }
@@ -203,7 +203,12 @@ impl Slot {
                 self.claim(&mut state);
                 Overdue::Request
             }
-            Some(_) => take_out(state).map_or(Overdue::Never, Overdue::Idle),
+            Some(_) => {
+                if parked.connection.rfile.socket().handshake_since().is_some() {
+                    log::warn!("{}: the TLS handshake took too long", self.client_address);
+                }
+                take_out(state).map_or(Overdue::Never, Overdue::Idle)
+            }
         }
     }
 

@@ -11,6 +11,8 @@ use crate::connection::Connection;
 use crate::datagram::Datagram;
 use crate::handler::Handler;
 use crate::transport::{Tcp, TcpBind, Udp, UdpBind, UnixBind, UnixDatagram, UnixStream};
+#[cfg(feature = "tls")]
+use crate::transport::{Tls, TlsBind, TlsReload};
 
 impl<C: Concurrency, H: Handler> Server<Tcp, C, H> {
     /// Binds an address and prepares to serve it, with the strategy's defaults.
@@ -47,6 +49,72 @@ impl<C: Concurrency, H: Handler> Server<Tcp, C, H> {
     /// The socket cannot be watched. It is closed then.
     pub fn from_listener(listener: TcpListener, handler: H, strategy: C) -> io::Result<Self> {
         Self::for_streams(Tcp::new(listener)?, handler, strategy)
+    }
+}
+
+#[cfg(feature = "tls")]
+impl<C: Concurrency, H: Handler> Server<Tls, C, H> {
+    /// Binds an address and prepares to serve TLS on it, with the strategy's defaults.
+    ///
+    /// The strategy must be known, so call it through an alias that names one:
+    /// `ThreadingHttpsServer::bind(..)`. What is given beside the address is Python's `certfile`,
+    /// `keyfile`, `password` and `alpn_protocols`; `"cert.pem"` alone will do where the key is in
+    /// the same file.
+    ///
+    /// # Errors
+    ///
+    /// As [`TlsBind::listen`](crate::transport::TlsBind::listen).
+    pub fn bind(
+        address: impl ToSocketAddrs,
+        tls: impl Into<TlsBind>,
+        handler: H,
+    ) -> io::Result<Self>
+    where
+        C: Default,
+    {
+        Self::bind_with(address, tls, handler, C::default())
+    }
+
+    /// Binds an address and prepares to serve TLS on it, with a configured strategy.
+    ///
+    /// # Errors
+    ///
+    /// As [`bind`](Self::bind).
+    pub fn bind_with(
+        address: impl ToSocketAddrs,
+        tls: impl Into<TlsBind>,
+        handler: H,
+        strategy: C,
+    ) -> io::Result<Self> {
+        Self::from_transport(tls.into().listen(address)?, handler, strategy)
+    }
+
+    /// Serves TLS on a socket that is bound and listening already.
+    ///
+    /// # Errors
+    ///
+    /// As [`bind`](Self::bind), and where the socket cannot be watched. It is closed then.
+    pub fn from_listener(
+        listener: TcpListener,
+        tls: impl Into<TlsBind>,
+        handler: H,
+        strategy: C,
+    ) -> io::Result<Self> {
+        Self::from_transport(tls.into().wrap(listener)?, handler, strategy)
+    }
+
+    /// Serves a socket made with [`TlsBind`](crate::transport::TlsBind).
+    ///
+    /// # Errors
+    ///
+    /// As [`from_listener`](Self::from_listener).
+    pub fn from_transport(transport: Tls, handler: H, strategy: C) -> io::Result<Self> {
+        Self::for_streams(transport, handler, strategy)
+    }
+
+    /// A handle that has the certificate files read anew.
+    pub fn reload_handle(&self) -> TlsReload {
+        self.transport.reload_handle()
     }
 }
 

@@ -75,6 +75,10 @@ impl<H: Handler> Runner for Core<H, Connection> {
         let address = connection.client_address.clone();
         self.handle(connection, &address)
     }
+
+    fn client_speaks_first(&self) -> bool {
+        self.speaks_first
+    }
 }
 
 /// A panic as the error that handlers hear of.

@@ -155,6 +155,10 @@ impl Runner for NoConnections {
         drop(connection);
         false
     }
+
+    fn client_speaks_first(&self) -> bool {
+        true
+    }
 }
 
 /// Datagrams that are in memory at once unless the program says otherwise: 8 MiB of Python's

@@ -15,7 +15,7 @@ use crate::transport::sealed::Accept;
 
 impl<T, C, H> Server<T, C, H>
 where
-    T: Transport<Request = Connection> + Accept<Arrival = socket2::Socket>,
+    T: Transport<Request = Connection> + Accept<Arrival = Socket>,
     C: Concurrency,
     H: Handler,
 {
@@ -25,8 +25,12 @@ where
     }
 
     /// Finds a place for a client that was just accepted, or refuses it.
-    fn welcome_client(&mut self, stream: socket2::Socket, address: Address, there_is_room: bool) {
-        let socket = Arc::new(Socket::new(stream));
+    fn welcome_client(&mut self, socket: Socket, address: Address, there_is_room: bool) {
+        if socket.is_secure() && !there_is_room {
+            // Nobody can be told why before a handshake, which is more work than a refusal saves.
+            return;
+        }
+        let socket = Arc::new(socket);
         let parking = &self.reactor.parking;
         let slot = parking.admit(Arc::clone(&socket), address.clone());
         let info = self.core.info.clone();
@@ -42,7 +46,7 @@ where
             slot.park_claimed(connection);
             return self.reactor.push_slot(slot);
         }
-        match connection.rfile.receive() {
+        match connection.rfile.look() {
             Ok(0) => {}
             Ok(_) => {
                 slot.park_claimed(connection);

@@ -3,6 +3,7 @@
 //! | | what a handler receives | clients are at |
 //! |---|---|---|
 //! | [`Tcp`] | a [`Connection`](crate::Connection) | an IP address and a port |
+//! | `Tls` (feature `tls`) | a [`Connection`](crate::Connection) | an IP address and a port; they may show certificates |
 //! | [`Udp`] | a [`Datagram`](crate::Datagram) | an IP address and a port |
 //! | [`UnixStream`] | a [`Connection`](crate::Connection) | this host, known to the kernel |
 //! | [`UnixDatagram`] | a [`Datagram`](crate::Datagram) | this host |
@@ -10,10 +11,16 @@
 mod inbox;
 mod socket_file;
 mod tcp;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(feature = "tls")]
+mod tls_config;
 mod udp;
 mod unix;
 
 pub use tcp::{Tcp, TcpBind};
+#[cfg(feature = "tls")]
+pub use tls::{Pem, Tls, TlsBind, TlsReload};
 pub use udp::{Udp, UdpBind};
 pub use unix::{UnixBind, UnixDatagram, UnixStream};
 

@@ -1,7 +1,7 @@
 //! TCP over IPv4 and IPv6.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
@@ -9,7 +9,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use super::sealed::Accept;
 use super::{Transport, first_bound};
 use crate::address::Address;
-use crate::connection::Connection;
+use crate::connection::{self, Connection};
 use crate::sys;
 
 /// How to bind a TCP listener: the class attributes of Python's `TCPServer`.
@@ -115,6 +115,16 @@ impl Tcp {
         SockRef::from(&listener).set_tcp_nodelay(true)?;
         Ok(Self { listener, address })
     }
+
+    /// Takes the next client from the kernel's queue.
+    pub(super) fn accept_stream(&self) -> io::Result<(TcpStream, Address)> {
+        let (stream, address) = self.listener.accept()?;
+        // Linux does not hand the listener's non-blocking mode on; the BSDs do. A handler that
+        // takes the stream over expects it to block.
+        #[cfg(not(target_os = "linux"))]
+        stream.set_nonblocking(false)?;
+        Ok((stream, address.into()))
+    }
 }
 
 impl Transport for Tcp {
@@ -127,15 +137,11 @@ impl Transport for Tcp {
 }
 
 impl Accept for Tcp {
-    type Arrival = Socket;
+    type Arrival = connection::Socket;
 
-    fn accept(&mut self) -> io::Result<(Socket, Address)> {
-        let (stream, address) = self.listener.accept()?;
-        // Linux does not hand the listener's non-blocking mode on; the BSDs do. A handler that
-        // takes the stream over expects it to block.
-        #[cfg(not(target_os = "linux"))]
-        stream.set_nonblocking(false)?;
-        Ok((stream.into(), address.into()))
+    fn accept(&mut self) -> io::Result<(connection::Socket, Address)> {
+        let (stream, address) = self.accept_stream()?;
+        Ok((connection::Socket::plain(stream), address))
     }
 
     fn listener(&self) -> Option<BorrowedFd<'_>> {

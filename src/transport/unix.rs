@@ -12,7 +12,7 @@ use super::sealed::Accept;
 use super::socket_file::SocketFile;
 use super::{Transport, cannot_bind};
 use crate::address::Address;
-use crate::connection::Connection;
+use crate::connection::{self, Connection};
 use crate::datagram::{Datagram, Packet};
 
 /// How to bind a Unix socket.
@@ -132,14 +132,14 @@ impl Transport for UnixStream {
 }
 
 impl Accept for UnixStream {
-    type Arrival = Socket;
+    type Arrival = connection::Socket;
 
-    fn accept(&mut self) -> io::Result<(Socket, Address)> {
+    fn accept(&mut self) -> io::Result<(connection::Socket, Address)> {
         let (stream, address) = self.listener.accept()?;
         // As for TCP: the BSDs hand the listener's mode on.
         #[cfg(not(target_os = "linux"))]
         stream.set_nonblocking(false)?;
-        Ok((stream.into(), address.into()))
+        Ok((connection::Socket::plain(stream), address.into()))
     }
 
     fn listener(&self) -> Option<BorrowedFd<'_>> {

@@ -166,6 +166,13 @@ impl<'h> Exchange<'h> {
         self.rfile.peer_credentials()
     }
 
+    /// The certificates that the client has shown over TLS; see
+    /// [`Connection::peer_certificates`].
+    #[doc(alias = "getpeercert")]
+    pub fn peer_certificates(&self) -> Vec<Vec<u8>> {
+        self.rfile.peer_certificates()
+    }
+
     /// Takes the connection over, for another protocol or another thread.
     ///
     /// What was sent so far is flushed. The server does nothing more with this exchange; dropping

@@ -1,0 +1,300 @@
+//! A TLS session below a connection's two ends.
+
+use std::io::{self, IoSlice, Read, Write};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use rustls::{ServerConfig, ServerConnection};
+
+use super::not_tls::NotTls;
+use super::wire::Wire;
+
+/// What encrypts and decrypts.
+///
+/// Nothing here waits: each call goes as far as the bytes do that have arrived, and the lock is
+/// never held while a client is waited for.
+#[derive(Debug)]
+pub(crate) struct Session {
+    phase: AtomicU8,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    tls: ServerConnection,
+    /// When the first byte came.
+    begun: Option<Instant>,
+    /// Decrypted bytes that nobody has read.
+    unread: usize,
+    /// The client has ended, and nobody has read that.
+    ended: bool,
+    /// The last read took all that had arrived.
+    took_all: bool,
+    /// What came first, where that was no TLS.
+    clear_text: Vec<u8>,
+}
+
+/// How far a session has come; the numbers only grow.
+const HANDSHAKE: u8 = 0;
+/// The handshake is done, and the handler has not been called.
+const ESTABLISHED: u8 = 1;
+const OPEN: u8 = 2;
+/// The client does not speak TLS.
+const CLEAR: u8 = 3;
+const FAILED: u8 = 4;
+
+impl Session {
+    /// A session that waits for its client's first words.
+    ///
+    /// # Errors
+    ///
+    /// The configuration contradicts itself.
+    pub(crate) fn new(config: Arc<ServerConfig>) -> io::Result<Self> {
+        let state = State {
+            tls: ServerConnection::new(config).map_err(io::Error::other)?,
+            begun: None,
+            unread: 0,
+            ended: false,
+            took_all: true,
+            clear_text: Vec::new(),
+        };
+        Ok(Self { phase: AtomicU8::new(HANDSHAKE), state: Mutex::new(state) })
+    }
+
+    pub(super) fn recv(&self, wire: &Wire, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut state = self.state();
+        self.refuse_if_broken(&state)?;
+        loop {
+            match state.read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return result,
+            }
+            if !self.pull(&mut state, wire)? && state.unread == 0 && !state.ended {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+        }
+    }
+
+    /// Tells whether the last read took all that had arrived.
+    pub(super) fn took_all(&self) -> bool {
+        self.state().took_all
+    }
+
+    /// Goes on with the handshake as far as that needs no waiting; see `Socket::shake_hands`.
+    pub(super) fn shake_hands(&self, wire: &Wire, awaits_bytes: bool) -> io::Result<bool> {
+        if matches!(self.phase(), OPEN | CLEAR) {
+            return Ok(true);
+        }
+        let mut state = self.state();
+        self.refuse_if_broken(&state)?;
+        loop {
+            let may_come = match self.pull(&mut state, wire) {
+                Ok(may_come) => may_come,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => false,
+                Err(_) if self.phase() == CLEAR => return Ok(true),
+                Err(error) => return Err(error),
+            };
+            if state.ended && self.phase() == HANDSHAKE {
+                self.enter(FAILED);
+                return Err(io::ErrorKind::ConnectionAborted.into());
+            }
+            let has_news = state.unread > 0 || state.ended;
+            if self.phase() == ESTABLISHED && (has_news || !awaits_bytes) {
+                self.enter(OPEN);
+                return Ok(true);
+            }
+            if !may_come {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Tells whether the client does not speak TLS, and is told so in clear text.
+    pub(super) fn is_clear(&self) -> bool {
+        self.phase() == CLEAR
+    }
+
+    /// Since when the client has been busy with its handshake; `None` before and after.
+    pub(super) fn handshake_since(&self) -> Option<Instant> {
+        if self.phase() == HANDSHAKE { self.state().begun } else { None }
+    }
+
+    /// Tells whether there is something to read that is no longer in the socket.
+    pub(super) fn holds_unread(&self) -> bool {
+        let state = self.state();
+        self.phase() == OPEN && (state.unread > 0 || state.ended)
+    }
+
+    pub(super) fn peer_certificates(&self) -> Vec<Vec<u8>> {
+        let state = self.state();
+        let certificates = state.tls.peer_certificates().unwrap_or_default();
+        certificates.iter().map(|certificate| certificate.to_vec()).collect()
+    }
+
+    /// Takes some of the pieces, to be sent by [`push`](Self::push); returns how many bytes.
+    pub(super) fn encrypt(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        if !self.is_established() {
+            return Err(io::ErrorKind::NotConnected.into());
+        }
+        self.state().tls.writer().write_vectored(pieces)
+    }
+
+    /// Sends what was encrypted.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` as long as something is left.
+    pub(super) fn push(&self, wire: &Wire) -> io::Result<()> {
+        self.state().push(wire)
+    }
+
+    /// Tells the client that nothing more comes, if it can be told at once.
+    ///
+    /// In a process that had no part in the handshake this does nothing: whoever had speaks.
+    pub(super) fn say_goodbye(&self, wire: &Wire) {
+        if self.is_established() {
+            let mut state = self.state();
+            state.tls.send_close_notify();
+            // The client may be gone, or its buffers full: the end of the connection tells it, too.
+            let _ = state.push(wire);
+        }
+    }
+
+    /// Reads once, and does what the bytes ask for; tells whether more may have arrived.
+    fn pull(&self, state: &mut State, wire: &Wire) -> io::Result<bool> {
+        let pulled = state.pull(wire);
+        if !state.clear_text.is_empty() {
+            self.enter(CLEAR);
+        } else if self.phase() == HANDSHAKE && !state.tls.is_handshaking() {
+            self.enter(ESTABLISHED);
+        }
+        if let Err(error) = &pulled
+            && error.kind() != io::ErrorKind::WouldBlock
+        {
+            self.enter(FAILED);
+        }
+        pulled
+    }
+
+    fn refuse_if_broken(&self, state: &State) -> io::Result<()> {
+        match self.phase() {
+            CLEAR => Err(not_tls(&state.clear_text)),
+            FAILED => Err(io::ErrorKind::ConnectionAborted.into()),
+            _ => Ok(()),
+        }
+    }
+
+    fn is_established(&self) -> bool {
+        matches!(self.phase(), ESTABLISHED | OPEN)
+    }
+
+    fn phase(&self) -> u8 {
+        self.phase.load(Ordering::Relaxed)
+    }
+
+    /// A later phase; an earlier one changes nothing.
+    fn enter(&self, phase: u8) {
+        if self.phase() < CLEAR {
+            self.phase.store(phase, Ordering::Relaxed);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Decrypted bytes. A client that ends without saying so has ended all the same: HTTP tells by
+    /// itself where a body is cut.
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = match self.tls.reader().read(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(0),
+            result => result,
+        };
+        match read {
+            Ok(0) => self.ended = false,
+            Ok(count) => self.unread = self.unread.saturating_sub(count),
+            Err(_) => {}
+        }
+        read
+    }
+
+    fn pull(&mut self, wire: &Wire) -> io::Result<bool> {
+        let is_first = self.begun.is_none();
+        let mut incoming = Incoming { wire, is_first, took_all: false, clear_text: Vec::new() };
+        let pulled = self.tls.read_tls(&mut incoming);
+        (self.took_all, self.clear_text) = (incoming.took_all, incoming.clear_text);
+        let count = pulled?;
+        self.begun.get_or_insert_with(Instant::now);
+        match self.tls.process_new_packets() {
+            Ok(state) => {
+                self.unread = state.plaintext_bytes_to_read();
+                self.ended = count == 0 || state.peer_has_closed();
+            }
+            Err(error) => {
+                // The alert. Nobody waits for a client that broke the rules.
+                let _ = self.push(wire);
+                return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+            }
+        }
+        match self.push(wire) {
+            // Handshakes fit into a socket's buffer; what is left goes with the next write.
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+            _ => Ok(!self.took_all && !self.ended),
+        }
+    }
+
+    fn push(&mut self, wire: &Wire) -> io::Result<()> {
+        while self.tls.wants_write() {
+            self.tls.write_tls(&mut Outgoing(wire))?;
+        }
+        Ok(())
+    }
+}
+
+/// What rustls reads from.
+struct Incoming<'a> {
+    wire: &'a Wire,
+    is_first: bool,
+    took_all: bool,
+    clear_text: Vec<u8>,
+}
+
+impl Read for Incoming<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let received = self.wire.recv(buffer);
+        self.took_all = Wire::took_all(&received, buffer.len());
+        let count = received?;
+        if self.is_first && buffer[..count].first().is_some_and(u8::is_ascii_alphabetic) {
+            self.clear_text = buffer[..count].to_vec();
+            return Err(not_tls(&self.clear_text));
+        }
+        Ok(count)
+    }
+}
+
+/// What rustls writes to.
+struct Outgoing<'a>(&'a Wire);
+
+impl Write for Outgoing<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.send(bytes)
+    }
+
+    fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        match pieces {
+            [piece] => self.0.send(piece),
+            pieces => self.0.send_vectored(pieces),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn not_tls(received: &[u8]) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, NotTls { received: received.to_vec() })
+}

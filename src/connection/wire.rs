@@ -1,0 +1,169 @@
+//! A connected stream socket: bytes as they travel.
+
+use std::io::{self, IoSlice};
+use std::net::Shutdown;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{MsgFlags, recv, send, sendmsg};
+
+/// A stream socket whose every wait has a limit.
+///
+/// Nothing here blocks but [`wait`](Self::wait): reads and writes carry `MSG_DONTWAIT`, so that a
+/// worker can look whether there is anything to read without being caught.
+#[derive(Debug)]
+pub(super) struct Wire {
+    stream: socket2::Socket,
+}
+
+/// What to wait for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Direction {
+    Read,
+    Write,
+}
+
+impl Wire {
+    pub(super) fn new(stream: socket2::Socket) -> Self {
+        Self { stream }
+    }
+
+    /// Reads what is there: `Ok(0)` at the end, `WouldBlock` when nothing has arrived.
+    pub(super) fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        retry(|| recv(self.stream.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT))
+    }
+
+    /// Tells whether a read took all that had arrived: a stream that gave less than there was room
+    /// for has no more (epoll(7)).
+    pub(super) fn took_all(received: &io::Result<usize>, room: usize) -> bool {
+        match received {
+            Ok(count) => *count < room,
+            Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+        }
+    }
+
+    /// Looks whether something is there, as [`recv`](Self::recv), and leaves it there.
+    pub(super) fn peek(&self) -> io::Result<usize> {
+        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_PEEK;
+        retry(|| recv(self.stream.as_raw_fd(), &mut [0], flags))
+    }
+
+    /// Writes as much as fits, `WouldBlock` when nothing does.
+    pub(super) fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.send_with(bytes, MsgFlags::empty())
+    }
+
+    /// Writes as much as fits, and says that more is about to follow.
+    pub(super) fn send_more(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.send_with(bytes, more())
+    }
+
+    fn send_with(&self, bytes: &[u8], flags: MsgFlags) -> io::Result<usize> {
+        retry(|| send(self.stream.as_raw_fd(), bytes, SEND_FLAGS | flags))
+    }
+
+    /// Writes as much as fits of several pieces in one system call.
+    pub(super) fn send_vectored(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        retry(|| sendmsg::<()>(self.stream.as_raw_fd(), pieces, &[], SEND_FLAGS, None))
+    }
+
+    /// Blocks until the socket is ready.
+    ///
+    /// # Errors
+    ///
+    /// `TimedOut` when `limit` passes first.
+    pub(super) fn wait(&self, direction: Direction, limit: Option<Duration>) -> io::Result<()> {
+        let interest = match direction {
+            Direction::Read => PollFlags::POLLIN,
+            Direction::Write => PollFlags::POLLOUT,
+        };
+        wait_for(&mut [PollFd::new(self.stream.as_fd(), interest)], limit)
+    }
+
+    /// Blocks until there is something to read, or until `other` is readable; tells whether there
+    /// is something to read.
+    ///
+    /// # Errors
+    ///
+    /// `TimedOut` when `limit` passes first.
+    pub(super) fn wait_beside(
+        &self,
+        other: BorrowedFd<'_>,
+        limit: Option<Duration>,
+    ) -> io::Result<bool> {
+        let mut descriptors = [self.stream.as_fd(), other]
+            .map(|descriptor| PollFd::new(descriptor, PollFlags::POLLIN));
+        wait_for(&mut descriptors, limit)?;
+        Ok(descriptors[0].any().unwrap_or(true))
+    }
+
+    /// Ends one or both directions for every process that holds this socket.
+    pub(super) fn shutdown(&self, how: Shutdown) {
+        // The only errors say that the client was faster.
+        let _ = self.stream.shutdown(how);
+    }
+
+    /// The socket itself, for what has no wrapper here.
+    pub(super) fn stream(&self) -> &socket2::Socket {
+        &self.stream
+    }
+}
+
+impl AsFd for Wire {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
+    }
+}
+
+/// The error of a missed deadline, worded as Python's.
+pub(crate) fn timed_out() -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, "timed out")
+}
+
+/// Blocks until one of these is ready.
+fn wait_for(descriptors: &mut [PollFd<'_>], limit: Option<Duration>) -> io::Result<()> {
+    let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
+    loop {
+        match poll(descriptors, remaining(deadline)) {
+            Ok(0) if deadline.is_some_and(|deadline| Instant::now() >= deadline) => {
+                return Err(timed_out());
+            }
+            Ok(0) | Err(Errno::EINTR) => {}
+            Ok(_) => return Ok(()),
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+}
+
+fn remaining(deadline: Option<Instant>) -> PollTimeout {
+    let Some(deadline) = deadline else {
+        return PollTimeout::NONE;
+    };
+    // Rounded up, so that the wait does not end just before its deadline.
+    let left = deadline.saturating_duration_since(Instant::now()) + Duration::from_micros(999);
+    PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
+}
+
+fn retry<T>(mut call: impl FnMut() -> nix::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(Errno::EINTR) => {}
+            result => return result.map_err(io::Error::from),
+        }
+    }
+}
+
+/// A vanished client must be an error, not a SIGPIPE.
+const SEND_FLAGS: MsgFlags = MsgFlags::MSG_DONTWAIT.union(MsgFlags::MSG_NOSIGNAL);
+
+#[cfg(target_os = "linux")]
+fn more() -> MsgFlags {
+    MsgFlags::from_bits_retain(nix::libc::MSG_MORE)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn more() -> MsgFlags {
+    MsgFlags::empty()
+}

@@ -1,0 +1,161 @@
+//! From certificate files to what rustls serves with, or one line that says what is wrong.
+
+use std::borrow::Cow;
+use std::fs;
+use std::io;
+use std::sync::Arc;
+
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::{InconsistentKeys, RootCertStore, ServerConfig, ServerConnection};
+
+use super::tls::{Pem, TlsBind};
+
+pub(super) fn server_config(bind: &TlsBind) -> io::Result<Arc<ServerConfig>> {
+    let provider = Arc::new(ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?;
+    let builder = match &bind.client_ca {
+        Some(authorities) => {
+            builder.with_client_cert_verifier(client_verifier(bind, authorities, provider)?)
+        }
+        None => builder.with_no_client_auth(),
+    };
+    let key = private_key(bind)?;
+    let mut config = builder
+        .with_single_cert(certificates(&bind.certfile)?, key)
+        .map_err(|error| explain(&error, bind))?;
+    config.alpn_protocols =
+        bind.alpn_protocols.iter().map(|name| name.clone().into_bytes()).collect();
+    // One key for all processes that are forked from here.
+    config.ticketer = ring::Ticketer::new().map_err(io::Error::other)?;
+    let config = Arc::new(config);
+    // What is wrong with it should show before somebody connects.
+    ServerConnection::new(Arc::clone(&config)).map_err(io::Error::other)?;
+    Ok(config)
+}
+
+fn client_verifier(
+    bind: &TlsBind,
+    authorities: &Pem,
+    provider: Arc<rustls::crypto::CryptoProvider>,
+) -> io::Result<Arc<dyn ClientCertVerifier>> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(authorities)? {
+        let unusable =
+            |error| wrong(format!("{} cannot issue certificates: {error}", authorities.name()));
+        roots.add(certificate).map_err(unusable)?;
+    }
+    let mut verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+    if bind.client_certificate_is_optional {
+        verifier = verifier.allow_unauthenticated();
+    }
+    verifier.build().map_err(io::Error::other)
+}
+
+fn certificates(pem: &Pem) -> io::Result<Vec<CertificateDer<'static>>> {
+    let text = pem.read("certificate")?;
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text.as_bytes()).collect();
+    match found {
+        Ok(found) if found.is_empty() => {
+            Err(wrong(format!("there is no certificate in {}", pem.name())))
+        }
+        Ok(found) => Ok(found),
+        Err(error) => Err(wrong(format!("{} is no certificate: {error}", pem.name()))),
+    }
+}
+
+fn private_key(bind: &TlsBind) -> io::Result<PrivateKeyDer<'static>> {
+    let pem = bind.keyfile.as_ref().unwrap_or(&bind.certfile);
+    let text = pem.read("private key")?;
+    if let Some(encrypted) = section(&text, "ENCRYPTED PRIVATE KEY") {
+        return decrypt(encrypted, pem, bind.password.as_deref());
+    }
+    if text.contains("\nProc-Type: 4,ENCRYPTED") {
+        let name = pem.name();
+        return Err(wrong(format!(
+            "the private key in {name} is encrypted in a way that is no longer safe; convert it: \
+             openssl pkcs8 -topk8 -in KEY -out NEW"
+        )));
+    }
+    PrivateKeyDer::from_pem_slice(text.as_bytes()).map_err(|error| match error {
+        rustls::pki_types::pem::Error::NoItemsFound => {
+            wrong(format!("there is no private key in {}", pem.name()))
+        }
+        error => wrong(format!("{} is no private key: {error}", pem.name())),
+    })
+}
+
+fn decrypt(text: &str, pem: &Pem, password: Option<&str>) -> io::Result<PrivateKeyDer<'static>> {
+    let name = pem.name();
+    let Some(password) = password else {
+        return Err(wrong(format!(
+            "the private key in {name} is encrypted, and there is no password"
+        )));
+    };
+    let broken = |error: &dyn std::fmt::Display| {
+        wrong(format!("{name} is no private key that can be decrypted: {error}"))
+    };
+    let (_, document) =
+        pkcs8::der::SecretDocument::from_pem(text).map_err(|error| broken(&error))?;
+    let encrypted = pkcs8::EncryptedPrivateKeyInfoRef::try_from(document.as_bytes())
+        .map_err(|error| broken(&error))?;
+    let decrypted = encrypted.decrypt(password).map_err(|error| match error {
+        pkcs8::Error::EncryptedPrivateKey(pkcs8::pkcs5::Error::UnsupportedAlgorithm { .. }) => {
+            broken(&error)
+        }
+        _ => wrong(format!("the password for the private key in {name} is wrong")),
+    })?;
+    Ok(PrivatePkcs8KeyDer::from(decrypted.as_bytes().to_vec()).into())
+}
+
+/// The first section with this label, its first and last line included.
+fn section<'a>(text: &'a str, label: &str) -> Option<&'a str> {
+    let (begin, end) = (format!("-----BEGIN {label}-----"), format!("-----END {label}-----"));
+    let start = text.find(&begin)?;
+    let length = text[start..].find(&end)? + end.len();
+    Some(&text[start..start + length])
+}
+
+fn explain(error: &rustls::Error, bind: &TlsBind) -> io::Error {
+    let certificate = bind.certfile.name();
+    let key = bind.keyfile.as_ref().unwrap_or(&bind.certfile).name();
+    wrong(match error {
+        rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
+            format!("the private key in {key} does not belong to the certificate in {certificate}")
+        }
+        error => format!(
+            "cannot serve with the certificate in {certificate} and the key in {key}: {error}"
+        ),
+    })
+}
+
+fn wrong(message: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, message)
+}
+
+impl Pem {
+    fn read(&self, what: &str) -> io::Result<Cow<'_, str>> {
+        let path = match self {
+            Self::Text(text) => return Ok(Cow::Borrowed(text)),
+            Self::File(path) => path,
+        };
+        let unreadable = |error: io::Error| {
+            let message = format!("cannot read the {what} '{}': {error}", path.display());
+            io::Error::new(error.kind(), message)
+        };
+        let bytes = fs::read(path).map_err(unreadable)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned().into())
+    }
+
+    fn name(&self) -> String {
+        match self {
+            Self::File(path) => format!("'{}'", path.display()),
+            Self::Text(_) => "the text given".to_owned(),
+        }
+    }
+}
