@@ -1,5 +1,6 @@
 //! The command line: Python's options first, then our own.
 
+use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -12,7 +13,7 @@ use socketserver::http::ProtocolVersion;
 use crate::complain;
 use crate::header::Header;
 
-/// Serve the files of a directory over HTTP, as python -m http.server does
+/// Serve the files of a directory over HTTP or HTTPS, as python -m http.server does
 #[derive(Debug, Parser)]
 #[command(version)]
 pub(crate) struct Args {
@@ -49,6 +50,31 @@ pub(crate) struct Args {
         allow_hyphen_values = true
     )]
     header: Vec<String>,
+
+    /// serve HTTPS with the certificate in this file, which may hold the key, too; SIGHUP reads it
+    /// anew
+    #[arg(long, value_name = "PATH", conflicts_with = "tls_self_signed")]
+    pub(crate) tls_cert: Option<PathBuf>,
+
+    /// the certificate's private key is in this file
+    #[arg(long, value_name = "PATH")]
+    pub(crate) tls_key: Option<PathBuf>,
+
+    /// the private key's password is in this file
+    #[arg(long, value_name = "PATH")]
+    tls_password_file: Option<PathBuf>,
+
+    /// what that file holds
+    #[arg(skip)]
+    pub(crate) tls_password: Option<String>,
+
+    /// serve HTTPS with a certificate made now, and print its fingerprint; for development
+    #[arg(long)]
+    pub(crate) tls_self_signed: bool,
+
+    /// serve only clients with a certificate that was issued by one in this file
+    #[arg(long, value_name = "PATH")]
+    pub(crate) tls_client_ca: Option<PathBuf>,
 
     /// reach nothing outside the directory, wherever symbolic links lead
     #[arg(long)]
@@ -134,7 +160,11 @@ impl Args {
     /// Reads the command line. Where there is nothing to serve, it has said why or shown the
     /// help, and returns the status to exit with.
     pub(crate) fn read() -> Result<Self, ExitCode> {
-        let read = Self::try_parse().and_then(|args| args.check().map(|()| args));
+        let read = Self::try_parse().and_then(|mut args| {
+            args.check()?;
+            args.check_tls()?;
+            Ok(args)
+        });
         read.map_err(|error| {
             if error.use_stderr() {
                 complain(&in_one_line(&error));
@@ -189,6 +219,38 @@ impl Args {
                 let name = format!("{strategy:?}").to_lowercase();
                 let message = format!("{option} goes with --concurrency {name} only");
                 return refuse(ErrorKind::ArgumentConflict, message);
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks in the order and with the words of Python 3.14, and reads the password.
+    fn check_tls(&mut self) -> Result<(), clap::Error> {
+        let refuse = |message: String| {
+            Err(Self::command().error(ErrorKind::MissingRequiredArgument, message))
+        };
+        for (given, option) in [
+            (self.tls_key.is_some(), "--tls-key"),
+            (self.tls_password_file.is_some(), "--tls-password-file"),
+        ] {
+            if given && self.tls_cert.is_none() {
+                return refuse(format!("{option} requires --tls-cert to be set"));
+            }
+        }
+        if self.tls_client_ca.is_some() && self.tls_cert.is_none() && !self.tls_self_signed {
+            let message = "--tls-client-ca requires --tls-cert or --tls-self-signed to be set";
+            return refuse(message.to_owned());
+        }
+        if self.unix.is_some() && (self.tls_cert.is_some() || self.tls_self_signed) {
+            return refuse("HTTPS goes with a port, not with --unix".to_owned());
+        }
+        if let Some(path) = &self.tls_password_file {
+            match fs::read_to_string(path) {
+                Ok(text) => self.tls_password = Some(text.trim().to_owned()),
+                Err(error) => {
+                    let name = path.display();
+                    return refuse(format!("Failed to read TLS password file: {error}: '{name}'"));
+                }
             }
         }
         Ok(())

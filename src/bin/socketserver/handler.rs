@@ -3,9 +3,11 @@
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use signal_hook::consts::SIGINT;
+use signal_hook::consts::{SIGHUP, SIGINT};
 use socketserver::http::{Exchange, HttpRequestHandler, ProtocolVersion, Status};
+use socketserver::transport::TlsReload;
 
+use crate::complain;
 use crate::header::Header;
 
 /// The files of a directory, and programs where asked for, with the command line's wishes.
@@ -14,6 +16,8 @@ pub(crate) struct Files {
     pub(crate) protocol_version: ProtocolVersion,
     pub(crate) headers: Vec<Header>,
     pub(crate) quiet: bool,
+    /// The certificate, to be read anew on SIGHUP.
+    pub(crate) certificate: Option<TlsReload>,
     /// Ctrl-C was acknowledged.
     pub(crate) interrupted: AtomicBool,
 }
@@ -50,6 +54,12 @@ impl HttpRequestHandler for Files {
         if signal == SIGINT && !self.interrupted.swap(true, Ordering::Relaxed) {
             // Standard output may be closed; the server ends all the same.
             let _ = io::stdout().write_all(b"\nKeyboard interrupt received, exiting.\n");
+        }
+        if signal == SIGHUP
+            && let Some(certificate) = &self.certificate
+            && let Err(error) = certificate.reload()
+        {
+            complain(&format_args!("the certificate stays as it was: {error}"));
         }
     }
 }

@@ -42,20 +42,21 @@ pub(crate) fn listen_at(path: &Path, mode: Option<u32>) -> io::Result<UnixStream
 
 /// A line about the server, in Python's words:
 /// `Serving HTTP on :: port 8000 (http://[::]:8000/) ...`, or `Serving HTTP on unix:/path ...`.
-pub(crate) fn banner(address: &Address) -> String {
+pub(crate) fn banner(address: &Address, is_secure: bool) -> String {
     match address.inet() {
-        Some(address) => internet_banner(address),
+        Some(address) => internet_banner(address, if is_secure { "https" } else { "http" }),
         None => format!("Serving HTTP on {address} ...\n"),
     }
 }
 
-fn internet_banner(address: SocketAddr) -> String {
+fn internet_banner(address: SocketAddr, scheme: &str) -> String {
     let (host, port) = (address.ip(), address.port());
     let quoted = match host {
         IpAddr::V4(host) => host.to_string(),
         IpAddr::V6(host) => format!("[{host}]"),
     };
-    format!("Serving HTTP on {host} port {port} (http://{quoted}:{port}/) ...\n")
+    let protocol = scheme.to_uppercase();
+    format!("Serving {protocol} on {host} port {port} ({scheme}://{quoted}:{port}/) ...\n")
 }
 
 fn resolve(address: &str, port: u16) -> io::Result<Vec<SocketAddr>> {

@@ -7,6 +7,7 @@ mod header;
 mod listen;
 mod logger;
 mod run;
+mod tls;
 
 use std::fmt::Display;
 use std::process::ExitCode;

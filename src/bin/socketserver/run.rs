@@ -12,19 +12,20 @@ use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::{User, geteuid};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::low_level::pipe;
 use socketserver::http::{CgiHttpRequestHandler, SimpleHttpRequestHandler};
 use socketserver::transport::Transport;
 use socketserver::{
-    Address, Concurrency, Connection, Forking, PreFork, Sequential, Server, ShutdownReport,
-    TcpServer, ThreadPool, UnixStreamServer,
+    Concurrency, Connection, Forking, PreFork, Sequential, Server, ShutdownReport, TcpServer,
+    ThreadPool, TlsServer, UnixStreamServer,
 };
 
 use crate::args::{Args, Strategy};
 use crate::handler::Files;
 use crate::listen::{banner, listen, listen_at};
+use crate::tls::{Listening, secure};
 use crate::{complain, logger};
 
 /// Serves until a signal ends it.
@@ -55,6 +56,7 @@ pub(crate) fn run(args: Args) -> io::Result<()> {
         protocol_version: args.protocol_version(),
         headers: args.headers().map_err(io::Error::other)?,
         quiet: args.quiet,
+        certificate: None,
         interrupted: AtomicBool::new(false),
     };
     let served = match args.concurrency {
@@ -110,16 +112,31 @@ fn serve<C: Concurrency>(args: &Args, handler: Files, strategy: C) -> io::Result
     }
 }
 
-fn bind<C: Concurrency>(args: &Args, handler: Files, strategy: C) -> io::Result<()> {
+fn bind<C: Concurrency>(args: &Args, mut handler: Files, strategy: C) -> io::Result<()> {
     if let Some(path) = &args.unix {
         let transport = listen_at(path, args.unix_mode)?;
-        return serve_with(args, UnixStreamServer::from_transport(transport, handler, strategy)?);
+        let server = UnixStreamServer::from_transport(transport, handler, strategy)?;
+        let banner = banner(&server.server_address().into(), false);
+        return serve_with(args, server, &banner);
     }
     let listener = listen(args.bind.as_deref(), args.port)?;
-    serve_with(args, TcpServer::from_listener(listener, handler, strategy)?)
+    match secure(args, listener)? {
+        Listening::Plain(listener) => {
+            let server = TcpServer::from_listener(listener, handler, strategy)?;
+            let banner = banner(&server.server_address().into(), false);
+            serve_with(args, server, &banner)
+        }
+        Listening::Secure(transport, notice) => {
+            handler.certificate = Some(transport.reload_handle());
+            let mut server = TlsServer::from_transport(transport, handler, strategy)?;
+            server.watch_signals(&[SIGHUP])?;
+            let banner = banner(&server.server_address().into(), true);
+            serve_with(args, server, &(banner + &notice.unwrap_or_default()))
+        }
+    }
 }
 
-fn serve_with<T, C>(args: &Args, mut server: Server<T, C, Files>) -> io::Result<()>
+fn serve_with<T, C>(args: &Args, mut server: Server<T, C, Files>, banner: &str) -> io::Result<()>
 where
     T: Transport<Request = Connection>,
     C: Concurrency,
@@ -129,7 +146,7 @@ where
         server.max_connections = most as usize;
     }
     server.shutdown_on_signals(&[SIGINT, SIGTERM])?;
-    announce(&server.server_address().into());
+    announce(banner);
     server.serve_forever()?;
     tell_what_was_cut(server.shutdown_report());
     Ok(())
@@ -154,10 +171,10 @@ fn forking(max_children: Option<u32>) -> Forking {
 }
 
 /// Prints the banner at once: scripts wait for it to learn the port.
-fn announce(address: &Address) {
+fn announce(banner: &str) {
     let mut output = io::stdout().lock();
     // Standard output may be closed; the files are served all the same.
-    let _ = output.write_all(banner(address).as_bytes()).and_then(|()| output.flush());
+    let _ = output.write_all(banner.as_bytes()).and_then(|()| output.flush());
 }
 
 fn tell_what_was_cut(report: ShutdownReport) {

@@ -1,0 +1,66 @@
+//! What the command serves HTTPS with: the user's certificate, or one made for the occasion.
+
+use std::io;
+use std::net::TcpListener;
+
+use nix::unistd::gethostname;
+use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
+use rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256;
+use socketserver::transport::{Pem, Tls, TlsBind};
+
+use crate::args::Args;
+
+/// A socket that listens.
+#[derive(Debug)]
+pub(crate) enum Listening {
+    Plain(TcpListener),
+    /// And what to tell the user beside the banner.
+    Secure(Tls, Option<String>),
+}
+
+/// Has TLS spoken on the socket, if the user wants that.
+///
+/// # Errors
+///
+/// Says in one line which file is wrong, and how.
+pub(crate) fn secure(args: &Args, listener: TcpListener) -> io::Result<Listening> {
+    let (certfile, notice) = match &args.tls_cert {
+        Some(path) => (path.into(), None),
+        None if args.tls_self_signed => {
+            let (pem, notice) = self_signed(args).map_err(io::Error::other)?;
+            (Pem::Text(pem), Some(notice))
+        }
+        None => return Ok(Listening::Plain(listener)),
+    };
+    let tls = TlsBind {
+        keyfile: args.tls_key.as_ref().map(Pem::from),
+        password: args.tls_password.clone(),
+        client_ca: args.tls_client_ca.as_ref().map(Pem::from),
+        ..TlsBind::new(certfile)
+    };
+    Ok(Listening::Secure(tls.wrap(listener)?, notice))
+}
+
+/// A certificate for this machine with its key, and what browsers will show of it.
+fn self_signed(args: &Args) -> Result<(String, String), rcgen::Error> {
+    let key = KeyPair::generate()?;
+    let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
+    names.extend(gethostname().ok().and_then(|name| name.into_string().ok()));
+    names.extend(args.bind.clone());
+    names.sort();
+    names.dedup();
+    let mut params = CertificateParams::new(names)?;
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, "socketserver --tls-self-signed");
+    let certificate = params.self_signed(&key)?;
+    let notice = format!("Certificate's SHA-256 fingerprint: {}\n", fingerprint(certificate.der()));
+    Ok((certificate.pem() + &key.serialize_pem(), notice))
+}
+
+/// As `openssl x509 -fingerprint -sha256` and browsers write it.
+fn fingerprint(der: &[u8]) -> String {
+    let suite = TLS13_AES_128_GCM_SHA256.tls13();
+    let digest = suite.map(|suite| suite.common.hash_provider.hash(der));
+    let bytes = digest.iter().flat_map(|digest| digest.as_ref());
+    bytes.map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":")
+}
