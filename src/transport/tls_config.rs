@@ -25,9 +25,9 @@ pub(super) fn server_config(bind: &TlsBind) -> io::Result<Arc<ServerConfig>> {
         }
         None => builder.with_no_client_auth(),
     };
-    let key = private_key(bind)?;
+    let chain = certificates(&bind.certfile)?;
     let mut config = builder
-        .with_single_cert(certificates(&bind.certfile)?, key)
+        .with_single_cert(chain, private_key(bind)?)
         .map_err(|error| explain(&error, bind))?;
     config.alpn_protocols =
         bind.alpn_protocols.iter().map(|name| name.clone().into_bytes()).collect();

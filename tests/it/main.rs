@@ -8,6 +8,8 @@
 mod cgi; // programs that answer: what they are told, what they may say, how they end
 mod cgi_programs; // Python, Perl, PHP and Git behind the server
 mod cgi_site; // a site with programs, and servers for it
+#[cfg(feature = "tls")]
+mod certificates; // an authority, what it issues, and a client that speaks TLS
 #[cfg(feature = "cli")]
 mod cli; // the command: its words, its ends, its errors
 mod comparison; // COMPARISON.md quotes what there is
@@ -38,4 +40,6 @@ mod tidy; // arrows, lengths and words that must agree
 mod twins; // the Python programs of COMPARISON.md answer as the examples do
 mod unix_sockets; // the file, who is at the other end, and HTTP over them
 mod urls; // taken apart, read and quoted as CPython does
+#[cfg(feature = "tls")]
+mod tls; // handshakes that hold nobody up, records and requests, certificates, ends
 mod web; // a site of files, a client that reads replies, handlers that take notes
