@@ -8,6 +8,11 @@
     reason = "a test that finds something else than it expects should panic, and say where"
 )]
 
+#[cfg(feature = "tls")]
+#[path = "it/certificates.rs"]
+#[allow(dead_code, reason = "the other tests need more of it")]
+mod certificates;
+
 use std::io::{self, BufRead, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -42,8 +47,17 @@ const MOMENT: Duration = Duration::from_millis(50);
 type Case = (&'static str, fn());
 
 macro_rules! cases {
-    ($($name:ident,)*) => { &[$((stringify!($name), $name),)*] };
+    ($($name:path,)*) => { &[$((stringify!($name), $name),)*] };
 }
+
+#[cfg(feature = "tls")]
+const TLS_CASES: &[Case] = cases![
+    tls::a_child_shakes_hands_and_serves_to_the_end,
+    tls::clients_that_do_not_shake_hands_hold_nobody_up,
+    tls::an_idle_client_is_told_of_the_end,
+];
+#[cfg(not(feature = "tls"))]
+const TLS_CASES: &[Case] = &[];
 
 const CASES: &[Case] = cases![
     each_connection_has_a_process,
@@ -104,7 +118,7 @@ fn run_cases(arguments: &[String]) -> ExitCode {
     let is_wanted =
         |name: &str| filters.is_empty() || filters.iter().any(|one| name.contains(one.as_str()));
     let (mut passed, mut failed) = (0, 0);
-    for (name, case) in CASES.iter().filter(|(name, _)| is_wanted(name)) {
+    for (name, case) in CASES.iter().chain(TLS_CASES).filter(|(name, _)| is_wanted(name)) {
         let succeeded = catch_unwind(case).is_ok();
         println!("{name} ... {}", if succeeded { "ok" } else { "FAILED" });
         let count = if succeeded { &mut passed } else { &mut failed };
@@ -977,6 +991,10 @@ fn serve(name: &str) {
     setrlimit(Resource::RLIMIT_CORE, 0, 0).unwrap();
     let mut handler = Obedient::default();
     let mut strategy = Forking::default();
+    #[cfg(feature = "tls")]
+    if let Some(certificate) = name.strip_prefix("tls ") {
+        return serve_and_report(tls::bind(handler, certificate));
+    }
     match name {
         "udp" | "udp, one child" | "udp, hasty" | "unix datagrams" => {
             return serve_datagrams(name, handler, strategy);
@@ -1025,14 +1043,25 @@ fn serve(name: &str) {
 
 /// Binds a free port and tells which.
 fn bind<C: Concurrency>(handler: Obedient, strategy: C) -> TcpServer<C, Obedient> {
-    let mut server = TcpServer::bind_with("127.0.0.1:0", handler, strategy).unwrap();
+    announced(TcpServer::bind_with("127.0.0.1:0", handler, strategy).unwrap())
+}
+
+fn announced<T, C>(mut server: Server<T, C, Obedient>) -> Server<T, C, Obedient>
+where
+    T: Transport<Request = Connection, Address = SocketAddr>,
+    C: Concurrency,
+{
     server.shutdown_timeout = LIMIT * 2;
     server.shutdown_on_signals(&[Signal::SIGTERM as i32]).unwrap();
     say(&server.server_address().to_string());
     server
 }
 
-fn serve_and_report<C: Concurrency>(mut server: TcpServer<C, Obedient>) {
+fn serve_and_report<T, C>(mut server: Server<T, C, Obedient>)
+where
+    T: Transport<Request = Connection>,
+    C: Concurrency,
+{
     server.serve_forever().unwrap();
     let report = server.shutdown_report();
     let turns = server.handler().turns.load(Ordering::SeqCst);
@@ -1202,4 +1231,77 @@ impl log::Log for Says {
     }
 
     fn flush(&self) {}
+}
+
+/// Over TLS: children do all of it, and their parent's copies of their sessions are silent.
+#[cfg(feature = "tls")]
+mod tls {
+    use std::sync::Arc;
+
+    use rustls::ClientConfig;
+    use socketserver::TlsServer;
+    use socketserver::transport::Tls;
+
+    use super::*;
+    use crate::certificates::{Authority, PemFiles, TlsClient, client_config, client_hello};
+
+    pub(super) fn a_child_shakes_hands_and_serves_to_the_end() {
+        let server = Secure::start();
+        let mut client = server.connect();
+        let first = client.ask("keep");
+        assert_ne!(first, server.process.pid().to_string());
+        for _ in 0..3 {
+            assert_eq!(client.ask("keep"), first);
+        }
+        client.send("keep\nkeep\n");
+        assert_eq!([client.read_line(), client.read_line()], [first.clone(), first]);
+        client.send("echo bye\n");
+        // A byte of the parent's among these would be an error.
+        assert_eq!(client.read_to_end(), "bye\n");
+    }
+
+    pub(super) fn clients_that_do_not_shake_hands_hold_nobody_up() {
+        let server = Secure::start();
+        let hello = client_hello(&server.config);
+        let address = server.process.address;
+        let mut silent: Vec<Client> = (0..200).map(|_| Client::connect(address)).collect();
+        for (number, client) in silent.iter_mut().enumerate().take(30) {
+            client.stream.write_all(&hello[..=number]).unwrap();
+        }
+        assert_eq!(server.connect().ask("echo ping"), "ping");
+    }
+
+    pub(super) fn an_idle_client_is_told_of_the_end() {
+        let server = Secure::start();
+        let mut client = server.connect();
+        client.ask("keep");
+        server.process.terminate();
+        assert_eq!(client.read_to_end(), "");
+    }
+
+    struct Secure {
+        process: ServerProcess,
+        config: Arc<ClientConfig>,
+        _files: PemFiles,
+    }
+
+    impl Secure {
+        fn start() -> Self {
+            let (authority, files) = (Authority::new(), PemFiles::new());
+            let path = files.write("cert.pem", &authority.issue().both());
+            let process = ServerProcess::start(&format!("tls {}", path.display()));
+            Self { process, config: Arc::new(client_config(&authority)), _files: files }
+        }
+
+        fn connect(&self) -> TlsClient {
+            TlsClient::connect(self.process.address, &self.config)
+        }
+    }
+
+    pub(super) fn bind(handler: Obedient, certificate: &str) -> TlsServer<Forking, Obedient> {
+        let strategy = Forking::default();
+        announced::<Tls, _>(
+            TlsServer::bind_with("127.0.0.1:0", certificate, handler, strategy).unwrap(),
+        )
+    }
 }

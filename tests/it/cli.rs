@@ -644,31 +644,35 @@ fn a_page_that_cannot_be_printed_is_one_line_and_one_that_nobody_reads_is_none()
 }
 
 /// The command at work on [`tree`]. Killed when dropped.
-struct Serving {
-    child: Child,
-    stdout: Option<BufReader<ChildStdout>>,
-    banner: String,
-    port: u16,
+pub(crate) struct Serving {
+    pub(crate) child: Child,
+    pub(crate) stdout: Option<BufReader<ChildStdout>>,
+    pub(crate) banner: String,
+    pub(crate) port: u16,
     // Removed when the server is gone.
-    directory: Option<TempDir>,
+    pub(crate) directory: Option<TempDir>,
 }
 
 /// How the command ended.
-struct Ended {
-    status: Option<i32>,
+pub(crate) struct Ended {
+    pub(crate) status: Option<i32>,
     /// What followed the banner.
-    stdout: String,
-    stderr: String,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Serving {
     #[track_caller]
-    fn start(arguments: &[&str]) -> Self {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
         Self::start_on(0, arguments, |_| {})
     }
 
     #[track_caller]
-    fn start_on(port: u16, arguments: &[&str], prepare: impl FnOnce(&mut Command)) -> Self {
+    pub(crate) fn start_on(
+        port: u16,
+        arguments: &[&str],
+        prepare: impl FnOnce(&mut Command),
+    ) -> Self {
         let directory = tree();
         let mut command = Command::new(COMMAND);
         command.arg(port.to_string()).args(arguments).arg("-d");
@@ -681,7 +685,7 @@ impl Serving {
 
     /// Starts the command by a line of shell, where it is `"$@"`.
     #[track_caller]
-    fn through_shell(line: &str, arguments: &[&str]) -> Self {
+    pub(crate) fn through_shell(line: &str, arguments: &[&str]) -> Self {
         let directory = tree();
         let mut command = Command::new("sh");
         command.args(["-c", line, "sh", COMMAND, "0"]);
@@ -691,13 +695,13 @@ impl Serving {
         serving
     }
 
-    fn spawn(command: &mut Command) -> io::Result<Self> {
+    pub(crate) fn spawn(command: &mut Command) -> io::Result<Self> {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command.spawn().map(Self::read_banner)
     }
 
     #[track_caller]
-    fn read_banner(mut child: Child) -> Self {
+    pub(crate) fn read_banner(mut child: Child) -> Self {
         let stdout = child.stdout.take().map(BufReader::new);
         let mut serving = Self { child, stdout, banner: String::new(), port: 0, directory: None };
         serving.banner = serving.read_line();
@@ -709,17 +713,17 @@ impl Serving {
         serving
     }
 
-    fn without_banner(child: Child, port: u16, directory: TempDir) -> Self {
+    pub(crate) fn without_banner(child: Child, port: u16, directory: TempDir) -> Self {
         Self { child, stdout: None, banner: String::new(), port, directory: Some(directory) }
     }
 
-    fn masked_banner(&self) -> String {
+    pub(crate) fn masked_banner(&self) -> String {
         self.banner.replace(&self.port.to_string(), "PORT")
     }
 
     /// The next line on standard output, in time.
     #[track_caller]
-    fn read_line(&mut self) -> String {
+    pub(crate) fn read_line(&mut self) -> String {
         let stdout = self.stdout.as_mut().unwrap();
         if stdout.buffer().is_empty() {
             let mut descriptors = [PollFd::new(stdout.get_ref().as_fd(), PollFlags::POLLIN)];
@@ -732,7 +736,7 @@ impl Serving {
     }
 
     #[track_caller]
-    fn connect(&self) -> TcpStream {
+    pub(crate) fn connect(&self) -> TcpStream {
         let host = if self.banner.contains("[::1]") { "::1" } else { "127.0.0.1" };
         let client = TcpStream::connect((host, self.port)).unwrap();
         client.set_read_timeout(Some(LIMIT)).unwrap();
@@ -741,7 +745,7 @@ impl Serving {
     }
 
     #[track_caller]
-    fn ask_bytes(&self, request: &str) -> Vec<u8> {
+    pub(crate) fn ask_bytes(&self, request: &str) -> Vec<u8> {
         let mut client = self.connect();
         client.write_all(request.as_bytes()).unwrap();
         client.shutdown(Shutdown::Write).unwrap();
@@ -749,14 +753,14 @@ impl Serving {
     }
 
     #[track_caller]
-    fn get(&self, path: &str) -> String {
+    pub(crate) fn get(&self, path: &str) -> String {
         text(&self.ask_bytes(&format!("GET {path} HTTP/1.0\r\n\r\n")))
     }
 
     /// Asks for the large file and reads the head of the response. The rest does not fit into
     /// what the kernel keeps for a client that does not read.
     #[track_caller]
-    fn begin_download(&self) -> TcpStream {
+    pub(crate) fn begin_download(&self) -> TcpStream {
         let mut client = self.connect();
         client.write_all(b"GET /large HTTP/1.0\r\n\r\n").unwrap();
         let head = read_until(&mut client, b"\r\n\r\n");
@@ -764,19 +768,19 @@ impl Serving {
         client
     }
 
-    fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill(pid(&self.child), signal).unwrap();
     }
 
     #[track_caller]
-    fn stop(self, signal: Signal) -> Ended {
+    pub(crate) fn stop(self, signal: Signal) -> Ended {
         self.signal(signal);
         self.wait()
     }
 
     /// Waits for the command to end by itself.
     #[track_caller]
-    fn wait(mut self) -> Ended {
+    pub(crate) fn wait(mut self) -> Ended {
         eventually(|| self.child.try_wait().unwrap().is_some());
         let mut stdout = String::new();
         if let Some(mut output) = self.stdout.take() {
@@ -801,7 +805,7 @@ impl Drop for Serving {
 
 /// Runs the command, which cannot serve, and returns its one line on standard error.
 #[track_caller]
-fn fails(arguments: &[&str], status: i32) -> String {
+pub(crate) fn fails(arguments: &[&str], status: i32) -> String {
     let output = run(arguments);
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(status), "{arguments:?}: {said}");
@@ -891,12 +895,12 @@ fn has_ipv6() -> bool {
     TcpListener::bind("[::1]:0").is_ok()
 }
 
-fn children_of(parent: Pid) -> Vec<String> {
+pub(crate) fn children_of(parent: Pid) -> Vec<String> {
     let tasks = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap();
     tasks.split_whitespace().map(str::to_owned).collect()
 }
 
-fn pid(child: &Child) -> Pid {
+pub(crate) fn pid(child: &Child) -> Pid {
     Pid::from_raw(i32::try_from(child.id()).unwrap())
 }
 
@@ -923,7 +927,7 @@ fn read_until(client: &mut TcpStream, end: &[u8]) -> String {
 
 /// Polls until it is so, where nothing tells when.
 #[track_caller]
-fn eventually(mut is_so: impl FnMut() -> bool) {
+pub(crate) fn eventually(mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + LIMIT;
     while !is_so() {
         assert!(Instant::now() < deadline, "it never is so");
@@ -937,7 +941,7 @@ fn text(bytes: &[u8]) -> String {
 
 const COMMAND: &str = env!("CARGO_BIN_EXE_socketserver");
 
-const STRATEGIES: [&str; 3] = ["sequential", "threading", "forking"];
+pub(crate) const STRATEGIES: [&str; 3] = ["sequential", "threading", "forking"];
 
 /// Bytes of the large file.
 const LARGE: u64 = 64 * 1024 * 1024;

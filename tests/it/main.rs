@@ -5,13 +5,15 @@
     reason = "a test that finds something else than it expects should panic, and say where"
 )]
 
+#[cfg(feature = "tls")]
+mod certificates; // an authority, what it issues, and a client that speaks TLS
 mod cgi; // programs that answer: what they are told, what they may say, how they end
 mod cgi_programs; // Python, Perl, PHP and Git behind the server
 mod cgi_site; // a site with programs, and servers for it
-#[cfg(feature = "tls")]
-mod certificates; // an authority, what it issues, and a client that speaks TLS
 #[cfg(feature = "cli")]
 mod cli; // the command: its words, its ends, its errors
+#[cfg(feature = "cli")]
+mod cli_tls; // the command over HTTPS: its options, its files, and what it says of them
 mod comparison; // COMPARISON.md quotes what there is
 mod cpython_names; // which of our tests stand for which of CPython's
 mod datagrams; // servers of datagrams, over UDP and over Unix sockets
@@ -37,9 +39,9 @@ mod server; // bind, handle_request, shutdown, the hooks and the options
 mod strategies; // what one strategy does and the others do not
 mod support; // a running server, a client with time limits, gates instead of sleeps
 mod tidy; // arrows, lengths and words that must agree
+#[cfg(feature = "tls")]
+mod tls; // handshakes that hold nobody up, records and requests, certificates, ends
 mod twins; // the Python programs of COMPARISON.md answer as the examples do
 mod unix_sockets; // the file, who is at the other end, and HTTP over them
 mod urls; // taken apart, read and quoted as CPython does
-#[cfg(feature = "tls")]
-mod tls; // handshakes that hold nobody up, records and requests, certificates, ends
 mod web; // a site of files, a client that reads replies, handlers that take notes

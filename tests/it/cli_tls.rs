@@ -1,0 +1,259 @@
+//! The command over HTTPS: its options, its files, and what it says of them.
+
+use std::process::Command;
+use std::sync::Arc;
+
+use nix::sys::signal::Signal;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+
+use crate::certificates::{
+    Authority, CERTIFICATE_OF_ENCRYPTED_KEY, ENCRYPTED_KEY, Issued, PemFiles, TlsClient,
+    client_config, client_config_with,
+};
+use crate::cli::{STRATEGIES, Serving, children_of, eventually, fails, pid};
+use crate::support::Client;
+
+/// The command with a certificate in a file.
+struct Https {
+    serving: Serving,
+    files: PemFiles,
+    authority: Authority,
+}
+
+impl Https {
+    #[track_caller]
+    fn start(arguments: &[&str]) -> Self {
+        let (files, authority) = (PemFiles::new(), Authority::new());
+        let cert = files.write("cert.pem", &authority.issue().both()).display().to_string();
+        let all = [&["-b", "127.0.0.1", "--tls-cert", &cert], arguments].concat();
+        Self { serving: Serving::start(&all), files, authority }
+    }
+
+    #[track_caller]
+    fn get(&self, path: &str) -> String {
+        get(&self.serving, Arc::new(client_config(&self.authority)), path)
+    }
+}
+
+#[track_caller]
+fn get(serving: &Serving, config: Arc<ClientConfig>, path: &str) -> String {
+    let mut client = TlsClient::connect(([127, 0, 0, 1], serving.port).into(), &config);
+    client.send(format!("GET {path} HTTP/1.0\r\n\r\n"));
+    client.read_to_end()
+}
+
+#[test]
+fn every_strategy_serves_files_over_https() {
+    for strategy in STRATEGIES {
+        let https = Https::start(&["--concurrency", strategy]);
+        assert_eq!(
+            https.serving.masked_banner(),
+            "Serving HTTPS on 127.0.0.1 port PORT (https://127.0.0.1:PORT/) ...\n"
+        );
+        assert!(https.get("/a.txt").ends_with("\r\n\r\nhello\n"), "{strategy}");
+        let ended = https.serving.stop(Signal::SIGINT);
+        assert_eq!(ended.status, Some(0), "{strategy}");
+        assert!(ended.stderr.contains("\"GET /a.txt HTTP/1.0\" 200 -\n"), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_hangup_reads_the_certificate_anew() {
+    for arguments in [&[][..], &["--processes", "2"], &["--concurrency", "forking"]] {
+        let https = Https::start(arguments);
+        https.get("/a.txt");
+        let first = children_of(pid(&https.serving.child));
+
+        let next = Authority::new();
+        https.files.write("cert.pem", &next.issue().both());
+        https.serving.signal(Signal::SIGHUP);
+        let config = Arc::new(client_config(&next));
+        let address = ([127, 0, 0, 1], https.serving.port).into();
+        eventually(|| {
+            let replaced = arguments.first() != Some(&"--processes") || {
+                let now = children_of(pid(&https.serving.child));
+                now.len() == 2 && now.iter().all(|child| !first.contains(child))
+            };
+            replaced && TlsClient::try_connect(address, &config).is_ok()
+        });
+
+        https.files.write("cert.pem", "");
+        https.serving.signal(Signal::SIGHUP);
+        assert!(get(&https.serving, config, "/a.txt").ends_with("hello\n"));
+        let said = https.serving.stop(Signal::SIGTERM).stderr;
+        let line = "socketserver: the certificate stays as it was: there is no certificate in '";
+        assert_eq!(said.matches(line).count(), 1, "{said}");
+    }
+}
+
+#[test]
+fn options_that_need_a_certificate_say_so_as_in_python() {
+    for (arguments, line) in [
+        (&["--tls-key", "k"][..], "--tls-key requires --tls-cert to be set"),
+        (&["--tls-password-file", "p"], "--tls-password-file requires --tls-cert to be set"),
+        (
+            &["--tls-client-ca", "c"],
+            "--tls-client-ca requires --tls-cert or --tls-self-signed to be set",
+        ),
+        (
+            &["--tls-cert", "c", "--tls-password-file", "/nowhere/p"],
+            "Failed to read TLS password file: No such file or directory (os error 2): '/nowhere/p'",
+        ),
+        (
+            &["--tls-cert", "c", "--tls-self-signed"],
+            "the argument '--tls-cert <PATH>' cannot be used with '--tls-self-signed'",
+        ),
+    ] {
+        let said = fails(arguments, 2);
+        assert_eq!(said, format!("socketserver: {line}; see 'socketserver --help'\n"));
+    }
+}
+
+#[test]
+fn an_encrypted_key_is_read_with_the_password_of_a_file() {
+    let files = PemFiles::new();
+    let file = |name, text| files.write(name, text).display().to_string();
+    let cert = file("cert.pem", CERTIFICATE_OF_ENCRYPTED_KEY);
+    let key = file("key.pem", ENCRYPTED_KEY);
+    let right = file("right", "\n  secret\n");
+    let wrong = file("wrong", "Secret\n");
+    let stranger = Authority::new().issue();
+    let other = file("other.pem", &stranger.key);
+    let base = ["-b", "127.0.0.1", "--tls-cert", &cert];
+    for (arguments, line) in [
+        (
+            &["--tls-key", "/nowhere/k"][..],
+            "cannot read the private key '/nowhere/k': No such file or directory (os error 2)"
+                .to_owned(),
+        ),
+        (
+            &["--tls-key", &key],
+            format!("the private key in '{key}' is encrypted, and there is no password"),
+        ),
+        (
+            &["--tls-key", &key, "--tls-password-file", &wrong],
+            format!("the password for the private key in '{key}' is wrong"),
+        ),
+        (
+            &["--tls-key", &other],
+            format!("the private key in '{other}' does not belong to the certificate in '{cert}'"),
+        ),
+        (&[], format!("there is no private key in '{cert}'")),
+    ] {
+        let said = fails(&[&["0"], &base[..], arguments].concat(), 1);
+        assert_eq!(said, format!("socketserver: {line}\n"));
+    }
+    let arguments = ["--tls-key", &key, "--tls-password-file", &right];
+    let serving = Serving::start(&[&base[..], &arguments].concat());
+    let reply = get(&serving, Arc::new(trusting_anybody()), "/a.txt");
+    assert!(reply.ends_with("hello\n"), "{reply}");
+}
+
+#[test]
+fn a_certificate_made_for_the_occasion_is_the_one_whose_fingerprint_is_printed() {
+    let mut serving = Serving::start(&["-b", "127.0.0.1", "--tls-self-signed"]);
+    let printed = serving.read_line();
+    let address = ([127, 0, 0, 1], serving.port).into();
+    let mut client = TlsClient::connect(address, &Arc::new(trusting_anybody()));
+    let shown = client.session().peer_certificates().unwrap()[0].clone();
+    let hash = TLS13_AES_128_GCM_SHA256.tls13().unwrap().common.hash_provider.hash(&shown);
+    let bytes: Vec<String> = hash.as_ref().iter().map(|byte| format!("{byte:02X}")).collect();
+    assert_eq!(printed, format!("Certificate's SHA-256 fingerprint: {}\n", bytes.join(":")));
+
+    let files = PemFiles::new();
+    let der = files.path("cert.der");
+    std::fs::write(&der, &shown).unwrap();
+    let path = der.display().to_string();
+    let openssl = ["x509", "-inform", "der", "-in", &path, "-noout", "-fingerprint", "-sha256"];
+    match Command::new("openssl").args(openssl).output() {
+        Ok(output) => {
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert!(said.trim_end().ends_with(&bytes.join(":")), "{said}");
+        }
+        Err(_) => println!("skipped: there is no openssl"),
+    }
+}
+
+#[test]
+fn clients_need_a_certificate_where_the_command_says_so() {
+    let (clients, files) = (Authority::new(), PemFiles::new());
+    let ca = files.write("ca.pem", &clients.pem).display().to_string();
+    let https = Https::start(&["--tls-client-ca", &ca]);
+    let own: Issued = clients.issue();
+    let config = client_config_with(&https.authority, Some(&own));
+    assert!(get(&https.serving, Arc::new(config), "/a.txt").ends_with("hello\n"));
+    let config = client_config(&https.authority);
+    let address = ([127, 0, 0, 1], https.serving.port).into();
+    let mut client = TlsClient::connect(address, &Arc::new(config));
+    let refused = client.try_read_to_end().unwrap_err();
+    assert!(refused.to_string().contains("CertificateRequired"), "{refused}");
+}
+
+#[test]
+fn what_goes_wrong_below_a_request_is_one_line_in_the_log() {
+    let https = Https::start(&[]);
+    let address = ([127, 0, 0, 1], https.serving.port).into();
+    for bytes in [&b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00"[..], b"GET / HTTP/1.0\r\n\r\n"] {
+        let mut client = Client::connect(address);
+        client.send(bytes);
+        std::io::Read::read_to_end(&mut client.stream, &mut Vec::new()).unwrap();
+    }
+    // Those that only look whether the port is open are no news.
+    drop(Client::connect(address));
+    https.get("/a.txt");
+    let said = https.serving.stop(Signal::SIGINT).stderr;
+    let lines: Vec<&str> = said.lines().collect();
+    assert!(lines[0].starts_with("socketserver: 127.0.0.1:"), "{said}");
+    assert!(lines[0].contains(": TLS failed: "), "{said}");
+    assert!(lines[1].ends_with("code 400, message Plain HTTP was sent to an HTTPS port"), "{said}");
+    assert!(lines[2].ends_with("\"GET / HTTP/1.0\" 400 -"), "{said}");
+    assert_eq!(lines.len(), 4, "{said}");
+}
+
+/// A client that looks at no certificate.
+fn trusting_anybody() -> ClientConfig {
+    let mut config = client_config(&Authority::new());
+    config.dangerous().set_certificate_verifier(Arc::new(Trusting));
+    config
+}
+
+#[derive(Debug)]
+struct Trusting;
+
+impl ServerCertVerifier for Trusting {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        vec![SignatureScheme::ECDSA_NISTP256_SHA256, SignatureScheme::RSA_PSS_SHA256]
+    }
+}
