@@ -7,6 +7,8 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+#[cfg(feature = "tls")]
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
@@ -17,6 +19,8 @@ use socketserver::http::url::{parse_qs, urlencode, urlsplit};
 use socketserver::http::{Exchange, HttpRequestHandler};
 use socketserver::{Connection, ThreadPool, handler_fn};
 
+#[cfg(feature = "tls")]
+use crate::certificates::{Authority, Issued, PemFiles, TlsClient, client_config};
 use crate::support::{Client, LIMIT, MOMENT, Running, bind, eventually, free_path};
 use crate::web::{Site, serve};
 
@@ -68,6 +72,26 @@ fn hello_shows_what_a_handler_knows() {
              protocol_version=HTTP/1.0\n"
         )
     );
+}
+
+#[test]
+#[cfg(feature = "tls")]
+fn https_serves_a_page_and_reads_its_certificate_anew() {
+    let (files, first, second) = (PemFiles::new(), Authority::new(), Authority::new());
+    let write = |issued: Issued| {
+        let cert = files.write("cert.pem", &issued.certificate);
+        let key = files.write("key.pem", &issued.key);
+        [cert, key].map(|path| path.display().to_string())
+    };
+    let [cert, key] = write(first.issue());
+    let example = Example::run("https", &["0", &cert, &key]);
+    assert_eq!(get_securely(example.address, &first), "Nobody else can read this.\n");
+
+    write(second.issue());
+    let process = Pid::from_raw(example.child.id().try_into().unwrap());
+    kill(process, Signal::SIGHUP).unwrap();
+    assert_eq!(example.line(), "The certificate was read anew");
+    assert_eq!(get_securely(example.address, &second), "Nobody else can read this.\n");
 }
 
 #[test]
@@ -838,6 +862,15 @@ impl Drop for Example {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A page over TLS, for whoever trusts the authority.
+#[cfg(feature = "tls")]
+fn get_securely(address: SocketAddr, authority: &Authority) -> String {
+    let config = Arc::new(client_config(authority));
+    let mut client = TlsClient::connect(address, &config);
+    client.send("GET / HTTP/1.0\r\n\r\n");
+    client.read_to_end().split_once("\r\n\r\n").unwrap().1.to_owned()
 }
 
 /// The address in a line such as `Serving on http://127.0.0.1:8000, press Enter`.

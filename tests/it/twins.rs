@@ -59,8 +59,9 @@ impl Twins {
 }
 
 /// Examples whose Python is not run, and why.
-const NOT_RUN: [(&str, &str); 3] = [
+const NOT_RUN: [(&str, &str); 4] = [
     ("bench_hello", "it has no twin"),
+    ("https", "its classes are new in Python 3.14"),
     ("own_strategy", "its twin is a class, not a program"),
     ("pre_fork", "its children would outlive the test"),
 ];
