@@ -4,7 +4,7 @@ use std::io::{self, BufRead, Write};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, raise};
-use socketserver::{Address, Connection, Sequential, ShutdownReport, ThreadPool, Timeouts};
+use socketserver::{Address, Connection, Handler, Sequential, ShutdownReport, ThreadPool, Timeouts};
 
 use crate::support::{
     Client, Gate, LIMIT, MOMENT, Notes, Running, Strategy, Testing, ThreadPerConnection, bind,
@@ -375,6 +375,41 @@ fn a_signal_shuts_down() {
             assert_eq!(busy.read_to_end(), "slow\n");
             assert_eq!(running.wait().report, report(1, 0));
         }
+    });
+}
+
+#[test]
+fn a_signal_that_is_only_watched_is_told_and_ends_nothing() {
+    struct Hearing(Notes<i32>);
+    impl Handler for Hearing {
+        fn handle(&self, connection: Connection) -> io::Result<()> {
+            echo_lines(connection)
+        }
+
+        fn handle_signal(&self, signal: i32) {
+            self.0.add(signal);
+        }
+    }
+    let name = "drain::a_signal_that_is_only_watched_is_told_and_ends_nothing";
+    in_a_process_of_its_own(name, || {
+        let [hangup, end, both] = [Signal::SIGHUP, Signal::SIGTERM, Signal::SIGUSR1];
+        let heard = Notes::new();
+        let mut server = bind::<ThreadPool, _>(Hearing(heard.clone()));
+        server.watch_signals(&[hangup as i32, both as i32]).unwrap();
+        server.shutdown_on_signals(&[end as i32, both as i32]).unwrap();
+        server.watch_signals(&[both as i32]).unwrap();
+        let running = Running::start(server);
+        let mut client = running.connect();
+        for _ in 0..2 {
+            raise(hangup).unwrap();
+            assert_eq!(heard.next(), hangup as i32);
+            assert_eq!(client.ask("ping"), "ping");
+        }
+        drop(client);
+        // Told of both, and asked to stop by one of them.
+        raise(both).unwrap();
+        assert_eq!(heard.next(), both as i32);
+        running.wait().result.unwrap();
     });
 }
 
