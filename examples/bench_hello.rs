@@ -1,7 +1,8 @@
 //! Answers every GET with 13 bytes and writes no log: the server that benchmarks load.
 //!
 //! Run: `cargo run --release --example bench_hello -- pool 16 8080`; the modes are `seq PORT`,
-//! `fork PORT`, `pool THREADS PORT`, and `upload FILE PORT`, which writes uploads to that file
+//! `fork PORT`, `pool THREADS PORT`, `tls THREADS PORT CERTIFICATE`, and `upload FILE PORT`, which
+//! writes uploads to that file
 //! Try: `curl -i http://127.0.0.1:8080/`
 
 use std::fs::File;
@@ -53,6 +54,16 @@ fn serve(port: &str, strategy: impl Concurrency, handler: Hello) -> io::Result<(
     server.serve_forever()
 }
 
+#[cfg(feature = "tls")]
+fn serve_tls(port: &str, certificate: &str, strategy: impl Concurrency) -> io::Result<()> {
+    use socketserver::TlsServer;
+
+    let address = format!("127.0.0.1:{port}");
+    let mut server = TlsServer::bind_with(address, certificate, Hello::default(), strategy)?;
+    println!("serving on https://{}", server.server_address());
+    server.serve_forever()
+}
+
 fn main() -> io::Result<()> {
     let words: Vec<String> = env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
@@ -63,11 +74,17 @@ fn main() -> io::Result<()> {
             let threads = threads.parse().map_err(io::Error::other)?;
             serve(port, ThreadPool::with_max_threads(threads), Hello::default())
         }
+        #[cfg(feature = "tls")]
+        ["tls", threads, port, certificate] => {
+            let threads = threads.parse().map_err(io::Error::other)?;
+            serve_tls(port, certificate, ThreadPool::with_max_threads(threads))
+        }
         ["upload", file, port] => {
             serve(port, ThreadPool::default(), Hello { uploads: file.to_owned() })
         }
         _ => Err(io::Error::other(
-            "usage: bench_hello seq PORT | fork PORT | pool THREADS PORT | upload FILE PORT",
+            "usage: bench_hello seq PORT | fork PORT | pool THREADS PORT | \
+             tls THREADS PORT CERTIFICATE | upload FILE PORT",
         )),
     }
 }
