@@ -55,6 +55,7 @@ const TLS_CASES: &[Case] = cases![
     tls::a_child_shakes_hands_and_serves_to_the_end,
     tls::clients_that_do_not_shake_hands_hold_nobody_up,
     tls::an_idle_client_is_told_of_the_end,
+    tls::one_child_resumes_what_another_began,
 ];
 #[cfg(not(feature = "tls"))]
 const TLS_CASES: &[Case] = &[];
@@ -1238,7 +1239,7 @@ impl log::Log for Says {
 mod tls {
     use std::sync::Arc;
 
-    use rustls::ClientConfig;
+    use rustls::{ClientConfig, HandshakeKind};
     use socketserver::TlsServer;
     use socketserver::transport::Tls;
 
@@ -1277,6 +1278,15 @@ mod tls {
         client.ask("keep");
         server.process.terminate();
         assert_eq!(client.read_to_end(), "");
+    }
+
+    pub(super) fn one_child_resumes_what_another_began() {
+        let server = Secure::start();
+        for kind in [HandshakeKind::Full, HandshakeKind::Resumed] {
+            let mut client = server.connect();
+            assert_eq!(client.ask("echo ping"), "ping");
+            assert_eq!(client.session().handshake_kind(), Some(kind));
+        }
     }
 
     struct Secure {

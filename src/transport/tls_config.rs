@@ -33,6 +33,8 @@ pub(super) fn server_config(bind: &TlsBind) -> io::Result<Arc<ServerConfig>> {
         bind.alpn_protocols.iter().map(|name| name.clone().into_bytes()).collect();
     // One key for all processes that are forked from here.
     config.ticketer = ring::Ticketer::new().map_err(io::Error::other)?;
+    // It reads no ticket that is longer than those it has made, and a child has made none yet.
+    config.ticketer.encrypt(&[0; LONGEST_TICKET]);
     let config = Arc::new(config);
     // What is wrong with it should show before somebody connects.
     ServerConnection::new(Arc::clone(&config)).map_err(io::Error::other)?;
@@ -133,6 +135,9 @@ fn explain(error: &rustls::Error, bind: &TlsBind) -> io::Error {
         ),
     })
 }
+
+/// Bytes of a session, a client's certificates included, that are put into a ticket and read again.
+const LONGEST_TICKET: usize = 16 * 1024;
 
 fn wrong(message: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, message)
