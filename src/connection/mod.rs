@@ -175,7 +175,8 @@ impl Connection {
     ///
     /// Empty where it has shown none, which the server may insist on
     /// ([`TlsBind::client_ca`](crate::transport::TlsBind::client_ca)), and on a connection without
-    /// TLS. What is here was verified. Python's `SSLSocket.getpeercert(True)` has the first one only.
+    /// TLS, and in [`Handler::verify_request`](crate::Handler::verify_request), which runs before the
+    /// handshake. What is here was verified. Python's `SSLSocket.getpeercert(True)` has the first one only.
     #[doc(alias = "getpeercert")]
     pub fn peer_certificates(&self) -> Vec<Vec<u8>> {
         self.rfile.socket().peer_certificates()

@@ -71,7 +71,10 @@ impl Slot {
         let runner = &self.parking.runner;
         let (address, awaits_bytes) = (&self.client_address(), runner.client_speaks_first());
         match connection.rfile.shake_hands(awaits_bytes) {
-            Ok(true) => return runner.handle(connection),
+            Ok(true) => {
+                self.parking.note_handled();
+                return runner.handle(connection);
+            }
             Ok(false) => self.take_back(connection, Until::Readable),
             Err(error) => {
                 if error.kind() == io::ErrorKind::InvalidData {

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use nix::sys::resource::{Resource, getrlimit};
 
 use crate::address::Address;
-use crate::concurrency::Concurrency;
+use crate::concurrency::{Concurrency, Placement};
 use crate::handler::Handler;
 use crate::parking::{Parking, Runner};
 use crate::poller::Poller;
@@ -93,7 +93,8 @@ pub enum Overload {
     Wait,
     /// Accepts them and tells the handler
     /// ([`Handler::handle_overload`](crate::Handler::handle_overload)), which for HTTP answers 503 with
-    /// `Retry-After`. A quarter more than the bound are told so; the rest is closed without a word.
+    /// `Retry-After`. A quarter more than the bound are told so; the rest is closed without a word, and so are all of them where
+    /// a handshake would have to come first.
     Refuse,
 }
 
@@ -217,6 +218,10 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         let shutdown = self.shutdown_handle();
         let deadline = self.timeout.map(|timeout| Instant::now() + timeout);
         self.activate()?;
+        // A job for a handshake is none for a request. What children do is not heard of here.
+        let counts_calls =
+            self.transport.shakes_hands() && self.strategy.placement() != Placement::Away;
+        self.reactor.parking.await_handled(counts_calls);
         let mut served = Ok(0);
         while matches!(served, Ok(0)) && !shutdown.is_shutdown_requested() {
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
@@ -225,7 +230,11 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
                 break;
             }
             served = self.turn(left, 1);
+            if counts_calls {
+                served = served.map(|_| usize::from(self.reactor.parking.has_handled()));
+            }
         }
+        self.reactor.parking.await_handled(false);
         self.deactivate();
         served.map(drop)
     }

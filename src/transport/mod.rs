@@ -71,6 +71,11 @@ pub(crate) mod sealed {
         /// `WouldBlock` when nobody waits, and what the kernel reports.
         fn accept(&mut self) -> io::Result<(Self::Arrival, Address)>;
 
+        /// Tells whether an arrival has a handshake to do before its first request.
+        fn shakes_hands(&self) -> bool {
+            false
+        }
+
         /// Removes the file that clients find this socket by, if there is one and this process made
         /// it. Once the listener is closed that file is anybody's.
         fn remove_name(&mut self) {}

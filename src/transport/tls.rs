@@ -106,6 +106,7 @@ impl TlsBind {
     ///
     /// A file cannot be read or holds something else, the password is wrong, or the key is not the
     /// certificate's; the error says which in one line. And those of [`TcpBind::listen`].
+    #[doc(alias = "HTTPSServer.server_activate")]
     pub fn listen(&self, address: impl ToSocketAddrs) -> io::Result<Tls> {
         // Nobody should connect to a server that cannot serve.
         let config = server_config(self)?;
@@ -216,6 +217,10 @@ impl Accept for Tls {
     fn accept(&mut self) -> io::Result<(Socket, Address)> {
         let (stream, address) = self.tcp.accept_stream()?;
         Ok((Socket::secure(stream, Session::new(self.reload.config())?), address))
+    }
+
+    fn shakes_hands(&self) -> bool {
+        true
     }
 
     fn listener(&self) -> Option<BorrowedFd<'_>> {

@@ -4,6 +4,7 @@ use std::io::{self, BufRead, Read, Write};
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::thread;
 
 use rustls::{ClientConfig, HandshakeKind};
 use socketserver::http::Exchange;
@@ -98,6 +99,7 @@ each_strategy! {
     what_is_no_tls_at_all_gets_an_alert,
     an_idle_client_is_told_of_the_end,
     a_connection_may_be_taken_over,
+    one_request_is_handled_whatever_comes_before_it,
 }
 
 fn any_handler_is_served<C: Strategy>() {
@@ -312,6 +314,23 @@ fn a_connection_may_be_taken_over<C: Strategy>() {
     client.send(get("/"));
     assert_eq!(client.read_line(), "go on");
     assert_eq!(client.ask("anything"), "anything");
+}
+
+fn one_request_is_handled_whatever_comes_before_it<C: Strategy>() {
+    let authority = Authority::new();
+    let handler = testing(echo_lines).client_speaks_first();
+    let mut server = bind(&authority.issue().tls(), handler, C::default());
+    server.timeout = Some(LIMIT * 2);
+    let (address, config) = (server.server_address(), Arc::new(client_config(&authority)));
+    let asking = thread::spawn(move || {
+        let mut client = TlsClient::connect(address, &config);
+        let reply = client.ask("hello");
+        (client, reply)
+    });
+    server.handle_request().unwrap();
+    let (client, reply) = asking.join().unwrap();
+    assert_eq!(reply, "hello");
+    drop((server, client));
 }
 
 #[test]
