@@ -6,7 +6,9 @@
 
 Prints, for each number of connections, the requests per second of both (medians) and the ratio: the
 median of the rounds' ratios, with the smallest and the largest. The servers run on one core and
-the load on the other; where there is one core only, both roam.
+the load on the other; where there is one core only, both roam. Then the same for processor time for
+each request, which depends less on what else the machine does: there, less is better, and the ratio is
+nginx's to ours.
 """
 import os, re, shutil, socket, statistics, subprocess, sys, tempfile, time
 
@@ -49,6 +51,17 @@ def wait_for(port):
     raise SystemExit(f"nobody listens on port {port}")
 
 
+def processor_time(process):
+    """Of a server and the processes that it has started, in microseconds."""
+    with open(f"/proc/{process.pid}/task/{process.pid}/children") as children:
+        pids = [process.pid, *map(int, children.read().split())]
+    ticks = 0
+    for pid in pids:
+        with open(f"/proc/{pid}/stat") as stat:
+            ticks += sum(map(int, stat.read().rsplit(") ", 1)[1].split()[11:13]))
+    return ticks * 1e6 / os.sysconf("SC_CLK_TCK")
+
+
 def load(port, connections):
     words = ["wrk", "-t1", f"-c{connections}", f"-d{SECONDS}s", f"https://127.0.0.1:{port}/"]
     output = subprocess.run(pinned(1, words), capture_output=True, text=True, check=True).stdout
@@ -72,34 +85,44 @@ def main():
         with open(f"{d}/conf", "w") as conf:
             conf.write(NGINX.format(d=d, port=ports["nginx"]))
         ours = [f"{TARGET}/release/examples/bench_hello", "tls", "64", str(ports["ours-tls"])]
-        servers = [
-            subprocess.Popen(pinned(0, ["nginx", "-c", f"{d}/conf", "-p", d])),
-            subprocess.Popen(pinned(0, [*ours, f"{d}/cert.pem"]), stdout=subprocess.DEVNULL),
-        ]
+        nginx = ["nginx", "-c", f"{d}/conf", "-p", d]
+        servers = {
+            "nginx": subprocess.Popen(pinned(0, nginx)),
+            "ours-tls": subprocess.Popen(
+                pinned(0, [*ours, f"{d}/cert.pem"]), stdout=subprocess.DEVNULL
+            ),
+        }
         try:
             for port in ports.values():
                 wait_for(port)
             for connections in 16, 64:
-                compare(ports, connections)
+                compare(servers, ports, connections)
         finally:
-            for server in servers:
+            for server in servers.values():
                 server.terminate()
                 server.wait()
 
 
-def compare(ports, connections):
+def compare(servers, ports, connections):
     for port in ports.values():
         load(port, connections)
-    rates = {name: [] for name in ports}
+    rates, costs = ({name: [] for name in ports} for _ in range(2))
     for number in range(ROUNDS):
         # Each goes first in every other round.
         for name in sorted(ports, reverse=number % 2 == 0):
-            rates[name].append(load(ports[name], connections))
-    ratios = [ours / theirs for ours, theirs in zip(rates["ours-tls"], rates["nginx"])]
-    medians = {name: statistics.median(all) for name, all in rates.items()}
-    print(f"{connections:3} connections: ours-tls {medians['ours-tls']:,.0f}/s, nginx "
-          f"{medians['nginx']:,.0f}/s, ratio {statistics.median(ratios):.2f} "
-          f"({min(ratios):.2f}-{max(ratios):.2f})", flush=True)
+            before = processor_time(servers[name])
+            rate = load(ports[name], connections)
+            rates[name].append(rate)
+            costs[name].append((processor_time(servers[name]) - before) / (rate * SECONDS))
+    report(connections, "requests/s", rates["ours-tls"], rates["nginx"], ",.0f")
+    report(connections, "us/request", costs["nginx"], costs["ours-tls"], ".1f", swap=True)
+
+
+def report(connections, what, above, below, digits, swap=False):
+    ratios = [one / other for one, other in zip(above, below)]
+    ours, nginx = map(statistics.median, (below, above) if swap else (above, below))
+    print(f"{connections:3} connections, {what}: ours-tls {ours:{digits}}, nginx {nginx:{digits}}, "
+          f"ratio {statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})", flush=True)
 
 
 main()
