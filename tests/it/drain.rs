@@ -4,7 +4,9 @@ use std::io::{self, BufRead, Write};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, raise};
-use socketserver::{Address, Connection, Handler, Sequential, ShutdownReport, ThreadPool, Timeouts};
+use socketserver::{
+    Address, Connection, Handler, Sequential, ShutdownReport, ThreadPool, Timeouts,
+};
 
 use crate::support::{
     Client, Gate, LIMIT, MOMENT, Notes, Running, Strategy, Testing, ThreadPerConnection, bind,
