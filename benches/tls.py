@@ -112,6 +112,8 @@ def compare(servers, ports, connections):
         for name in sorted(ports, reverse=number % 2 == 0):
             before = processor_time(servers[name])
             rate = load(ports[name], connections)
+            if not rate:
+                raise SystemExit(f"{name} answered nothing")
             rates[name].append(rate)
             costs[name].append((processor_time(servers[name]) - before) / (rate * SECONDS))
     report(connections, "requests/s", rates["ours-tls"], rates["nginx"], ",.0f")
