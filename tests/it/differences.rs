@@ -1,19 +1,26 @@
 //! The differences from CPython that `COMPARISON.md` shows by a test.
 
+use std::fmt;
 use std::io::{self, Write};
 use std::net::{SocketAddr, UdpSocket};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use socketserver::http::{Exchange, HttpRequestHandler, ProtocolVersion};
+use socket2::SockRef;
+use socketserver::http::url::parse_qsl;
+use socketserver::http::{
+    BaseHttpRequestHandler, Exchange, HttpRequestHandler, ProtocolVersion, SimpleHttpRequestHandler,
+};
 use socketserver::transport::TcpBind;
 use socketserver::{
     Address, Connection, Datagram, ForkingTcpServer, HttpServer, Sequential, TcpServer, ThreadPool,
     ThreadingUnixStreamServer, Timeouts, UdpServer, handler_fn,
 };
 
-use crate::support::{Client, Running, free_path};
+use crate::support::{Client, Running, free_path, in_a_process_of_its_own};
+use crate::web::{self, Site, answer, answering, get, noting, serve};
 
 #[test]
 fn shutdown_works_before_serving_and_in_a_handler() {
@@ -157,6 +164,104 @@ fn http_over_a_unix_socket_is_answered() {
     let response = client.read_to_end();
     assert!(response.starts_with("HTTP/1.0 200 OK\r\n"), "{response}");
     assert!(response.ends_with("\r\n\r\nunix:"), "{response}");
+}
+
+#[test]
+fn a_long_method_is_echoed_in_part() {
+    let handler = noting(BaseHttpRequestHandler);
+    let log = handler.log.clone();
+    let server = serve(handler);
+    let reply = web::ask(&server, format!("{} / HTTP/1.0\r\n\r\n", "X".repeat(60_000)));
+    assert_eq!(reply.status(), 501);
+    assert!(reply.raw.len() < 1_500, "{} bytes", reply.raw.len());
+    let log = log.so_far();
+    assert!(log[0].starts_with("code 501, message Unsupported method ('XXX"), "{}", log[0]);
+    assert!(log[0].len() < 300, "{}", log[0]);
+}
+
+#[test]
+fn all_headers_together_are_bounded() {
+    let server = serve(answering(|http| answer(http, "served")));
+    let request = |count: usize| {
+        let headers = format!("X: {}\r\n", "x".repeat(60_000)).repeat(count);
+        format!("GET / HTTP/1.1\r\nHost: h\r\n{headers}\r\n")
+    };
+    assert_eq!(web::ask(&server, request(4)).status(), 200);
+    assert_eq!(web::ask(&server, request(5)).status(), 431);
+}
+
+#[test]
+fn a_client_that_goes_away_leaves_no_line() {
+    /// Sends without end, and says nothing of it.
+    struct Endless;
+    impl HttpRequestHandler for Endless {
+        fn do_get(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+            http.send_response(200)?;
+            http.end_headers()?;
+            loop {
+                http.wfile.write_all(&[b'x'; 65_536])?;
+            }
+        }
+
+        fn log_message(&self, _: &Exchange<'_>, _: fmt::Arguments<'_>) {}
+    }
+    let name = "differences::a_client_that_goes_away_leaves_no_line";
+    let printed = in_a_process_of_its_own(name, || {
+        let server = serve(Endless);
+        for request in ["GET / HTT", "GET / HTTP/1.0\r\nHo", "GET / HTTP/1.0\r\n\r\n"] {
+            for resets in [true, false] {
+                let mut client = server.connect();
+                client.send(request);
+                if request.ends_with('\n') {
+                    client.read_exactly(1);
+                }
+                if resets {
+                    SockRef::from(&client.stream).set_linger(Some(Duration::ZERO)).unwrap();
+                }
+            }
+        }
+        assert_eq!(server.stop().report.cut, 0);
+    });
+    assert_eq!(printed, "");
+}
+
+#[test]
+fn a_port_beyond_65535_is_refused() {
+    let handler = handler_fn(|_: Connection| Ok(()));
+    let error = TcpServer::<Sequential, _>::bind("127.0.0.1:70000", handler).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{error}");
+}
+
+#[test]
+fn a_semicolon_separates_no_fields() {
+    let fields = parse_qsl("a=1;b=2&c=3");
+    let fields: Vec<_> = fields.iter().map(|(name, value)| (&**name, &**value)).collect();
+    assert_eq!(fields, [("a", "1;b=2"), ("c", "3")]);
+}
+
+#[test]
+fn a_page_may_stand_in_for_files_that_are_missing() {
+    struct SinglePage {
+        files: SimpleHttpRequestHandler,
+    }
+    impl HttpRequestHandler for SinglePage {
+        fn base(&self) -> &dyn HttpRequestHandler {
+            &self.files
+        }
+
+        fn translate_path(&self, http: &Exchange<'_>, path: &str) -> PathBuf {
+            let file = self.files.translate_path(http, path);
+            if file.exists() { file } else { self.files.translate_path(http, "/idx/index.html") }
+        }
+    }
+    let site = Site::new();
+    let server = serve(SinglePage { files: site.handler() });
+    for (target, body) in
+        [("/a.txt", "hello world\n"), ("/users/7", "<p>i</p>"), ("/nope?x", "<p>i</p>")]
+    {
+        let reply = web::ask(&server, get(target));
+        assert_eq!((reply.status(), reply.text()), (200, body), "{target}");
+    }
 }
 
 /// What a sequential server with this handler answers.

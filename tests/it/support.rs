@@ -503,12 +503,14 @@ pub(crate) fn eventually(mut is_so: impl FnMut() -> bool) {
 
 /// Runs the calling test in a process where no other test runs: this binary, started once more.
 ///
-/// For what belongs to a process: its limits, its signals, its descriptors.
+/// For what belongs to a process: its limits, its signals, its descriptors. Returns what that process
+/// wrote to standard error, and nothing in the process itself.
 #[track_caller]
-pub(crate) fn in_a_process_of_its_own(test: &str, body: impl FnOnce()) {
+pub(crate) fn in_a_process_of_its_own(test: &str, body: impl FnOnce()) -> String {
     const MARK: &str = "SOCKETSERVER_TEST_ALONE";
     if std::env::var_os(MARK).is_some() {
-        return body();
+        body();
+        return String::new();
     }
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", test, "--nocapture", "--test-threads=1"])
@@ -519,6 +521,7 @@ pub(crate) fn in_a_process_of_its_own(test: &str, body: impl FnOnce()) {
         (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{}\n{text}{errors}", output.status);
     assert!(text.contains("1 passed"), "no test is named {test}");
+    errors.into_owned()
 }
 
 /// How many descriptors this process has open.

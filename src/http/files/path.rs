@@ -133,6 +133,10 @@ mod tests {
             ("http://h/a.txt?q", "/root/a.txt"),
             ("HTTP://h", "/root/"),
             ("ftp://h/a", "/root/ftp:/h/a"),
+            // What Windows would read otherwise are names here.
+            ("/..%20/.%20./a", "/root/.. /. ./a"),
+            ("/C:/a", "/root/C:/a"),
+            ("/a::$INDEX_ALLOCATION", "/root/a::$INDEX_ALLOCATION"),
         ] {
             assert_eq!(translated(target), path, "{target}");
         }
