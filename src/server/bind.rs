@@ -47,6 +47,7 @@ impl<C: Concurrency, H: Handler> Server<Tcp, C, H> {
     /// # Errors
     ///
     /// The socket cannot be watched. It is closed then.
+    #[doc(alias = "bind_and_activate")]
     pub fn from_listener(listener: TcpListener, handler: H, strategy: C) -> io::Result<Self> {
         Self::for_streams(Tcp::new(listener)?, handler, strategy)
     }

@@ -87,34 +87,116 @@ fn check_listing(python: &Path, script: &str) -> Option<usize> {
         .collect();
     let listing = String::from_utf8(output.stdout).unwrap();
     for name in listing.lines() {
-        // The members of a class that is not here need no rows.
-        let class_is_absent = name.split_once('.').is_some_and(|(class, _)| absent.contains(class));
-        assert!(known.contains(name) || class_is_absent, "no row for Python's {name}");
+        // What belongs to a class or function that is not here needs no rows.
+        let owner_is_absent = name.split_once('.').is_some_and(|(owner, _)| absent.contains(owner));
+        assert!(known.contains(name) || owner_is_absent, "no row for Python's {name}");
     }
     Some(listing.lines().count())
 }
 
-/// Prints the public classes of both modules, what each defines, and the modules' functions; then
+/// Prints what each module has of its own: classes with what they define and what their
+/// constructors take, functions with their keyword arguments, constants, and what `__all__` says; then
 /// what `urllib.parse` says that it exports.
 const LISTING: &str = "
 import inspect, http.server, socketserver, urllib.parse
+def arguments(function):
+    kept = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
+    return [p for p in inspect.signature(function).parameters.values() if p.kind in kept]
+def keywords(name, function):
+    for argument in arguments(function):
+        if argument.default is not argument.empty:
+            print(f'{name}.{argument.name}')
 for module in socketserver, http.server:
+    print(*getattr(module, '__all__', []), sep='\\n')
     for name, value in vars(module).items():
-        if name.startswith('_') or getattr(value, '__module__', None) != module.__name__:
+        is_own = getattr(value, '__module__', module.__name__) == module.__name__
+        if name.startswith('_') or inspect.ismodule(value) or not is_own:
             continue
         print(name)
         if inspect.isclass(value):
-            members = set(dir(value)) & set(vars(value))
-            for member in members:
+            for argument in arguments(value.__init__)[1:]:
+                print('__init__.' + argument.name)
+            for member in set(dir(value)) & set(vars(value)):
                 if not member.startswith('_'):
                     print(f'{name}.{member}')
+        elif callable(value):
+            keywords(name, value)
 print(*urllib.parse.__all__, sep='\\n')
+for name in urllib.parse.__all__:
+    if not inspect.isclass(getattr(urllib.parse, name)):
+        keywords(name, getattr(urllib.parse, name))
 for name in 'SplitResult', 'ParseResult':
     members = 'username password hostname port geturl'.split()
     for member in [*getattr(urllib.parse, name)._fields, *members]:
         assert hasattr(getattr(urllib.parse, name), member)
         print(f'{name}.{member}')
 ";
+
+/// What Python's documentation names, whether or not `dir` knows it: attributes of instances, what
+/// a base class is said to have and its heirs define, and the words of the command line.
+const DOCUMENTED: &str = "
+socketserver:
+    BaseServer fileno handle_request serve_forever service_actions shutdown server_close
+        address_family RequestHandlerClass server_address socket allow_reuse_address
+        request_queue_size socket_type timeout finish_request get_request handle_error
+        handle_timeout process_request server_activate server_bind verify_request
+    __init__ server_address RequestHandlerClass bind_and_activate
+    serve_forever poll_interval
+    TCPServer UDPServer UnixStreamServer UnixDatagramServer
+    ThreadingMixIn daemon_threads block_on_close
+    ForkingMixIn max_children block_on_close timeout
+    ForkingTCPServer ForkingUDPServer ThreadingTCPServer ThreadingUDPServer
+    ForkingUnixStreamServer ForkingUnixDatagramServer
+    ThreadingUnixStreamServer ThreadingUnixDatagramServer
+    UDPServer max_packet_size
+    BaseRequestHandler setup handle finish request client_address server
+    StreamRequestHandler rfile wfile connection rbufsize wbufsize timeout disable_nagle_algorithm
+    DatagramRequestHandler rfile wfile packet socket
+http.server:
+    HTTPServer server_name server_port
+    ThreadingHTTPServer HTTPSServer ThreadingHTTPSServer
+    BaseHTTPRequestHandler client_address server close_connection requestline command path
+        request_version headers rfile wfile server_version sys_version error_message_format
+        error_content_type protocol_version MessageClass responses handle handle_one_request
+        handle_expect_100 do_SPAM send_error send_response send_header send_response_only
+        end_headers flush_headers log_request log_error log_message version_string
+        date_time_string log_date_time_string address_string timeout
+    SimpleHTTPRequestHandler server_version extensions_map directory do_HEAD do_GET guess_type
+        list_directory default_content_type extra_response_headers
+    __version__ HTTPStatus HTTPMessage
+    CGIHTTPRequestHandler cgi_directories do_POST
+    port -b --bind -d --directory -p --protocol --cgi -h --help --tls-cert --tls-key
+        --tls-password-file --content-type -H --header
+cgi:
+    FieldStorage getvalue getfirst getlist list name value filename file type type_options
+        disposition disposition_options headers bufsize make_file keys
+    __init__ keep_blank_values strict_parsing encoding errors max_num_fields separator limit
+    parse parse_multipart parse_header test print_environ print_form print_directory
+        print_environ_usage escape
+urllib.parse:
+    SplitResult scheme netloc path query fragment username password hostname port geturl
+    ParseResult params
+    unwrap
+";
+
+#[test]
+fn every_documented_name_of_python_has_a_row() {
+    let rows = rows();
+    let known: BTreeSet<&str> = rows.iter().flat_map(|row| row.python.iter().copied()).collect();
+    let mut owner = "";
+    for line in DOCUMENTED.lines().filter(|line| line.starts_with(' ')) {
+        let mut words = line.split_whitespace();
+        if !line.starts_with("        ") {
+            owner = words.next().unwrap();
+            let is_one = owner.starts_with("__init__") || owner == "serve_forever";
+            assert!(is_one || known.contains(owner), "no row for the documented {owner}");
+        }
+        for word in words {
+            let name = format!("{owner}.{word}");
+            assert!(known.contains(&*name) || known.contains(word), "no row for {name}");
+        }
+    }
+}
 
 fn rows() -> Vec<Row<'static>> {
     let (_, names) = TABLE.split_once("\n## Names\n").expect("a section of names");
