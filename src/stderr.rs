@@ -3,12 +3,13 @@
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
+use nix::libc::{dev_t, ino_t};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, send};
 use nix::sys::stat::{SFlag, fstat};
@@ -36,9 +37,12 @@ struct StandardError {
     lost: u64,
 }
 
+/// Which file something is. The kinds of number differ from system to system.
+type Identity = (dev_t, ino_t);
+
 #[derive(Debug)]
 struct Pipe {
-    identity: (u64, u64),
+    identity: Identity,
     file: File,
 }
 
@@ -99,19 +103,15 @@ impl StandardError {
 
     /// Opens the pipe once more: another opening can be non-blocking by itself, while a mode of
     /// standard error would be one for every process that shares it.
-    fn find_pipe(&mut self, stderr: BorrowedFd<'_>, identity: (u64, u64)) {
+    fn find_pipe(&mut self, stderr: BorrowedFd<'_>, identity: Identity) {
         if self.pipe.as_ref().is_some_and(|pipe| pipe.identity == identity) {
             return;
         }
         let name = format!("/dev/fd/{}", stderr.as_raw_fd());
         let mode = OFlag::O_NONBLOCK | OFlag::O_APPEND;
         let opened = OpenOptions::new().write(true).custom_flags(mode.bits()).open(name);
-        let is_same = |file: &File| {
-            let found = file.metadata();
-            found.is_ok_and(|found| {
-                found.file_type().is_fifo() && (found.dev(), found.ino()) == identity
-            })
-        };
+        let is_same =
+            |file: &File| fstat(file).is_ok_and(|found| (found.st_dev, found.st_ino) == identity);
         self.pipe = opened.ok().filter(is_same).map(|file| Pipe { identity, file });
     }
 
@@ -139,4 +139,9 @@ impl Kind {
 /// How long standard error is waited for before entries are lost.
 const PATIENCE: Duration = Duration::from_millis(200);
 
+#[cfg(not(target_vendor = "apple"))]
 const DO_NOT_WAIT: MsgFlags = MsgFlags::MSG_DONTWAIT.union(MsgFlags::MSG_NOSIGNAL);
+
+/// Rust's runtime ignores the signal.
+#[cfg(target_vendor = "apple")]
+const DO_NOT_WAIT: MsgFlags = MsgFlags::MSG_DONTWAIT;

@@ -129,6 +129,7 @@ impl Socket {
     }
 
     /// Writes all of `bytes`, and says that more is about to follow.
+    #[cfg(target_os = "linux")]
     pub(crate) fn send_all_more(
         &self,
         mut bytes: &[u8],
@@ -234,6 +235,7 @@ impl Socket {
     }
 
     /// The socket itself, for what has no wrapper here.
+    #[cfg(target_os = "linux")]
     pub(crate) fn stream(&self) -> &socket2::Socket {
         self.wire.stream()
     }

@@ -56,8 +56,9 @@ impl Wire {
     }
 
     /// Writes as much as fits, and says that more is about to follow.
+    #[cfg(target_os = "linux")]
     pub(super) fn send_more(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.send_with(bytes, more())
+        self.send_with(bytes, MsgFlags::from_bits_retain(nix::libc::MSG_MORE))
     }
 
     fn send_with(&self, bytes: &[u8], flags: MsgFlags) -> io::Result<usize> {
@@ -106,6 +107,7 @@ impl Wire {
     }
 
     /// The socket itself, for what has no wrapper here.
+    #[cfg(target_os = "linux")]
     pub(super) fn stream(&self) -> &socket2::Socket {
         &self.stream
     }
@@ -156,14 +158,11 @@ fn retry<T>(mut call: impl FnMut() -> nix::Result<T>) -> io::Result<T> {
 }
 
 /// A vanished client must be an error, not a SIGPIPE.
-const SEND_FLAGS: MsgFlags = MsgFlags::MSG_DONTWAIT.union(MsgFlags::MSG_NOSIGNAL);
+const SEND_FLAGS: MsgFlags = MsgFlags::MSG_DONTWAIT.union(NO_SIGNAL);
 
-#[cfg(target_os = "linux")]
-fn more() -> MsgFlags {
-    MsgFlags::from_bits_retain(nix::libc::MSG_MORE)
-}
+#[cfg(not(target_vendor = "apple"))]
+const NO_SIGNAL: MsgFlags = MsgFlags::MSG_NOSIGNAL;
 
-#[cfg(not(target_os = "linux"))]
-fn more() -> MsgFlags {
-    MsgFlags::empty()
-}
+/// There is no such flag; Rust's runtime ignores the signal.
+#[cfg(target_vendor = "apple")]
+const NO_SIGNAL: MsgFlags = MsgFlags::empty();

@@ -63,6 +63,14 @@ fn walk(root: &File, way: &Path, flags: OFlag) -> nix::Result<OwnedFd> {
 #[cfg(target_os = "linux")]
 const ATTEMPTS: usize = 8;
 
+/// How to open what is only looked at, or is where a way begins.
+#[cfg(target_os = "linux")]
+pub(super) const LOOK: OFlag = OFlag::O_PATH;
+
+/// Opens it for reading where nothing less is to be had; a pipe is not waited for.
+#[cfg(not(target_os = "linux"))]
+pub(super) const LOOK: OFlag = OFlag::O_RDONLY.union(OFlag::O_NONBLOCK);
+
 #[cfg(test)]
 mod tests {
     use std::io::Read;

@@ -36,7 +36,7 @@ impl Tree {
         if !self.is_confined {
             return fs::metadata(path);
         }
-        self.open_beneath(path, OFlag::O_PATH)?.metadata()
+        self.open_beneath(path, beneath::LOOK)?.metadata()
     }
 
     /// Opens a regular file; whatever may have taken its place since it was looked at is not
@@ -101,7 +101,7 @@ impl Tree {
         let way = path.strip_prefix(&self.directory).map_err(|_| outside())?;
         let root = OpenOptions::new()
             .read(true)
-            .custom_flags((OFlag::O_PATH | OFlag::O_DIRECTORY).bits())
+            .custom_flags((beneath::LOOK | OFlag::O_DIRECTORY).bits())
             .open(root)?;
         beneath::open(&root, way, flags | OFlag::O_CLOEXEC)
     }
