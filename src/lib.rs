@@ -28,7 +28,7 @@
 //! - For an HTTP program: [`HttpRequestHandler`](http::HttpRequestHandler), what you override, and
 //!   [`Exchange`](http::Exchange), what you call. To serve files:
 //!   [`SimpleHttpRequestHandler`](http::SimpleHttpRequestHandler).
-//! - For forms and uploads: [`http::form`].
+//! - For forms and uploads: [`http::form`]. For URLs and queries: [`http::url`].
 //! - For programs that answer (CGI): [`CgiHttpRequestHandler`](http::CgiHttpRequestHandler).
 //! - For a protocol of your own: [`Handler`], and [`Connection`] or [`Datagram`].
 //! - For how many requests run at once, and where: the table in [`concurrency`].
@@ -45,7 +45,8 @@
 //!    and for their time limits, all at once. No thread waits for a client.
 //! 2. **accept**: a [`transport`] hands out the next client.
 //! 3. **choose where**: a [`Concurrency`] strategy decides where the request runs: here
-//!    ([`Sequential`]), on a thread ([`ThreadPool`]) or in a child process ([`Forking`]).
+//!    ([`Sequential`]), on a thread ([`ThreadPool`]) or in a child process ([`Forking`]). With
+//!    [`PreFork`] there are several such servers, in a process each.
 //! 4. **handle**: a [`Handler`] answers, and the connection is closed, or given back to wait for
 //!    the next request ([`Connection::park`]).
 //!
@@ -154,7 +155,7 @@ pub type ThreadingHttpServer<H> = TcpServer<ThreadPool, H>;
 #[doc(alias = "ForkingHTTPServer")]
 pub type ForkingHttpServer<H> = TcpServer<Forking, H>;
 
-/// An HTTP server of several processes, each with a thread pool.
+/// An HTTP server of several processes, each with a thread pool. Python has none.
 pub type PreForkHttpServer<H> = TcpServer<PreFork<ThreadPool>, H>;
 
 /// A TCP server whose clients speak TLS.
