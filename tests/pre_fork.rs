@@ -19,7 +19,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use socketserver::concurrency::{Concurrency, Job};
@@ -48,6 +48,7 @@ const CASES: &[Case] = cases![
     crashes_in_a_row_are_followed_by_longer_pauses,
     a_process_that_cannot_start_ends_the_loop,
     a_process_that_crashes_while_it_starts_ends_the_loop,
+    a_process_that_the_system_has_no_room_for_is_tried_again,
     a_hangup_replaces_all_and_lets_them_finish,
     a_hangup_loses_no_request_under_load,
     a_termination_loses_no_request_under_load,
@@ -166,6 +167,23 @@ fn a_process_that_crashes_while_it_starts_ends_the_loop() {
     let mut server = Supervisor::start("crashes at start");
     assert_eq!(server.line(), "failed: a process could not start: it ended before it was ready");
     assert_eq!(server.wait(), "");
+}
+
+fn a_process_that_the_system_has_no_room_for_is_tried_again() {
+    let mut server = Supervisor::start("starving");
+    let before = server.ask_pid();
+    send_signal(server.pid(), Signal::SIGHUP);
+    assert_eq!(server.line(), "signal 1");
+    for pause in ["100ms", "200ms"] {
+        let log = server.line();
+        let expected = format!("log: cannot start a process, trying again in {pause}: ");
+        assert!(log.starts_with(&expected), "{log}");
+    }
+    assert_eq!(server.ask_pid(), before);
+    // The second one ends the want.
+    send_signal(server.pid(), Signal::SIGHUP);
+    eventually(|| server.processes().iter().all(|&pid| pid != before));
+    assert_ne!(server.ask_pid(), before);
 }
 
 fn a_hangup_replaces_all_and_lets_them_finish() {
@@ -351,7 +369,7 @@ impl Supervisor {
         let mut supervisor = Self { child, output, address };
         supervisor.address = supervisor.line().parse().unwrap();
         let processes = match kind {
-            "one" => 1,
+            "one" | "starving" => 1,
             "sequential" | "threads" | "forks" | "hasty" | "packets" => 3,
             _ => 0,
         };
@@ -618,7 +636,10 @@ fn eventually(mut is_so: impl FnMut() -> bool) {
 
 // The server's side.
 
-struct Obedient;
+struct Obedient {
+    /// Each signal takes the descriptors that are left away from its process, or gives them back.
+    starves: bool,
+}
 
 impl HttpRequestHandler for Obedient {
     fn protocol_version(&self) -> ProtocolVersion {
@@ -649,6 +670,12 @@ impl HttpRequestHandler for Obedient {
     fn log_request(&self, _: &Exchange<'_>, _: Status, _: Option<u64>) {}
 
     fn handle_signal(&self, signal: i32) {
+        if self.starves {
+            let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+            // Standard streams alone, and then all again.
+            let soft = if soft == 3 { hard } else { 3 };
+            setrlimit(Resource::RLIMIT_NOFILE, soft, hard).unwrap();
+        }
         say(&format!("signal {signal}"));
     }
 }
@@ -688,6 +715,7 @@ fn serve(kind: &str) {
         "threads" | "hasty" => serve_in_with(PreFork::new(3, ThreadPool::default()), kind),
         "forks" => serve_in(PreFork::new(3, Forking::default())),
         "one" => serve_in(PreFork::new(1, Sequential)),
+        "starving" => serve_in_with(PreFork::new(1, Sequential), kind),
         "no processes" => serve_in(ThreadPool::default()),
         "cannot start" => serve_in(PreFork::new(3, Unable { crashes: false })),
         "crashes at start" => serve_in(PreFork::new(3, Unable { crashes: true })),
@@ -697,7 +725,8 @@ fn serve(kind: &str) {
         }
         "one request" => {
             let strategy = PreFork::new(3, Sequential);
-            let mut server = TcpServer::bind_with("127.0.0.1:0", Obedient, strategy).unwrap();
+            let handler = Obedient { starves: false };
+            let mut server = TcpServer::bind_with("127.0.0.1:0", handler, strategy).unwrap();
             say(&server.server_address().to_string());
             server.handle_request().unwrap();
             say("served");
@@ -720,7 +749,8 @@ fn serve_in(strategy: impl Concurrency) {
 }
 
 fn serve_in_with(strategy: impl Concurrency, kind: &str) {
-    let mut server = TcpServer::bind_with("127.0.0.1:0", Obedient, strategy).unwrap();
+    let handler = Obedient { starves: kind == "starving" };
+    let mut server = TcpServer::bind_with("127.0.0.1:0", handler, strategy).unwrap();
     server.shutdown_on_signals(&[2, 15]).unwrap();
     if kind == "hasty" {
         server.shutdown_timeout = MOMENT;

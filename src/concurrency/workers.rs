@@ -102,18 +102,11 @@ impl Workers {
 
     /// How long until a worker is to be started; `None` if there is no need.
     pub(crate) fn until_start(&self) -> Option<Duration> {
-        let missing = self.serving() < self.wanted;
-        if !missing && self.outdated().is_none() {
+        if self.serving() >= self.wanted && self.outdated().is_none() {
             return None;
         }
-        let at = self.restart.at.filter(|_| missing);
-        Some(at.map_or(Duration::ZERO, |at| at.saturating_duration_since(Instant::now())))
-    }
-
-    /// A leash for a worker that is about to be started.
-    pub(crate) fn new_leash(&self) -> io::Result<(NewLeash, Leash)> {
-        let (ours, theirs) = UnixStream::pair()?;
-        Ok((NewLeash { ours }, Leash { theirs }))
+        let left = |at: Instant| at.saturating_duration_since(Instant::now());
+        Some(self.restart.at.map_or(Duration::ZERO, left))
     }
 
     /// In a new worker: lets go of what belongs to the supervisor. Leashes that stayed open here
@@ -141,6 +134,21 @@ impl Workers {
         if let Some(index) = replaced {
             self.alive[index].retire();
         }
+        Ok(())
+    }
+
+    /// Plans another attempt to start a worker, where the system had no process or descriptor to
+    /// spare.
+    ///
+    /// # Errors
+    ///
+    /// This one, where none has served yet.
+    pub(crate) fn not_started(&mut self, error: io::Error) -> io::Result<()> {
+        if self.alive.is_empty() && self.restart.at.is_none() {
+            return Err(error);
+        }
+        self.restart.after(Duration::ZERO);
+        log::warn!("cannot start a process, trying again in {:?}: {error}", self.restart.pause);
         Ok(())
     }
 
@@ -222,6 +230,12 @@ impl Restart {
 }
 
 impl Leash {
+    /// A leash for a worker that is about to be started.
+    pub(crate) fn pair() -> io::Result<(NewLeash, Self)> {
+        let (ours, theirs) = UnixStream::pair()?;
+        Ok((NewLeash { ours }, Self { theirs }))
+    }
+
     /// Tells the supervisor that this worker serves, or why it cannot.
     pub(crate) fn tell(&self, booted: &io::Result<()>) {
         // A supervisor that is gone needs no news.

@@ -5,6 +5,8 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use nix::unistd::Pid;
+
 use super::Server;
 use crate::concurrency::Concurrency;
 use crate::concurrency::workers::{Leash, NewLeash};
@@ -73,13 +75,20 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
     }
 
     fn start_worker(&mut self) -> io::Result<()> {
+        let forked = self.fork_worker();
         let Some(workers) = self.strategy.workers() else { return Ok(()) };
-        let (ours, theirs) = workers.new_leash()?;
+        match forked {
+            Ok((pid, leash)) => workers.started(pid, leash),
+            Err(error) => workers.not_started(error),
+        }
+    }
+
+    fn fork_worker(&mut self) -> io::Result<(Pid, NewLeash)> {
+        let (ours, theirs) = Leash::pair()?;
         // Until the child has pipes of its own, a signal to it would be heard here.
         let blocked = signals::block()?;
-        let started = sys::fork_worker(|| self.work(&ours, &theirs, &blocked));
-        drop((theirs, blocked));
-        self.strategy.workers().map_or(Ok(()), |workers| workers.started(started?, ours))
+        let pid = sys::fork_worker(|| self.work(&ours, &theirs, &blocked))?;
+        Ok((pid, ours))
     }
 
     /// A worker's whole life.
