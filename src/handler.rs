@@ -20,9 +20,9 @@ use crate::stderr::write_to_stderr;
 ///    loop, and [`handle_timeout`](Self::handle_timeout) where `handle_request` waited in vain;
 /// 6. [`handle_signal`](Self::handle_signal), there too, when a signal comes that the server watches.
 ///
-/// Python makes one handler object for each request and calls `setup`, `handle` and `finish` on it. Here
-/// one value serves all requests, from several threads at once: what belongs to one request is a
-/// local variable of `handle`, what they share is an atomic or stands behind a lock, and the
+/// Python makes one handler object for each request and calls `setup`, `handle` and `finish` on it.
+/// Here one value serves all requests, from several threads at once: what belongs to one request is
+/// a local variable of `handle`, what they share is an atomic or stands behind a lock, and the
 /// compiler insists.
 ///
 /// ```compile_fail,E0277
@@ -65,14 +65,14 @@ pub trait Handler<R = Connection>: Send + Sync + 'static {
     /// Hears of a request that failed, and of a strategy that could not run one.
     ///
     /// A panic arrives as an error of the kind `Other` that quotes its message. The default
-    /// prints a block to standard error, laid out as Python's; a client that went away is no news and
-    /// costs one line in the debug log.
+    /// prints a block to standard error, laid out as Python's; a client that went away is no news
+    /// and costs one line in the debug log.
     fn handle_error(&self, client_address: &Address, error: &io::Error) {
         print_error(client_address, error);
     }
 
-    /// Hears of a client beyond [`Server::max_connections`](crate::Server::max_connections), where the
-    /// server is to refuse those ([`Overload::Refuse`](crate::Overload::Refuse)).
+    /// Hears of a client beyond [`Server::max_connections`](crate::Server::max_connections), where
+    /// the server is to refuse those ([`Overload::Refuse`](crate::Overload::Refuse)).
     ///
     /// Runs on the serving thread and must not wait for the client. The default closes the
     /// connection; HTTP handlers answer 503 with `Retry-After` first.
@@ -90,7 +90,8 @@ pub trait Handler<R = Connection>: Send + Sync + 'static {
     fn handle_timeout(&self) {}
 
     /// Called after each turn of the serving loop; see
-    /// [`Server::poll_interval`](crate::Server::poll_interval) for how often. The default does nothing.
+    /// [`Server::poll_interval`](crate::Server::poll_interval) for how often. The default does
+    /// nothing.
     fn service_actions(&self) {}
 
     /// Hears of a signal, on the serving thread; of one that shuts the server down before running
@@ -112,8 +113,8 @@ pub trait Handler<R = Connection>: Send + Sync + 'static {
     /// Tells that a connection needs no handling before the client has sent something.
     ///
     /// With `true` a client that connects and stays silent holds no thread, not even under
-    /// [`Sequential`](crate::Sequential). The default is `false`, as in Python: the handler is called at once and may
-    /// greet. HTTP handlers answer `true`.
+    /// [`Sequential`](crate::Sequential). The default is `false`, as in Python: the handler is
+    /// called at once and may greet. HTTP handlers answer `true`.
     fn client_speaks_first(&self) -> bool {
         false
     }

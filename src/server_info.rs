@@ -35,8 +35,8 @@ impl ServerInfo {
     /// The name of this host, or the address the server is bound to where that is a single one.
     ///
     /// Python asks the name service for a full name while binding, which can take half a minute;
-    /// here nothing is looked up. A server on a Unix socket, which Python's `HTTPServer` cannot have,
-    /// is named as this host.
+    /// here nothing is looked up. A server on a Unix socket, which Python's `HTTPServer` cannot
+    /// have, is named as this host.
     pub fn server_name(&self) -> &str {
         &self.inner.name
     }

@@ -17,9 +17,9 @@ use nix::unistd::write;
 
 /// Writes lines to standard error, as the log of requests is written.
 ///
-/// A server must not stop because nobody reads its log: where standard error is a pipe, a socket or a
-/// terminal that takes nothing for 200 ms, what is written is lost from then on, and counted, until
-/// it takes something again. Errors (a full disk, nobody at the other end) are ignored. For
+/// A server must not stop because nobody reads its log: where standard error is a pipe, a socket or
+/// a terminal that takes nothing for 200 ms, what is written is lost from then on, and counted,
+/// until it takes something again. Errors (a full disk, nobody at the other end) are ignored. For
 /// handlers that override [`log_message`](crate::http::HttpRequestHandler::log_message).
 pub fn write_to_stderr(text: &str) {
     let mut log = LOG.lock().unwrap_or_else(PoisonError::into_inner);

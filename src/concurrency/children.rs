@@ -137,8 +137,8 @@ fn running_threads() -> Option<u64> {
     None
 }
 
-/// Finds out what the processor can do, as parsers will ask. Each child would do it again, and where
-/// a hypervisor answers that takes longer than the request.
+/// Finds out what the processor can do, as parsers will ask. Each child would do it again, and
+/// where a hypervisor answers that takes longer than the request.
 pub(super) fn know_the_processor() {
     #[cfg(target_arch = "x86_64")]
     let _ = std::arch::is_x86_feature_detected!("avx2");

@@ -19,9 +19,9 @@ use crate::sys;
 ///
 /// A fork copies the calling thread only. A lock that another thread held at that moment stays
 /// locked in the child for ever, the allocator's included. So the server refuses to serve, with
-/// an error that says so, while other threads run in this process (seen on Linux; other systems do not
-/// tell). Start no threads before, or set [`allow_threads`](Self::allow_threads) and keep handlers to what such a child may
-/// do. CPython warns since 3.12.
+/// an error that says so, while other threads run in this process (seen on Linux; other systems do
+/// not tell). Start no threads before, or set [`allow_threads`](Self::allow_threads) and keep
+/// handlers to what such a child may do. CPython warns since 3.12.
 #[derive(Debug)]
 #[doc(alias = "ForkingMixIn")]
 pub struct Forking {

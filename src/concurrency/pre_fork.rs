@@ -14,22 +14,25 @@ use super::{Concurrency, Job, Placement};
 /// listening socket. A process that crashes is replaced.
 ///
 /// [`Server::serve_forever`](crate::Server::serve_forever) starts the processes and then only
-/// supervises them. A handler's state is copied when they start, and what one of them changes in memory
-/// the others do not see. Python has no such class; its users put `gunicorn` in front.
+/// supervises them. A handler's state is copied when they start, and what one of them changes in
+/// memory the others do not see. Python has no such class; its users put `gunicorn` in front.
 ///
-/// - A process that ends unasked is replaced: at once if it had run for five seconds, otherwise after a pause
-///   that doubles from 100 ms to 10 s. It takes its own connections with it, no others.
-/// - A process that cannot start ends `serve_forever` with its error. Where the system has no process
-///   to spare and others serve or have served, it is tried again after the same pauses.
+/// - A process that ends unasked is replaced: at once if it had run for five seconds, otherwise
+///   after a pause that doubles from 100 ms to 10 s. It takes its own connections with it, no
+///   others.
+/// - A process that cannot start ends `serve_forever` with its error. Where the system has no
+///   process to spare and others serve or have served, it is tried again after the same pauses.
 /// - [`replace_on`](Self::replace_on), by default SIGHUP, replaces them one by one, each after its
-///   successor is ready, so that no client is refused. [`Handler::handle_signal`](crate::Handler::handle_signal)
-///   is called in the supervising process before, to load again what the new ones shall have.
-/// - They end with the supervising process, even if that is killed: each finishes its requests for at
-///   most [`Server::shutdown_timeout`](crate::Server::shutdown_timeout).
+///   successor is ready, so that no client is refused.
+///   [`Handler::handle_signal`](crate::Handler::handle_signal) is called in the supervising process
+///   before, to load again what the new ones shall have.
+/// - They end with the supervising process, even if that is killed: each finishes its requests for
+///   at most [`Server::shutdown_timeout`](crate::Server::shutdown_timeout).
 ///
 /// [`ShutdownHandle::shutdown`](crate::ShutdownHandle::shutdown) in a handler stops the process
-/// that it runs in, which is then replaced. [`Server::max_connections`](crate::Server::max_connections) and
-/// the limits of the inner strategy hold for each process.
+/// that it runs in, which is then replaced.
+/// [`Server::max_connections`](crate::Server::max_connections) and the limits of the inner strategy
+/// hold for each process.
 ///
 /// # Examples
 ///

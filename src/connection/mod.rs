@@ -130,10 +130,10 @@ impl Connection {
 
     /// Gives the connection back until bytes arrive beyond those in the buffer.
     ///
-    /// For a handler that has looked at the buffer ([`Rfile::unread`]) and needs the rest of a request. Where
-    /// that does not come within [`Timeouts::head`] of the first such call, the handler is
-    /// called once more, and reading fails with `TimedOut` after the bytes that did arrive.
-    /// Parking it again closes it.
+    /// For a handler that has looked at the buffer ([`Rfile::unread`]) and needs the rest of a
+    /// request. Where that does not come within [`Timeouts::head`] of the first such call, the
+    /// handler is called once more, and reading fails with `TimedOut` after the bytes that did
+    /// arrive. Parking it again closes it.
     ///
     /// # Errors
     ///

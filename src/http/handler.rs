@@ -49,7 +49,8 @@ use crate::connection::{Connection, Timeouts};
 /// # Results
 ///
 /// `?` in a handler means that the connection is broken; everything else deserves
-/// [`send_error`](Exchange::send_error), or [`HttpError`](super::HttpError), which `?` may carry. Another error or a panic before the response has begun is answered 500.
+/// [`send_error`](Exchange::send_error), or [`HttpError`](super::HttpError), which `?` may carry.
+/// Another error or a panic before the response has begun is answered 500.
 #[doc(alias = "BaseHTTPRequestHandler")]
 #[allow(unused_variables)]
 pub trait HttpRequestHandler: Send + Sync + 'static {
@@ -231,8 +232,8 @@ pub trait HttpRequestHandler: Send + Sync + 'static {
 
     /// Directories of programs. Defaults to `/cgi-bin` and `/htbin`, as in CPython.
     ///
-    /// Paths as in a URL, decoded, each with a slash at its start and none at its end; `/` means the
-    /// programs beside the files.
+    /// Paths as in a URL, decoded, each with a slash at its start and none at its end; `/` means
+    /// the programs beside the files.
     fn cgi_directories(&self) -> &[&str] {
         self.base().cgi_directories()
     }

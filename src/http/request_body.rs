@@ -63,8 +63,8 @@ impl RequestBody {
     ///
     /// # Errors
     ///
-    /// An [`HttpError`] 413 when the body is longer, without reading where its length is known; what
-    /// the connection reports otherwise.
+    /// An [`HttpError`] 413 when the body is longer, without reading where its length is known;
+    /// what the connection reports otherwise.
     #[doc(alias = "rfile.read")]
     pub fn read_all(&mut self, limit: usize) -> io::Result<Vec<u8>> {
         let most = limit as u64;
@@ -355,6 +355,7 @@ fn truncated() -> io::Error {
 const CHUNK_LINE_BYTES: u64 = 8 * 1024;
 const TRAILER_BYTES: usize = 64 * 1024;
 
-/// What a handler may leave unread without costing the connection, and how long to wait for all of it.
+/// What a handler may leave unread without costing the connection, and how long to wait for all of
+/// it.
 const DRAIN_BYTES: usize = 256 * 1024;
 const DRAIN_TIME: Duration = Duration::from_millis(50);

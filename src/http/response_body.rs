@@ -90,7 +90,8 @@ impl ResponseBody {
         self.output.set_timeout(limit);
     }
 
-    /// Sends `count` bytes of `file` from `offset` on, through the kernel where it can; returns how many.
+    /// Sends `count` bytes of `file` from `offset` on, through the kernel where it can; returns how
+    /// many.
     ///
     /// # Errors
     ///
@@ -184,7 +185,8 @@ impl ResponseBody {
         Ok(())
     }
 
-    /// Ends the head, which leaves with the first bytes of the body; or, for an interim response, at once.
+    /// Ends the head, which leaves with the first bytes of the body; or, for an interim response,
+    /// at once.
     pub(crate) fn end_head(&mut self) -> io::Result<()> {
         let framing_line: &[u8] = match self.declared {
             _ if self.status.is_bodiless() || self.head_only => {

@@ -247,8 +247,8 @@ fn answer_with(mut http: Exchange<'_>, error: &HttpError) -> io::Result<()> {
     http.take_over()?.lingering_close()
 }
 
-/// Answers where no response has left yet: 500 for a handler that failed, 400 for a body that cannot
-/// be read, 408 for one that did not come in time.
+/// Answers where no response has left yet: 500 for a handler that failed, 400 for a body that
+/// cannot be read, 408 for one that did not come in time.
 fn apologise(http: &mut Exchange<'_>, timed_out: bool) {
     http.close_connection = true;
     if !http.wfile.is_recallable() {

@@ -8,7 +8,8 @@
 //!    └──────── settle ◄───── given back (park) ◄─────────────┴── or behind others ┘
 //! ```
 //!
-//! A connection stays in its slot until its job begins; what travels to the strategy is only the slot.
+//! A connection stays in its slot until its job begins; what travels to the strategy is only the
+//! slot.
 
 mod job;
 mod lifeline;

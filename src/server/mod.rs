@@ -92,9 +92,9 @@ pub enum Overload {
     /// Lets them wait in the kernel's queue.
     Wait,
     /// Accepts them and tells the handler
-    /// ([`Handler::handle_overload`](crate::Handler::handle_overload)), which for HTTP answers 503 with
-    /// `Retry-After`. A quarter more than the bound are told so; the rest is closed without a word, and so are all of them where
-    /// a handshake would have to come first.
+    /// ([`Handler::handle_overload`](crate::Handler::handle_overload)), which for HTTP answers 503
+    /// with `Retry-After`. A quarter more than the bound are told so; the rest is closed without a
+    /// word, and so are all of them where a handshake would have to come first.
     Refuse,
 }
 
@@ -247,9 +247,9 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
 
     /// Shuts down when one of these signals comes; the second one cuts running requests off.
     ///
-    /// Clients that wait to be accepted are served, and then the listening socket is closed: new ones are refused at
-    /// once, while running requests are still waited for, and a balancer sends them elsewhere.
-    /// A server that was stopped by a signal cannot serve again.
+    /// Clients that wait to be accepted are served, and then the listening socket is closed: new
+    /// ones are refused at once, while running requests are still waited for, and a balancer sends
+    /// them elsewhere. A server that was stopped by a signal cannot serve again.
     ///
     /// Needs no thread, so it goes with every strategy. Numbers are those of `signal(7)`: 2 for
     /// SIGINT (Ctrl-C), 15 for SIGTERM.

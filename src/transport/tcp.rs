@@ -29,8 +29,8 @@ use crate::sys;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TcpBind {
-    /// Clients that may wait in the kernel to be accepted. Defaults to 4,096, which the kernel cuts to
-    /// its own limit (`somaxconn`); Python's 5 loses clients that come in a burst for a second.
+    /// Clients that may wait in the kernel to be accepted. Defaults to 4,096, which the kernel cuts
+    /// to its own limit (`somaxconn`); Python's 5 loses clients that come in a burst for a second.
     #[doc(alias = "TCPServer.request_queue_size")]
     pub request_queue_size: i32,
     /// Binds a port that old connections still linger on. Defaults to `true`, as Python's

@@ -1,4 +1,5 @@
-//! The same bytes to CPython and to us: the same replies and log lines, but for what is listed here.
+//! The same bytes to CPython and to us: the same replies and log lines, but for what is listed
+//! here.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -18,7 +19,8 @@ use crate::http_wire::methods;
 use crate::support::{Notes, Running, bind, testing};
 use crate::web::{Site, error_page, find, hear_out, listing_page, noting, serve, show};
 
-/// Where we answer otherwise, by intent: the case, the reason, and how our reply begins once it is masked.
+/// Where we answer otherwise, by intent: the case, the reason, and how our reply begins once it is
+/// masked.
 const INTENDED: [(&str, &str, &str); 55] = [
     (
         "/\\ in a redirect",
@@ -256,8 +258,8 @@ struct Python {
 }
 
 impl Python {
-    /// Starts the newest one there is, or that of the variable `PYTHON`. None where there is none, which
-    /// must not happen in CI.
+    /// Starts the newest one there is, or that of the variable `PYTHON`. None where there is none,
+    /// which must not happen in CI.
     fn start(directory: &Path) -> Option<Self> {
         let Some((version, program)) = newest_python() else {
             println!("no Python of 3.11 or later was found: nothing is compared");

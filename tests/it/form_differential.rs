@@ -1,4 +1,5 @@
-//! The same forms to CPython's `cgi.FieldStorage` and to us: the same fields, but for what is listed here.
+//! The same forms to CPython's `cgi.FieldStorage` and to us: the same fields, but for what is
+//! listed here.
 
 use std::fmt::Write as _;
 use std::io::{Read, Write};

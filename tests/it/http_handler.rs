@@ -527,7 +527,8 @@ fn every_method_of_the_base_can_be_called() {
     assert_eq!(reply.reason(), "Unsupported method ('HEAD')");
 }
 
-/// What [`every_method_of_the_base_can_be_called`] cannot call, as its own method would be called again.
+/// What [`every_method_of_the_base_can_be_called`] cannot call, as its own method would be called
+/// again.
 #[test]
 fn the_methods_of_the_base_fall_back_to_do_method() {
     struct Calling;

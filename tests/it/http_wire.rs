@@ -159,7 +159,8 @@ fn kept(site: &Site) -> Noting<impl HttpRequestHandler> {
     files(site).http11()
 }
 
-// The rows W of the reference. Those marked with an asterisk are answered otherwise than by CPython.
+// The rows W of the reference. Those marked with an asterisk are answered otherwise than by
+// CPython.
 cases! { files;
     // W01
     a_file_for_a_client_of_http_1_0:

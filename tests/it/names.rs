@@ -95,8 +95,8 @@ fn check_listing(python: &Path, script: &str) -> Option<usize> {
 }
 
 /// Prints what each module has of its own: classes with what they define and what their
-/// constructors take, functions with their keyword arguments, constants, and what `__all__` says; then
-/// what `urllib.parse` says that it exports.
+/// constructors take, functions with their keyword arguments, constants, and what `__all__` says;
+/// then what `urllib.parse` says that it exports.
 const LISTING: &str = "
 import inspect, http.server, socketserver, urllib.parse
 def arguments(function):

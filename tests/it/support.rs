@@ -467,7 +467,8 @@ where
     }
 }
 
-/// Answers a line with the same line and parks. Waits with the server for lines that are incomplete.
+/// Answers a line with the same line and parks. Waits with the server for lines that are
+/// incomplete.
 pub(crate) fn echo_lines(mut connection: Connection) -> io::Result<()> {
     if !connection.rfile.unread().contains(&b'\n') {
         match connection.rfile.receive() {
@@ -503,8 +504,8 @@ pub(crate) fn eventually(mut is_so: impl FnMut() -> bool) {
 
 /// Runs the calling test in a process where no other test runs: this binary, started once more.
 ///
-/// For what belongs to a process: its limits, its signals, its descriptors. Returns what that process
-/// wrote to standard error, and nothing in the process itself.
+/// For what belongs to a process: its limits, its signals, its descriptors. Returns what that
+/// process wrote to standard error, and nothing in the process itself.
 #[track_caller]
 pub(crate) fn in_a_process_of_its_own(test: &str, body: impl FnOnce()) -> String {
     const MARK: &str = "SOCKETSERVER_TEST_ALONE";

@@ -1,4 +1,5 @@
-//! What the HTTP tests share: a site of files, a client that reads replies, handlers that take notes.
+//! What the HTTP tests share: a site of files, a client that reads replies, handlers that take
+//! notes.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -399,8 +400,8 @@ pub(crate) fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
     bytes.windows(what.len()).position(|window| window == what)
 }
 
-/// Replaces what differs from run to run and from version to version: `Date` headers by `{D}`, this crate's
-/// `Server` headers by `{S}` and `{B}`. Dates must be of now.
+/// Replaces what differs from run to run and from version to version: `Date` headers by `{D}`, this
+/// crate's `Server` headers by `{S}` and `{B}`. Dates must be of now.
 #[track_caller]
 pub(crate) fn masked(reply: impl AsRef<[u8]>) -> Vec<u8> {
     let mut bytes = reply.as_ref().to_vec();

@@ -45,15 +45,15 @@ use script::Script;
 ///
 /// The environment of RFC 3875 §4.1 with every header as `HTTP_*`, but for `Proxy`, names with an
 /// underscore, and, unless [`pass_authorization`](Self::pass_authorization) says so, passwords;
-/// `REQUEST_URI`, `DOCUMENT_ROOT` and `SCRIPT_FILENAME`, as other servers have it; and nothing of the
-/// server's own environment but what is [`inherited`](Self::inherited). It is started in its own
-/// directory. The request's body is its standard input. A chunked body has no `CONTENT_LENGTH` and
-/// ends where the input ends.
+/// `REQUEST_URI`, `DOCUMENT_ROOT` and `SCRIPT_FILENAME`, as other servers have it; and nothing of
+/// the server's own environment but what is [`inherited`](Self::inherited). It is started in its
+/// own directory. The request's body is its standard input. A chunked body has no `CONTENT_LENGTH`
+/// and ends where the input ends.
 ///
-/// Its output begins with a head (§6): `Status` is the response's, `Location` with a path is answered
-/// by that path, `Location` with a URL is a redirect. Without a proper head the client gets
-/// 502. A program whose name begins with `nph-` writes the whole response itself. Standard error
-/// goes to the log, line by line.
+/// Its output begins with a head (§6): `Status` is the response's, `Location` with a path is
+/// answered by that path, `Location` with a URL is a redirect. Without a proper head the client
+/// gets 502. A program whose name begins with `nph-` writes the whole response itself. Standard
+/// error goes to the log, line by line.
 ///
 /// In CPython every program is answered 200 before it starts, its head is part of the body, and
 /// it inherits the server's environment and directory.
@@ -69,13 +69,13 @@ pub struct CgiHttpRequestHandler {
     /// How long a program may run; `None` is for ever. Defaults to 300 seconds.
     pub timeout: Option<Duration>,
     /// The user whom programs run as where the server runs as root: with that user's own group and
-    /// no others. Defaults to `nobody`. With `None` they are root, too. CPython keeps root's groups,
-    /// and goes on as root where it cannot change.
+    /// no others. Defaults to `nobody`. With `None` they are root, too. CPython keeps root's
+    /// groups, and goes on as root where it cannot change.
     #[doc(alias = "nobody_uid")]
     #[doc(alias = "nobody")]
     pub user: Option<String>,
-    /// Variables that programs inherit from the server. Defaults to `PATH`, `LD_LIBRARY_PATH`, `TZ`,
-    /// `LANG`, `LC_ALL` and `LC_CTYPE`.
+    /// Variables that programs inherit from the server. Defaults to `PATH`, `LD_LIBRARY_PATH`,
+    /// `TZ`, `LANG`, `LC_ALL` and `LC_CTYPE`.
     pub inherited: Vec<String>,
     /// Further variables for programs, which come before all others. Defaults to none.
     pub environment: Vec<(OsString, OsString)>,
@@ -160,8 +160,8 @@ impl CgiHttpRequestHandler {
 
     /// Ends all programs that run, and lets no more start: for a program that is about to exit.
     ///
-    /// Waits up to half a second for them. A server that has drained needs no such call, but threads
-    /// that it did not wait for may still be busy with their programs.
+    /// Waits up to half a second for them. A server that has drained needs no such call, but
+    /// threads that it did not wait for may still be busy with their programs.
     pub fn end_scripts(&self) {
         self.running.end();
     }

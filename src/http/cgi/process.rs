@@ -14,8 +14,8 @@ use nix::unistd::Pid;
 
 use crate::sys;
 
-/// A running script. Dropping it before it has ended ends it, with its whole process group, and waits
-/// for that, so that none is left behind and none is a zombie.
+/// A running script. Dropping it before it has ended ends it, with its whole process group, and
+/// waits for that, so that none is left behind and none is a zombie.
 #[derive(Debug)]
 pub(super) struct Process {
     /// With its ends of the pipes.

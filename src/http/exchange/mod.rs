@@ -21,8 +21,8 @@ use crate::server_info::ServerInfo;
 
 /// A request and the response to it.
 ///
-/// Python's handlers find all this in `self`. It is fields, so that `rfile` and `wfile` can be borrowed apart:
-/// `io::copy(&mut http.rfile, &mut http.wfile)` sends the request's body back.
+/// Python's handlers find all this in `self`. It is fields, so that `rfile` and `wfile` can be
+/// borrowed apart: `io::copy(&mut http.rfile, &mut http.wfile)` sends the request's body back.
 ///
 /// A response is [`send_response`](Self::send_response), any number of
 /// [`send_header`](Self::send_header), [`end_headers`](Self::end_headers), then the body through

@@ -11,7 +11,8 @@ use super::super::status::Status;
 use super::Exchange;
 
 impl Exchange<'_> {
-    /// Begins a response with a status, its phrase, and the `Server` and `Date` headers, and logs it.
+    /// Begins a response with a status, its phrase, and the `Server` and `Date` headers, and logs
+    /// it.
     ///
     /// # Errors
     ///
@@ -48,9 +49,10 @@ impl Exchange<'_> {
     ///
     /// # Errors
     ///
-    /// Called before `send_response` or after `end_headers`; the name is not a token; the value contains
-    /// a line end, NUL, or a character beyond ISO 8859-1 (CPython writes the first two out, which
-    /// lets a client split the response); a length contradicts another one or a transfer coding.
+    /// Called before `send_response` or after `end_headers`; the name is not a token; the value
+    /// contains a line end, NUL, or a character beyond ISO 8859-1 (CPython writes the first two
+    /// out, which lets a client split the response); a length contradicts another one or a transfer
+    /// coding.
     pub fn send_header(&mut self, keyword: &str, value: impl fmt::Display) -> io::Result<()> {
         if self.wfile.stage() != Stage::Head {
             return Err(misuse(format!(
@@ -72,8 +74,8 @@ impl Exchange<'_> {
     /// Ends the response's head, by the handler's
     /// [`end_headers`](crate::http::HttpRequestHandler::end_headers).
     ///
-    /// The head leaves with the first bytes of the body, with [`flush_headers`](Self::flush_headers), or
-    /// when the handler returns or waits for the client.
+    /// The head leaves with the first bytes of the body, with
+    /// [`flush_headers`](Self::flush_headers), or when the handler returns or waits for the client.
     ///
     /// # Errors
     ///

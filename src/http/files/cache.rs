@@ -10,9 +10,9 @@ use std::time::{Duration, SystemTime};
 
 /// The content of small files that have not changed since they were read.
 ///
-/// Opening, reading and closing a small file takes longer than sending it. A name is still looked up for each request, and
-/// the content used only if it is the same file of the same size and times; so a change shows at
-/// once, as it would without a cache.
+/// Opening, reading and closing a small file takes longer than sending it. A name is still looked
+/// up for each request, and the content used only if it is the same file of the same size and
+/// times; so a change shows at once, as it would without a cache.
 #[derive(Debug)]
 pub(super) struct SmallFiles {
     entries: Mutex<HashMap<PathBuf, Entry>>,

@@ -28,7 +28,8 @@ use tree::Tree;
 ///
 /// Directories are answered with their index page or a listing, and redirected to where their
 /// name ends with a slash. `If-Modified-Since` is honoured. Symbolic links are followed wherever
-/// they lead, as in CPython, unless it is [`confined`](Self::confined). Only regular files are served: a pipe or a device is 404.
+/// they lead, as in CPython, unless it is [`confined`](Self::confined). Only regular files are
+/// served: a pipe or a device is 404.
 ///
 /// To change a part of it, extend it: see [`HttpRequestHandler`].
 #[derive(Clone, Debug)]

@@ -41,8 +41,8 @@ impl Delimiter {
         Ok(Self { finder: Finder::new(needle.as_bytes()).into_owned() })
     }
 
-    /// Looks for the first delimiter in `bytes`, which begin a line if `line_start` says so, and end
-    /// for good if `ended` does.
+    /// Looks for the first delimiter in `bytes`, which begin a line if `line_start` says so, and
+    /// end for good if `ended` does.
     pub(super) fn find(&self, bytes: &[u8], line_start: bool, ended: bool) -> Found {
         let needle = self.finder.needle();
         let first = &needle[1..];

@@ -15,7 +15,8 @@ use crate::http::status::Status;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum FormError {
-    /// The boundary is absent, or is not 1 to 201 printable characters of which the last is no blank.
+    /// The boundary is absent, or is not 1 to 201 printable characters of which the last is no
+    /// blank.
     Boundary,
     /// The request's content type is none with parts.
     NotMultipart,

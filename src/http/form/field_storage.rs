@@ -26,8 +26,8 @@ use crate::http::exchange::Exchange;
 /// | another type, and PUT without a type | none; the body is in [`file`](Self::file) |
 ///
 /// That is what CPython does with CGI's environment; in the hands of a `BaseHTTPRequestHandler` it
-/// never sees the query. It cannot read a body of another type at all (`TypeError`). A form that ends
-/// early is an error here, and passes for a shorter one there.
+/// never sees the query. It cannot read a body of another type at all (`TypeError`). A form that
+/// ends early is an error here, and passes for a shorter one there.
 ///
 /// Memory is bounded by [`Limits::max_memory`](super::Limits::max_memory): larger files go to a
 /// temporary file in [`std::env::temp_dir`], one for the whole form, which has no name and is gone
@@ -49,8 +49,8 @@ impl FieldStorage {
     ///
     /// # Errors
     ///
-    /// A limit is passed, the form is malformed or ends early, the connection or a file fails. By `?`
-    /// in a handler, the request is answered accordingly.
+    /// A limit is passed, the form is malformed or ends early, the connection or a file fails. By
+    /// `?` in a handler, the request is answered accordingly.
     #[doc(alias = "parse")]
     pub fn read(http: &mut Exchange<'_>) -> Result<Self, FormError> {
         Self::read_with(http, &FormOptions::default())
@@ -110,8 +110,8 @@ impl FieldStorage {
 
     /// The text of the first field of that name that is no file.
     ///
-    /// Python's is a list where there are several, which its programs forget to expect; here that is
-    /// [`getlist`](Self::getlist).
+    /// Python's is a list where there are several, which its programs forget to expect; here that
+    /// is [`getlist`](Self::getlist).
     pub fn getvalue(&self, name: &str) -> Option<&str> {
         self.get_all(name).find_map(Field::value)
     }
@@ -139,7 +139,8 @@ impl FieldStorage {
         self.get(name).is_some()
     }
 
-    /// How many different names the fields have, as Python counts them; `list().len()` counts fields.
+    /// How many different names the fields have, as Python counts them; `list().len()` counts
+    /// fields.
     #[doc(alias = "__len__")]
     pub fn len(&self) -> usize {
         self.keys().count()

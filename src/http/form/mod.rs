@@ -5,8 +5,8 @@
 //!
 //! - [`FieldStorage::read`] reads the whole form: fields in memory, uploaded files beyond a
 //!   threshold in a temporary file that has no name.
-//! - [`Multipart`] hands out the parts of a `multipart/form-data` body one by one while they arrive, so
-//!   that an upload goes straight to its file, of whatever size.
+//! - [`Multipart`] hands out the parts of a `multipart/form-data` body one by one while they
+//!   arrive, so that an upload goes straight to its file, of whatever size.
 //!
 //! ```
 //! use std::io::{self, Write};
@@ -28,8 +28,8 @@
 //!
 //! Everything is limited, see [`Limits`]. A client that passes a limit is answered 413, one whose
 //! form is malformed or ends early 400, and a full disk is 507, all by the `?` above: a
-//! [`FormError`] becomes an [`io::Error`](std::io::Error) that says how to answer. Nothing of this knows
-//! a socket: [`FieldStorage::new`] and [`Multipart::new`] take any [`Read`](std::io::Read).
+//! [`FormError`] becomes an [`io::Error`](std::io::Error) that says how to answer. Nothing of this
+//! knows a socket: [`FieldStorage::new`] and [`Multipart::new`] take any [`Read`](std::io::Read).
 
 mod delimiter;
 mod environ;

@@ -76,8 +76,8 @@ impl<'a> Multipart<&'a mut RequestBody> {
     ///
     /// # Errors
     ///
-    /// [`FormError::NotMultipart`], [`FormError::Boundary`]; [`FormError::TooLong`] where the body's
-    /// length is known beforehand.
+    /// [`FormError::NotMultipart`], [`FormError::Boundary`]; [`FormError::TooLong`] where the
+    /// body's length is known beforehand.
     pub fn read(http: &'a mut Exchange<'_>, limits: Limits) -> Result<Self, FormError> {
         let content_type = http.headers.get("Content-Type").unwrap_or_default();
         let (content_type, options) = parse_header(content_type);

@@ -5,7 +5,8 @@ use super::limits::Limits;
 /// How a form is read: the optional arguments of Python's `cgi.FieldStorage`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FormOptions {
-    /// Keeps the fields of a URL-encoded form that are empty, as Python's does. Defaults to `false`.
+    /// Keeps the fields of a URL-encoded form that are empty, as Python's does. Defaults to
+    /// `false`.
     ///
     /// The fields of a multipart form are kept in any case.
     pub keep_blank_values: bool,
@@ -17,8 +18,8 @@ pub struct FormOptions {
     pub separator: u8,
     /// How text is written. Defaults to UTF-8.
     ///
-    /// A part's own `charset`, or else a field `_charset_` before it (RFC 7578 §4.6), comes first, where
-    /// it names an [`Encoding`]. CPython ignores both.
+    /// A part's own `charset`, or else a field `_charset_` before it (RFC 7578 §4.6), comes first,
+    /// where it names an [`Encoding`]. CPython ignores both.
     pub encoding: Encoding,
     /// Bytes of a file that are kept in memory; a longer one goes to the disk. Defaults to 16 KiB;
     /// CPython has 1,000 bytes.

@@ -60,7 +60,8 @@ impl Spool {
         Ok(text)
     }
 
-    /// Takes a file, which stays in memory as long as it is small. `copy` writes what is left of it.
+    /// Takes a file, which stays in memory as long as it is small. `copy` writes what is left of
+    /// it.
     pub(super) fn file<I: Read>(
         &mut self,
         input: &mut I,

@@ -7,7 +7,8 @@ use super::value_error::ValueError;
 
 /// Reads a query into lists by name: Python's `parse_qs`.
 ///
-/// Fields without a value are left out; [`QueryOptions`] keeps them, and limits how many there may be.
+/// Fields without a value are left out; [`QueryOptions`] keeps them, and limits how many there may
+/// be.
 ///
 /// ```
 /// # use socketserver::http::url::parse_qs;
@@ -157,7 +158,8 @@ impl Query {
 
 /// Makes a query of names and values: Python's `urlencode`.
 ///
-/// A name that has several values is given once for each, which is what Python's `doseq=True` is for.
+/// A name that has several values is given once for each, which is what Python's `doseq=True` is
+/// for.
 ///
 /// ```
 /// # use socketserver::http::url::urlencode;

@@ -48,8 +48,8 @@ pub struct ParseResult {
 /// # Errors
 ///
 /// The network location has brackets that hold no IPv6 address, or a character that stands for
-/// a delimiter, such as the fullwidth `／`. Brackets are checked as in CPython 3.13.2, which is stricter than
-/// the versions before (CVE-2025-0938).
+/// a delimiter, such as the fullwidth `／`. Brackets are checked as in CPython 3.13.2, which is
+/// stricter than the versions before (CVE-2025-0938).
 pub fn urlsplit(url: &str) -> Result<SplitResult, ValueError> {
     let mut url = url.trim_start_matches(|character| character <= ' ').to_owned();
     url.retain(|character| !matches!(character, '\t' | '\r' | '\n'));
