@@ -34,7 +34,7 @@ pub struct Rfile {
 }
 
 impl Rfile {
-    pub(super) fn new(socket: Arc<Socket>, stall: Option<Duration>) -> Self {
+    pub(crate) fn new(socket: Arc<Socket>, stall: Option<Duration>) -> Self {
         let buffer = Vec::new();
         Self {
             socket,

@@ -8,6 +8,9 @@ mod files;
 #[doc(alias = "cgi")]
 pub mod form;
 mod framing;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handler;
 mod headers;
 mod http_error;

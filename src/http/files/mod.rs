@@ -11,6 +11,9 @@ mod tree;
 pub(crate) use mime::guess_type;
 pub(crate) use path::{query, translate_path, without_query};
 
+#[cfg(any(test, fuzzing))]
+pub(super) use {conditional::is_unmodified, path::directory_location};
+
 use std::fs::{File, Metadata};
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;

@@ -1,0 +1,56 @@
+//! Heads: what may be served, and that it does not matter how the bytes arrive.
+
+use super::super::parse::{Head, Parsed, parse};
+
+/// Reads a head whole, and cut at two places, which the first two bytes tell.
+pub fn check(data: &[u8]) {
+    let [first, second, bytes @ ..] = data else { return };
+    let whole = parse(bytes, 0);
+    let (first, second) = (usize::from(*first), usize::from(*second));
+    let cuts = [first.min(second), first.max(second), usize::MAX];
+    let pieces = arrived(bytes, cuts.map(|cut| cut.min(bytes.len())));
+    assert_eq!(format!("{pieces:?}"), format!("{whole:?}"), "cut at {cuts:?}");
+    match whole {
+        Parsed::Complete(head, length) => {
+            assert!(length <= bytes.len());
+            let alone = parse(&bytes[..length], 0);
+            assert!(matches!(alone, Parsed::Complete(_, other) if other == length));
+            may_be_served(&head);
+        }
+        Parsed::Refused(refusal, _) => {
+            assert!([400, 414, 431, 505].contains(&refusal.status.code()), "{refusal:?}");
+        }
+        Parsed::Incomplete => {}
+    }
+}
+
+/// What becomes of bytes that arrive cut at these places.
+fn arrived(bytes: &[u8], cuts: [usize; 3]) -> Parsed {
+    let mut searched = 0;
+    for end in cuts {
+        match parse(&bytes[..end], searched) {
+            Parsed::Incomplete => searched = end,
+            other => return other,
+        }
+    }
+    Parsed::Incomplete
+}
+
+fn may_be_served(head: &Head) {
+    let is_line_end = |character: char| "\r\n\0".contains(character);
+    let is_blank = |character: char| is_line_end(character) || character == ' ';
+    assert!(!head.command.contains(is_blank) && !head.path.contains(is_blank));
+    assert!(!head.path.is_empty() && !head.path.starts_with("//"));
+    assert!(!head.requestline.contains(is_line_end));
+    assert!((0, 9) <= head.version && head.version < (2, 0));
+    let hosts = head.headers.get_all("Host").count();
+    assert!(hosts <= 1 && (hosts == 1 || head.version < (1, 1)), "{hosts} hosts");
+    assert!(head.headers.len() < 100);
+    for (name, value) in head.headers.iter() {
+        let is_token =
+            |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        assert!(!name.is_empty() && name.bytes().all(is_token), "{name:?}");
+        assert!(!value.contains(is_line_end), "{value:?}");
+        assert_eq!(value.trim_matches([' ', '\t']), value);
+    }
+}

@@ -1,0 +1,39 @@
+//! Text of strangers: nothing of it steers a terminal or a browser, and nothing of it is lost.
+
+use super::super::text::{escape_html, escape_log, repr};
+use super::text;
+
+/// Escapes text for the log and for a page.
+pub fn check(data: &[u8]) {
+    for text in [text(data), String::from_utf8_lossy(data).into_owned()] {
+        let logged = escape_log(&text);
+        assert!(!logged.contains(char::is_control), "{logged:?}");
+        assert_eq!(unescaped(&logged), text);
+
+        let quoted = repr(&text);
+        let quote = quoted.chars().next().expect("a quote");
+        assert!(quoted.len() >= 2 && quoted.ends_with(quote) && "'\"".contains(quote));
+        assert!(!quoted.contains(char::is_control), "{quoted:?}");
+        assert!(quoted.chars().count() <= 200 * 4 + 5);
+
+        let page = escape_html(&text);
+        assert!(!page.contains(['<', '>']), "{page:?}");
+        let read = page.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
+        assert_eq!(read, text);
+    }
+}
+
+/// What a line of the log says was there.
+fn unescaped(logged: &str) -> String {
+    let (mut text, mut rest) = (String::new(), logged);
+    while let Some((plain, escape)) = rest.split_once('\\') {
+        text.push_str(plain);
+        let (character, length) = match escape.strip_prefix('x') {
+            Some(digits) => (u8::from_str_radix(&digits[..2], 16).expect("two digits").into(), 3),
+            None => ('\\', 1),
+        };
+        text.push(character);
+        rest = &escape[length..];
+    }
+    text + rest
+}
