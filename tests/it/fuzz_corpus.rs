@@ -3,10 +3,17 @@
 use std::fs;
 use std::path::Path;
 
+#[path = "../fuzz/connection.rs"]
+mod connection;
 #[path = "../fuzz/multipart.rs"]
 mod multipart;
 #[path = "../fuzz/urlencoded.rs"]
 mod urlencoded;
+
+#[test]
+fn the_corpus_of_connections_passes() {
+    run("connection", connection::check);
+}
 
 #[test]
 fn the_corpus_of_multipart_bodies_passes() {

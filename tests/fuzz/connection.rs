@@ -1,0 +1,198 @@
+//! What is true of every connection, whatever comes over it and whatever the handler does.
+
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use socketserver::http::{Exchange, HttpRequestHandler, ProtocolVersion, Status};
+use socketserver::{Address, ThreadingUnixStreamServer};
+
+#[path = "model.rs"]
+mod model;
+#[path = "replies.rs"]
+mod replies;
+
+use replies::{Reply, replies};
+
+/// Sends bytes to a server whose handler follows a script, and checks what was served and answered.
+///
+/// The first four bytes are the script, the fifth is the size of the pieces that are sent.
+pub(crate) fn check(data: &[u8]) {
+    let Some((&[first, second, third, fourth, size], sent)) = data.split_first_chunk() else {
+        return;
+    };
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let stream = UnixStream::connect(server()).expect("the server listens");
+    *play() = Play { script: [first, second, third, fourth], served: Vec::new() };
+    let heard = talk(stream, sent, usize::from(size));
+    let served = std::mem::take(&mut play().served);
+    let replies = replies(&heard, &served);
+    each_request_is_answered_once(&served, &replies);
+    only_requests_are_served(sent, &served, &replies);
+}
+
+/// Sends all in pieces, then the end, and reads up to the end.
+fn talk(mut stream: UnixStream, sent: &[u8], size: usize) -> Vec<u8> {
+    stream.set_read_timeout(Some(LIMIT)).expect("a limit can be set");
+    stream.set_write_timeout(Some(LIMIT)).expect("a limit can be set");
+    let size = if size == 0 { sent.len() } else { size.max(sent.len() / 32) };
+    for piece in sent.chunks(size.max(1)) {
+        // Whoever is refused early need not take it all.
+        if stream.write_all(piece).is_err() {
+            break;
+        }
+        thread::yield_now();
+    }
+    let _ = stream.shutdown(Shutdown::Write);
+    let mut heard = Vec::new();
+    match stream.read_to_end(&mut heard) {
+        Err(error) if error.kind() != io::ErrorKind::ConnectionReset => {
+            panic!("the connection is not closed: {error}")
+        }
+        _ => heard,
+    }
+}
+
+fn each_request_is_answered_once(served: &[Served], replies: &[Reply]) {
+    for (number, reply) in replies.iter().enumerate() {
+        let is_last = number + 1 == replies.len();
+        assert!(is_last || !reply.closes, "an answer after the last one");
+        match (reply.number, served.get(number)) {
+            (Some(it), Some(_)) => assert_eq!(it, number, "out of order"),
+            // Refused, or the handler failed.
+            (None, _) => assert!(reply.closes && reply.status >= 400 && is_last, "{reply:?}"),
+            (Some(it), None) => panic!("two answers to request {it}"),
+        }
+    }
+    let refusals = usize::from(replies.len() > served.len());
+    assert_eq!(replies.len(), served.len() + refusals, "{replies:?}");
+}
+
+fn only_requests_are_served(sent: &[u8], served: &[Served], replies: &[Reply]) {
+    let mut rest = sent;
+    for one in served {
+        let (line, body) = model::request(rest).expect("no more is served than was asked");
+        assert_eq!(one.requestline, latin1(line));
+        if let Some(read) = &one.read {
+            assert_eq!(read.as_deref(), body.as_ref().ok().map(|body| &body.body[..]));
+        }
+        // Behind a body without an end there is nothing.
+        rest = body.map_or(&[], |body| body.rest);
+    }
+    let closes = replies.last().is_some_and(|reply| reply.closes);
+    if !closes && let Some((line, _)) = model::request(rest) {
+        panic!("{:?} was not answered", latin1(line));
+    }
+}
+
+/// A request that reached the handler.
+struct Served {
+    requestline: String,
+    /// Answered without a head.
+    is_bare: bool,
+    /// Where the handler read it all: the body, or that there is none.
+    read: Option<Option<Vec<u8>>>,
+}
+
+struct Play {
+    script: [u8; 4],
+    served: Vec<Served>,
+}
+
+fn play() -> std::sync::MutexGuard<'static, Play> {
+    static PLAY: Mutex<Play> = Mutex::new(Play { script: [0; 4], served: Vec::new() });
+    PLAY.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+struct Scripted;
+
+impl Scripted {
+    fn perform(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        let (number, step) = {
+            let mut play = play();
+            let number = play.served.len();
+            let requestline = http.requestline().to_owned();
+            let is_bare = http.request_version == "HTTP/0.9";
+            play.served.push(Served { requestline, is_bare, read: None });
+            (number, play.script[number % 4])
+        };
+        match step & 3 {
+            0 => {}
+            1 => drop(http.rfile.read(&mut [0; 3])?),
+            _ => {
+                let mut body = Vec::new();
+                let read = http.rfile.read_to_end(&mut body);
+                play().served[number].read = Some(read.is_ok().then_some(body));
+                read?;
+            }
+        }
+        answer(http, number, step >> 2)
+    }
+}
+
+fn answer(http: &mut Exchange<'_>, number: usize, how: u8) -> io::Result<()> {
+    let body = [b'B'; 20];
+    match how & 7 {
+        0 => return http.send_error(404),
+        1 => return Err(io::Error::other("as the script says")),
+        2 => http.send_response(204)?,
+        _ => http.send_response(200)?,
+    }
+    http.send_header("X-Number", number)?;
+    if how & 8 != 0 {
+        http.send_header("Connection", "close")?;
+    }
+    let has_length = how & 7 > 4;
+    if has_length {
+        http.send_header("Content-Length", body.len())?;
+    }
+    http.end_headers()?;
+    if how & 7 == 2 {
+        return Ok(());
+    }
+    http.wfile.write_all(&body[..10])?;
+    if how & 16 != 0 {
+        http.wfile.flush()?;
+    }
+    http.wfile.write_all(&body[10..])
+}
+
+impl HttpRequestHandler for Scripted {
+    fn protocol_version(&self) -> ProtocolVersion {
+        ProtocolVersion::Http11
+    }
+
+    fn do_method(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        self.perform(http)
+    }
+
+    fn log_request(&self, _: &Exchange<'_>, _: Status, _: Option<u64>) {}
+
+    fn log_message(&self, _: &Exchange<'_>, _: std::fmt::Arguments<'_>) {}
+
+    fn handle_error(&self, _: &Address, _: &io::Error) {}
+}
+
+/// A server that is there as long as the process.
+fn server() -> &'static PathBuf {
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    PATH.get_or_init(|| {
+        let name = format!("socketserver-fuzz-{}.sock", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let mut server =
+            ThreadingUnixStreamServer::bind(&path, Scripted).expect("a socket is bound");
+        thread::spawn(move || server.serve_forever());
+        path
+    })
+}
+
+fn latin1(bytes: &[u8]) -> String {
+    bytes.iter().copied().map(char::from).collect()
+}
+
+const LIMIT: Duration = Duration::from_secs(5);
