@@ -2,7 +2,7 @@
 
 use super::headers::Headers;
 use super::parse::Refusal;
-use super::text::repr;
+use super::text::{repr, trim_blanks};
 
 /// How a request's body ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub(crate) fn body_length(headers: &Headers, version: (u64, u64)) -> Result<Body
             return Err(Refusal::new(400, "Both Transfer-Encoding and Content-Length"));
         }
         let mut codings = headers.get_all("Transfer-Encoding").flat_map(|value| value.split(','));
-        if !codings.all(|coding| coding.trim().eq_ignore_ascii_case("chunked")) {
+        if !codings.all(|coding| trim_blanks(coding).eq_ignore_ascii_case("chunked")) {
             let message = format!("Unsupported transfer coding ({})", repr(coding));
             return Err(Refusal::new(501, message));
         }
@@ -98,7 +98,15 @@ mod tests {
         assert_eq!(one("chunked"), Ok(BodyLength::Chunked));
         assert_eq!(one("CHUNKED"), Ok(BodyLength::Chunked));
         assert_eq!(one("chunked, chunked"), Err(400));
-        for unknown in ["gzip, chunked", "xchunked", "identity", "chunked;q=1", "", "chunked, "] {
+        for unknown in [
+            "chunked\u{a0}",
+            "gzip, chunked",
+            "xchunked",
+            "identity",
+            "chunked;q=1",
+            "",
+            "chunked, ",
+        ] {
             assert_eq!(one(unknown), Err(501), "{unknown:?}");
         }
         assert_eq!(length(&[("Transfer-Encoding", "chunked")], (1, 0)), Err(400));

@@ -62,6 +62,12 @@ pub(crate) fn encode_latin1(text: &str, bytes: &mut Vec<u8>) -> bool {
     true
 }
 
+/// Text without the blanks around it that HTTP allows. `str::trim` would take U+00A0 and U+0085, too, which are
+/// bytes of ISO 8859-1 that no other reader of HTTP takes for blanks.
+pub(crate) fn trim_blanks(text: &str) -> &str {
+    text.trim_matches([' ', '\t'])
+}
+
 /// A text as Python's `repr` writes it, cut where it would fill pages and logs.
 pub(crate) fn repr(text: &str) -> String {
     let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };

@@ -15,6 +15,7 @@ use super::parse::{HTTP_0_9, Head};
 use super::request_body::RequestBody;
 use super::response_body::{ResponseBody, misuse};
 use super::status::Status;
+use super::text::trim_blanks;
 use crate::address::Address;
 use crate::connection::{Berth, Connection, PeerCredentials};
 use crate::server_info::ServerInfo;
@@ -213,7 +214,7 @@ impl fmt::Debug for Exchange<'_> {
 fn keeps_alive(head: &Head) -> bool {
     let mut keeps = head.version >= (1, 1);
     for value in head.headers.get_all("Connection") {
-        for option in value.split(',').map(str::trim) {
+        for option in value.split(',').map(trim_blanks) {
             if option.eq_ignore_ascii_case("close") {
                 return false;
             }
