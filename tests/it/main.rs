@@ -25,6 +25,7 @@ mod exhaustion; // out of descriptors, out of connections
 mod form_differential; // the same forms to CPython and to us
 mod forms; // forms as handlers read them
 mod fuzz_corpus; // the seeds of the fuzz targets
+mod h1spec; // the 33 behaviours that h1spec asks for
 mod hostile; // clients that leave, dribble, flood and go silent
 mod http_confined; // a directory that nothing leads out of
 mod http_error; // errors that say how their request is to be answered
@@ -36,6 +37,7 @@ mod matrix; // what every strategy must do, once for each
 mod multipart; // multipart bodies in pieces of every size
 mod names; // the table of names, against the crate and against Python
 mod server; // bind, handle_request, shutdown, the hooks and the options
+mod smuggling; // requests that two readers could take apart differently
 mod strategies; // what one strategy does and the others do not
 mod support; // a running server, a client with time limits, gates instead of sleeps
 mod tidy; // arrows, lengths and words that must agree

@@ -216,6 +216,16 @@ impl Browser {
         self.read_reply(true)
     }
 
+    /// Reads all replies, to anything but HEAD, up to the end.
+    #[track_caller]
+    pub(crate) fn replies(&mut self) -> Vec<Reply> {
+        let mut replies = Vec::new();
+        while !self.received.is_empty() || self.receive().is_some() {
+            replies.push(self.reply());
+        }
+        replies
+    }
+
     /// Sends a request and reads its reply.
     #[track_caller]
     pub(crate) fn ask(&mut self, request: impl AsRef<[u8]>) -> Reply {
