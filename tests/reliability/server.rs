@@ -1,0 +1,103 @@
+//! The server's side.
+
+use std::io::{self, Read, Write};
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::unistd::{Uid, setuid};
+use socketserver::concurrency::Concurrency;
+use socketserver::http::{Exchange, HttpRequestHandler, ProtocolVersion, Status};
+use socketserver::{Forking, Overload, PreFork, TcpServer, ThreadPool};
+
+struct Plain {
+    logs: bool,
+}
+
+impl HttpRequestHandler for Plain {
+    fn protocol_version(&self) -> ProtocolVersion {
+        ProtocolVersion::Http11
+    }
+
+    fn do_get(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        match http.path.as_str() {
+            "/big" => answer(http, &[b'x'; BIG]),
+            // What no process with a limit has. The allocation is looked at, so that it is made.
+            "/hog" => answer(http, &vec![1; 1 << 30][..1]),
+            _ => answer(http, b"ok"),
+        }
+    }
+
+    fn do_post(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        let mut body = Vec::new();
+        http.rfile.read_to_end(&mut body)?;
+        answer(http, b"ok")
+    }
+
+    fn log_request(&self, http: &Exchange<'_>, code: Status, size: Option<u64>) {
+        if self.logs {
+            self.base().log_request(http, code, size);
+        }
+    }
+}
+
+fn answer(http: &mut Exchange<'_>, body: &[u8]) -> io::Result<()> {
+    http.send_response(200)?;
+    http.send_header("Content-Length", body.len())?;
+    http.end_headers()?;
+    http.wfile.write_all(body)
+}
+
+/// Serves until it is told to stop, says its address first and at the end what became of the rest.
+pub(crate) fn serve(kind: &str) {
+    // A crash that is asked for need not leave its memory behind.
+    setrlimit(Resource::RLIMIT_CORE, 0, 0).unwrap();
+    let pool = ThreadPool::default;
+    match kind {
+        "descriptors" => {
+            lower(Resource::RLIMIT_NOFILE, 64);
+            run(pool(), kind);
+        }
+        "few threads" | "few forks" => {
+            // The limit counts the processes of a user, and does not bind the superuser.
+            if Uid::effective().is_root() {
+                setuid(Uid::from_raw(100_000 + std::process::id())).unwrap();
+            }
+            lower(Resource::RLIMIT_NPROC, 4);
+            if kind == "few forks" { run(Forking::default(), kind) } else { run(pool(), kind) }
+        }
+        "memory" => {
+            lower(Resource::RLIMIT_AS, 512 << 20);
+            run(PreFork::new(2, ThreadPool::with_max_threads(4)), kind);
+        }
+        "forks" => run(Forking::default(), kind),
+        "many threads" => run(ThreadPool::with_max_threads(1_000), kind),
+        "preforked" => run(PreFork::new(3, pool()), kind),
+        _ => run(pool(), kind),
+    }
+}
+
+fn lower(resource: Resource, limit: u64) {
+    let (_, hard) = getrlimit(resource).unwrap();
+    setrlimit(resource, limit, hard).unwrap();
+}
+
+fn run(strategy: impl Concurrency, kind: &str) {
+    let handler = Plain { logs: kind == "logs" };
+    let mut server = TcpServer::bind_with("127.0.0.1:0", handler, strategy).unwrap();
+    server.shutdown_on_signals(&[2, 15]).unwrap();
+    let overload = match kind {
+        "wait" => Some(Overload::Wait),
+        "refuse" => Some(Overload::Refuse),
+        "shed" => Some(Overload::Shed),
+        _ => None,
+    };
+    if let Some(overload) = overload {
+        (server.max_connections, server.overload) = (50, overload);
+    }
+    println!("{}", server.server_address());
+    server.serve_forever().unwrap();
+    let report = server.shutdown_report();
+    println!("finished {} cut {}", report.finished, report.cut);
+}
+
+/// More than the kernel takes off a handler's hands.
+const BIG: usize = 16 << 20;
