@@ -84,7 +84,8 @@ fn only_requests_are_served(sent: &[u8], served: &[Served], replies: &[Reply]) {
         // Behind a body without an end there is nothing.
         rest = body.map_or(&[], |body| body.rest);
     }
-    let closes = replies.last().is_some_and(|reply| reply.closes);
+    let told = replies.last().is_some_and(|reply| reply.closes);
+    let closes = told || served.last().is_some_and(|one| one.closes);
     if !closes && let Some((line, _)) = model::request(rest) {
         panic!("{:?} was not answered", latin1(line));
     }
@@ -95,6 +96,8 @@ struct Served {
     requestline: String,
     /// Answered without a head.
     is_bare: bool,
+    /// The client expects the end, or the handler wants it.
+    closes: bool,
     /// Where the handler read it all: the body, or that there is none.
     read: Option<Option<Vec<u8>>>,
 }
@@ -117,8 +120,8 @@ impl Scripted {
             let mut play = play();
             let number = play.served.len();
             let requestline = http.requestline().to_owned();
-            let is_bare = http.request_version == "HTTP/0.9";
-            play.served.push(Served { requestline, is_bare, read: None });
+            let is_bare = model::is_version_0_9(http.request_version.as_bytes());
+            play.served.push(Served { requestline, is_bare, closes: false, read: None });
             (number, play.script[number % 4])
         };
         match step & 3 {
@@ -131,7 +134,9 @@ impl Scripted {
                 read?;
             }
         }
-        answer(http, number, step >> 2)
+        let answered = answer(http, number, step >> 2);
+        play().served[number].closes = http.close_connection;
+        answered
     }
 }
 

@@ -14,15 +14,18 @@ pub(super) struct Reply {
 /// The answers to these requests, interim ones left out.
 pub(super) fn replies(mut heard: &[u8], served: &[Served]) -> Vec<Reply> {
     let mut replies = Vec::new();
-    while !heard.is_empty() {
+    loop {
         let asked = served.get(replies.len());
         if asked.is_some_and(|one| one.is_bare) {
             // The end is the only frame that an answer without a head has.
             replies.push(Reply { status: 200, number: Some(replies.len()), closes: true });
             return replies;
         }
+        if heard.is_empty() {
+            return replies;
+        }
         let end = find(heard, b"\r\n\r\n").expect("a head with an end") + 4;
-        let head = std::str::from_utf8(&heard[..end]).expect("a head of text");
+        let head = &super::latin1(&heard[..end]);
         heard = &heard[end..];
         let status = status(head);
         if status < 200 {
@@ -43,7 +46,6 @@ pub(super) fn replies(mut heard: &[u8], served: &[Served]) -> Vec<Reply> {
         replies.push(Reply { status, number, closes });
         heard = heard.get(framed.unwrap_or(heard.len())..).expect("a whole body");
     }
-    replies
 }
 
 fn status(head: &str) -> u16 {
