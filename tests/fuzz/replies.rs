@@ -32,6 +32,8 @@ pub(super) fn replies(mut heard: &[u8], served: &[Served]) -> Vec<Reply> {
             continue;
         }
         let is_head = asked.is_some_and(|one| one.requestline.trim_start().starts_with("HEAD"));
+        // A refused request may have been for a head only.
+        let is_head = is_head || (asked.is_none() && heard.is_empty());
         let framed = if is_head || status == 204 || status == 304 {
             Some(0)
         } else if let Some(length) = field(head, "Content-Length") {
