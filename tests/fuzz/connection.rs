@@ -94,6 +94,8 @@ fn only_requests_are_served(sent: &[u8], served: &[Served], replies: &[Reply]) {
 /// A request that reached the handler.
 struct Served {
     requestline: String,
+    /// Answered without a body.
+    is_head: bool,
     /// Answered without a head.
     is_bare: bool,
     /// The client expects the end, or the handler wants it.
@@ -120,8 +122,9 @@ impl Scripted {
             let mut play = play();
             let number = play.served.len();
             let requestline = http.requestline().to_owned();
+            let is_head = http.command == "HEAD";
             let is_bare = model::is_version_0_9(http.request_version.as_bytes());
-            play.served.push(Served { requestline, is_bare, closes: false, read: None });
+            play.served.push(Served { requestline, is_head, is_bare, closes: false, read: None });
             (number, play.script[number % 4])
         };
         match step & 3 {

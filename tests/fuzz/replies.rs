@@ -31,7 +31,7 @@ pub(super) fn replies(mut heard: &[u8], served: &[Served]) -> Vec<Reply> {
         if status < 200 {
             continue;
         }
-        let is_head = asked.is_some_and(|one| one.requestline.trim_start().starts_with("HEAD"));
+        let is_head = asked.is_some_and(|one| one.is_head);
         // A refused request may have been for a head only.
         let is_head = is_head || (asked.is_none() && heard.is_empty());
         let framed = if is_head || status == 204 || status == 304 {

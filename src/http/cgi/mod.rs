@@ -4,6 +4,8 @@
 
 mod environment;
 mod error_lines;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
 mod input;
 mod output;
 mod process;

@@ -10,6 +10,7 @@ mod log;
 mod model;
 mod path;
 
+pub use super::cgi::fuzzing::check as cgi;
 pub use dates::check as dates;
 pub use framing::check as framing;
 pub use head::check as head;
@@ -29,7 +30,8 @@ mod tests {
     #[test]
     fn the_corpus_of_every_parser_passes() {
         for (target, check) in [
-            ("dates", super::dates as fn(&[u8])),
+            ("cgi", super::cgi as fn(&[u8])),
+            ("dates", super::dates),
             ("framing", super::framing),
             ("head", super::head),
             ("log", super::log),
