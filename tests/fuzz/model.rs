@@ -4,6 +4,7 @@
 #[derive(Debug)]
 pub(crate) struct Body<'a> {
     pub(crate) body: Vec<u8>,
+    pub(crate) is_chunked: bool,
     pub(crate) rest: &'a [u8],
 }
 
@@ -21,7 +22,7 @@ pub(crate) fn request(bytes: &[u8]) -> Option<(&[u8], Result<Body<'_>, NoBody>)>
     let words = requestline.split(|byte| b" \t\x0b\x0c".contains(byte));
     let words: Vec<&[u8]> = words.filter(|word| !word.is_empty()).collect();
     if words.len() < 3 || is_version_0_9(words[2]) {
-        return Some((requestline, Ok(Body { body: Vec::new(), rest })));
+        return Some((requestline, Ok(Body { body: Vec::new(), is_chunked: false, rest })));
     }
     let mut fields = Vec::new();
     loop {
@@ -62,7 +63,7 @@ fn body<'a>(fields: &[&[u8]], rest: &'a [u8]) -> Result<Body<'a>, NoBody> {
         }
     }
     match (&lengths[..], &codings[..]) {
-        ([], []) => Ok(Body { body: Vec::new(), rest }),
+        ([], []) => Ok(Body { body: Vec::new(), is_chunked: false, rest }),
         ([], [coding]) if coding.eq_ignore_ascii_case(b"chunked") => chunks(rest),
         ([_, ..], []) => {
             let numbers: Result<Vec<u64>, NoBody> =
@@ -73,7 +74,7 @@ fn body<'a>(fields: &[&[u8]], rest: &'a [u8]) -> Result<Body<'a>, NoBody> {
                 return Err(NoBody);
             }
             let (body, rest) = rest.split_at(length);
-            Ok(Body { body: body.to_vec(), rest })
+            Ok(Body { body: body.to_vec(), is_chunked: false, rest })
         }
         _ => Err(NoBody),
     }
@@ -114,7 +115,7 @@ fn chunks(mut rest: &[u8]) -> Result<Body<'_>, NoBody> {
         let (trailer, after) = strict_line(rest)?;
         rest = after;
         if trailer.is_empty() {
-            return Ok(Body { body, rest });
+            return Ok(Body { body, is_chunked: true, rest });
         }
     }
 }

@@ -29,6 +29,7 @@ pub fn check(data: &[u8]) {
         (Some((body, left)), Ok(expected)) => {
             assert_eq!(body, expected.body);
             assert_eq!(left, expected.rest);
+            assert_eq!(expected.is_chunked, framing == BodyLength::Chunked);
         }
         (None, Err(_)) => {}
         (here, there) => panic!("{here:?} here, and {there:?} in the model"),
