@@ -56,12 +56,10 @@ pub(crate) fn serve(kind: &str) {
             lower(Resource::RLIMIT_NOFILE, 64);
             run(pool(), kind);
         }
-        "few threads" | "few forks" => {
-            // The limit counts the processes of a user, and does not bind the superuser.
-            if Uid::effective().is_root() {
-                setuid(Uid::from_raw(100_000 + std::process::id())).unwrap();
-            }
-            lower(Resource::RLIMIT_NPROC, 4);
+        "few threads" | "no threads" | "few forks" => {
+            // The limit does not bind the superuser.
+            setuid(Uid::from_raw(100_000 + std::process::id())).unwrap();
+            lower(Resource::RLIMIT_NPROC, if kind == "no threads" { 1 } else { 4 });
             if kind == "few forks" { run(Forking::default(), kind) } else { run(pool(), kind) }
         }
         "memory" => {
