@@ -1,6 +1,6 @@
 //! Requests that two readers could take apart differently: here they mean one thing, or are refused.
 //!
-//! Each is sent with a marker behind it, at once and byte by byte, to a handler that reads bodies and to
+//! Each is sent with a marker behind it, at once and byte by byte to a handler that reads bodies, and at once to
 //! one that does not. The rows follow RFC 9112 §6.3 and §11.2, the advisories RUSTSEC-2020-0031, 2021-0020
 //! and 2021-0078, and what other servers get wrong. `http_framing.rs` has more of the plain cases.
 
@@ -257,7 +257,8 @@ fn check(requests: Vec<(String, Means)>) {
     for reads in [true, false] {
         let (server, paths) = server(reads);
         for (request, means) in &requests {
-            for at_once in [true, false] {
+            // What a handler leaves is waited for so long, and on a busy machine no longer.
+            for &at_once in if reads { &[true, false][..] } else { &[true] } {
                 let replies = talk(&server, &format!("{request}{MARKER}"), at_once);
                 let context = format!("{request:?}, {reads}, {at_once}, {replies:?}");
                 is_meant(*means, reads, &replies, &paths.so_far(), &context);
