@@ -240,7 +240,8 @@ impl Socket {
         self.wire.stream()
     }
 
-    fn say_goodbye(&self) {
+    /// Tells a client that speaks TLS that nothing more comes.
+    pub(crate) fn say_goodbye(&self) {
         if let Some(session) = self.session() {
             session.say_goodbye(&self.wire);
         }

@@ -336,12 +336,16 @@ impl Home for Slot {
     fn left(&self) {
         let mut state = self.state();
         self.forget(&mut state);
-        // The last one, unless the connection was taken apart: this closes.
-        state.socket = None;
+        let socket = state.socket.take();
         drop(state);
+        // The last one, unless the connection was taken apart. What is to be said must be said before
+        // the slot is gone, as a process may end then; the client sees the end after it.
+        if let Some(socket) = socket.as_ref().filter(|socket| Arc::strong_count(socket) == 1) {
+            socket.say_goodbye();
+        }
         let parking = &self.parking;
         let removed = parking.slots().try_remove(self.key);
-        drop(removed);
+        drop((removed, socket));
         if parking.watching_ends.load(Ordering::SeqCst) {
             parking.poller.notify();
         }
