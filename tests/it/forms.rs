@@ -98,6 +98,31 @@ fn a_form_is_read_by_its_method_and_type() {
 }
 
 #[test]
+fn a_form_without_any_limit_is_read() {
+    let limits = Limits {
+        max_num_fields: usize::MAX,
+        max_parts: usize::MAX,
+        max_part_headers: usize::MAX,
+        max_part_header_bytes: usize::MAX,
+        max_part_bytes: u64::MAX,
+        max_field_bytes: usize::MAX,
+        max_memory: usize::MAX,
+        max_bytes: u64::MAX,
+    };
+    let options = FormOptions { spool_threshold: usize::MAX, limits, ..FormOptions::default() };
+    let parts = multipart(&[("name=\"b\"", "2"), ("name=\"f\"; filename=\"x\"", "abc")]);
+    let server = listing(options);
+    for (content_type, body, answer) in [
+        ("application/x-www-form-urlencoded", "b=2", "application/x-www-form-urlencoded;b=2;"),
+        (MULTIPART, &parts, "multipart/form-data;b=2;f:x:3;"),
+        ("application/json", "{}", "application/json;{}"),
+    ] {
+        let reply = ask(&server, request("POST /", content_type, body));
+        assert_eq!((reply.status(), reply.text()), (200, answer), "{content_type}");
+    }
+}
+
+#[test]
 fn the_connection_goes_on_after_a_form() {
     let server = listing(FormOptions::default());
     let mut browser = Browser::connect(&server);

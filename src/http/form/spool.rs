@@ -50,7 +50,7 @@ impl Spool {
         input: &mut impl Read,
         most: usize,
     ) -> Result<Vec<u8>, FormError> {
-        let bound = most.min(self.memory) as u64 + 1;
+        let bound = (most.min(self.memory) as u64).saturating_add(1);
         let mut text = Vec::new();
         input.take(bound).read_to_end(&mut text).map_err(FormError::from_read)?;
         if text.len() > most {
@@ -69,7 +69,7 @@ impl Spool {
     ) -> Result<Content, FormError> {
         let most = self.threshold.min(self.memory);
         let mut begun = Vec::new();
-        let bound = most as u64 + 1;
+        let bound = (most as u64).saturating_add(1);
         input.by_ref().take(bound).read_to_end(&mut begun).map_err(FormError::from_read)?;
         if begun.len() <= most {
             self.charge(begun.len())?;
