@@ -55,7 +55,9 @@ impl<'a> Reader<'a> {
         let limits = &self.options.limits;
         let most = usize::try_from(limits.max_bytes).unwrap_or(usize::MAX).min(limits.max_memory);
         let mut body = Vec::new();
-        fp.take((most as u64).saturating_add(1)).read_to_end(&mut body).map_err(FormError::from_read)?;
+        fp.take((most as u64).saturating_add(1))
+            .read_to_end(&mut body)
+            .map_err(FormError::from_read)?;
         match body.len() {
             length if length <= most => Ok(body),
             _ if most < limits.max_memory => Err(FormError::TooLong(limits.max_bytes)),
