@@ -82,6 +82,7 @@ mod stderr;
 #[allow(unsafe_code)]
 mod sys;
 pub mod transport;
+mod trusted_proxies;
 
 pub use address::Address;
 pub use concurrency::{Concurrency, Forking, PreFork, Sequential, ThreadPool};
@@ -92,6 +93,7 @@ pub use server::{Overload, Server, ShutdownReport};
 pub use server_info::ServerInfo;
 pub use shutdown::ShutdownHandle;
 pub use stderr::write_to_stderr;
+pub use trusted_proxies::{InvalidNetwork, TrustedProxies};
 
 #[cfg(feature = "tls")]
 use transport::Tls;

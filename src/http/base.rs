@@ -16,6 +16,7 @@ use crate::address::Address;
 use crate::connection::{Connection, Timeouts};
 use crate::handler::print_error;
 use crate::stderr::write_to_stderr;
+use crate::trusted_proxies::TrustedProxies;
 
 /// The behaviour that all HTTP handlers extend: Python's `BaseHTTPRequestHandler`.
 ///
@@ -188,6 +189,10 @@ impl HttpRequestHandler for BaseHttpRequestHandler {
         Timeouts::default()
     }
 
+    fn trusted_proxies(&self) -> &TrustedProxies {
+        &NOBODY
+    }
+
     fn verify_request(&self, _: &Connection, _: &Address) -> bool {
         true
     }
@@ -202,6 +207,8 @@ impl HttpRequestHandler for BaseHttpRequestHandler {
 
     fn handle_signal(&self, _: i32) {}
 }
+
+static NOBODY: TrustedProxies = TrustedProxies::nobody();
 
 /// The error page of CPython 3.14, byte for byte.
 const ERROR_PAGE: &str = r#"<!DOCTYPE HTML>

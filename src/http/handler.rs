@@ -11,6 +11,7 @@ use super::exchange::Exchange;
 use super::status::Status;
 use crate::address::Address;
 use crate::connection::{Connection, Timeouts};
+use crate::trusted_proxies::TrustedProxies;
 
 /// Answers HTTP requests: everything that a subclass of Python's `BaseHTTPRequestHandler` or
 /// `SimpleHTTPRequestHandler` overrides.
@@ -248,6 +249,20 @@ pub trait HttpRequestHandler: Send + Sync + 'static {
     #[doc(alias = "BaseHTTPRequestHandler.timeout")]
     fn timeouts(&self) -> Timeouts {
         self.base().timeouts()
+    }
+
+    /// The proxies that are believed when they say for whom they ask. Defaults to nobody.
+    ///
+    /// In a request from one of them, [`Exchange::client_address`] is the last address in `Forwarded` (RFC
+    /// 7239) or `X-Forwarded-For` that is not a trusted proxy's itself, with port 0 where none is
+    /// told, and the log has it, too. From everybody else both headers are ignored. A proxy that
+    /// sends neither must not be named here, as it may hand on those that a client has made up.
+    /// Where both came and do not name the same client, neither is believed.
+    ///
+    /// [`verify_request`](Self::verify_request) and [`handle_error`](Self::handle_error) hear
+    /// of the connection's own address all the same: they know no request.
+    fn trusted_proxies(&self) -> &TrustedProxies {
+        self.base().trusted_proxies()
     }
 
     /// Decides whether a connection is served; see

@@ -7,6 +7,7 @@ mod exchange;
 mod files;
 #[doc(alias = "cgi")]
 pub mod form;
+mod forwarded;
 mod framing;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
@@ -33,3 +34,6 @@ pub use http_error::HttpError;
 pub use request_body::RequestBody;
 pub use response_body::ResponseBody;
 pub use status::Status;
+
+#[doc(no_inline)]
+pub use crate::trusted_proxies::TrustedProxies;

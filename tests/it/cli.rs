@@ -99,6 +99,17 @@ fn requests_are_logged_unless_quiet() {
 }
 
 #[test]
+fn the_log_has_the_client_that_a_trusted_proxy_asks_for() {
+    let request = "GET /a.txt HTTP/1.0\r\nX-Forwarded-For: 192.0.2.7\r\n\r\n";
+    for (trusted, client) in [("127.0.0.1,::1", "192.0.2.7"), ("10.0.0.0/8", "127.0.0.1")] {
+        let serving = Serving::start(&["-b", "127.0.0.1", "--trusted-proxies", trusted]);
+        serving.ask_bytes(request);
+        let said = serving.stop(Signal::SIGINT).stderr;
+        assert!(said.starts_with(&format!("{client} - - [")), "{said}");
+    }
+}
+
+#[test]
 fn every_response_has_the_headers_asked_for() {
     let serving = Serving::start(&[
         "-b",

@@ -37,6 +37,7 @@ mod matrix; // what every strategy must do, once for each
 mod multipart; // multipart bodies in pieces of every size
 mod names; // the table of names, against the crate and against Python
 mod promises; // the documents of security and reliability name tests that there are
+mod proxies; // who the client is, behind balancers
 mod server; // bind, handle_request, shutdown, the hooks and the options
 mod smuggling; // requests that two readers could take apart differently
 mod strategies; // what one strategy does and the others do not

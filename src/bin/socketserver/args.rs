@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, ValueEnum, value_parser};
 use clap_complete::Shell;
-use socketserver::Overload;
 use socketserver::http::ProtocolVersion;
+use socketserver::{Overload, TrustedProxies};
 
 use crate::complain;
 use crate::header::Header;
@@ -123,6 +123,10 @@ pub(crate) struct Args {
     /// what to do beyond that: close the oldest idle one, let clients wait, or answer 503
     #[arg(long, value_name = "POLICY", value_enum, default_value_t = OverloadPolicy::Shed)]
     overload: OverloadPolicy,
+
+    /// believe these when they say for whom they ask: addresses, networks, unix: for Unix sockets
+    #[arg(long, value_name = "LIST")]
+    pub(crate) trusted_proxies: Option<TrustedProxies>,
 
     /// print completions for this shell and exit
     #[arg(long, value_name = "SHELL")]

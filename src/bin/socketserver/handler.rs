@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use signal_hook::consts::{SIGHUP, SIGINT};
+use socketserver::TrustedProxies;
 use socketserver::http::{Exchange, HttpRequestHandler, ProtocolVersion, Status};
 use socketserver::transport::TlsReload;
 
@@ -18,6 +19,7 @@ pub(crate) struct Files {
     pub(crate) quiet: bool,
     /// The certificate, to be read anew on SIGHUP.
     pub(crate) certificate: Option<TlsReload>,
+    pub(crate) trusted_proxies: TrustedProxies,
     /// Ctrl-C was acknowledged.
     pub(crate) interrupted: AtomicBool,
 }
@@ -29,6 +31,10 @@ impl HttpRequestHandler for Files {
 
     fn protocol_version(&self) -> ProtocolVersion {
         self.protocol_version
+    }
+
+    fn trusted_proxies(&self) -> &TrustedProxies {
+        &self.trusted_proxies
     }
 
     fn end_headers(&self, http: &mut Exchange<'_>) -> io::Result<()> {

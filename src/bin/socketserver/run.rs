@@ -57,6 +57,7 @@ pub(crate) fn run(args: Args) -> io::Result<()> {
         headers: args.headers().map_err(io::Error::other)?,
         quiet: args.quiet,
         certificate: None,
+        trusted_proxies: args.trusted_proxies.clone().unwrap_or_default(),
         interrupted: AtomicBool::new(false),
     };
     let served = match args.concurrency {

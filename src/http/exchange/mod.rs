@@ -8,6 +8,7 @@ use std::io;
 use std::time::SystemTime;
 
 use super::date;
+use super::forwarded::client_of;
 use super::framing::BodyLength;
 use super::handler::{HttpRequestHandler, ProtocolVersion};
 use super::headers::Headers;
@@ -43,13 +44,15 @@ pub struct Exchange<'h> {
     pub rfile: RequestBody,
     /// The response's body.
     pub wfile: ResponseBody,
-    /// The client's address.
+    /// The client's address: the connection's own, or the one that a proxy asks for
+    /// ([`trusted_proxies`](HttpRequestHandler::trusted_proxies)).
     pub client_address: Address,
     /// The server: its name and port, and the way to stop it.
     pub server: ServerInfo,
     /// Closes the connection after this response.
     pub close_connection: bool,
     requestline: String,
+    peer_address: Address,
     handler: &'h dyn HttpRequestHandler,
     draining: bool,
     /// The response's head says that the connection will be closed.
@@ -70,7 +73,8 @@ impl<'h> Exchange<'h> {
         body: BodyLength,
     ) -> Self {
         let draining = connection.is_draining();
-        let Connection { rfile, wfile, client_address, server, berth } = connection;
+        let Connection { rfile, wfile, client_address: peer_address, server, berth } = connection;
+        let client_address = client_of(&peer_address, &head.headers, handler.trusted_proxies());
         let keeps = handler.protocol_version() == ProtocolVersion::Http11;
         let headless = head.version == HTTP_0_9;
         let head_only = head.command == "HEAD";
@@ -88,6 +92,7 @@ impl<'h> Exchange<'h> {
             server,
             close_connection,
             requestline: head.requestline,
+            peer_address,
             handler,
             draining,
             announces_close: false,
@@ -153,6 +158,11 @@ impl<'h> Exchange<'h> {
         date::log_now()
     }
 
+    /// The address that the connection came from, whatever a proxy says of the client.
+    pub fn peer_address(&self) -> &Address {
+        &self.peer_address
+    }
+
     /// The outermost handler, whose overrides count.
     pub fn handler(&self) -> &'h dyn HttpRequestHandler {
         self.handler
@@ -176,7 +186,8 @@ impl<'h> Exchange<'h> {
 
     /// Takes the connection over, for another protocol or another thread.
     ///
-    /// What was sent so far is flushed. The server does nothing more with this exchange; dropping
+    /// Its `client_address` is the [`peer_address`](Self::peer_address): what a proxy says
+    /// of the client holds for one request. What was sent so far is flushed. The server does nothing more with this exchange; dropping
     /// the connection closes it.
     ///
     /// # Errors
@@ -189,7 +200,7 @@ impl<'h> Exchange<'h> {
         Ok(Connection {
             rfile: self.rfile.take(),
             wfile,
-            client_address: self.client_address.clone(),
+            client_address: self.peer_address.clone(),
             server,
             berth,
         })

@@ -1,0 +1,259 @@
+//! For whom a proxy asks: `Forwarded` (RFC 7239) and `X-Forwarded-For`.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::headers::Headers;
+use crate::address::Address;
+use crate::trusted_proxies::TrustedProxies;
+
+/// The client that a trusted peer asks for; the peer where it does not say.
+///
+/// Each proxy adds the address that it was called from at the end. So the list is read from there,
+/// for as long as the addresses are those of trusted proxies; what comes before the first other one
+/// was written by nobody who is trusted. An address that is hidden (`unknown`, `_gazonk`) or cannot be
+/// read ends the search: the last one known is the proxy that hides it.
+///
+/// A proxy that writes one of the two headers may hand on the other as a client made it up.
+/// Where both came, they must name the same client, or neither is believed.
+pub(super) fn client_of(peer: &Address, headers: &Headers, trusted: &TrustedProxies) -> Address {
+    if trusted.is_empty() || !trusted.contains(peer) {
+        return peer.clone();
+    }
+    let found = |hops: Vec<Option<Address>>| walk(peer, hops, trusted);
+    let forwarded = headers.contains("Forwarded").then(|| found(forwarded(headers)));
+    let for_list = headers.contains("X-Forwarded-For").then(|| found(x_forwarded_for(headers)));
+    match (forwarded, for_list) {
+        (None, None) => peer.clone(),
+        (Some(client), None) | (None, Some(client)) => client,
+        (Some(client), Some(other)) if is_same_host(&client, &other) => client,
+        (Some(client), Some(other)) => {
+            log::debug!("{peer} names both {client} and {other}; neither is believed");
+            peer.clone()
+        }
+    }
+}
+
+/// Goes back from the peer while whoever speaks is trusted.
+fn walk(peer: &Address, hops: Vec<Option<Address>>, trusted: &TrustedProxies) -> Address {
+    let mut client = peer.clone();
+    for hop in hops.into_iter().rev() {
+        let Some(hop) = hop else { break };
+        client = hop;
+        if !trusted.contains(&client) {
+            break;
+        }
+    }
+    client
+}
+
+/// The addresses of `X-Forwarded-For`, in order.
+fn x_forwarded_for(headers: &Headers) -> Vec<Option<Address>> {
+    let values = headers.get_all("X-Forwarded-For");
+    values.flat_map(|value| value.split(',')).map(|word| node(word.trim())).collect()
+}
+
+/// The addresses of `Forwarded`, in order; one that cannot be read where the header itself cannot.
+fn forwarded(headers: &Headers) -> Vec<Option<Address>> {
+    let mut hops = Vec::new();
+    for value in headers.get_all("Forwarded") {
+        let mut rest = value;
+        loop {
+            let Some((hop, after)) = element(rest) else {
+                // Nobody can tell where it would have gone on.
+                hops.push(None);
+                break;
+            };
+            hops.push(hop.and_then(|text| node(&text)));
+            match after {
+                Some(after) => rest = after,
+                None => break,
+            }
+        }
+    }
+    hops
+}
+
+/// Reads `for=192.0.2.43;proto=http` up to the next comma; returns the value of `for`, and what
+/// follows the comma if there is one. `None` for what is no such list.
+fn element(text: &str) -> Option<(Option<String>, Option<&str>)> {
+    let (mut hop, mut rest) = (None, text.trim_start());
+    loop {
+        if !rest.is_empty() && !rest.starts_with([',', ';']) {
+            let (name, after) = rest.split_once('=')?;
+            let (value, after) = token_or_quoted(after)?;
+            if !is_token(name) || (name.eq_ignore_ascii_case("for") && hop.is_some()) {
+                return None;
+            }
+            if name.eq_ignore_ascii_case("for") {
+                hop = Some(value);
+            }
+            rest = after.trim_start();
+        }
+        match rest.chars().next() {
+            None => return Some((hop, None)),
+            Some(',') => return Some((hop, Some(&rest[1..]))),
+            Some(';') => rest = rest[1..].trim_start(),
+            Some(_) => return None,
+        }
+    }
+}
+
+/// Takes a token or a quoted string (RFC 9110 §5.6.4) from the front; returns what it says and the
+/// rest.
+fn token_or_quoted(text: &str) -> Option<(String, &str)> {
+    let Some(quoted) = text.strip_prefix('"') else {
+        let end = text.find([',', ';', ' ', '\t']).unwrap_or(text.len());
+        let (token, rest) = text.split_at(end);
+        return is_token(token).then(|| (token.to_owned(), rest));
+    };
+    let (mut value, mut characters) = (String::new(), quoted.char_indices());
+    while let Some((index, character)) = characters.next() {
+        match character {
+            '"' => return Some((value, &quoted[index + 1..])),
+            '\\' => value.push(characters.next()?.1),
+            other => value.push(other),
+        }
+    }
+    None
+}
+
+fn is_token(text: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !text.is_empty() && text.bytes().all(is_part)
+}
+
+/// An address as proxies write it: `192.0.2.43`, `192.0.2.43:4711`, `2001:db8::17`,
+/// `[2001:db8::17]:4711`, and nginx's `unix:`. The port is 0 where there is none, or a hidden one.
+fn node(text: &str) -> Option<Address> {
+    if text == "unix:" {
+        return Some(Address::unix(""));
+    }
+    if let Ok(ip) = text.parse::<IpAddr>() {
+        return Some(SocketAddr::new(ip, 0).into());
+    }
+    let (host, port) = match text.strip_prefix('[') {
+        Some(bracketed) => {
+            let (host, after) = bracketed.split_once(']')?;
+            let port = if after.is_empty() { None } else { Some(after.strip_prefix(':')?) };
+            (IpAddr::V6(host.parse().ok()?), port)
+        }
+        None => {
+            let (host, port) = text.split_once(':')?;
+            (IpAddr::V4(host.parse().ok()?), Some(port))
+        }
+    };
+    Some(SocketAddr::new(host, port.map_or(Some(0), port_number)?).into())
+}
+
+fn port_number(text: &str) -> Option<u16> {
+    if text.starts_with('_') && is_token(text) {
+        return Some(0);
+    }
+    let is_plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_plain.then(|| text.parse().ok()).flatten()
+}
+
+fn is_same_host(one: &Address, other: &Address) -> bool {
+    match (one.ip(), other.ip()) {
+        (Some(one), Some(other)) => one.to_canonical() == other.to_canonical(),
+        _ => one == other,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::text::Latin1;
+    use super::*;
+
+    const FORWARDED: &str = "Forwarded";
+    const LIST: &str = "X-Forwarded-For";
+
+    /// The client of a request from 10.0.0.1, where 10.0.0.0/8 and Unix sockets are trusted.
+    fn client(fields: &[(&str, &str)]) -> String {
+        let mut headers = Headers::default();
+        for (name, value) in fields {
+            headers.push(name, value.as_bytes(), Latin1::new(value.as_bytes()));
+        }
+        let peer = SocketAddr::from(([10, 0, 0, 1], 1)).into();
+        client_of(&peer, &headers, &"10.0.0.0/8,fd00::/8,unix:".parse().unwrap()).to_string()
+    }
+
+    const PEER: &str = "10.0.0.1:1";
+
+    #[test]
+    fn the_last_address_that_is_no_proxy_is_the_clients() {
+        for (list, expected) in [
+            ("192.0.2.1", "192.0.2.1:0"),
+            ("192.0.2.1:99", "192.0.2.1:99"),
+            ("6.6.6.6, 192.0.2.1", "192.0.2.1:0"),
+            ("6.6.6.6, 192.0.2.1, 10.0.0.2", "192.0.2.1:0"),
+            ("garbage, 192.0.2.1,10.0.0.3 ,  10.0.0.2", "192.0.2.1:0"),
+            ("2001:db8::1", "[2001:db8::1]:0"),
+            ("[2001:db8::1]:99,unix:", "[2001:db8::1]:99"),
+            ("10.0.0.3, 10.0.0.2", "10.0.0.3:0"),
+            ("192.0.2.1, unknown, 10.0.0.2", "10.0.0.2:0"),
+            ("unknown", PEER),
+            ("192.0.2.1,", PEER),
+            ("", PEER),
+        ] {
+            assert_eq!(client(&[(LIST, list)]), expected, "{list:?}");
+        }
+        let lines = [(LIST, "6.6.6.6"), (LIST, "192.0.2.1"), (LIST, "10.0.0.2")];
+        assert_eq!(client(&lines), "192.0.2.1:0");
+    }
+
+    #[test]
+    fn forwarded_is_read_as_its_grammar_has_it() {
+        for (value, expected) in [
+            ("for=192.0.2.43", "192.0.2.43:0"),
+            ("For=\"192.0.2.43:4711\"", "192.0.2.43:4711"),
+            ("proto=http;by=203.0.113.43; FOR=192.0.2.43", "192.0.2.43:0"),
+            ("for=\"[2001:db8:cafe::17]:4711\"", "[2001:db8:cafe::17]:4711"),
+            ("for=\"[2001:db8::17]\"", "[2001:db8::17]:0"),
+            ("for=\"192.0.2.43:_port\"", "192.0.2.43:0"),
+            (
+                "for=6.6.6.6, for=192.0.2.43;by=_x, for=10.0.0.2;secret=\"a, b;c\\\"\"",
+                "192.0.2.43:0",
+            ),
+            ("for=_hidden, for=10.0.0.2", "10.0.0.2:0"),
+            ("for=unknown", PEER),
+            ("for=_gazonk", PEER),
+            ("proto=http", PEER),
+            ("for=192.0.2.43;for=192.0.2.44", PEER),
+            ("for=\"192.0.2.43", PEER),
+            ("for=\"6.6.6.6, for=192.0.2.43", PEER),
+            ("for=[2001:db8::17]", PEER),
+            ("for=\"192.0.2.43:+80\"", PEER),
+            ("for = 192.0.2.43", PEER),
+            ("=", PEER),
+        ] {
+            assert_eq!(client(&[(FORWARDED, value)]), expected, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn both_headers_are_believed_only_where_they_agree() {
+        let agree = [(LIST, "192.0.2.1"), (FORWARDED, "for=\"192.0.2.1:99\"")];
+        assert_eq!(client(&agree), "192.0.2.1:99");
+        // Whichever of them the proxy wrote, the client wrote the other.
+        assert_eq!(client(&[(LIST, "192.0.2.1"), (FORWARDED, "for=6.6.6.6")]), PEER);
+        assert_eq!(client(&[(LIST, "6.6.6.6"), (FORWARDED, "for=192.0.2.1")]), PEER);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_sent_is_an_address_or_nothing(
+            list in "[0-9a-f.:,\\[\\] \"_=;\\\\]{0,40}|.{0,40}",
+            value in "(for=)?[0-9a-f.:,\\[\\] \"_=;\\\\]{0,40}|.{0,40}",
+        ) {
+            client(&[(LIST, &list)]);
+            client(&[(FORWARDED, &value)]);
+            // What nobody trusted has said before the last entry changes nothing.
+            let ending = format!("{list},192.0.2.9");
+            prop_assert_eq!(client(&[(LIST, &ending)]), "192.0.2.9:0");
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Which proxies are believed when they say who the client is.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use ipnet::IpNet;
+
+use crate::address::Address;
+
+/// The proxies that may tell a server for whom they ask.
+///
+/// Whatever stands in `Forwarded`, `X-Forwarded-For` or a PROXY header can be written by anybody. It
+/// is believed from these peers only. The default is nobody.
+///
+/// As text it is a list of addresses and networks, separated by commas, with `unix:` for whoever
+/// connects to a Unix socket: `127.0.0.1,10.0.0.0/8,::1,unix:`. Bits of a network's address
+/// beyond its prefix do not matter. An IPv4 client of an IPv6 socket (`::ffff:10.0.0.1`) is
+/// compared with the IPv4 networks. Python has nothing alike.
+///
+/// # Examples
+///
+/// ```
+/// use std::net::SocketAddr;
+/// use socketserver::{Address, TrustedProxies};
+///
+/// let trusted: TrustedProxies = "10.0.0.0/8,unix:".parse()?;
+/// assert!(trusted.contains(&Address::from(SocketAddr::from(([10, 1, 2, 3], 4567)))));
+/// assert!(trusted.contains(&Address::unix("")));
+/// assert!(!trusted.contains(&Address::from(SocketAddr::from(([192, 0, 2, 1], 80)))));
+/// # Ok::<(), socketserver::InvalidNetwork>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TrustedProxies {
+    networks: Vec<IpNet>,
+    unix: bool,
+}
+
+impl TrustedProxies {
+    /// Trusts nobody.
+    pub const fn nobody() -> Self {
+        Self { networks: Vec::new(), unix: false }
+    }
+
+    /// Tells whether nobody is trusted.
+    pub fn is_empty(&self) -> bool {
+        self.networks.is_empty() && !self.unix
+    }
+
+    /// Tells whether this peer is trusted.
+    pub fn contains(&self, peer: &Address) -> bool {
+        match peer.ip() {
+            Some(ip) => self.contains_ip(ip.to_canonical()),
+            None => self.unix,
+        }
+    }
+
+    fn contains_ip(&self, ip: IpAddr) -> bool {
+        self.networks.iter().any(|network| network.contains(&ip))
+    }
+}
+
+impl FromStr for TrustedProxies {
+    type Err = InvalidNetwork;
+
+    fn from_str(text: &str) -> Result<Self, InvalidNetwork> {
+        let mut trusted = Self::nobody();
+        for word in text.split(',').map(str::trim) {
+            if word == "unix:" {
+                trusted.unix = true;
+            } else {
+                trusted.networks.push(network(word)?);
+            }
+        }
+        Ok(trusted)
+    }
+}
+
+impl fmt::Display for TrustedProxies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let networks = self.networks.iter().map(ToString::to_string);
+        let words: Vec<String> = networks.chain(self.unix.then(|| "unix:".to_owned())).collect();
+        f.write_str(&words.join(","))
+    }
+}
+
+fn network(word: &str) -> Result<IpNet, InvalidNetwork> {
+    let network = match word.parse::<IpAddr>() {
+        Ok(address) => IpNet::from(address.to_canonical()),
+        Err(_) => word.parse().map_err(|_| InvalidNetwork { word: word.to_owned() })?,
+    };
+    Ok(network.trunc())
+}
+
+/// A word in a list of proxies that is no address and no network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidNetwork {
+    word: String,
+}
+
+impl fmt::Display for InvalidNetwork {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "'{}' is no IP address, no network as in 10.0.0.0/8, and not 'unix:'", self.word)
+    }
+}
+
+impl std::error::Error for InvalidNetwork {}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::*;
+
+    fn inet(text: &str) -> Address {
+        SocketAddr::new(text.parse().unwrap(), 1).into()
+    }
+
+    #[test]
+    fn networks_addresses_and_unix_sockets_are_told_apart() {
+        let trusted: TrustedProxies = "127.0.0.1, 10.1.2.3/8,::1,fd00::/8".parse().unwrap();
+        for peer in ["127.0.0.1", "10.255.0.1", "::1", "fd12::3", "::ffff:10.0.0.1"] {
+            assert!(trusted.contains(&inet(peer)), "{peer}");
+        }
+        for peer in ["127.0.0.2", "11.0.0.1", "::2", "fe80::1", "::ffff:127.0.0.2"] {
+            assert!(!trusted.contains(&inet(peer)), "{peer}");
+        }
+        assert!(!trusted.contains(&Address::unix("/run/app.sock")));
+        assert_eq!(trusted.to_string(), "127.0.0.1/32,10.0.0.0/8,::1/128,fd00::/8");
+        let local: TrustedProxies = "unix:".parse().unwrap();
+        assert!(local.contains(&Address::unix("")) && !local.contains(&inet("127.0.0.1")));
+        assert!(!local.is_empty() && TrustedProxies::default().is_empty());
+    }
+
+    #[test]
+    fn words_that_are_no_network_are_named() {
+        for (text, word) in
+            [("", ""), ("1.2.3.4,", ""), ("10.0.0.0/33", "10.0.0.0/33"), ("::1,all", "all")]
+        {
+            let error = text.parse::<TrustedProxies>().unwrap_err();
+            assert!(error.to_string().starts_with(&format!("'{word}' is no IP address")), "{text}");
+        }
+    }
+}
