@@ -120,7 +120,8 @@ pub trait Handler<R = Connection>: Send + Sync + 'static {
     }
 }
 
-impl<R, H: Handler<R>> Handler<R> for Arc<H> {
+/// So that a handler can be shared, or chosen when the program runs: `Arc<dyn Handler>`.
+impl<R, H: Handler<R> + ?Sized> Handler<R> for Arc<H> {
     fn handle(&self, request: R) -> io::Result<()> {
         (**self).handle(request)
     }
