@@ -110,7 +110,7 @@ impl Connection {
             wfile: Wfile::new(socket, stall),
             client_address,
             server,
-            berth: Berth { home },
+            berth: Berth { home, introduced: false },
         }
     }
 
@@ -187,6 +187,19 @@ impl Connection {
         self.rfile.socket().is_secure()
     }
 
+    /// Notes that a balancer has said who the client is, if it has named anybody.
+    pub(crate) fn introduce(&mut self, client: Option<Address>) {
+        self.berth.introduced = true;
+        if let Some(client) = client {
+            self.client_address = client;
+        }
+    }
+
+    /// Tells whether [`introduce`](Self::introduce) was called.
+    pub(crate) fn is_introduced(&self) -> bool {
+        self.berth.introduced
+    }
+
     fn give_back(self, until: Until) -> io::Result<()> {
         let home = Arc::clone(&self.berth.home);
         home.take_back(self, until);
@@ -245,6 +258,8 @@ pub(crate) trait Home: Send + Sync {
 /// Tells the server when its connection is no more.
 pub(crate) struct Berth {
     home: Arc<dyn Home>,
+    /// The client's address is the one that a balancer has told.
+    introduced: bool,
 }
 
 impl Drop for Berth {

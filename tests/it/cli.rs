@@ -110,6 +110,23 @@ fn the_log_has_the_client_that_a_trusted_proxy_asks_for() {
 }
 
 #[test]
+fn a_proxy_header_is_demanded_and_its_lack_is_told_in_one_line() {
+    let serving =
+        Serving::start(&["-b", "127.0.0.1", "--proxy-protocol", "--trusted-proxies", "127.0.0.1"]);
+    let named = "PROXY TCP4 192.0.2.7 127.0.0.1 4711 80\r\nGET /a.txt HTTP/1.0\r\n\r\n";
+    assert!(text(&serving.ask_bytes(named)).ends_with("\r\n\r\nhello\n"));
+    let mut client = serving.connect();
+    client.write_all(b"GET").unwrap();
+    assert_eq!(client.read(&mut [0]).unwrap_or(0), 0);
+    let said = serving.stop(Signal::SIGINT).stderr;
+    let lines: Vec<&str> = said.lines().collect();
+    assert!(lines[0].starts_with("192.0.2.7 - - ["), "{said}");
+    assert!(lines[1].starts_with("socketserver: refused 127.0.0.1:"), "{said}");
+    assert!(lines[1].ends_with(": it began without a PROXY header"), "{said}");
+    assert_eq!(lines.len(), 2, "{said}");
+}
+
+#[test]
 fn every_response_has_the_headers_asked_for() {
     let serving = Serving::start(&[
         "-b",

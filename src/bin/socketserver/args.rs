@@ -128,6 +128,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "LIST")]
     pub(crate) trusted_proxies: Option<TrustedProxies>,
 
+    /// take connections from trusted proxies only, which begin them with a PROXY header
+    #[arg(long, requires = "trusted_proxies", conflicts_with_all = ["tls_cert", "tls_self_signed"])]
+    pub(crate) proxy_protocol: bool,
+
     /// print completions for this shell and exit
     #[arg(long, value_name = "SHELL")]
     pub(crate) completions: Option<Shell>,

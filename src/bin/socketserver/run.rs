@@ -18,8 +18,8 @@ use signal_hook::low_level::pipe;
 use socketserver::http::{CgiHttpRequestHandler, SimpleHttpRequestHandler};
 use socketserver::transport::Transport;
 use socketserver::{
-    Concurrency, Connection, Forking, PreFork, Sequential, Server, ShutdownReport, TcpServer,
-    ThreadPool, TlsServer, UnixStreamServer,
+    Concurrency, Connection, Forking, Handler, PreFork, ProxyProtocol, Sequential, Server,
+    ShutdownReport, TcpServer, ThreadPool, TlsServer, UnixStreamServer,
 };
 
 use crate::args::{Args, Strategy};
@@ -106,6 +106,13 @@ fn check_user(name: &str) -> io::Result<()> {
     Err(io::Error::other(message))
 }
 
+/// Puts around the files what the command line asks for. Chosen here and not by types, of which
+/// there would be one for each combination and strategy.
+fn wrap(args: &Args, files: Files) -> Arc<dyn Handler> {
+    let trusted = files.trusted_proxies.clone();
+    if args.proxy_protocol { Arc::new(ProxyProtocol::new(files, trusted)) } else { Arc::new(files) }
+}
+
 fn serve<C: Concurrency>(args: &Args, handler: Files, strategy: C) -> io::Result<()> {
     match args.processes {
         Some(processes) => bind(args, handler, PreFork::new(processes as usize, strategy)),
@@ -116,20 +123,20 @@ fn serve<C: Concurrency>(args: &Args, handler: Files, strategy: C) -> io::Result
 fn bind<C: Concurrency>(args: &Args, mut handler: Files, strategy: C) -> io::Result<()> {
     if let Some(path) = &args.unix {
         let transport = listen_at(path, args.unix_mode)?;
-        let server = UnixStreamServer::from_transport(transport, handler, strategy)?;
+        let server = UnixStreamServer::from_transport(transport, wrap(args, handler), strategy)?;
         let banner = banner(&server.server_address().into(), false);
         return serve_with(args, server, &banner);
     }
     let listener = listen(args.bind.as_deref(), args.port)?;
     match secure(args, listener)? {
         Listening::Plain(listener) => {
-            let server = TcpServer::from_listener(listener, handler, strategy)?;
+            let server = TcpServer::from_listener(listener, wrap(args, handler), strategy)?;
             let banner = banner(&server.server_address().into(), false);
             serve_with(args, server, &banner)
         }
         Listening::Secure(transport, notice) => {
             handler.certificate = Some(transport.reload_handle());
-            let mut server = TlsServer::from_transport(transport, handler, strategy)?;
+            let mut server = TlsServer::from_transport(transport, wrap(args, handler), strategy)?;
             server.watch_signals(&[SIGHUP])?;
             let banner = banner(&server.server_address().into(), true);
             serve_with(args, server, &(banner + &notice.unwrap_or_default()))
@@ -137,7 +144,11 @@ fn bind<C: Concurrency>(args: &Args, mut handler: Files, strategy: C) -> io::Res
     }
 }
 
-fn serve_with<T, C>(args: &Args, mut server: Server<T, C, Files>, banner: &str) -> io::Result<()>
+fn serve_with<T, C>(
+    args: &Args,
+    mut server: Server<T, C, Arc<dyn Handler>>,
+    banner: &str,
+) -> io::Result<()>
 where
     T: Transport<Request = Connection>,
     C: Concurrency,

@@ -1,0 +1,162 @@
+//! The PROXY protocol: a balancer's word before a client's first.
+
+mod header;
+
+use std::io::{self, BufRead};
+
+use crate::address::Address;
+use crate::connection::{Connection, Timeouts};
+use crate::handler::Handler;
+use crate::trusted_proxies::TrustedProxies;
+use header::{Parsed, parse};
+
+/// Takes connections from balancers that send a PROXY header (HAProxy's `send-proxy` and
+/// `send-proxy-v2`, nginx's `proxy_protocol on`), for any other handler, HTTP ones included.
+///
+/// A connection from a [trusted](TrustedProxies) peer must begin with a header of version 1 or 2. The handler
+/// finds its [`client_address`](Connection::client_address) to be the client's, for as long as the
+/// connection lasts, and `verify_request` is asked with that address, where the handler runs. A header
+/// that names nobody (`LOCAL`, `UNKNOWN`) leaves the peer's address. A connection that begins with
+/// anything else, or not within [`Timeouts::head`], is closed, with a line in the log.
+///
+/// Whether a header comes is settled by who connects and never guessed from what arrives, as
+/// [the protocol](https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt) demands: otherwise every
+/// client could make one up. So all other peers are refused, unless
+/// [`serve_others`](Self::serve_others) has them served as they are.
+///
+/// The header comes in clear text before anything else, so before a TLS handshake, too. That is not
+/// supported yet: let the balancer end TLS. Python has nothing alike.
+///
+/// # Examples
+///
+/// ```
+/// use socketserver::http::SimpleHttpRequestHandler;
+/// use socketserver::{ProxyProtocol, ThreadingHttpServer, ThreadingTcpServer};
+///
+/// let files = SimpleHttpRequestHandler::new("/srv/www");
+/// let handler = ProxyProtocol::new(files, "10.0.0.0/8".parse()?);
+/// let server = ThreadingTcpServer::bind("127.0.0.1:0", handler)?;
+/// # let _ = server;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct ProxyProtocol<H> {
+    handler: H,
+    trusted: TrustedProxies,
+    serves_others: bool,
+}
+
+impl<H: Handler> ProxyProtocol<H> {
+    /// Expects a header from these peers, and refuses all others.
+    pub fn new(handler: H, trusted: TrustedProxies) -> Self {
+        Self { handler, trusted, serves_others: false }
+    }
+
+    /// Serves peers that are not trusted, too, without a header.
+    #[must_use]
+    pub fn serve_others(mut self) -> Self {
+        self.serves_others = true;
+        self
+    }
+
+    /// The handler within.
+    pub fn handler(&self) -> &H {
+        &self.handler
+    }
+
+    /// Reads as much of the header as has arrived.
+    fn introduce(&self, mut connection: Connection) -> io::Result<()> {
+        let received = loop {
+            match parse(connection.rfile.unread()) {
+                Parsed::Complete(client, length) => {
+                    connection.rfile.consume(length);
+                    return self.welcome(connection, client);
+                }
+                Parsed::Bad(why) => return refuse(&connection, why),
+                Parsed::Incomplete => {}
+            }
+            match connection.rfile.receive() {
+                Ok(0) => break Ok(()),
+                Ok(_) => {}
+                Err(error) => break Err(error),
+            }
+        };
+        match received {
+            // Whoever only looks whether somebody listens says nothing.
+            Ok(()) if connection.rfile.unread().is_empty() => Ok(()),
+            Ok(()) => refuse(&connection, "it ended within its PROXY header"),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => connection.park_for_more(),
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                refuse(&connection, "its PROXY header did not come in time")
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Begins to serve a client that is known now.
+    fn welcome(&self, mut connection: Connection, client: Option<Address>) -> io::Result<()> {
+        connection.introduce(client);
+        if !self.handler.verify_request(&connection, &connection.client_address) {
+            return Ok(());
+        }
+        if self.handler.client_speaks_first() && connection.rfile.unread().is_empty() {
+            return connection.park();
+        }
+        self.handler.handle(connection)
+    }
+}
+
+/// Closes a connection, and says why.
+fn refuse(connection: &Connection, why: &str) -> io::Result<()> {
+    log::warn!("refused {}: {why}", connection.client_address);
+    Ok(())
+}
+
+impl<H: Handler> Handler for ProxyProtocol<H> {
+    fn handle(&self, connection: Connection) -> io::Result<()> {
+        if connection.is_introduced() || !self.trusted.contains(&connection.client_address) {
+            return self.handler.handle(connection);
+        }
+        self.introduce(connection)
+    }
+
+    fn verify_request(&self, connection: &Connection, client_address: &Address) -> bool {
+        if self.trusted.contains(client_address) {
+            return true;
+        }
+        if !self.serves_others {
+            log::warn!("refused {client_address}: it is no trusted proxy");
+            return false;
+        }
+        self.handler.verify_request(connection, client_address)
+    }
+
+    fn handle_error(&self, client_address: &Address, error: &io::Error) {
+        self.handler.handle_error(client_address, error);
+    }
+
+    fn handle_overload(&self, connection: Connection) -> io::Result<()> {
+        self.handler.handle_overload(connection)
+    }
+
+    fn handle_timeout(&self) {
+        self.handler.handle_timeout();
+    }
+
+    fn service_actions(&self) {
+        self.handler.service_actions();
+    }
+
+    fn handle_signal(&self, signal: i32) {
+        self.handler.handle_signal(signal);
+    }
+
+    fn timeouts(&self) -> Timeouts {
+        self.handler.timeouts()
+    }
+
+    fn client_speaks_first(&self) -> bool {
+        // Somebody who is served without a header may wait for a greeting.
+        !self.serves_others || self.handler.client_speaks_first()
+    }
+}
