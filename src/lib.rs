@@ -82,6 +82,7 @@ mod signals;
 mod stderr;
 #[allow(unsafe_code)]
 mod sys;
+pub mod systemd;
 pub mod transport;
 mod trusted_proxies;
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicI32, Ordering};
 
@@ -112,6 +112,39 @@ pub(crate) fn close_inherited(descriptor: RawFd) {
 /// What takes the place of a listener that is closed.
 pub(crate) fn closed_listener() -> io::Result<socket2::Socket> {
     socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None)
+}
+
+/// Takes ownership of a descriptor that the program was started with.
+///
+/// Only for numbers that whoever started it has named for that purpose, and once for each.
+pub(crate) fn adopt(descriptor: RawFd) -> OwnedFd {
+    // SAFETY: the caller has found it open, and it belongs to nobody in this process: it was open
+    // before the program began.
+    unsafe { OwnedFd::from_raw_fd(descriptor) }
+}
+
+/// Removes variables from the environment, where this is known to be the only thread.
+pub(crate) fn remove_variables(names: &[&str]) {
+    if running_threads() == Some(1) {
+        for name in names {
+            // SAFETY: no other thread can read the environment meanwhile.
+            unsafe { std::env::remove_var(name) };
+        }
+    }
+}
+
+/// Threads of this process, where the system tells: the directory has one entry, and so one
+/// link, for each.
+#[cfg(target_os = "linux")]
+pub(crate) fn running_threads() -> Option<u64> {
+    use std::os::unix::fs::MetadataExt;
+
+    std::fs::metadata("/proc/self/task").ok().map(|task| task.nlink().saturating_sub(2))
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn running_threads() -> Option<u64> {
+    None
 }
 
 /// Closes a listening socket under its owner, who keeps the number: an unbound socket takes its

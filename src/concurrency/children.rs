@@ -10,6 +10,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use crate::signals::WatchedSignal;
+use crate::sys;
 
 /// The children that a strategy has started.
 #[derive(Debug, Default)]
@@ -113,7 +114,7 @@ impl Children {
 
 /// Refuses to fork in a process that runs other threads, where the system tells.
 pub(super) fn refuse_threads(allow_threads: bool) -> io::Result<()> {
-    match running_threads() {
+    match sys::running_threads() {
         Some(count) if count > 1 && !allow_threads => Err(io::Error::other(format!(
             "refusing to fork: {} other threads run in this process, and a lock held by one would \
              stay locked in the child; start none before, or set the strategy's allow_threads",
@@ -121,20 +122,6 @@ pub(super) fn refuse_threads(allow_threads: bool) -> io::Result<()> {
         ))),
         _ => Ok(()),
     }
-}
-
-/// Threads of this process, where the system tells: the directory has one entry, and so one
-/// link, for each.
-#[cfg(target_os = "linux")]
-fn running_threads() -> Option<u64> {
-    use std::os::unix::fs::MetadataExt;
-
-    std::fs::metadata("/proc/self/task").ok().map(|task| task.nlink().saturating_sub(2))
-}
-
-#[cfg(not(target_os = "linux"))]
-fn running_threads() -> Option<u64> {
-    None
 }
 
 /// Finds out what the processor can do, as parsers will ask. Each child would do it again, and

@@ -1,7 +1,7 @@
 //! The orderly end: running requests finish, the rest is cut.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Server;
 use crate::concurrency::Concurrency;
@@ -29,7 +29,8 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         self.dispatch(usize::MAX);
         while self.is_busy() && Instant::now() < deadline {
             let left = deadline.saturating_duration_since(Instant::now());
-            let wanted = self.strategy.service_actions().map_or(left, |wanted| wanted.min(left));
+            let wanted = self.strategy.service_actions().into_iter().chain(self.poll_interval);
+            let wanted = wanted.fold(left, Duration::min);
             match self.reactor.wait(&self.transport, Some(wanted), false) {
                 Ok(turn) if self.hears(&turn) => deadline = Instant::now(),
                 Ok(_) => {}
@@ -37,6 +38,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
             }
             self.strategy.service_actions();
             self.dispatch(usize::MAX);
+            self.core.handler.service_actions();
         }
         let cut = self.cut_connections() + self.unseen.cut() + self.strategy.server_close(deadline);
         self.report.finished = unfinished.saturating_sub(cut);

@@ -150,11 +150,13 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         }
         while self.remaining_workers() > 0 && Instant::now() < deadline {
             let left = deadline.saturating_duration_since(Instant::now());
-            match self.reactor.wait(&self.transport, Some(left), false) {
+            let wanted = self.poll_interval.map_or(left, |interval| interval.min(left));
+            match self.reactor.wait(&self.transport, Some(wanted), false) {
                 Ok(turn) if self.hears(&turn) => deadline = Instant::now(),
                 Ok(_) => {}
                 Err(_) => break,
             }
+            self.core.handler.service_actions();
         }
         let ended = self.strategy.workers().map(|workers| workers.end(deadline));
         (self.report.finished, self.report.cut) = ended.unwrap_or_default();

@@ -17,9 +17,9 @@ use crate::header::Header;
 #[derive(Debug, Parser)]
 #[command(version)]
 pub(crate) struct Args {
-    /// bind to this port; 0 picks a free one
-    #[arg(value_name = "port", default_value_t = 8000, allow_negative_numbers = true)]
-    pub(crate) port: u16,
+    /// bind to this port; 0 picks a free one [default: 8000]
+    #[arg(value_name = "port", allow_negative_numbers = true)]
+    pub(crate) port: Option<u16>,
 
     /// bind to this address [default: all interfaces]
     #[arg(short, long, value_name = "ADDRESS")]
@@ -185,6 +185,11 @@ impl Args {
         })
     }
 
+    /// Tells whether TLS is spoken.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.tls_cert.is_some() || self.tls_self_signed
+    }
+
     pub(crate) fn wants_documents(&self) -> bool {
         self.man || self.completions.is_some()
     }
@@ -249,7 +254,7 @@ impl Args {
             let message = "--tls-client-ca requires --tls-cert or --tls-self-signed to be set";
             return refuse(message.to_owned());
         }
-        if self.unix.is_some() && (self.tls_cert.is_some() || self.tls_self_signed) {
+        if self.unix.is_some() && self.is_secure() {
             return refuse("HTTPS goes with a port, not with --unix".to_owned());
         }
         if let Some(path) = &self.tls_password_file {

@@ -1,6 +1,7 @@
 //! The handler that the command serves with.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use signal_hook::consts::{SIGHUP, SIGINT};
@@ -10,6 +11,7 @@ use socketserver::transport::TlsReload;
 
 use crate::complain;
 use crate::header::Header;
+use crate::service::Service;
 
 /// The files of a directory, and programs where asked for, with the command line's wishes.
 pub(crate) struct Files {
@@ -20,6 +22,7 @@ pub(crate) struct Files {
     /// The certificate, to be read anew on SIGHUP.
     pub(crate) certificate: Option<TlsReload>,
     pub(crate) trusted_proxies: TrustedProxies,
+    pub(crate) service: Arc<Service>,
     /// Ctrl-C was acknowledged.
     pub(crate) interrupted: AtomicBool,
 }
@@ -56,7 +59,12 @@ impl HttpRequestHandler for Files {
         }
     }
 
+    fn service_actions(&self) {
+        self.service.turn();
+    }
+
     fn handle_signal(&self, signal: i32) {
+        self.service.hear(signal);
         if signal == SIGINT && !self.interrupted.swap(true, Ordering::Relaxed) {
             // Standard output may be closed; the server ends all the same.
             let _ = io::stdout().write_all(b"\nKeyboard interrupt received, exiting.\n");

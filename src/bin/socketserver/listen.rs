@@ -5,20 +5,64 @@ use std::net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::path::Path;
 
 use socketserver::Address;
+use socketserver::systemd::{self, Socket};
 use socketserver::transport::{TcpBind, UnixBind, UnixStream};
 
-/// Binds the address, or all interfaces where there is none.
+use crate::args::Args;
+
+/// A socket to serve on.
+#[derive(Debug)]
+pub(crate) enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixStream),
+}
+
+/// Takes the socket that systemd has opened, or binds the path or the address, or all interfaces where
+/// there is none.
 ///
 /// # Errors
 ///
 /// Says what to do about it.
-pub(crate) fn listen(address: Option<&str>, port: u16) -> io::Result<TcpListener> {
-    let options = TcpBind::default();
+pub(crate) fn listen(args: &Args) -> io::Result<Listener> {
+    let names_a_place = args.port.is_some() || args.bind.is_some() || args.unix.is_some();
+    let mut inherited = systemd::listen_fds()?;
+    match (inherited.pop(), inherited.len()) {
+        (None, _) => bind(args),
+        (Some(only), 0) if !names_a_place => adopt(args, only.socket),
+        (Some(_), 0) => Err(io::Error::other(
+            "systemd has opened a socket to serve on; give neither a port nor --bind nor --unix",
+        )),
+        (Some(_), others) => Err(io::Error::other(format!(
+            "systemd has opened {} sockets, and one can be served; use a unit for each",
+            others + 1
+        ))),
+    }
+}
+
+fn bind(args: &Args) -> io::Result<Listener> {
+    if let Some(path) = &args.unix {
+        return listen_at(path, args.unix_mode).map(Listener::Unix);
+    }
+    let (options, port) = (TcpBind::default(), args.port.unwrap_or(DEFAULT_PORT));
+    let address = args.bind.as_deref();
     let bound = match address {
         Some(address) => options.listen(&resolve(address, port)?[..]),
         None => options.listen_everywhere(port),
     };
-    bound.map_err(|error| explain(&error, address, port))
+    bound.map(Listener::Tcp).map_err(|error| explain(&error, address, port))
+}
+
+fn adopt(args: &Args, socket: Socket) -> io::Result<Listener> {
+    match socket {
+        Socket::Tcp(listener) => Ok(Listener::Tcp(listener)),
+        Socket::UnixStream(_) if args.is_secure() => {
+            Err(io::Error::other("systemd has opened a Unix socket, and TLS goes with a port only"))
+        }
+        Socket::UnixStream(listener) => listener.try_into().map(Listener::Unix),
+        Socket::Udp(_) | Socket::UnixDatagram(_) => {
+            Err(io::Error::other("systemd has opened a datagram socket; use ListenStream="))
+        }
+    }
 }
 
 /// Binds a path.
@@ -26,7 +70,7 @@ pub(crate) fn listen(address: Option<&str>, port: u16) -> io::Result<TcpListener
 /// # Errors
 ///
 /// Says what to do about it.
-pub(crate) fn listen_at(path: &Path, mode: Option<u32>) -> io::Result<UnixStream> {
+fn listen_at(path: &Path, mode: Option<u32>) -> io::Result<UnixStream> {
     let options = UnixBind { mode, ..UnixBind::default() };
     options.listen(path).map_err(|error| {
         let place = Address::unix(path);
@@ -58,6 +102,9 @@ fn internet_banner(address: SocketAddr, scheme: &str) -> String {
     let protocol = scheme.to_uppercase();
     format!("Serving {protocol} on {host} port {port} ({scheme}://{quoted}:{port}/) ...\n")
 }
+
+/// Python's.
+const DEFAULT_PORT: u16 = 8000;
 
 fn resolve(address: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     let found = (address, port).to_socket_addrs();

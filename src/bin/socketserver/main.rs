@@ -7,6 +7,7 @@ mod header;
 mod listen;
 mod logger;
 mod run;
+mod service;
 mod tls;
 
 use std::fmt::Display;

@@ -24,7 +24,8 @@ use socketserver::{
 
 use crate::args::{Args, Strategy};
 use crate::handler::Files;
-use crate::listen::{banner, listen, listen_at};
+use crate::listen::{Listener, banner, listen};
+use crate::service::Service;
 use crate::tls::{Listening, secure};
 use crate::{complain, logger};
 
@@ -48,6 +49,7 @@ pub(crate) fn run(args: Args) -> io::Result<()> {
     }
     check_directory(files.directory())?;
     let scripts = if args.cgi { Some(scripts(&args, files.clone())?) } else { None };
+    let service = Arc::new(Service::new());
     let handler = Files {
         files: match scripts.clone() {
             Some(scripts) => Box::new(scripts),
@@ -58,8 +60,11 @@ pub(crate) fn run(args: Args) -> io::Result<()> {
         quiet: args.quiet,
         certificate: None,
         trusted_proxies: args.trusted_proxies.clone().unwrap_or_default(),
+        service: Arc::clone(&service),
         interrupted: AtomicBool::new(false),
     };
+    let listener = listen(&args)?;
+    let serving = Serving { args: &args, service };
     let served = match args.concurrency {
         Strategy::Sequential => {
             match &scripts {
@@ -69,16 +74,96 @@ pub(crate) fn run(args: Args) -> io::Result<()> {
                 }
                 _ => end_with_second_signal()?,
             }
-            serve(&args, handler, Sequential)
+            serving.serve(listener, handler, Sequential)
         }
-        Strategy::Threading => serve(&args, handler, thread_pool(args.max_threads)),
-        Strategy::Forking => serve(&args, handler, forking(args.max_children)),
+        Strategy::Threading => serving.serve(listener, handler, thread_pool(args.max_threads)),
+        Strategy::Forking => serving.serve(listener, handler, forking(args.max_children)),
     };
     if let Some(scripts) = scripts {
         // Threads that were cut off are not waited for, but what they run must not outlive them.
         scripts.end_scripts();
     }
     served
+}
+
+/// How everything is served, whatever the socket and the strategy.
+struct Serving<'a> {
+    args: &'a Args,
+    service: Arc<Service>,
+}
+
+impl Serving<'_> {
+    fn serve<C: Concurrency>(
+        &self,
+        listener: Listener,
+        handler: Files,
+        strategy: C,
+    ) -> io::Result<()> {
+        match self.args.processes {
+            Some(processes) => {
+                self.serve_on(listener, handler, PreFork::new(processes as usize, strategy))
+            }
+            None => self.serve_on(listener, handler, strategy),
+        }
+    }
+
+    fn serve_on<C: Concurrency>(
+        &self,
+        listener: Listener,
+        mut handler: Files,
+        strategy: C,
+    ) -> io::Result<()> {
+        let listener = match listener {
+            Listener::Tcp(listener) => listener,
+            Listener::Unix(transport) => {
+                let handler = wrap(self.args, handler);
+                let server = UnixStreamServer::from_transport(transport, handler, strategy)?;
+                let banner = banner(&server.server_address().into(), false);
+                return self.serve_with(server, &banner);
+            }
+        };
+        match secure(self.args, listener)? {
+            Listening::Plain(listener) => {
+                let handler = wrap(self.args, handler);
+                let server = TcpServer::from_listener(listener, handler, strategy)?;
+                let banner = banner(&server.server_address().into(), false);
+                self.serve_with(server, &banner)
+            }
+            Listening::Secure(transport, notice) => {
+                handler.certificate = Some(transport.reload_handle());
+                let handler = wrap(self.args, handler);
+                let mut server = TlsServer::from_transport(transport, handler, strategy)?;
+                server.watch_signals(&[SIGHUP])?;
+                let banner = banner(&server.server_address().into(), true);
+                self.serve_with(server, &(banner + &notice.unwrap_or_default()))
+            }
+        }
+    }
+
+    fn serve_with<T, C>(
+        &self,
+        mut server: Server<T, C, Arc<dyn Handler>>,
+        banner: &str,
+    ) -> io::Result<()>
+    where
+        T: Transport<Request = Connection>,
+        C: Concurrency,
+    {
+        server.overload = self.args.overload();
+        server.poll_interval = self.service.interval();
+        if let Some(most) = self.args.max_connections {
+            server.max_connections = most as usize;
+        }
+        server.shutdown_on_signals(&[SIGINT, SIGTERM])?;
+        announce(banner);
+        if self.args.processes.is_none() {
+            // Clients can connect. Processes have to be started first; then the loop turns.
+            self.service.ready();
+        }
+        server.serve_forever()?;
+        tell_what_was_cut(server.shutdown_report());
+        Ok(())
+    }
 }
 
 /// A handler that runs programs as the command line wants it.
@@ -111,57 +196,6 @@ fn check_user(name: &str) -> io::Result<()> {
 fn wrap(args: &Args, files: Files) -> Arc<dyn Handler> {
     let trusted = files.trusted_proxies.clone();
     if args.proxy_protocol { Arc::new(ProxyProtocol::new(files, trusted)) } else { Arc::new(files) }
-}
-
-fn serve<C: Concurrency>(args: &Args, handler: Files, strategy: C) -> io::Result<()> {
-    match args.processes {
-        Some(processes) => bind(args, handler, PreFork::new(processes as usize, strategy)),
-        None => bind(args, handler, strategy),
-    }
-}
-
-fn bind<C: Concurrency>(args: &Args, mut handler: Files, strategy: C) -> io::Result<()> {
-    if let Some(path) = &args.unix {
-        let transport = listen_at(path, args.unix_mode)?;
-        let server = UnixStreamServer::from_transport(transport, wrap(args, handler), strategy)?;
-        let banner = banner(&server.server_address().into(), false);
-        return serve_with(args, server, &banner);
-    }
-    let listener = listen(args.bind.as_deref(), args.port)?;
-    match secure(args, listener)? {
-        Listening::Plain(listener) => {
-            let server = TcpServer::from_listener(listener, wrap(args, handler), strategy)?;
-            let banner = banner(&server.server_address().into(), false);
-            serve_with(args, server, &banner)
-        }
-        Listening::Secure(transport, notice) => {
-            handler.certificate = Some(transport.reload_handle());
-            let mut server = TlsServer::from_transport(transport, wrap(args, handler), strategy)?;
-            server.watch_signals(&[SIGHUP])?;
-            let banner = banner(&server.server_address().into(), true);
-            serve_with(args, server, &(banner + &notice.unwrap_or_default()))
-        }
-    }
-}
-
-fn serve_with<T, C>(
-    args: &Args,
-    mut server: Server<T, C, Arc<dyn Handler>>,
-    banner: &str,
-) -> io::Result<()>
-where
-    T: Transport<Request = Connection>,
-    C: Concurrency,
-{
-    server.overload = args.overload();
-    if let Some(most) = args.max_connections {
-        server.max_connections = most as usize;
-    }
-    server.shutdown_on_signals(&[SIGINT, SIGTERM])?;
-    announce(banner);
-    server.serve_forever()?;
-    tell_what_was_cut(server.shutdown_report());
-    Ok(())
 }
 
 fn thread_pool(max_threads: Option<u32>) -> ThreadPool {

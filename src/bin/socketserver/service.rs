@@ -1,0 +1,62 @@
+//! What the command tells systemd of itself, where that has started it.
+
+use std::process;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use socketserver::systemd::{State, Watchdog, notify};
+
+use crate::complain;
+
+/// The command as a service.
+#[derive(Debug)]
+pub(crate) struct Service {
+    watchdog: Option<Watchdog>,
+    /// Processes that serve under this one have nothing to say.
+    owner: u32,
+    is_ready: AtomicBool,
+}
+
+impl Service {
+    pub(crate) fn new() -> Self {
+        let is_ready = AtomicBool::new(false);
+        Self { watchdog: Watchdog::from_env(), owner: process::id(), is_ready }
+    }
+
+    /// How often [`turn`](Self::turn) has to be called.
+    pub(crate) fn interval(&self) -> Option<Duration> {
+        self.watchdog.as_ref().map(Watchdog::interval)
+    }
+
+    /// Says that clients are served.
+    pub(crate) fn ready(&self) {
+        if !self.is_ready.swap(true, Ordering::Relaxed) {
+            self.tell(&[State::Ready, State::Status("Serving")]);
+        }
+    }
+
+    /// The loop has turned, so it serves and is well.
+    pub(crate) fn turn(&self) {
+        self.ready();
+        if let Some(watchdog) = &self.watchdog {
+            watchdog.ping();
+        }
+    }
+
+    /// Says that the end has begun, if this is a signal to end by.
+    pub(crate) fn hear(&self, signal: i32) {
+        if [SIGINT, SIGTERM].contains(&signal) {
+            self.tell(&[State::Stopping, State::Status("Finishing running requests")]);
+        }
+    }
+
+    fn tell(&self, states: &[State<'_>]) {
+        if process::id() != self.owner {
+            return;
+        }
+        if let Err(error) = notify(states) {
+            complain(&format_args!("cannot tell systemd: {error}"));
+        }
+    }
+}

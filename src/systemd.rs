@@ -1,0 +1,227 @@
+//! The supervisor around a server: systemd, or whatever speaks its protocol.
+//!
+//! Sockets that it has opened ([`listen_fds`]), messages to it ([`notify`]), and its watchdog
+//! ([`Watchdog`]). In a program that was started in another way all this does nothing. Python has it in
+//! modules of their own (`systemd.daemon`), whose names are kept.
+//!
+//! # Examples
+//!
+//! ```no_run
+//! use socketserver::http::SimpleHttpRequestHandler;
+//! use socketserver::systemd::{self, Socket, State};
+//! use socketserver::{ThreadPool, ThreadingHttpServer};
+//!
+//! let files = SimpleHttpRequestHandler::new("/srv/www");
+//! let mut server = match systemd::listen_fds()?.pop().map(|inherited| inherited.socket) {
+//!     Some(Socket::Tcp(listener)) => {
+//!         ThreadingHttpServer::from_listener(listener, files, ThreadPool::default())?
+//!     }
+//!     _ => ThreadingHttpServer::bind("127.0.0.1:8000", files)?,
+//! };
+//! server.shutdown_on_signals(&[2, 15])?;
+//! systemd::notify(&[State::Ready])?;
+//! server.serve_forever()?;
+//! # std::io::Result::Ok(())
+//! ```
+
+use std::io;
+use std::net::{TcpListener, UdpSocket};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixDatagram, UnixListener};
+use std::process;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use sd_notify::NotifyState;
+use socket2::{Domain, Type};
+
+use crate::sys;
+
+/// A socket that was opened before this program was started.
+#[derive(Debug)]
+pub struct Inherited {
+    /// Its name, `FileDescriptorName=` in the socket's unit; `unknown` where there is none.
+    pub name: String,
+    /// The socket.
+    pub socket: Socket,
+}
+
+/// The kinds of sockets that a server can be made of, by its `from_listener` or `from_socket`.
+#[derive(Debug)]
+pub enum Socket {
+    /// `ListenStream=` with a port.
+    Tcp(TcpListener),
+    /// `ListenDatagram=` with a port.
+    Udp(UdpSocket),
+    /// `ListenStream=` with a path.
+    UnixStream(UnixListener),
+    /// `ListenDatagram=` with a path.
+    UnixDatagram(UnixDatagram),
+}
+
+/// Takes the sockets that systemd has opened for this process, in the order of its units.
+///
+/// They are closed in programs that this one executes. `LISTEN_FDS`, `LISTEN_PID` and
+/// `LISTEN_FDNAMES` are removed from the environment if no other thread runs; `LISTEN_PID` keeps
+/// children from taking the sockets in any case. A second call finds none, and so does every call in a program
+/// that was not started by a socket.
+///
+/// # Errors
+///
+/// The variables contradict each other or what is open; a socket is of another kind, or a
+/// connection (`Accept=yes`). Nothing stays open then.
+#[doc(alias = "sd_listen_fds")]
+#[doc(alias = "sd_listen_fds_with_names")]
+pub fn listen_fds() -> io::Result<Vec<Inherited>> {
+    static TAKEN: AtomicBool = AtomicBool::new(false);
+    if TAKEN.swap(true, Ordering::SeqCst) {
+        return Ok(Vec::new());
+    }
+    let passed: Vec<_> = sd_notify::listen_fds_with_names()?.collect();
+    sys::remove_variables(&["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"]);
+    // All are owned before the first is looked at, so that an error closes the others, too.
+    let owned = passed.into_iter().map(|(number, name)| (sys::adopt(number), name));
+    let owned: Vec<_> = owned.collect();
+    owned.into_iter().map(|(socket, name)| inherited(socket, name)).collect()
+}
+
+fn inherited(descriptor: OwnedFd, name: String) -> io::Result<Inherited> {
+    let socket = socket2::Socket::from(descriptor);
+    let refuse = |error: Option<io::Error>| {
+        let reason = error.map_or_else(String::new, |error| format!(": {error}"));
+        let text = format!("the socket '{name}' cannot be served, it is of another kind{reason}");
+        io::Error::new(io::ErrorKind::InvalidInput, text)
+    };
+    let kind = || Ok((domain(&socket)?, socket.r#type()?));
+    let (domain, kind) = kind().map_err(|error| refuse(Some(error)))?;
+    let listens = kind == Type::DGRAM || socket.is_listener().unwrap_or(false);
+    let socket = match (domain, kind) {
+        (Domain::IPV4 | Domain::IPV6, Type::STREAM) if listens => Socket::Tcp(socket.into()),
+        (Domain::IPV4 | Domain::IPV6, Type::DGRAM) => Socket::Udp(socket.into()),
+        (Domain::UNIX, Type::STREAM) if listens => Socket::UnixStream(socket.into()),
+        (Domain::UNIX, Type::DGRAM) => Socket::UnixDatagram(socket.into()),
+        _ => return Err(refuse(None)),
+    };
+    Ok(Inherited { name, socket })
+}
+
+fn domain(socket: &socket2::Socket) -> io::Result<Domain> {
+    Ok(Domain::from(i32::from(socket.local_addr()?.family())))
+}
+
+/// What a service tells systemd of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State<'a> {
+    /// It serves: `READY=1`. After [`Reloading`](Self::Reloading) again.
+    Ready,
+    /// It reads its configuration again: `RELOADING=1`, with the time that `Type=notify-reload`
+    /// asks for.
+    Reloading,
+    /// It finishes what runs and ends then: `STOPPING=1`.
+    Stopping,
+    /// A line for `systemctl status`: `STATUS=`.
+    Status(&'a str),
+}
+
+/// Tells systemd how this service is, if it is to be told (`Type=notify`).
+///
+/// # Errors
+///
+/// The message could not be sent. A service can go on then; systemd may end it.
+#[doc(alias = "sd_notify")]
+pub fn notify(states: &[State<'_>]) -> io::Result<()> {
+    let mut messages = Vec::new();
+    for state in states {
+        match state {
+            State::Ready => messages.push(NotifyState::Ready),
+            State::Stopping => messages.push(NotifyState::Stopping),
+            State::Status(text) => messages.push(NotifyState::Status(text)),
+            State::Reloading => {
+                messages.push(NotifyState::Reloading);
+                messages.push(NotifyState::monotonic_usec_now()?);
+            }
+        }
+    }
+    sd_notify::notify(&messages)
+}
+
+/// systemd's watchdog (`WatchdogSec=`), which ends a service that no longer says that it is well.
+///
+/// Give [`interval`](Self::interval) to [`Server::poll_interval`](crate::Server::poll_interval), and
+/// call [`ping`](Self::ping) in [`Handler::service_actions`](crate::Handler::service_actions): it
+/// is called by the serving loop, so that a loop that is stuck is noticed. With
+/// [`Sequential`](crate::Sequential) each request has to be shorter than the watchdog's time.
+#[derive(Debug)]
+#[doc(alias = "sd_watchdog_enabled")]
+pub struct Watchdog {
+    interval: Duration,
+    /// Others, as the workers of [`PreFork`](crate::PreFork), must not speak for this process.
+    owner: u32,
+    begun: Instant,
+    /// When the next message is due, in milliseconds since `begun`.
+    due: AtomicU64,
+}
+
+impl Watchdog {
+    /// The watchdog that waits for this process, if there is one.
+    pub fn from_env() -> Option<Self> {
+        let limit = sd_notify::watchdog_enabled().filter(|limit| !limit.is_zero())?;
+        let due = AtomicU64::new(0);
+        Some(Self { interval: limit / 2, owner: process::id(), begun: Instant::now(), due })
+    }
+
+    /// How often it wants to hear at least: half of its time, as `sd_watchdog_enabled(3)` advises.
+    pub fn interval(&self) -> Duration {
+        self.interval
+    }
+
+    /// Tells it that all is well (`WATCHDOG=1`), unless that was said a moment ago. In another
+    /// process than the one that made this value it does nothing.
+    pub fn ping(&self) {
+        let now = self.begun.elapsed();
+        if millis(now) < self.due.load(Ordering::Relaxed) || process::id() != self.owner {
+            return;
+        }
+        self.due.store(millis(now + self.interval / 2), Ordering::Relaxed);
+        if let Err(error) = sd_notify::notify(&[NotifyState::Watchdog]) {
+            log::warn!("cannot tell the watchdog that all is well: {error}");
+        }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn kind(socket: impl Into<OwnedFd>) -> Result<&'static str, String> {
+        match inherited(socket.into(), "web".to_owned()) {
+            Ok(Inherited { socket: Socket::Tcp(_), .. }) => Ok("tcp"),
+            Ok(Inherited { socket: Socket::Udp(_), .. }) => Ok("udp"),
+            Ok(Inherited { socket: Socket::UnixStream(_), .. }) => Ok("unix stream"),
+            Ok(Inherited { socket: Socket::UnixDatagram(_), .. }) => Ok("unix datagram"),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    #[test]
+    fn sockets_are_known_by_their_kind() {
+        let directory = tempfile::tempdir().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        assert_eq!(kind(listener), Ok("tcp"));
+        assert_eq!(kind(UdpSocket::bind("127.0.0.1:0").unwrap()), Ok("udp"));
+        let path = directory.path().join("stream");
+        assert_eq!(kind(UnixListener::bind(path).unwrap()), Ok("unix stream"));
+        let path = directory.path().join("datagram");
+        assert_eq!(kind(UnixDatagram::bind(path).unwrap()), Ok("unix datagram"));
+        let file = tempfile::tempfile().unwrap();
+        for refused in [kind(client), kind(file)] {
+            assert!(refused.unwrap_err().starts_with("the socket 'web' cannot be served"));
+        }
+    }
+}
