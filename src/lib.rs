@@ -93,7 +93,7 @@ pub use datagram::{Datagram, Reply};
 pub use handler::{Handler, HandlerFn, handler_fn};
 pub use proxy_protocol::ProxyProtocol;
 pub use server::{Overload, Server, ShutdownReport};
-pub use server_info::ServerInfo;
+pub use server_info::{Connections, ServerInfo};
 pub use shutdown::ShutdownHandle;
 pub use stderr::write_to_stderr;
 pub use trusted_proxies::{InvalidNetwork, TrustedProxies};

@@ -1,6 +1,7 @@
 //! What a handler may know of the server that called it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::address::Address;
 use crate::poller::Poller;
@@ -19,12 +20,48 @@ struct Inner {
     address: Address,
     name: String,
     shutdown: ShutdownHandle,
+    gauges: Arc<Gauges>,
+}
+
+/// What the server is doing now, counted where it happens.
+#[derive(Debug, Default)]
+pub(crate) struct Gauges {
+    /// Connections, wherever they are.
+    pub(crate) open: AtomicUsize,
+    /// Connections claimed for a job that has not begun.
+    pub(crate) waiting: AtomicUsize,
+    /// Jobs being run.
+    pub(crate) running: AtomicUsize,
+    /// Threads or processes, as the strategy has told last.
+    pub(crate) workers: AtomicUsize,
+}
+
+impl Gauges {
+    /// In a new process, which has none of all this.
+    pub(crate) fn reset(&self) {
+        for gauge in [&self.open, &self.waiting, &self.running, &self.workers] {
+            gauge.store(0, Ordering::Relaxed);
+        }
+    }
+}
+
+/// How many connections a server has, and what they do; see [`ServerInfo::connections`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Connections {
+    /// All that were accepted and are not closed.
+    pub open: usize,
+    /// Those that wait for their clients, at no thread's cost.
+    pub idle: usize,
+    /// Those that are being served.
+    pub busy: usize,
+    /// Those that have something to read and wait for their turn: the queue.
+    pub waiting: usize,
 }
 
 impl ServerInfo {
     pub(crate) fn new(address: Address, shutdown: ShutdownHandle) -> Self {
         let name = name_of(&address);
-        Self { inner: Arc::new(Inner { address, name, shutdown }) }
+        Self { inner: Arc::new(Inner { address, name, shutdown, gauges: Arc::default() }) }
     }
 
     /// The address the server listens on, with the real port where 0 was asked for.
@@ -44,6 +81,29 @@ impl ServerInfo {
     /// The port the server listens on; 0 for a Unix socket, which has none.
     pub fn server_port(&self) -> u16 {
         self.inner.address.port().unwrap_or(0)
+    }
+
+    /// How many connections there are now.
+    ///
+    /// Counted while they come and go, so that the numbers need not fit each other to the last
+    /// connection. A process counts its own: with [`PreFork`](crate::PreFork) each has others, and a
+    /// child of [`Forking`](crate::Forking) sees those of the moment when it was started. Datagrams are not counted.
+    pub fn connections(&self) -> Connections {
+        let gauges = self.gauges();
+        let read = |gauge: &AtomicUsize| gauge.load(Ordering::Relaxed);
+        let (waiting, busy) = (read(&gauges.waiting), read(&gauges.running));
+        let open = read(&gauges.open);
+        Connections { open, idle: open.saturating_sub(waiting + busy), busy, waiting }
+    }
+
+    /// How many threads or processes the strategy runs requests on, as of the loop's last turn; see
+    /// [`Concurrency::worker_count`](crate::Concurrency::worker_count).
+    pub fn worker_count(&self) -> usize {
+        self.gauges().workers.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn gauges(&self) -> &Arc<Gauges> {
+        &self.inner.gauges
     }
 
     /// Asks the server to stop; see [`ShutdownHandle::shutdown`].

@@ -3,11 +3,14 @@
 use std::io;
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 
 use nix::libc;
+use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::unistd::{ForkResult, Pid, fork};
 use socket2::{SockAddr, SockRef};
@@ -130,6 +133,53 @@ pub(crate) fn remove_variables(names: &[&str]) {
             // SAFETY: no other thread can read the environment meanwhile.
             unsafe { std::env::remove_var(name) };
         }
+    }
+}
+
+/// Counters that this process and those it forks later count together, as atomics can be shared
+/// between processes.
+pub(crate) struct SharedCounters {
+    memory: NonNull<AtomicU64>,
+    count: usize,
+}
+
+impl SharedCounters {
+    /// So many counters, all 0.
+    ///
+    /// # Panics
+    ///
+    /// The system has no memory for them, as an allocation would.
+    pub(crate) fn new(count: usize) -> Self {
+        let size = NonZero::new(count * size_of::<AtomicU64>()).expect("some counters");
+        let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        // SAFETY: a new mapping at a place that the kernel chooses, of memory that is all zeroes.
+        let memory = unsafe { mmap_anonymous(None, size, access, MapFlags::MAP_SHARED) };
+        Self { memory: memory.expect("memory for counters").cast(), count }
+    }
+
+    /// The counters.
+    pub(crate) fn cells(&self) -> &[AtomicU64] {
+        // SAFETY: the mapping holds so many, is aligned to a page and lives as long as `self`; all
+        // bytes zero is a valid atomic, and nothing but atomics ever touches it.
+        unsafe { std::slice::from_raw_parts(self.memory.as_ptr(), self.count) }
+    }
+}
+
+impl Drop for SharedCounters {
+    fn drop(&mut self) {
+        // SAFETY: mapped by `new` with this size, and borrowed by nobody any more.
+        let _ = unsafe { munmap(self.memory.cast(), self.count * size_of::<AtomicU64>()) };
+    }
+}
+
+// SAFETY: atomics may be used from every thread, and the mapping belongs to the process.
+unsafe impl Send for SharedCounters {}
+// SAFETY: as above.
+unsafe impl Sync for SharedCounters {}
+
+impl std::fmt::Debug for SharedCounters {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SharedCounters").field("count", &self.count).finish_non_exhaustive()
     }
 }
 

@@ -122,6 +122,13 @@ pub trait Concurrency {
         0
     }
 
+    /// How many threads or processes run requests now, idle ones included: for
+    /// [`ServerInfo::worker_count`](crate::ServerInfo::worker_count). The default is what
+    /// [`active`](Self::active) counts.
+    fn worker_count(&self) -> usize {
+        self.active()
+    }
+
     /// The processes that serve instead of this one; none but for [`PreFork`].
     #[doc(hidden)]
     fn workers(&mut self) -> Option<&mut workers::Workers> {

@@ -113,6 +113,10 @@ impl<C: Concurrency> Concurrency for PreFork<C> {
         self.strategy.active()
     }
 
+    fn worker_count(&self) -> usize {
+        self.strategy.worker_count()
+    }
+
     fn server_close(&mut self, deadline: Instant) -> usize {
         self.strategy.server_close(deadline)
     }

@@ -17,6 +17,11 @@ impl Concurrency for Sequential {
         Ok(())
     }
 
+    /// The serving thread.
+    fn worker_count(&self) -> usize {
+        1
+    }
+
     fn placement(&self) -> Placement {
         Placement::Inline
     }

@@ -103,6 +103,10 @@ impl Concurrency for ThreadPool {
         }
     }
 
+    fn worker_count(&self) -> usize {
+        self.queue.threads.load(Ordering::SeqCst)
+    }
+
     /// Calls a thread for what was queued in this turn; it calls the next if there is more.
     fn service_actions(&mut self) -> Option<Duration> {
         self.queue.call();

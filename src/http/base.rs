@@ -125,6 +125,8 @@ impl HttpRequestHandler for BaseHttpRequestHandler {
         Ok(true)
     }
 
+    fn finish(&self, _: &Exchange<'_>) {}
+
     fn log_request(&self, http: &Exchange<'_>, code: Status, size: Option<u64>) {
         let line = http.requestline();
         match size {

@@ -175,6 +175,15 @@ pub trait HttpRequestHandler: Send + Sync + 'static {
         self.base().handle_expect_100(http)
     }
 
+    /// Called after each request, when its response has gone out or failed; also for requests that
+    /// are refused before any other method sees them. The default does nothing.
+    ///
+    /// Look at [`Exchange::status`] and [`Exchange::elapsed`] here. Python calls its `finish` when a
+    /// connection ends, which under HTTP/1.0 is the same.
+    fn finish(&self, http: &Exchange<'_>) {
+        self.base().finish(http);
+    }
+
     /// Logs a response that is about to be sent; `size` is `None`, as in CPython, unless an
     /// override knows better.
     fn log_request(&self, http: &Exchange<'_>, code: Status, size: Option<u64>) {

@@ -25,7 +25,8 @@ pub struct ResponseBody {
     /// How the body ends; settled by `end_head`.
     framing: Framing,
     declared: Declared,
-    status: Status,
+    /// None before the first one, and while another one takes its place.
+    status: Option<Status>,
     /// The client speaks HTTP/0.9: no head at all.
     headless: bool,
     /// The client asked for the head only.
@@ -76,7 +77,7 @@ impl ResponseBody {
             unframed: 0,
             framing: Framing::None,
             declared: Declared::Nothing,
-            status: Status::from(200),
+            status: None,
             headless,
             head_only,
             may_chunk,
@@ -113,7 +114,17 @@ impl ResponseBody {
 
     /// The status line that was begun last.
     pub(crate) fn status(&self) -> Status {
+        self.status.unwrap_or(Status::from(200))
+    }
+
+    /// The status line of the response, if it was begun.
+    pub(crate) fn begun_status(&self) -> Option<Status> {
         self.status
+    }
+
+    /// Bytes of the body that were written and not dropped.
+    pub(crate) fn sent(&self) -> u64 {
+        if self.framing == Framing::None && !self.headless { 0 } else { self.written }
     }
 
     /// Tells whether nothing has left yet, so that another response can take this one's place.
@@ -134,6 +145,7 @@ impl ResponseBody {
         self.declared = Declared::Nothing;
         self.framing = Framing::None;
         self.must_close = false;
+        self.status = None;
         self.stage = Stage::Start;
     }
 
@@ -148,7 +160,7 @@ impl ResponseBody {
     }
 
     pub(crate) fn begin(&mut self, status: Status) {
-        self.status = status;
+        self.status = Some(status);
         self.stage = Stage::Head;
     }
 
@@ -188,12 +200,12 @@ impl ResponseBody {
     /// Ends the head, which leaves with the first bytes of the body; or, for an interim response,
     /// at once.
     pub(crate) fn end_head(&mut self) -> io::Result<()> {
+        let status = self.status();
         let framing_line: &[u8] = match self.declared {
-            _ if self.status.is_bodiless() || self.head_only => {
+            _ if status.is_bodiless() || self.head_only => {
                 // Alone of them, 205 leaves a client to look for its body (RFC 9110 §15.3.6).
-                self.must_close |=
-                    self.status.code() == 205 && self.declared != Declared::Length(0);
-                self.framing = if self.status.code() == 101 { Framing::Raw } else { Framing::None };
+                self.must_close |= status.code() == 205 && self.declared != Declared::Length(0);
+                self.framing = if status.code() == 101 { Framing::Raw } else { Framing::None };
                 b""
             }
             Declared::Length(length) => {
@@ -220,7 +232,7 @@ impl ResponseBody {
             self.head.extend_from_slice(b"\r\n");
             self.output.hold(std::mem::take(&mut self.head));
         }
-        if self.status.is_interim() {
+        if status.is_interim() {
             let sent = self.output.flush();
             // The final response begins afresh.
             self.recall();

@@ -147,8 +147,11 @@ fn refuse(
 ) -> io::Result<()> {
     let mut http = Exchange::new(handler, connection, head, BodyLength::Known(0));
     let Refusal { status, message, explain } = refusal;
-    handler.send_error(&mut http, status, Some(&message), explain)?;
-    finish_response(&mut http)?;
+    let answered = handler
+        .send_error(&mut http, status, Some(&message), explain)
+        .and_then(|()| finish_response(&mut http));
+    handler.finish(&http);
+    answered?;
     http.take_over()?.lingering_close()
 }
 
@@ -156,12 +159,17 @@ fn refuse(
 fn turn_away(handler: &dyn HttpRequestHandler, connection: Connection) -> io::Result<()> {
     let head = Head::unread(String::new());
     let mut http = Exchange::new(handler, connection, head, BodyLength::Known(0));
+    let answered = say_busy(&mut http).and_then(|()| finish_response(&mut http));
+    handler.finish(&http);
+    answered?;
+    http.take_over()?.lingering_close()
+}
+
+fn say_busy(http: &mut Exchange<'_>) -> io::Result<()> {
     http.begin_error(Status::from(503), "Service Unavailable")?;
     http.send_header("Retry-After", RETRY_AFTER)?;
     http.send_header("Content-Length", 0)?;
-    http.end_headers()?;
-    finish_response(&mut http)?;
-    http.take_over()?.lingering_close()
+    http.end_headers()
 }
 
 /// Serves a request.
@@ -185,10 +193,12 @@ fn exchange(
             return answer_with(http, &answer);
         }
         apologise(&mut http, error.is_some_and(|error| error.kind() == io::ErrorKind::TimedOut));
+        handler.finish(&http);
         // The response, whatever became of it, is the last one; the failure is reported either way.
         let closed = http.take_over().and_then(Connection::lingering_close);
         return handled.unwrap_or_else(|panic| resume_unwind(panic)).and(closed);
     }
+    handler.finish(&http);
     handled.unwrap_or_else(|panic| resume_unwind(panic))?;
     if http.is_taken_over() { Ok(()) } else { go_on(http) }
 }
@@ -242,8 +252,11 @@ fn finish_response(http: &mut Exchange<'_>) -> io::Result<()> {
 /// Answers as the handler's error says, which is no failure then.
 fn answer_with(mut http: Exchange<'_>, error: &HttpError) -> io::Result<()> {
     http.close_connection = true;
-    http.send_error_with(error.status, &error.message)?;
-    finish_response(&mut http)?;
+    let answered = http
+        .send_error_with(error.status, &error.message)
+        .and_then(|()| finish_response(&mut http));
+    http.handler().finish(&http);
+    answered?;
     http.take_over()?.lingering_close()
 }
 

@@ -52,8 +52,8 @@ impl Slot {
     /// Serves the connection until it ends or goes back to wait; false when a request failed.
     fn serve(&self) -> bool {
         let parking = &self.parking;
-        parking.waiting.fetch_sub(1, Ordering::Relaxed);
-        parking.running.fetch_add(1, Ordering::Relaxed);
+        parking.gauges.waiting.fetch_sub(1, Ordering::Relaxed);
+        parking.gauges.running.fetch_add(1, Ordering::Relaxed);
         let mut next = self.state().parked.take().map(|parked| parked.connection);
         let (mut succeeded, mut in_a_row) = (true, 0);
         while let Some(connection) = next {
@@ -61,7 +61,7 @@ impl Slot {
             in_a_row += 1;
             next = self.after(in_a_row);
         }
-        parking.running.fetch_sub(1, Ordering::Relaxed);
+        parking.gauges.running.fetch_sub(1, Ordering::Relaxed);
         succeeded
     }
 
@@ -102,7 +102,7 @@ impl Slot {
                 if parked.has_bytes() {
                     return state.parked.take().map(|parked| parked.connection);
                 }
-                if self.parking.running.load(Ordering::Relaxed) == 1 {
+                if self.parking.gauges.running.load(Ordering::Relaxed) == 1 {
                     let socket = Arc::clone(parked.connection.rfile.socket());
                     drop(state);
                     let comes = self.lingers(&socket);
@@ -120,7 +120,7 @@ impl Slot {
 
     /// Nobody else waits to be served, and nobody asked to stop.
     fn may_go_on(&self) -> bool {
-        self.parking.waiting.load(Ordering::Relaxed) == 0 && !self.parking.is_draining()
+        self.parking.gauges.waiting.load(Ordering::Relaxed) == 0 && !self.parking.is_draining()
     }
 
     /// With one client and nothing else to do, waiting a moment for its next request costs less
@@ -186,7 +186,7 @@ impl Slot {
     /// Takes a claimed connection out whose job will not run here.
     fn give_up(&self) -> Option<Connection> {
         let mut state = self.state();
-        self.parking.waiting.fetch_sub(1, Ordering::Relaxed);
+        self.parking.gauges.waiting.fetch_sub(1, Ordering::Relaxed);
         state.claimed = false;
         state.parked.take().map(|parked| parked.connection)
     }

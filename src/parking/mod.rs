@@ -19,7 +19,7 @@ mod slot;
 pub(crate) use slot::{Farewell, Slot, close};
 
 use std::os::fd::RawFd;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -29,6 +29,7 @@ use crate::address::Address;
 use crate::concurrency::Placement;
 use crate::connection::{Connection, Socket, Timeouts};
 use crate::poller::{Poller, Ready};
+use crate::server_info::Gauges;
 use lifeline::Lifeline;
 use slot::Overdue;
 
@@ -54,10 +55,7 @@ pub(crate) struct Parking {
     slots: Mutex<Slab<Arc<Slot>>>,
     /// Connections given back with something to read, behind all that wait already.
     returned: Mutex<Vec<Arc<Slot>>>,
-    /// Connections claimed for a job that has not begun.
-    waiting: AtomicUsize,
-    /// Jobs being run.
-    running: AtomicUsize,
+    gauges: Arc<Gauges>,
     draining: AtomicBool,
     /// The server is gone, and nothing that is given back will be served.
     closed: AtomicBool,
@@ -79,6 +77,7 @@ impl Parking {
         timeouts: Timeouts,
         placement: Placement,
         listener: RawFd,
+        gauges: Arc<Gauges>,
     ) -> Self {
         let mut parents = vec![listener];
         parents.extend(poller.descriptors());
@@ -91,8 +90,7 @@ impl Parking {
             lifeline: Mutex::new(lifeline_for(placement)),
             slots: Mutex::default(),
             returned: Mutex::default(),
-            waiting: AtomicUsize::new(0),
-            running: AtomicUsize::new(0),
+            gauges,
             draining: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             awaits_handled: AtomicBool::new(false),
@@ -109,6 +107,7 @@ impl Parking {
         let entry = slots.vacant_entry();
         let slot = Arc::new(Slot::new(Arc::clone(self), entry.key(), socket, address));
         entry.insert(Arc::clone(&slot));
+        self.gauges.open.fetch_add(1, Ordering::Relaxed);
         slot
     }
 

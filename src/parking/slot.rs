@@ -222,7 +222,7 @@ impl Slot {
     fn claim(&self, state: &mut State) {
         state.claimed = true;
         state.armed &= HANDED_OVER != Report::Once || self.parking.placement == Placement::Inline;
-        self.parking.waiting.fetch_add(1, Ordering::Relaxed);
+        self.parking.gauges.waiting.fetch_add(1, Ordering::Relaxed);
         if self.parking.placement == Placement::Away {
             // epoll reports a socket for as long as any process holds it; a child will.
             self.forget(state);
@@ -345,6 +345,9 @@ impl Home for Slot {
         }
         let parking = &self.parking;
         let removed = parking.slots().try_remove(self.key);
+        if removed.is_some() {
+            parking.gauges.open.fetch_sub(1, Ordering::Relaxed);
+        }
         drop((removed, socket));
         if parking.watching_ends.load(Ordering::SeqCst) {
             parking.poller.notify();

@@ -38,6 +38,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
             }
             self.strategy.service_actions();
             self.dispatch(usize::MAX);
+            self.note_workers();
             self.core.handler.service_actions();
         }
         let cut = self.cut_connections() + self.unseen.cut() + self.strategy.server_close(deadline);

@@ -124,7 +124,14 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         ));
         let timeouts = core.handler.timeouts();
         let listener = transport.as_fd().as_raw_fd();
-        let parking = Parking::new(poller, runner(&core), timeouts, strategy.placement(), listener);
+        let parking = Parking::new(
+            poller,
+            runner(&core),
+            timeouts,
+            strategy.placement(),
+            listener,
+            Arc::clone(core.info.gauges()),
+        );
         let reactor = Reactor::new(Arc::new(parking), &transport)?;
         Ok(Self {
             timeout: None,

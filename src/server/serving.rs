@@ -1,6 +1,7 @@
 //! The serving loop: accept, welcome, hand over.
 
 use std::io;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::{Overload, Server};
@@ -57,8 +58,15 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         }
         let handed_over = self.dispatch(most);
         self.strategy.service_actions();
+        self.note_workers();
         self.core.handler.service_actions();
         Ok(handed_over)
+    }
+
+    /// Handlers may ask how many there are.
+    pub(super) fn note_workers(&self) {
+        let workers = self.strategy.worker_count();
+        self.core.info.gauges().workers.store(workers, Ordering::Relaxed);
     }
 
     /// Tells whether signals came that end the server, and lets the handler hear of all, unless

@@ -118,7 +118,9 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
             parking.timeouts,
             self.strategy.placement(),
             self.transport.as_fd().as_raw_fd(),
+            Arc::clone(self.core.info.gauges()),
         );
+        self.core.info.gauges().reset();
         self.core.info.adopt(poller);
         // The old one goes now, and with it the supervisor's signals.
         self.reactor = Reactor::new(Arc::new(parking), &self.transport)?;

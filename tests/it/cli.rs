@@ -127,6 +127,32 @@ fn a_proxy_header_is_demanded_and_its_lack_is_told_in_one_line() {
 }
 
 #[test]
+fn numbers_are_counted_across_processes() {
+    for arguments in [
+        &["--concurrency", "sequential"][..],
+        &["--concurrency", "threading"],
+        &["--concurrency", "forking"],
+        &["--processes", "3"],
+    ] {
+        let mine = ["-b", "127.0.0.1", "--metrics", "/numbers", "--healthz", "/well"];
+        let serving = Serving::start(&[&mine, arguments].concat());
+        for _ in 0..9 {
+            assert!(serving.get("/a.txt").ends_with("\r\n\r\nhello\n"));
+            assert!(serving.get("/missing").starts_with("HTTP/1.0 404 "));
+        }
+        assert!(serving.get("/well").ends_with("\r\n\r\nok\n"));
+        // A request counts when it is over, which its client may learn a moment before.
+        eventually(|| {
+            let page = serving.get("/numbers");
+            page.contains("requests_total{method=\"GET\",code=\"404\"} 9\n")
+                && page.contains("_http_request_duration_seconds_count")
+        });
+    }
+    let said = fails(&["--metrics", "numbers"], 2);
+    assert!(said.contains("a path begins with a slash"), "{said}");
+}
+
+#[test]
 fn every_response_has_the_headers_asked_for() {
     let serving = Serving::start(&[
         "-b",

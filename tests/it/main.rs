@@ -34,6 +34,7 @@ mod http_framing; // where a request begins and ends, and what happens when that
 mod http_handler; // what a handler may override, call, and get wrong
 mod http_wire; // the reference's cases, byte for byte
 mod matrix; // what every strategy must do, once for each
+mod metrics; // what is counted, and whether the server is well
 mod multipart; // multipart bodies in pieces of every size
 mod names; // the table of names, against the crate and against Python
 mod promises; // the documents of security and reliability name tests that there are

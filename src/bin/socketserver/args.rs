@@ -132,6 +132,14 @@ pub(crate) struct Args {
     #[arg(long, requires = "trusted_proxies", conflicts_with_all = ["tls_cert", "tls_self_signed"])]
     pub(crate) proxy_protocol: bool,
 
+    /// answer this path with numbers for Prometheus
+    #[arg(long, value_name = "PATH", value_parser = absolute_path)]
+    pub(crate) metrics: Option<String>,
+
+    /// answer this path with 200 as long as the server is not being stopped
+    #[arg(long, value_name = "PATH", value_parser = absolute_path)]
+    pub(crate) healthz: Option<String>,
+
     /// print completions for this shell and exit
     #[arg(long, value_name = "SHELL")]
     pub(crate) completions: Option<Shell>,
@@ -276,6 +284,10 @@ fn mode(digits: &str) -> Result<u32, String> {
         Ok(mode) if mode <= 0o777 => Ok(mode),
         _ => Err("a mode is three octal digits, such as 660".to_owned()),
     }
+}
+
+fn absolute_path(text: &str) -> Result<String, &'static str> {
+    if text.starts_with('/') { Ok(text.to_owned()) } else { Err("a path begins with a slash") }
 }
 
 /// A usage error without the usage.

@@ -15,7 +15,7 @@ use nix::unistd::{User, geteuid};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::low_level::pipe;
-use socketserver::http::{CgiHttpRequestHandler, SimpleHttpRequestHandler};
+use socketserver::http::{CgiHttpRequestHandler, Metrics, SimpleHttpRequestHandler};
 use socketserver::transport::Transport;
 use socketserver::{
     Concurrency, Connection, Forking, Handler, PreFork, ProxyProtocol, Sequential, Server,
@@ -195,7 +195,19 @@ fn check_user(name: &str) -> io::Result<()> {
 /// there would be one for each combination and strategy.
 fn wrap(args: &Args, files: Files) -> Arc<dyn Handler> {
     let trusted = files.trusted_proxies.clone();
-    if args.proxy_protocol { Arc::new(ProxyProtocol::new(files, trusted)) } else { Arc::new(files) }
+    let handler: Arc<dyn Handler> = if args.metrics.is_some() || args.healthz.is_some() {
+        let mut counted = Metrics::new(files);
+        if let Some(path) = &args.metrics {
+            counted = counted.metrics(path);
+        }
+        if let Some(path) = &args.healthz {
+            counted = counted.healthz(path);
+        }
+        Arc::new(counted)
+    } else {
+        Arc::new(files)
+    };
+    if args.proxy_protocol { Arc::new(ProxyProtocol::new(handler, trusted)) } else { handler }
 }
 
 fn thread_pool(max_threads: Option<u32>) -> ThreadPool {

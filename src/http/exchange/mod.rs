@@ -5,7 +5,7 @@ mod response;
 use std::borrow::Cow;
 use std::fmt;
 use std::io;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use super::date;
 use super::forwarded::client_of;
@@ -55,6 +55,7 @@ pub struct Exchange<'h> {
     peer_address: Address,
     handler: &'h dyn HttpRequestHandler,
     draining: bool,
+    since: Instant,
     /// The response's head says that the connection will be closed.
     announces_close: bool,
     /// How often a script sent the request on to another path of this server.
@@ -95,6 +96,7 @@ impl<'h> Exchange<'h> {
             peer_address,
             handler,
             draining,
+            since: Instant::now(),
             announces_close: false,
             local_redirects: 0,
             value: String::new(),
@@ -161,6 +163,22 @@ impl<'h> Exchange<'h> {
     /// The address that the connection came from, whatever a proxy says of the client.
     pub fn peer_address(&self) -> &Address {
         &self.peer_address
+    }
+
+    /// The status of the response, once it was begun. Of an error that took the place of another
+    /// response, the error's.
+    pub fn status(&self) -> Option<Status> {
+        self.wfile.begun_status()
+    }
+
+    /// The time since the request's head was complete.
+    pub fn elapsed(&self) -> Duration {
+        self.since.elapsed()
+    }
+
+    /// Tells whether the server was shutting down when the request came.
+    pub fn is_draining(&self) -> bool {
+        self.draining
     }
 
     /// The outermost handler, whose overrides count.

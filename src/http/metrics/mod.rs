@@ -1,0 +1,153 @@
+//! Numbers for Prometheus and an answer for balancers, around any other handler.
+
+mod counters;
+mod page;
+
+use std::fmt;
+use std::io::{self, Write};
+
+use super::exchange::Exchange;
+use super::handler::HttpRequestHandler;
+use crate::address::Address;
+use counters::Counters;
+
+/// Counts the requests of another handler, and answers who asks for the numbers or whether all is
+/// well.
+///
+/// Answers nothing of its own until it is told under which paths: [`metrics`](Self::metrics) and
+/// [`healthz`](Self::healthz). Everything else, and every override, is the other handler's. Python has
+/// nothing alike.
+///
+/// | metric | what it is |
+/// |---|---|
+/// | `socketserver_http_requests_total{method,code}` | requests that are answered; `code` is `none` where no response was begun. Methods beyond those with a `do_` of their own are `other` |
+/// | `socketserver_http_request_duration_seconds` | a histogram of the time from the end of a request's head to the end of its response, with bounds from 0.5 ms to 10 s |
+/// | `socketserver_http_response_body_bytes_total` | bytes of bodies that handlers wrote, without framing |
+/// | `socketserver_open_connections` | connections that are open |
+/// | `socketserver_connections{state}` | of these, `idle` ones and `busy` ones |
+/// | `socketserver_queue_length` | of these, those that wait for a worker |
+/// | `socketserver_workers` | threads or processes that run requests |
+/// | `socketserver_draining` | 1 while the server is being stopped |
+///
+/// Refused requests (400, 408, 503 and so on) count like others, with the method `other` where it could not be
+/// read; so do the requests for these numbers. One that was taken over counts when its handler
+/// returns.
+///
+/// The first three are counted in memory that children share, so that they are right with every
+/// strategy. The others are those of the process that answers ([`ServerInfo::connections`](crate::ServerInfo::connections)): with
+/// [`PreFork`](crate::PreFork) one of several.
+///
+/// # Examples
+///
+/// ```
+/// use socketserver::ThreadingHttpServer;
+/// use socketserver::http::{Metrics, SimpleHttpRequestHandler};
+///
+/// let files = SimpleHttpRequestHandler::new("/srv/www");
+/// let handler = Metrics::new(files)
+///     .metrics("/metrics")
+///     .healthz("/healthz")
+///     .only_for(|client| client.ip().is_none_or(|ip| ip.is_loopback()));
+/// let server = ThreadingHttpServer::bind("127.0.0.1:0", handler)?;
+/// # let _ = server;
+/// # std::io::Result::Ok(())
+/// ```
+pub struct Metrics<H> {
+    handler: H,
+    metrics: Option<String>,
+    healthz: Option<String>,
+    admits: Box<dyn Fn(&Address) -> bool + Send + Sync>,
+    counters: Counters,
+}
+
+impl<H: HttpRequestHandler> Metrics<H> {
+    /// Counts the requests of this handler.
+    pub fn new(handler: H) -> Self {
+        let (metrics, healthz) = (None, None);
+        Self { handler, metrics, healthz, admits: Box::new(|_| true), counters: Counters::new() }
+    }
+
+    /// Answers GET of this path with the numbers, in Prometheus' text format 0.0.4.
+    #[must_use]
+    pub fn metrics(mut self, path: impl Into<String>) -> Self {
+        self.metrics = Some(path.into());
+        self
+    }
+
+    /// Answers GET of this path with 200 and `ok`, or with 503 and `draining` once the server was
+    /// asked to stop.
+    ///
+    /// A server that is stopped by a signal accepts no connection then, so that most balancers
+    /// find out by that.
+    #[must_use]
+    pub fn healthz(mut self, path: impl Into<String>) -> Self {
+        self.healthz = Some(path.into());
+        self
+    }
+
+    /// Answers these clients only, by [`Exchange::client_address`]. For all others the paths are what
+    /// the other handler makes of them. Defaults to everybody.
+    #[must_use]
+    pub fn only_for(mut self, admits: impl Fn(&Address) -> bool + Send + Sync + 'static) -> Self {
+        self.admits = Box::new(admits);
+        self
+    }
+
+    /// The handler within.
+    pub fn handler(&self) -> &H {
+        &self.handler
+    }
+
+    /// Answers a request that is for us; false where it is the other handler's.
+    fn answer(&self, http: &mut Exchange<'_>) -> io::Result<bool> {
+        let path = http.path.split('?').next();
+        let is_for = |wanted: &Option<String>| wanted.is_some() && wanted.as_deref() == path;
+        let (metrics, healthz) = (is_for(&self.metrics), is_for(&self.healthz));
+        if !(metrics || healthz) || !(self.admits)(&http.client_address) {
+            return Ok(false);
+        }
+        let (code, kind, text) = match (metrics, http.is_draining()) {
+            (true, draining) => (200, page::TYPE, page::of(&self.counters, &http.server, draining)),
+            (false, false) => (200, PLAIN, "ok\n".to_owned()),
+            (false, true) => (503, PLAIN, "draining\n".to_owned()),
+        };
+        http.send_response(code)?;
+        http.send_header("Content-Type", kind)?;
+        http.send_header("Content-Length", text.len())?;
+        http.send_header("Cache-Control", "no-store")?;
+        http.end_headers()?;
+        http.wfile.write_all(text.as_bytes())?;
+        Ok(true)
+    }
+}
+
+impl<H: HttpRequestHandler> HttpRequestHandler for Metrics<H> {
+    fn base(&self) -> &dyn HttpRequestHandler {
+        &self.handler
+    }
+
+    fn do_get(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        if self.answer(http)? { Ok(()) } else { self.handler.do_get(http) }
+    }
+
+    fn do_head(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        if self.answer(http)? { Ok(()) } else { self.handler.do_head(http) }
+    }
+
+    fn finish(&self, http: &Exchange<'_>) {
+        self.counters.count(&http.command, http.status(), http.wfile.sent(), http.elapsed());
+        self.handler.finish(http);
+    }
+}
+
+impl<H: fmt::Debug> fmt::Debug for Metrics<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics")
+            .field("handler", &self.handler)
+            .field("metrics", &self.metrics)
+            .field("healthz", &self.healthz)
+            .finish_non_exhaustive()
+    }
+}
+
+const PLAIN: &str = "text/plain; charset=utf-8";
