@@ -17,6 +17,8 @@ mod cli_tls; // the command over HTTPS: its options, its files, and what it says
 mod comparison; // COMPARISON.md quotes what there is
 mod cpython_names; // which of our tests stand for which of CPython's
 mod datagrams; // servers of datagrams, over UDP and over Unix sockets
+#[cfg(feature = "cli")]
+mod deploy; // systemd, nginx and HAProxy themselves, with the files of deploy/
 mod differences; // from CPython, by intent
 mod differential; // the same bytes to CPython and to us
 mod drain; // what becomes of running requests when the server is asked to stop

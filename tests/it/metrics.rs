@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::thread;
 use std::time::Instant;
 
-use socketserver::http::{Exchange, HttpRequestHandler, Metrics};
+use socketserver::http::{Exchange, HttpError, HttpRequestHandler, Metrics};
 use socketserver::{Connections, Overload, ServerInfo, ThreadPool, Timeouts};
 
 use crate::support::{Gate, LIMIT, Notes, Running, bind_with};
@@ -88,6 +88,7 @@ fn varied(http: &mut Exchange<'_>) -> io::Result<()> {
             http.take_over().map(drop)
         }
         "/busy" => http.send_error(503),
+        "/refuse" => Err(HttpError::new(413, "too much").into()),
         _ => answer(http, "hello"),
     }
 }
@@ -104,7 +105,9 @@ fn every_request_counts_once_whatever_becomes_of_it() {
     assert_eq!(browser.ask(get("/stream")).body.len(), 100);
     assert_eq!(browser.ask("HEAD / HTTP/1.1\r\nHost: x\r\n\r\n").status(), 200);
     assert_eq!(browser.ask("BREW / HTTP/1.1\r\nHost: x\r\n\r\n").status(), 200);
-    for (path, code) in [("/panic", 500), ("/silent", 500), ("/busy", 503), ("/late", 200)] {
+    for (path, code) in
+        [("/panic", 500), ("/silent", 500), ("/busy", 503), ("/refuse", 413), ("/late", 200)]
+    {
         let request = get(path);
         let reply = crate::web::talk(&server, request);
         assert!(reply.starts_with(format!("HTTP/1.1 {code} ").as_bytes()), "{path}");
@@ -113,13 +116,14 @@ fn every_request_counts_once_whatever_becomes_of_it() {
         crate::web::talk(&server, get(path));
     }
     assert_eq!(ask(&server, "nonsense\r\n\r\n").status(), 400);
-    (0..13).for_each(|_| ended.next());
+    (0..14).for_each(|_| ended.next());
     let samples = scrape(&server);
     let counted: Vec<_> =
         samples.iter().filter(|(name, _)| name.contains("requests_total")).collect();
     let expected = [
         (requests("GET", "101"), 1.0),
         (requests("GET", "200"), 5.0),
+        (requests("GET", "413"), 1.0),
         (requests("GET", "500"), 2.0),
         (requests("GET", "503"), 1.0),
         (requests("GET", "none"), 1.0),
@@ -129,9 +133,9 @@ fn every_request_counts_once_whatever_becomes_of_it() {
     ];
     assert_eq!(counted, expected.iter().map(|(name, count)| (name, count)).collect::<Vec<_>>());
     let name = "socketserver_http_request_duration_seconds";
-    assert_eq!(samples[&format!("{name}_count")], 13.0);
-    assert_eq!(samples[&format!("{name}_bucket{{le=\"+Inf\"}}")], 13.0);
-    assert!(samples[&format!("{name}_bucket{{le=\"10\"}}")] >= 12.0);
+    assert_eq!(samples[&format!("{name}_count")], 14.0);
+    assert_eq!(samples[&format!("{name}_bucket{{le=\"+Inf\"}}")], 14.0);
+    assert!(samples[&format!("{name}_bucket{{le=\"10\"}}")] >= 13.0);
     assert!(samples[&format!("{name}_sum")] > 0.0);
     // Three and one of five bytes, the stream, what was begun; the error pages are not measured here.
     let bytes = samples["socketserver_http_response_body_bytes_total"];

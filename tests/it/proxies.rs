@@ -12,9 +12,9 @@ use crate::support::{Client, Notes, Running, bind, testing};
 use crate::web::{Browser, Noting, answer, answering, serve};
 
 /// Trusts a list, and extends another handler.
-struct Behind<H> {
-    base: Noting<H>,
-    trusted: TrustedProxies,
+pub(crate) struct Behind<H> {
+    pub(crate) base: Noting<H>,
+    pub(crate) trusted: TrustedProxies,
 }
 
 impl<H: HttpRequestHandler> HttpRequestHandler for Behind<H> {
@@ -28,7 +28,7 @@ impl<H: HttpRequestHandler> HttpRequestHandler for Behind<H> {
 }
 
 /// Answers with the client's address, the logged one, and whether the peer is the connection's.
-fn who(http: &mut Exchange<'_>) -> io::Result<()> {
+pub(crate) fn who(http: &mut Exchange<'_>) -> io::Result<()> {
     let told = format!(
         "{} {} {}",
         http.client_address,

@@ -195,7 +195,12 @@ pub(crate) struct Browser {
 impl Browser {
     #[track_caller]
     pub(crate) fn connect(server: &Running) -> Self {
-        Self { client: server.connect(), received: Vec::new() }
+        Self::over(server.connect())
+    }
+
+    /// One that has its connection already.
+    pub(crate) fn over(client: Client) -> Self {
+        Self { client, received: Vec::new() }
     }
 
     #[track_caller]

@@ -1,0 +1,350 @@
+//! The files of `deploy/`, with the programs that they are for. What is missing here is skipped, with a line
+//! that says so.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use socket2::{Domain, Socket, Type};
+use socketserver::{ProxyProtocol, ThreadPool, TrustedProxies};
+use tempfile::TempDir;
+
+use crate::proxies::{Behind, who};
+use crate::support::{Client, LIMIT, Running, bind};
+use crate::web::{Browser, answering, get};
+
+/// A program that was started for a test, ended with it.
+struct Program {
+    child: Child,
+}
+
+impl Program {
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
+    }
+
+    /// Waits until it has ended, and returns what it wrote to standard error.
+    #[track_caller]
+    fn end(mut self, signal: Signal) -> String {
+        self.signal(signal);
+        let mut said = String::new();
+        if let Some(mut stderr) = self.child.stderr.take() {
+            stderr.read_to_string(&mut said).unwrap();
+        }
+        self.child.wait().unwrap();
+        said
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // Gone already where the test waited for the end.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Starts the command at this place, to serve one file that names it. Returns its address, too.
+#[track_caller]
+fn instance(directory: &Path, name: &str, place: &str, options: &[&str]) -> (Program, String) {
+    let site = directory.join(name);
+    fs::create_dir(&site).unwrap();
+    fs::write(site.join("name"), name).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_socketserver"));
+    command.args(["--protocol", "HTTP/1.1"]).args(options);
+    match place.strip_prefix("unix:") {
+        Some(path) => command.args(["--unix", path]),
+        None => command.args(["--bind", place, "0"]),
+    };
+    command.arg("--directory").arg(site).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut banner = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut banner).unwrap();
+    let address = match banner.split(" port ").nth(1) {
+        Some(words) => format!("{place}:{}", words.split(' ').next().unwrap()),
+        None => place.to_owned(),
+    };
+    (Program { child }, address)
+}
+
+/// A balancer in front of three places.
+struct Balancer {
+    address: SocketAddr,
+    /// Where connections are not looked into, with HAProxy.
+    connections: SocketAddr,
+    _program: Program,
+    _directory: TempDir,
+}
+
+/// Starts nginx or HAProxy with the file of `deploy/`; none where the program is missing.
+#[track_caller]
+fn balancer(name: &str, instances: &[String; 3], version: &str) -> Option<Balancer> {
+    let directory = tempfile::tempdir().unwrap();
+    let (address, connections) = (free_address(), free_address());
+    let at = |file: &str| directory.path().join(file);
+    let file = match name {
+        "nginx" => "nginx/socketserver.conf",
+        _ => "haproxy/haproxy.cfg",
+    };
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(file);
+    let mut text = fs::read_to_string(file).unwrap();
+    for (place, instance) in ["127.0.0.1:8001", "127.0.0.1:8002", SOCKET].iter().zip(instances) {
+        let instance = match name {
+            "nginx" => instance.clone(),
+            _ => instance.replace("unix:", "unix@"),
+        };
+        let place =
+            if name == "nginx" { place.to_string() } else { place.replace("unix:", "unix@") };
+        assert!(text.contains(&place), "{place}");
+        text = text.replace(&place, &instance);
+    }
+    let mut command;
+    if name == "nginx" {
+        let port = format!("listen {address};");
+        fs::write(at("socketserver.conf"), text.replace("listen 80;", &port)).unwrap();
+        // Its workers may not enter a test's directory under another user.
+        let user = if nix::unistd::geteuid().is_root() { "user root;" } else { "" };
+        let main = format!(
+            "{user} daemon off; pid nginx.pid; error_log stderr crit; events {{}}\n\
+             http {{ access_log off; include socketserver.conf; }}\n"
+        );
+        fs::write(at("nginx.conf"), main).unwrap();
+        command = Command::new("nginx");
+        command.arg("-p").arg(directory.path()).args(["-e", "stderr", "-c", "nginx.conf"]);
+    } else {
+        text = text.replace("bind *:80", &format!("bind {address}"));
+        text = text.replace("bind *:81", &format!("bind {connections}"));
+        text = text.replace("send-proxy-v2", version);
+        fs::write(at("haproxy.cfg"), text).unwrap();
+        command = Command::new("haproxy");
+        command.args(["-db", "-f"]).arg(at("haproxy.cfg"));
+    }
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let Ok(child) = command.spawn() else {
+        println!("skipped: there is no {name}");
+        return None;
+    };
+    let program = Program { child };
+    let deadline = Instant::now() + LIMIT;
+    while TcpStream::connect(address).is_err() {
+        assert!(Instant::now() < deadline, "{name} does not listen");
+        thread::yield_now();
+    }
+    Some(Balancer { address, connections, _program: program, _directory: directory })
+}
+
+fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+/// Options by which an instance believes the balancer in the way it speaks.
+fn options(balancer: &str) -> Vec<&str> {
+    let mut options = vec!["--trusted-proxies", "127.0.0.1,unix:", "--healthz", "/healthz"];
+    if balancer == "haproxy" {
+        options.push("--proxy-protocol");
+    }
+    options
+}
+
+/// Three instances, two on TCP and one on a Unix socket.
+#[track_caller]
+fn instances(directory: &Path, balancer: &str) -> (Vec<Program>, [String; 3]) {
+    let path = format!("unix:{}", directory.join("3.sock").display());
+    let places = [("one", "127.0.0.1"), ("two", "127.0.0.1"), ("three", path.as_str())];
+    let started = places.map(|(name, place)| instance(directory, name, place, &options(balancer)));
+    let addresses = started.each_ref().map(|(_, address)| address.clone());
+    (started.into_iter().map(|(program, _)| program).collect(), addresses)
+}
+
+/// A client that is somebody else than the balancer.
+#[track_caller]
+fn client_from(host: &str, address: SocketAddr) -> Browser {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let host: SocketAddr = format!("{host}:0").parse().unwrap();
+    socket.bind(&host.into()).unwrap();
+    socket.connect(&address.into()).unwrap();
+    let stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(LIMIT)).unwrap();
+    Browser::over(Client { stream })
+}
+
+const SOCKET: &str = "unix:/run/socketserver/3.sock";
+
+#[test]
+fn balancers_reach_all_instances_and_name_the_client() {
+    for (name, version) in [("nginx", ""), ("haproxy", "send-proxy-v2"), ("haproxy", "send-proxy")]
+    {
+        let directory = tempfile::tempdir().unwrap();
+        let (programs, addresses) = instances(directory.path(), name);
+        let Some(balancer) = balancer(name, &addresses, version) else { continue };
+        let mut counts = [0; 3];
+        for _ in 0..30 {
+            let mut browser = client_from("127.0.0.2", balancer.address);
+            let request = "GET /name HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 6.6.6.6\r\n\
+                           Forwarded: for=6.6.6.6\r\n\r\n";
+            let reply = browser.ask(request);
+            assert_eq!(reply.status(), 200, "{name}: {}", reply.head);
+            let place = ["one", "two", "three"].iter().position(|name| *name == reply.text());
+            counts[place.unwrap()] += 1;
+        }
+        assert!(counts.iter().all(|&count| count >= 5), "{name}: {counts:?}");
+        for program in programs {
+            let said = program.end(Signal::SIGTERM);
+            let (ours, others): (Vec<_>, Vec<_>) =
+                said.lines().partition(|line| line.contains("\"GET /name HTTP/1."));
+            assert!(ours.len() >= 5, "{name}: {said}");
+            for line in &ours {
+                assert!(line.starts_with("127.0.0.2 - - ["), "{name}: {line}");
+            }
+            for line in &others {
+                assert!(line.contains("/healthz"), "{name}: {line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_handler_behind_a_balancer_sees_the_client() {
+    let trusted: TrustedProxies = "127.0.0.1".parse().unwrap();
+    let handler = || Behind { base: answering(who), trusted: trusted.clone() };
+    for name in ["nginx", "haproxy"] {
+        let server = match name {
+            "nginx" => Running::start(bind::<ThreadPool, _>(handler())),
+            _ => {
+                let handler = ProxyProtocol::new(handler(), trusted.clone());
+                Running::start(bind::<ThreadPool, _>(handler))
+            }
+        };
+        let place = server.address.to_string();
+        let instances = [(); 3].map(|()| place.clone());
+        let Some(balancer) = balancer(name, &instances, "send-proxy-v2") else { continue };
+        let reply = client_from("127.0.0.3", balancer.address).ask(get("/"));
+        assert!(reply.text().starts_with("127.0.0.3:"), "{name}: {}", reply.text());
+        if name == "haproxy" {
+            // Version 1, of a connection that is not looked into.
+            let mut browser = client_from("127.0.0.3", balancer.connections);
+            let address = browser.client.address();
+            for _ in 0..2 {
+                assert!(browser.ask(get("/")).text().starts_with(&address.to_string()));
+            }
+        }
+    }
+}
+
+#[test]
+fn no_request_fails_while_one_instance_is_killed_and_another_drained() {
+    for name in ["nginx", "haproxy"] {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut programs, addresses) = instances(directory.path(), name);
+        let Some(balancer) = balancer(name, &addresses, "send-proxy-v2") else { continue };
+        let load = Load::default();
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| load.run(balancer.address));
+            }
+            let ended = Ending(&load);
+            load.wait_for(100);
+            // One on TCP is killed, the one on the Unix socket drained.
+            drop(programs.remove(0));
+            load.wait_for(300);
+            programs.pop().unwrap().end(Signal::SIGTERM);
+            load.wait_for(300);
+            drop(ended);
+        });
+        let (done, failed) = (load.done.into_inner(), load.failed.into_inner());
+        println!("{name}: {done} requests, {failed} failed");
+        assert_eq!(failed, 0, "{name}: of {done}");
+    }
+}
+
+/// Clients that ask as fast as they can.
+#[derive(Debug, Default)]
+struct Load {
+    done: AtomicUsize,
+    failed: AtomicUsize,
+    ends: AtomicBool,
+}
+
+/// Ends the load, also where the test fails.
+struct Ending<'a>(&'a Load);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.ends.store(true, Ordering::SeqCst);
+    }
+}
+
+impl Load {
+    fn run(&self, address: SocketAddr) {
+        while !self.ends.load(Ordering::SeqCst) {
+            // What is asked counts as failed until the reply is there, so that a panic counts, too.
+            self.failed.fetch_add(1, Ordering::SeqCst);
+            let mut browser = client_from("127.0.0.2", address);
+            for request in 0..10 {
+                let reply = browser.ask(get("/name"));
+                assert_eq!(reply.status(), 200, "{}", reply.head);
+                assert!(["one", "two", "three"].contains(&reply.text()), "{}", reply.text());
+                self.done.fetch_add(1, Ordering::SeqCst);
+                if request == 9 {
+                    self.failed.fetch_sub(1, Ordering::SeqCst);
+                }
+            }
+        }
+    }
+
+    /// Waits for so many more replies.
+    #[track_caller]
+    fn wait_for(&self, count: usize) {
+        let (begun, deadline) = (self.done.load(Ordering::SeqCst), Instant::now() + LIMIT * 4);
+        while self.done.load(Ordering::SeqCst) < begun + count {
+            assert!(Instant::now() < deadline, "the load stands still");
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+#[test]
+fn systemd_accepts_the_units_and_opens_their_socket() {
+    let directory = tempfile::tempdir().unwrap();
+    let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/systemd");
+    let units = ["socketserver.service", "socketserver.socket"].map(|name| {
+        let text = fs::read_to_string(deploy.join(name)).unwrap();
+        let command = env!("CARGO_BIN_EXE_socketserver");
+        let path = directory.path().join(name);
+        fs::write(&path, text.replace("/usr/local/bin/socketserver", command)).unwrap();
+        path
+    });
+    match Command::new("systemd-analyze").arg("verify").args(units).output() {
+        Ok(output) => {
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success() && said.is_empty(), "{said}");
+        }
+        Err(_) => println!("skipped: there is no systemd-analyze"),
+    }
+    let address = free_address();
+    let mut command = Command::new("systemd-socket-activate");
+    command.arg("-l").arg(address.to_string()).arg(env!("CARGO_BIN_EXE_socketserver"));
+    command.arg("-d").arg(directory.path()).stdout(Stdio::null()).stderr(Stdio::null());
+    let Ok(child) = command.spawn() else {
+        return println!("skipped: there is no systemd-socket-activate");
+    };
+    let _program = Program { child };
+    let deadline = Instant::now() + LIMIT;
+    let stream = loop {
+        match TcpStream::connect(address) {
+            Ok(stream) => break stream,
+            Err(_) => assert!(Instant::now() < deadline, "systemd-socket-activate does not listen"),
+        }
+        thread::yield_now();
+    };
+    stream.set_read_timeout(Some(LIMIT)).unwrap();
+    let reply = Browser::over(Client { stream }).ask(get("/socketserver.socket"));
+    assert!(reply.text().contains("ListenStream=127.0.0.1:8000"));
+}
