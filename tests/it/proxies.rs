@@ -1,15 +1,17 @@
 //! Who the client is, where a balancer stands between.
 
+use std::fs;
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use socketserver::http::{Exchange, HttpRequestHandler};
+use socketserver::http::{CgiHttpRequestHandler, Exchange, HttpRequestHandler};
 use socketserver::{
     Address, Connection, Handler, ProxyProtocol, Sequential, ThreadPool, Timeouts, TrustedProxies,
 };
 
 use crate::support::{Client, Notes, Running, bind, testing};
-use crate::web::{Browser, Noting, answer, answering, serve};
+use crate::web::{Browser, Noting, Site, answer, answering, noting, serve};
 
 /// Trusts a list, and extends another handler.
 pub(crate) struct Behind<H> {
@@ -242,4 +244,19 @@ fn a_header_of_http_is_believed_from_the_client_that_a_balancer_names() {
     let mut browser = Browser::connect(&server);
     let reply = browser.send(V1).ask(asking_for("X-Forwarded-For: 198.51.100.1"));
     assert_eq!(reply.text(), "198.51.100.1:0 198.51.100.1 false");
+}
+
+#[test]
+fn a_script_is_told_of_the_client_and_of_no_port_that_nobody_knows() {
+    let site = Site::empty();
+    fs::create_dir(site.path("cgi-bin")).unwrap();
+    let script = "#!/bin/sh\necho Content-Type: text/plain\necho\necho \"$REMOTE_ADDR ${REMOTE_PORT-none}\"\n";
+    let script = site.write("cgi-bin/who", script);
+    fs::set_permissions(script, fs::Permissions::from_mode(0o755)).unwrap();
+    let scripts = CgiHttpRequestHandler::from(site.handler());
+    let server = serve(Behind { base: noting(scripts), trusted: "127.0.0.1".parse().unwrap() });
+    for (told, expected) in [("192.0.2.7", "192.0.2.7 none"), ("192.0.2.7:99", "192.0.2.7 99")] {
+        let request = format!("GET /cgi-bin/who HTTP/1.0\r\nX-Forwarded-For: {told}\r\n\r\n");
+        assert_eq!(crate::web::ask(&server, request).text(), format!("{expected}\n"));
+    }
 }

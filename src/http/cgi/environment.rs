@@ -83,7 +83,8 @@ fn describe_client(all: &mut Environment, http: &Exchange<'_>) {
     let address = address.map_or_else(String::new, |address| address.to_string());
     all.set("REMOTE_HOST", &address);
     all.set("REMOTE_ADDR", address);
-    if let Some(port) = http.client_address.port() {
+    // A proxy that names its client need not tell the port, which is 0 then.
+    if let Some(port) = http.client_address.port().filter(|&port| port != 0) {
         all.set("REMOTE_PORT", port.to_string());
     }
 }
