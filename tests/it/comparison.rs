@@ -127,6 +127,8 @@ const KNOWN_BUGS: &[&str] = &[
     "gh-104711", "gh-104712", "gh-157504", "bpo-26657", "gh-85307",
     // CGI.
     "CVE-2011-1015", "bpo-2254", "CVE-2014-4650", "bpo-21766", "bpo-19435", "gh-119452", "gh-81435",
+    // TLS: of Patroni's tracker, as CPython's has none.
+    "patroni#1546",
     // Requests and responses.
     "bpo-1100201", "gh-100001", "gh-142533", "gh-150679", "gh-150499", "gh-114782", "gh-81274",
     "gh-93158", "gh-87979", "bpo-10714", "bpo-6791", "gh-54930", "gh-70765", "gh-139492", "gh-75259",
