@@ -89,7 +89,11 @@ fn check_listing(python: &Path, script: &str) -> Option<usize> {
     for name in listing.lines() {
         // What belongs to a class or function that is not here needs no rows.
         let owner_is_absent = name.split_once('.').is_some_and(|(owner, _)| absent.contains(owner));
-        assert!(known.contains(name) || owner_is_absent, "no row for Python's {name}");
+        // An argument of a constructor may stand there as what it becomes.
+        let is_attribute = name.starts_with("__init__.")
+            && known.iter().any(|known| known.contains('.') && last(known) == last(name));
+        let has_row = known.contains(name) || is_attribute;
+        assert!(has_row || owner_is_absent, "no row for Python's {name}");
     }
     Some(listing.lines().count())
 }
@@ -154,7 +158,8 @@ socketserver:
     DatagramRequestHandler rfile wfile packet socket
 http.server:
     HTTPServer server_name server_port
-    ThreadingHTTPServer HTTPSServer ThreadingHTTPSServer
+    ThreadingHTTPServer ThreadingHTTPSServer
+    HTTPSServer certfile keyfile password alpn_protocols
     BaseHTTPRequestHandler client_address server close_connection requestline command path
         request_version headers rfile wfile server_version sys_version error_message_format
         error_content_type protocol_version MessageClass responses handle handle_one_request
