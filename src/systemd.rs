@@ -32,6 +32,7 @@ use std::process;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use nix::sys::socket::{getsockopt, sockopt::AcceptConn};
 use sd_notify::NotifyState;
 use socket2::{Domain, Type};
 
@@ -94,7 +95,7 @@ fn inherited(descriptor: OwnedFd, name: String) -> io::Result<Inherited> {
     };
     let kind = || Ok((domain(&socket)?, socket.r#type()?));
     let (domain, kind) = kind().map_err(|error| refuse(Some(error)))?;
-    let listens = kind == Type::DGRAM || socket.is_listener().unwrap_or(false);
+    let listens = kind == Type::DGRAM || getsockopt(&socket, AcceptConn).unwrap_or(false);
     let socket = match (domain, kind) {
         (Domain::IPV4 | Domain::IPV6, Type::STREAM) if listens => Socket::Tcp(socket.into()),
         (Domain::IPV4 | Domain::IPV6, Type::DGRAM) => Socket::Udp(socket.into()),
