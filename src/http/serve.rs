@@ -147,22 +147,16 @@ fn refuse(
 ) -> io::Result<()> {
     let mut http = Exchange::new(handler, connection, head, BodyLength::Known(0));
     let Refusal { status, message, explain } = refusal;
-    let answered = handler
-        .send_error(&mut http, status, Some(&message), explain)
-        .and_then(|()| finish_response(&mut http));
-    handler.finish(&http);
-    answered?;
-    http.take_over()?.lingering_close()
+    let answered = handler.send_error(&mut http, status, Some(&message), explain);
+    dismiss(http, answered)
 }
 
 /// Answers a client that there is no room for, whatever it is about to ask.
 fn turn_away(handler: &dyn HttpRequestHandler, connection: Connection) -> io::Result<()> {
     let head = Head::unread(String::new());
     let mut http = Exchange::new(handler, connection, head, BodyLength::Known(0));
-    let answered = say_busy(&mut http).and_then(|()| finish_response(&mut http));
-    handler.finish(&http);
-    answered?;
-    http.take_over()?.lingering_close()
+    let answered = say_busy(&mut http);
+    dismiss(http, answered)
 }
 
 fn say_busy(http: &mut Exchange<'_>) -> io::Result<()> {
@@ -252,9 +246,13 @@ fn finish_response(http: &mut Exchange<'_>) -> io::Result<()> {
 /// Answers as the handler's error says, which is no failure then.
 fn answer_with(mut http: Exchange<'_>, error: &HttpError) -> io::Result<()> {
     http.close_connection = true;
-    let answered = http
-        .send_error_with(error.status, &error.message)
-        .and_then(|()| finish_response(&mut http));
+    let answered = http.send_error_with(error.status, &error.message);
+    dismiss(http, answered)
+}
+
+/// Ends a connection after an answer that is its last, so that the client can read it.
+fn dismiss(mut http: Exchange<'_>, answered: io::Result<()>) -> io::Result<()> {
+    let answered = answered.and_then(|()| finish_response(&mut http));
     http.handler().finish(&http);
     answered?;
     http.take_over()?.lingering_close()
