@@ -29,7 +29,7 @@ pub(crate) use wfile::copy_file;
 pub(crate) use socket::Socket;
 #[cfg(feature = "tls")]
 pub(crate) use tls::Session;
-pub(crate) use wire::{Direction, timed_out};
+pub(crate) use wire::{Direction, remaining, timed_out};
 
 use std::fmt;
 use std::io::{self, Read, Write};

@@ -139,7 +139,8 @@ fn wait_for(descriptors: &mut [PollFd<'_>], limit: Option<Duration>) -> io::Resu
     }
 }
 
-fn remaining(deadline: Option<Instant>) -> PollTimeout {
+/// How long a poll may take that ends at the deadline.
+pub(crate) fn remaining(deadline: Option<Instant>) -> PollTimeout {
     let Some(deadline) = deadline else {
         return PollTimeout::NONE;
     };

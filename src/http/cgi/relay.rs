@@ -14,6 +14,7 @@ use super::error_lines::ErrorLines;
 use super::input::Input;
 use super::process::Process;
 use super::reply::Reply;
+use crate::connection::remaining;
 
 /// Moves bytes between a client and its script until either has no more to say.
 #[derive(Debug)]
@@ -122,7 +123,7 @@ impl Relay {
             let silent = self.input.deadline(&http.rfile);
             let left = self.half_closed.map(|since| since + HALF_CLOSED);
             let nearest = [self.deadline, silent, left].into_iter().flatten().min();
-            let limit = if self.input.has_more() { PollTimeout::ZERO } else { until(nearest) };
+            let limit = if self.input.has_more() { PollTimeout::ZERO } else { remaining(nearest) };
             if let Some(ready) = self.poll(http, limit)? {
                 return Ok(Some(ready));
             }
@@ -212,13 +213,6 @@ impl Relay {
 /// The client has left, or the server has cut it off; either way nobody is there to answer.
 fn client_left() -> io::Error {
     io::Error::new(io::ErrorKind::ConnectionAborted, "the client left before its script ended")
-}
-
-fn until(deadline: Option<Instant>) -> PollTimeout {
-    let Some(deadline) = deadline else { return PollTimeout::NONE };
-    // Rounded up, so that the wait does not end just before its deadline.
-    let left = deadline.saturating_duration_since(Instant::now()) + Duration::from_micros(999);
-    PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
 }
 
 /// The client will send no more. Elsewhere than on Linux only a reset is told.
