@@ -29,6 +29,8 @@ use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::fd::AsFd;
 
+use socket2::Socket;
+
 use crate::address::Address;
 
 /// A bound socket: Python's `socket_type` and `address_family`.
@@ -128,6 +130,23 @@ fn first_bound<S>(
         failures.push("the name has no address to bind".to_owned());
     }
     Err(io::Error::new(kind, failures.join("; ")))
+}
+
+/// Binds a socket, which may share its address or its port with others.
+fn bind_inet(
+    socket: &Socket,
+    address: SocketAddr,
+    (shares_address, shares_port): (bool, bool),
+    dual_stack: bool,
+) -> io::Result<()> {
+    socket.set_reuse_address(shares_address)?;
+    if shares_port {
+        socket.set_reuse_port(true)?;
+    }
+    if address.is_ipv6() && address.ip().is_unspecified() {
+        socket.set_only_v6(!dual_stack)?;
+    }
+    socket.bind(&address.into())
 }
 
 fn cannot_bind(address: &Address, error: &io::Error) -> io::Error {

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::sealed::Accept;
-use super::{Transport, first_bound};
+use super::{Transport, bind_inet, first_bound};
 use crate::address::Address;
 use crate::connection::{self, Connection};
 use crate::sys;
@@ -84,14 +84,8 @@ impl TcpBind {
 
     fn listen_on(&self, address: SocketAddr) -> io::Result<TcpListener> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-        socket.set_reuse_address(self.allow_reuse_address)?;
-        if self.allow_reuse_port {
-            socket.set_reuse_port(true)?;
-        }
-        if address.is_ipv6() && address.ip().is_unspecified() {
-            socket.set_only_v6(!self.dual_stack)?;
-        }
-        socket.bind(&address.into())?;
+        let shares = (self.allow_reuse_address, self.allow_reuse_port);
+        bind_inet(&socket, address, shares, self.dual_stack)?;
         socket.listen(self.request_queue_size)?;
         Ok(socket.into())
     }

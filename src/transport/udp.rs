@@ -8,7 +8,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::inbox::{Inbox, MAX_PACKET_SIZE};
 use super::sealed::Accept;
-use super::{Transport, first_bound};
+use super::{Transport, bind_inet, first_bound};
 use crate::address::Address;
 use crate::datagram::{Datagram, Packet};
 
@@ -68,14 +68,8 @@ impl UdpBind {
 
     fn bind_to(&self, address: SocketAddr) -> io::Result<Socket> {
         let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
-        socket.set_reuse_address(self.allow_reuse_address)?;
-        if self.allow_reuse_port {
-            socket.set_reuse_port(true)?;
-        }
-        if address.is_ipv6() && address.ip().is_unspecified() {
-            socket.set_only_v6(!self.dual_stack)?;
-        }
-        socket.bind(&address.into())?;
+        let shares = (self.allow_reuse_address, self.allow_reuse_port);
+        bind_inet(&socket, address, shares, self.dual_stack)?;
         Ok(socket)
     }
 }
