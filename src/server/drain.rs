@@ -13,13 +13,10 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
     /// Lets running requests finish until the deadline, and cuts the rest.
     pub(super) fn drain(&mut self) {
         let parking = Arc::clone(&self.reactor.parking);
-        let mut deadline = Instant::now() + self.shutdown_timeout;
-        if std::mem::take(&mut self.hurries) {
-            deadline = Instant::now();
-        }
+        let mut deadline = self.deadline(self.shutdown_timeout);
         parking.begin_drain();
         if self.ends {
-            self.stop_listening();
+            self.stop_listening(MOST_AT_LAST);
         }
         // Its end would end the watch as well.
         self.reactor.end_rest();
@@ -48,11 +45,17 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         parking.end_drain();
     }
 
-    /// Takes the clients in who wait already, and has the kernel refuse all others, so that they
-    /// go elsewhere at once.
-    fn stop_listening(&mut self) {
+    /// When what runs is cut: after the limit, or at once where a second signal came with the first.
+    pub(super) fn deadline(&mut self, limit: Duration) -> Instant {
+        let limit = if std::mem::take(&mut self.hurries) { Duration::ZERO } else { limit };
+        Instant::now() + limit
+    }
+
+    /// Takes up to `most` of the clients in who wait already, and has the kernel refuse all others,
+    /// so that they go elsewhere at once.
+    pub(super) fn stop_listening(&mut self, most: usize) {
         self.reactor.forget_listener(&self.transport);
-        for (arrival, address) in self.transport.accept_last() {
+        for (arrival, address) in self.transport.accept_last(most) {
             (self.welcome)(self, arrival, address, true);
         }
     }
@@ -89,3 +92,6 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         cut
     }
 }
+
+/// As long as the kernel's queue may be.
+const MOST_AT_LAST: usize = 4096;

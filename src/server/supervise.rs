@@ -133,19 +133,10 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
     /// Lets all workers finish until the deadline, and ends the rest.
     fn end_workers(&mut self) {
         // Each keeps to the same limit, and then needs a moment to say so.
-        let mut deadline = Instant::now() + self.shutdown_timeout + SLACK;
-        if std::mem::take(&mut self.hurries) {
-            deadline = Instant::now();
-        }
+        let mut deadline = self.deadline(self.shutdown_timeout + SLACK);
         if self.ends {
             // Before the workers: the last to close the listener is one that accepts who waits.
-            self.reactor.forget_listener(&self.transport);
-            self.transport.remove_name();
-            if let (Some(listener), Ok(closed)) =
-                (self.transport.listener(), sys::closed_listener())
-            {
-                sys::close_listener(listener, &closed);
-            }
+            self.stop_listening(0);
         }
         if let Some(workers) = self.strategy.workers() {
             workers.retire_all();

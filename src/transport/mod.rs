@@ -58,9 +58,6 @@ pub(crate) mod sealed {
     use crate::address::Address;
     use crate::sys;
 
-    /// As long as the kernel's queue may be.
-    const MOST_AT_LAST: usize = 4096;
-
     /// The half of a transport that only the server calls.
     pub trait Accept {
         /// What the kernel hands out: a connected socket, or a packet.
@@ -87,15 +84,15 @@ pub(crate) mod sealed {
             None
         }
 
-        /// Takes the clients that wait already, and has the kernel refuse all others.
+        /// Takes up to `most` of the clients that wait already, and has the kernel refuse all others.
         ///
         /// Nothing else is done between the last look and the closing, as whoever came in between
         /// would be lost.
-        fn accept_last(&mut self) -> Vec<(Self::Arrival, Address)> {
+        fn accept_last(&mut self, most: usize) -> Vec<(Self::Arrival, Address)> {
             self.remove_name();
             let closed = self.listener().and_then(|_| sys::closed_listener().ok());
             let mut last = Vec::new();
-            while last.len() < MOST_AT_LAST {
+            while last.len() < most {
                 match self.accept() {
                     Ok(arrival) => last.push(arrival),
                     Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
