@@ -8,6 +8,7 @@
     reason = "a test that finds something else than it expects should panic, and say where"
 )]
 
+mod cases;
 #[cfg(feature = "tls")]
 #[path = "it/certificates.rs"]
 #[allow(dead_code, reason = "the other tests need more of it")]
@@ -18,7 +19,6 @@ use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixDatagram, UnixStream};
-use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -27,8 +27,8 @@ use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::resource::{Resource, setrlimit};
-use nix::sys::signal::{SigSet, Signal, kill};
-use nix::unistd::{Pid, Uid, setuid};
+use nix::sys::signal::{SigSet, Signal};
+use nix::unistd::{Uid, setuid};
 use socket2::Socket;
 use socketserver::concurrency::{Concurrency, Job, Placement};
 use socketserver::http::{CgiHttpRequestHandler, Exchange, HttpRequestHandler, ProtocolVersion};
@@ -38,17 +38,13 @@ use socketserver::{
     TcpServer, Timeouts, UdpServer, UnixDatagramServer, UnixStreamServer,
 };
 
+use cases::{Case, cases, say, send_signal};
+
 /// The longest that anything may take that does happen.
 const LIMIT: Duration = Duration::from_secs(5);
 
 /// How long something that must not happen is waited for.
 const MOMENT: Duration = Duration::from_millis(50);
-
-type Case = (&'static str, fn());
-
-macro_rules! cases {
-    ($($name:path,)*) => { &[$((stringify!($name), $name),)*] };
-}
 
 #[cfg(feature = "tls")]
 const TLS_CASES: &[Case] = cases![
@@ -110,23 +106,7 @@ fn main() -> ExitCode {
     if arguments == ["--exit-with-7"] {
         return ExitCode::from(7);
     }
-    run_cases(&arguments)
-}
-
-/// Runs the cases whose names contain one of the filters, as the test harness would.
-fn run_cases(arguments: &[String]) -> ExitCode {
-    let filters: Vec<&String> = arguments.iter().filter(|one| !one.starts_with('-')).collect();
-    let is_wanted =
-        |name: &str| filters.is_empty() || filters.iter().any(|one| name.contains(one.as_str()));
-    let (mut passed, mut failed) = (0, 0);
-    for (name, case) in CASES.iter().chain(TLS_CASES).filter(|(name, _)| is_wanted(name)) {
-        let succeeded = catch_unwind(case).is_ok();
-        println!("{name} ... {}", if succeeded { "ok" } else { "FAILED" });
-        let count = if succeeded { &mut passed } else { &mut failed };
-        *count += 1;
-    }
-    println!("{passed} passed, {failed} failed");
-    ExitCode::from(u8::from(failed > 0))
+    cases::run(CASES.iter().chain(TLS_CASES), &arguments)
 }
 
 // The cases.
@@ -824,10 +804,6 @@ fn is_readable_within(descriptor: BorrowedFd<'_>, limit: Duration) -> bool {
     poll(&mut descriptors, PollTimeout::try_from(limit).unwrap()).unwrap() > 0
 }
 
-fn send_signal(pid: i32, signal: Signal) {
-    kill(Pid::from_raw(pid), signal).unwrap();
-}
-
 /// Polls until it is so, where nothing tells when.
 #[track_caller]
 fn eventually(mut is_so: impl FnMut() -> bool) {
@@ -976,12 +952,6 @@ fn read_line(connection: &mut Connection) -> io::Result<String> {
     let mut line = String::new();
     connection.rfile.read_line(&mut line)?;
     Ok(line.trim_end_matches('\n').to_owned())
-}
-
-/// Tells the client's side, past this process's own buffer.
-fn say(line: &str) {
-    // Nobody listens when the case is over.
-    let _ = nix::unistd::write(io::stdout(), format!("{line}\n").as_bytes());
 }
 
 /// Runs the server of this name.

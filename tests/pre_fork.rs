@@ -8,10 +8,11 @@
     reason = "a test that finds something else than it expects should panic, and say where"
 )]
 
+mod cases;
+
 use std::collections::BTreeSet;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
-use std::panic::catch_unwind;
 use std::process::{Child, ChildStdout, Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -28,17 +29,13 @@ use socketserver::{
     Datagram, Forking, PreFork, Sequential, Server, TcpServer, ThreadPool, UdpServer, handler_fn,
 };
 
+use cases::{Case, cases, say, send_signal};
+
 /// The longest that anything may take that does happen.
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// How long something that must not happen is waited for.
 const MOMENT: Duration = Duration::from_millis(50);
-
-type Case = (&'static str, fn());
-
-macro_rules! cases {
-    ($($name:ident,)*) => { &[$((stringify!($name), $name),)*] };
-}
 
 const CASES: &[Case] = cases![
     several_processes_serve,
@@ -72,18 +69,7 @@ fn main() -> ExitCode {
         serve(server);
         return ExitCode::SUCCESS;
     }
-    let filters: Vec<&String> = arguments.iter().filter(|one| !one.starts_with('-')).collect();
-    let is_wanted =
-        |name: &str| filters.is_empty() || filters.iter().any(|one| name.contains(one.as_str()));
-    let (mut passed, mut failed) = (0, 0);
-    for (name, case) in CASES.iter().filter(|(name, _)| is_wanted(name)) {
-        let succeeded = catch_unwind(case).is_ok();
-        println!("{name} ... {}", if succeeded { "ok" } else { "FAILED" });
-        let count = if succeeded { &mut passed } else { &mut failed };
-        *count += 1;
-    }
-    println!("{passed} passed, {failed} failed");
-    ExitCode::from(u8::from(failed > 0))
+    cases::run(CASES.iter(), &arguments)
 }
 
 // The cases.
@@ -615,10 +601,6 @@ fn ask(stream: &mut BufReader<TcpStream>, keep_alive: bool) -> io::Result<bool> 
     Ok(goes_on)
 }
 
-fn send_signal(pid: i32, signal: Signal) {
-    kill(Pid::from_raw(pid), signal).unwrap();
-}
-
 fn is_zombie(pid: i32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.contains(") Z ")
@@ -697,12 +679,6 @@ impl Concurrency for Unable {
         }
         Err(io::Error::other("no threads left"))
     }
-}
-
-/// Tells the client's side, past this process's own buffer.
-fn say(line: &str) {
-    // Nobody listens when the case is over.
-    let _ = nix::unistd::write(io::stdout(), format!("{line}\n").as_bytes());
 }
 
 fn serve(kind: &str) {
