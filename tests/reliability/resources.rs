@@ -13,7 +13,8 @@ use crate::process::{Process, eventually, pass};
 pub(crate) fn descriptors(scale: Scale) {
     let server = Process::start("descriptors");
     let mut clients: Vec<_> = (0..200).map(|_| begin(server.address, POST)).collect();
-    eventually(|| server.descriptors() >= 60);
+    // All numbers below the limit; what was inherited may lie above it.
+    eventually(|| server.descriptors() >= 64);
     let (before, began) = (server.processor_time(), Instant::now());
     pass(if scale.is_full { Duration::from_secs(10) } else { Duration::from_millis(500) });
     let (used, time) = (server.processor_time() - before, began.elapsed());
