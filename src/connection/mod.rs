@@ -12,6 +12,7 @@
 
 mod credentials;
 mod not_tls;
+mod pace;
 mod rfile;
 mod socket;
 #[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
@@ -78,6 +79,12 @@ pub struct Timeouts {
     /// 30 seconds.
     #[doc(alias = "StreamRequestHandler.timeout")]
     pub stall: Option<Duration>,
+    /// Bytes of the body of an HTTP request that have to come for each second for which they are
+    /// waited for, on average; a client may be late by `stall` in all. Defaults to 500.
+    ///
+    /// Time that the handler needs for itself does not count. `None` lets a body take as long
+    /// as each single wait stays below `stall`.
+    pub body_rate: Option<u64>,
 }
 
 impl Default for Timeouts {
@@ -86,14 +93,15 @@ impl Default for Timeouts {
             head: Some(Duration::from_secs(30)),
             idle: Some(Duration::from_secs(60)),
             stall: Some(Duration::from_secs(30)),
+            body_rate: Some(500),
         }
     }
 }
 
 impl Timeouts {
-    /// The same limit for every wait, Python's `timeout` attribute.
+    /// The same limit for every wait and none for a whole body, Python's `timeout` attribute.
     pub fn all(limit: Duration) -> Self {
-        Self { head: Some(limit), idle: Some(limit), stall: Some(limit) }
+        Self { head: Some(limit), idle: Some(limit), stall: Some(limit), body_rate: None }
     }
 }
 
@@ -102,12 +110,12 @@ impl Connection {
         socket: Arc<Socket>,
         client_address: Address,
         server: ServerInfo,
-        stall: Option<Duration>,
+        timeouts: &Timeouts,
         home: Arc<dyn Home>,
     ) -> Self {
         Self {
-            rfile: Rfile::new(Arc::clone(&socket), stall),
-            wfile: Wfile::new(socket, stall),
+            rfile: Rfile::new(Arc::clone(&socket), timeouts.stall, timeouts.body_rate),
+            wfile: Wfile::new(socket, timeouts.stall),
             client_address,
             server,
             berth: Berth { home, introduced: false },

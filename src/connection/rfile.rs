@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::credentials::PeerCredentials;
+use super::pace::Pace;
 use super::socket::Socket;
 use super::wire::{Direction, timed_out};
 
@@ -18,6 +19,10 @@ use super::wire::{Direction, timed_out};
 pub struct Rfile {
     socket: Arc<Socket>,
     stall: Option<Duration>,
+    /// Bytes that have to come a second while a body is read.
+    body_rate: Option<u64>,
+    /// How the client keeps up with that, within a body.
+    pace: Option<Pace>,
     /// When all waiting ends, however often something comes in between.
     deadline: Option<Instant>,
     /// Set when the server's deadline for this connection passed.
@@ -34,11 +39,17 @@ pub struct Rfile {
 }
 
 impl Rfile {
-    pub(crate) fn new(socket: Arc<Socket>, stall: Option<Duration>) -> Self {
+    pub(crate) fn new(
+        socket: Arc<Socket>,
+        stall: Option<Duration>,
+        body_rate: Option<u64>,
+    ) -> Self {
         let buffer = Vec::new();
         Self {
             socket,
             stall,
+            body_rate,
+            pace: None,
             deadline: None,
             expired: false,
             exhausted: true,
@@ -102,9 +113,28 @@ impl Rfile {
         received
     }
 
-    /// The longest that a single wait for the client may take.
-    pub(crate) fn stall_limit(&self) -> Option<Duration> {
-        self.stall
+    /// A body begins, whose client has to keep up.
+    pub(crate) fn begin_body(&mut self) {
+        self.pace = self.body_rate.map(Pace::of_at_least);
+    }
+
+    /// The body has ended, or is to be read as long as its reader likes.
+    pub(crate) fn end_body(&mut self) {
+        self.pace = None;
+    }
+
+    /// The longest that the client may be waited for now.
+    pub(crate) fn patience(&self) -> Option<Duration> {
+        let stall = self.stall?;
+        let left = self.pace.as_ref().map_or(stall, |pace| pace.left(stall));
+        Some(left.min(stall))
+    }
+
+    /// The client was waited for.
+    pub(crate) fn note_wait(&mut self, time: Duration) {
+        if let Some(pace) = &mut self.pace {
+            pace.note_wait(time);
+        }
     }
 
     /// Tells whether the last read took all that had arrived.
@@ -119,6 +149,9 @@ impl Rfile {
 
     fn note(&mut self, received: &io::Result<usize>, room: usize) {
         self.exhausted = self.socket.took_all(received, room);
+        if let (Some(pace), Ok(count)) = (&mut self.pace, received) {
+            pace.note_bytes(*count);
+        }
     }
 
     /// Receives what has arrived, as [`receive`](Self::receive), but does not begin to decrypt:
@@ -185,7 +218,7 @@ impl Rfile {
 
     /// Moves everything out and leaves an empty end of the same connection.
     pub(crate) fn detach(&mut self) -> Self {
-        let empty = Self::new(Arc::clone(&self.socket), self.stall);
+        let empty = Self::new(Arc::clone(&self.socket), self.stall, self.body_rate);
         std::mem::replace(self, empty)
     }
 
@@ -226,10 +259,14 @@ impl Rfile {
         Ok(())
     }
 
-    fn wait(&self) -> io::Result<()> {
+    fn wait(&mut self) -> io::Result<()> {
         self.socket.flush(self.stall)?;
-        let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        self.socket.wait(Direction::Read, left.into_iter().chain(self.stall).min())
+        let began = Instant::now();
+        let left = self.deadline.map(|deadline| deadline.saturating_duration_since(began));
+        let limit = left.into_iter().chain(self.patience()).min();
+        let waited = self.socket.wait(Direction::Read, limit);
+        self.note_wait(began.elapsed());
+        waited
     }
 }
 

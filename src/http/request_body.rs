@@ -44,16 +44,21 @@ enum State {
 }
 
 impl RequestBody {
-    pub(crate) fn new(input: Rfile, length: BodyLength) -> Self {
+    pub(crate) fn new(mut input: Rfile, length: BodyLength) -> Self {
         let state = match length {
             BodyLength::Known(0) => State::Ended,
             BodyLength::Known(length) => State::Length(length),
             BodyLength::Chunked => State::ChunkSize,
         };
+        if state != State::Ended {
+            input.begin_body();
+        }
         Self { input, state, is_late: false }
     }
 
-    /// Limits a single wait for the client; see [`Rfile::set_timeout`].
+    /// Limits a single wait for the client, and how late it may be with the whole body
+    /// ([`Timeouts::body_rate`](crate::Timeouts::body_rate)); with `None` it is waited for as long
+    /// as it takes.
     pub fn set_timeout(&mut self, limit: Option<Duration>) {
         self.input.set_timeout(limit);
     }
@@ -147,12 +152,14 @@ impl RequestBody {
     /// The connection's reading end, for good.
     pub(crate) fn take(&mut self) -> Rfile {
         self.state = State::Ended;
+        self.input.end_body();
         self.input.detach()
     }
 
     /// Hands everything that comes to the handler, as after a switch of protocols.
     pub(crate) fn unbind(&mut self) {
         self.state = State::Unbounded;
+        self.input.end_body();
     }
 
     /// Reads what has arrived, without waiting: `Ok(0)` at the end of the body.
@@ -173,9 +180,14 @@ impl RequestBody {
         self.count(read)
     }
 
-    /// The longest wait for the client.
-    pub(crate) fn stall_limit(&self) -> Option<Duration> {
-        self.input.stall_limit()
+    /// The longest that the client may be waited for now.
+    pub(crate) fn patience(&self) -> Option<Duration> {
+        self.input.patience()
+    }
+
+    /// The client was waited for.
+    pub(crate) fn note_wait(&mut self, time: Duration) {
+        self.input.note_wait(time);
     }
 
     /// Notes that the client has exceeded that limit.

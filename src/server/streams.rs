@@ -34,8 +34,8 @@ where
         let parking = &self.reactor.parking;
         let slot = parking.admit(Arc::clone(&socket), address.clone());
         let info = self.core.info.clone();
-        let stall = parking.timeouts.stall;
-        let mut connection = Connection::new(socket, address.clone(), info, stall, slot.clone());
+        let timeouts = &parking.timeouts;
+        let mut connection = Connection::new(socket, address.clone(), info, timeouts, slot.clone());
         if !there_is_room {
             return self.core.refuse(connection, &address);
         }

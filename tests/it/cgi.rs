@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::unistd::geteuid;
 use socketserver::http::{
@@ -15,7 +15,7 @@ use socketserver::http::{
 use socketserver::{ThreadPool, Timeouts};
 
 use crate::cgi_site::{CgiSite, get, post, request, sees_the_end_of, text};
-use crate::support::{Client, Running, bind, in_a_process_of_its_own, open_descriptors};
+use crate::support::{Client, LIMIT, Running, bind, in_a_process_of_its_own, open_descriptors};
 use crate::web::{Browser, Reply, noting, serve, show};
 
 const ENV: &str = "echo Content-Type: text/plain; echo; env";
@@ -540,6 +540,22 @@ fn a_body_that_does_not_come_is_408_and_one_that_ends_early_400() {
     browser.send(&request);
     browser.client.finish_sending();
     assert_eq!(browser.reply().status(), 400);
+}
+
+#[test]
+fn a_body_that_comes_too_slowly_is_408() {
+    let site = site(&[("cat", "cat >/dev/null; echo Content-Type: a; echo; echo whole")]);
+    let stall = Some(Duration::from_millis(50));
+    let timeouts = Timeouts { stall, body_rate: Some(1_000_000), ..Timeouts::default() };
+    let server = serve(site.noting().timeouts(timeouts));
+    let mut browser = Browser::connect(&server);
+    browser.send(request("POST", "/cgi-bin/cat", "Content-Length: 10000\r\n"));
+    let began = Instant::now();
+    while !browser.client.hears(Duration::from_millis(2)) {
+        browser.send("x");
+        assert!(began.elapsed() < LIMIT, "nobody stops this client");
+    }
+    assert_eq!(browser.reply().status(), 408);
 }
 
 #[test]

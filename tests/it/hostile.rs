@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use socketserver::{Sequential, TcpServer, ThreadPool, Timeouts};
 
-use crate::support::{Client, LIMIT, Running, Strategy, bind, in_a_process_of_its_own};
+use crate::support::{
+    Client, Gate, LIMIT, MOMENT, Running, Strategy, bind, in_a_process_of_its_own,
+};
 use crate::web::{Browser, Site, answer, answering, ask, get, noting, send_back, serve, show};
 
 #[test]
@@ -104,6 +106,85 @@ fn a_head_that_comes_too_slowly_is_408_on_threads() {
     slow_heads::<ThreadPool>();
 }
 
+/// So many bytes a second, and as late as this.
+fn rate(bytes: u64, stall: Duration) -> Timeouts {
+    Timeouts { stall: Some(stall), body_rate: Some(bytes), ..Timeouts::default() }
+}
+
+fn slow_bodies<C: Strategy>() {
+    let server: TcpServer<C, _> = bind(answering(send_back).timeouts(rate(1_000_000, MOMENT)));
+    let server = Running::start(server);
+    for (framing, bytes) in [
+        ("Content-Length: 1000000", "x"),
+        ("Transfer-Encoding: chunked", "1\r\nx\r\n"),
+        // Nothing but a chunk's size, with a name for it that does not end.
+        ("Transfer-Encoding: chunked", "1;"),
+    ] {
+        let mut browser = Browser::connect(&server);
+        browser.send(format!("POST / HTTP/1.1\r\nHost: x\r\n{framing}\r\n\r\n"));
+        let heard = dribble_on(&mut browser.client, bytes.as_bytes());
+        assert!(heard.starts_with(b"HTTP/1.1 408 Request Timeout\r\n"), "{}", show(heard));
+        assert_eq!(ask(&server, get("/")).status(), 200);
+    }
+}
+
+#[test]
+fn a_body_that_comes_too_slowly_is_408_when_sequential() {
+    slow_bodies::<Sequential>();
+}
+
+#[test]
+fn a_body_that_comes_too_slowly_is_408_on_threads() {
+    slow_bodies::<ThreadPool>();
+}
+
+#[test]
+fn a_slow_body_that_keeps_up_is_read() {
+    let server = serve(answering(send_back).timeouts(rate(10, MOMENT * 4)));
+    let mut browser = Browser::connect(&server);
+    browser.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 60\r\n\r\n");
+    let began = Instant::now();
+    for _ in 0..60 {
+        browser.client.hears_nothing_for(MOMENT / 10);
+        browser.send("x");
+    }
+    assert!(began.elapsed() > MOMENT * 5, "{:?}", began.elapsed());
+    assert!(browser.reply().text().ends_with(&"x".repeat(60)));
+}
+
+#[test]
+fn a_slow_handler_is_no_slow_client() {
+    let gate = Gate::new();
+    let handler = {
+        let gate = gate.clone();
+        answering(move |http| {
+            http.rfile.read_exact(&mut [0])?;
+            gate.pass();
+            let count = io::copy(&mut http.rfile, &mut io::sink())?;
+            answer(http, count.to_string())
+        })
+    };
+    let server = serve(handler.timeouts(rate(1, MOMENT * 8)));
+    let mut browser = Browser::connect(&server);
+    browser.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nx");
+    browser.client.hears_nothing_for(MOMENT * 12);
+    gate.let_through(1);
+    assert_eq!(browser.send("yz").reply().text(), "2");
+}
+
+#[test]
+fn a_handler_may_wait_for_a_body_as_long_as_it_takes() {
+    let handler = answering(|http| {
+        http.rfile.set_timeout(None);
+        send_back(http)
+    });
+    let server = serve(handler.timeouts(rate(1_000_000, MOMENT)));
+    let mut browser = Browser::connect(&server);
+    browser.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nx");
+    browser.client.hears_nothing_for(MOMENT * 2);
+    assert!(browser.send("y").reply().text().ends_with("xy"));
+}
+
 fn dribblers<C: Strategy>() {
     let server: TcpServer<C, _> = bind(answering(|http| answer(http, "ok")));
     let server = Running::start(server);
@@ -189,6 +270,30 @@ fn a_client_that_reads_nothing_of_a_file_is_given_up() {
     let mut browser = Browser::connect(&server);
     browser.send(get("/large"));
     assert_eq!(errors.next(), "timed out");
+}
+
+/// The kernel calls a socket writable when a third of its buffer is free, so that a client which
+/// takes a little at a time is as late as one that takes nothing.
+#[test]
+fn a_client_that_reads_too_slowly_is_given_up() {
+    let site = Site::new();
+    let file = std::fs::File::create(site.path("large")).unwrap();
+    file.set_len(1 << 30).unwrap();
+    let handler = noting(site.handler()).http11().timeouts(Timeouts::all(MOMENT));
+    let errors = handler.errors.clone();
+    let server = serve(handler);
+    let mut browser = Browser::connect(&server);
+    browser.send(get("/large"));
+    let started = Instant::now();
+    let told = loop {
+        browser.read(64);
+        if let Some(error) = errors.so_far().pop() {
+            break error;
+        }
+        assert!(started.elapsed() < LIMIT, "nobody stops this client");
+        thread::park_timeout(Duration::from_millis(1));
+    };
+    assert_eq!(told, "timed out");
 }
 
 #[test]

@@ -57,7 +57,12 @@ impl Input {
     fn receive(&mut self, body: &mut RequestBody) -> io::Result<()> {
         match body.read_arrived(&mut self.buffer) {
             Ok(0) => self.stdin = None,
-            Ok(count) => (self.start, self.end, self.idle_since) = (0, count, None),
+            Ok(count) => {
+                (self.start, self.end) = (0, count);
+                if let Some(since) = self.idle_since.take() {
+                    body.note_wait(since.elapsed());
+                }
+            }
             Err(error) => {
                 self.has_more = false;
                 self.idle_since.get_or_insert_with(Instant::now);
@@ -98,7 +103,7 @@ impl Input {
 
     /// When the client's patience with us is over, or rather ours with it.
     pub(super) fn deadline(&self, body: &RequestBody) -> Option<Instant> {
-        self.idle_since.filter(|_| self.wants_body())?.checked_add(body.stall_limit()?)
+        self.idle_since.filter(|_| self.wants_body())?.checked_add(body.patience()?)
     }
 }
 

@@ -42,7 +42,8 @@ fn read(sent: &[u8], framing: BodyLength, size: usize) -> Option<(Vec<u8>, Vec<u
     client.write_all(sent).expect("what is sent fits into the kernel's buffer");
     client.shutdown(Shutdown::Write).expect("the end can be sent");
     let socket = Arc::new(Socket::plain(OwnedFd::from(server)));
-    let mut body = RequestBody::new(Rfile::new(socket, Some(Duration::from_secs(5))), framing);
+    let mut body =
+        RequestBody::new(Rfile::new(socket, Some(Duration::from_secs(5)), None), framing);
     let (mut content, mut piece) = (Vec::new(), vec![0; size]);
     loop {
         match body.read(&mut piece) {
