@@ -15,11 +15,15 @@ use super::{Concurrency, Job};
 /// Python's `ThreadingMixIn` starts a thread for each connection, without a bound, and lets it
 /// wait while the connection is idle. Here a thread runs requests only; idle connections wait
 /// with the server, so that a few threads serve thousands of them. As long as fewer than
-/// [`max_threads`](Self::max_threads) handlers are busy, none delays another.
+/// [`max_threads`](Self::max_threads) handlers are busy, none delays another: up to 64 threads start
+/// as soon as there is something for them to do, and more when a request has waited for 10 ms, which
+/// tells handlers that wait for something from many that are merely quick.
 #[derive(Debug)]
 #[doc(alias = "ThreadingMixIn")]
 pub struct ThreadPool {
-    /// Threads that may run at once. Defaults to 64.
+    /// Threads that may run at once. Defaults to 1,024: more than there are connections, as long as
+    /// [`Server::max_connections`](crate::Server::max_connections) follows the usual limit of 1,024
+    /// descriptors, so that clients who take their time hold up nobody.
     pub max_threads: usize,
     /// How long a thread waits for another request before it ends. Defaults to 10 seconds.
     pub idle_timeout: Duration,
@@ -32,11 +36,23 @@ pub struct ThreadPool {
     threads: Vec<JoinHandle<()>>,
     /// Threads started so far; the name of each tells which one it is.
     started: usize,
+    /// Jobs handed over so far.
+    jobs: u64,
+    watch: Option<Watch>,
+}
+
+/// A look at jobs that wait although many threads run.
+#[derive(Debug)]
+struct Watch {
+    /// When to look again.
+    due: Instant,
+    /// Jobs handed over when it began: those of them that still wait then have waited for long.
+    jobs: u64,
 }
 
 impl Default for ThreadPool {
     fn default() -> Self {
-        Self::with_max_threads(64)
+        Self::with_max_threads(1_024)
     }
 }
 
@@ -50,6 +66,8 @@ impl ThreadPool {
             queue: Arc::new(Queue::new()),
             threads: Vec::new(),
             started: 0,
+            jobs: 0,
+            watch: None,
         }
     }
 
@@ -71,17 +89,46 @@ impl ThreadPool {
         }
         Ok(())
     }
+
+    /// Starts threads for jobs that have waited for too long; returns when to look again.
+    fn relieve(&mut self) -> Option<Duration> {
+        let threads = self.worker_count();
+        let waiting = self.queue.receiver.len();
+        if waiting == 0 || threads < AT_ONCE || threads >= self.max_threads {
+            self.watch = None;
+            return None;
+        }
+        let now = Instant::now();
+        let mut pause = PATIENCE;
+        if let Some(watch) = &self.watch {
+            if now < watch.due {
+                return Some(watch.due - now);
+            }
+            let begun = self.jobs - waiting as u64;
+            let late = usize::try_from(watch.jobs.saturating_sub(begun)).unwrap_or(waiting);
+            for _ in 0..late.min(self.max_threads - threads) {
+                if let Err(error) = self.start_thread() {
+                    log::warn!("cannot start a thread, others go on: {error}");
+                    pause = PAUSE;
+                    break;
+                }
+            }
+        }
+        self.watch = Some(Watch { due: now + pause, jobs: self.jobs });
+        Some(pause)
+    }
 }
 
 impl Concurrency for ThreadPool {
     fn process_request(&mut self, job: Job) -> io::Result<()> {
+        self.jobs += 1;
         // Queued before the threads are counted: one that stops waiting just now lowers that count
         // first and looks into the queue then, so that it finds the job or is not counted on.
         let jobs = self.queue.push(job);
         // A job more than there are threads needs another thread; one that is about to finish
         // its job is not counted on.
         let threads = self.queue.threads.load(Ordering::SeqCst);
-        if jobs <= threads || threads >= self.max_threads.max(1) {
+        if jobs <= threads || threads >= self.max_threads.clamp(1, AT_ONCE) {
             return Ok(());
         }
         match self.start_thread() {
@@ -110,9 +157,19 @@ impl Concurrency for ThreadPool {
     /// Calls a thread for what was queued in this turn; it calls the next if there is more.
     fn service_actions(&mut self) -> Option<Duration> {
         self.queue.call();
-        None
+        self.relieve()
     }
 }
+
+/// Threads that are started without a look at how long jobs wait. More of them would only take turns
+/// where handlers are quick.
+const AT_ONCE: usize = 64;
+
+/// How long a job may wait before there are more.
+const PATIENCE: Duration = Duration::from_millis(10);
+
+/// How long until the next try where the system has none to give.
+const PAUSE: Duration = Duration::from_secs(1);
 
 impl Drop for ThreadPool {
     fn drop(&mut self) {

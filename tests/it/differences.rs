@@ -91,7 +91,7 @@ fn the_defaults_are_those_that_the_comparison_names() {
     let Timeouts { head, idle, stall, body_rate } = Timeouts::default();
     assert_eq!((head, idle, stall), (seconds(30), seconds(60), seconds(30)));
     assert_eq!(body_rate, Some(500));
-    assert_eq!(ThreadPool::default().max_threads, 64);
+    assert_eq!(ThreadPool::default().max_threads, 1_024);
     assert_eq!(TcpBind::default().request_queue_size, 4096);
 }
 

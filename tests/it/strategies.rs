@@ -58,6 +58,38 @@ fn slow_handlers_delay_nobody_while_a_thread_is_left() {
 }
 
 #[test]
+fn more_slow_handlers_than_threads_start_at_once_delay_nobody_for_long() {
+    // Beyond the threads that are started as soon as there is a job for them.
+    const SLOW: usize = 150;
+    let gate = Gate::new();
+    let handler = {
+        let gate = gate.clone();
+        testing(move |connection| slow_or_fast(&gate, connection)).client_speaks_first()
+    };
+    let running = Running::start(bind_with(handler, ThreadPool::with_max_threads(SLOW + 1)));
+    let mut slow: Vec<Client> = (0..SLOW).map(|_| running.connect()).collect();
+    for client in &mut slow {
+        client.send("slow\n");
+    }
+    for client in &mut slow {
+        assert_eq!(client.read_line(), "begun");
+    }
+    assert_eq!(running.ask("fast"), "fast");
+    // All are busy now but one, and there will be no further one.
+    let mut last = running.connect();
+    assert_eq!(last.ask("slow"), "begun");
+    let mut waiting = running.connect();
+    waiting.send("fast\n");
+    waiting.hears_nothing_for(MOMENT);
+    gate.let_through(SLOW + 1);
+    assert_eq!(waiting.read_line(), "fast");
+    slow.push(last);
+    for client in &mut slow {
+        assert_eq!(client.read_line(), "slow");
+    }
+}
+
+#[test]
 fn no_two_threads_have_the_same_name() {
     let gate = Gate::new();
     let handler = {

@@ -52,9 +52,9 @@ fn slow_clients(server: &Process, count: usize) -> Vec<impl Sized> {
     clients
 }
 
-/// With a thread for each of them, the slow hold up nobody.
+/// With a thread for each of them, as by default, the slow hold up nobody.
 pub(crate) fn slow(scale: Scale) {
-    let server = Process::start("many threads");
+    let server = Process::start("threads");
     let count = scale.of(200);
     let clients = slow_clients(&server, count);
     eventually(|| server.threads() > count * 2);
@@ -73,7 +73,7 @@ pub(crate) fn slow(scale: Scale) {
 
 /// Without, whoever comes waits until the slow ones have used up their time: 30 seconds by default.
 pub(crate) fn slow_with_few_threads(scale: Scale) {
-    let server = Process::start("threads");
+    let server = Process::start("64 threads");
     let clients = slow_clients(&server, 200);
     eventually(|| server.threads() == 1 + 64);
     if scale.is_full {

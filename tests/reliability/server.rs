@@ -67,7 +67,7 @@ pub(crate) fn serve(kind: &str) {
             run(PreFork::new(2, ThreadPool::with_max_threads(4)), kind);
         }
         "forks" => run(Forking::default(), kind),
-        "many threads" => run(ThreadPool::with_max_threads(1_000), kind),
+        "64 threads" => run(ThreadPool::with_max_threads(64), kind),
         "preforked" => run(PreFork::new(3, pool()), kind),
         _ => run(pool(), kind),
     }

@@ -104,7 +104,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "STRATEGY", value_enum, default_value_t = Strategy::Threading)]
     pub(crate) concurrency: Strategy,
 
-    /// run at most this many threads [default: 64]
+    /// run at most this many threads [default: 1024]
     #[arg(long, value_name = "COUNT", value_parser = value_parser!(u32).range(1..))]
     pub(crate) max_threads: Option<u32>,
 
