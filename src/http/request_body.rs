@@ -149,6 +149,11 @@ impl RequestBody {
         self.input.socket().peer_certificates()
     }
 
+    /// Tells whether the client speaks TLS.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.input.socket().is_secure()
+    }
+
     /// The connection's reading end, for good.
     pub(crate) fn take(&mut self) -> Rfile {
         self.state = State::Ended;

@@ -18,6 +18,7 @@ use crate::certificates::{
     Authority, CERTIFICATE_OF_ENCRYPTED_KEY, ENCRYPTED_KEY, PemFiles, TlsClient, client_config,
     client_config_with, client_hello, client_session,
 };
+use crate::cgi_site::CgiSite;
 use crate::support::{
     Client, Gate, LIMIT, MOMENT, Notes, Running, Strategy, ThreadPerConnection, echo_lines,
     read_line, testing,
@@ -613,4 +614,18 @@ fn the_programs_that_people_have_are_served() {
         assert!(said.trim_end().ends_with("hello"), "{program}: {said}\n{errors}");
         drop(stdin);
     }
+}
+
+#[test]
+fn a_script_is_told_that_its_client_speaks_tls() {
+    let site = CgiSite::new(&[("https", "echo Content-Type: text/plain; echo; echo \"[$HTTPS]\"")]);
+    let server = Secure::start::<ThreadPool, _>(site.handler());
+    let mut client = server.connect();
+    client.send("GET /cgi-bin/https HTTP/1.0\r\n\r\n");
+    let reply = client.read_to_end();
+    assert!(reply.ends_with("\r\n\r\n[on]\n"), "{reply}");
+    let server = Running::start(crate::support::bind::<ThreadPool, _>(site.handler()));
+    let mut client = server.connect();
+    client.send("GET /cgi-bin/https HTTP/1.0\r\n\r\n");
+    assert!(client.read_to_end().ends_with("\r\n\r\n[]\n"));
 }

@@ -57,6 +57,10 @@ fn describe_server(all: &mut Environment, cgi: &CgiHttpRequestHandler, http: &Ex
     all.set("SERVER_NAME", if name.contains(':') { format!("[{name}]") } else { name.to_owned() });
     all.set("SERVER_PORT", http.server.server_port().to_string());
     all.set_text("SERVER_PROTOCOL", &http.request_version);
+    // Nothing else tells a script the scheme of its own URL; absent where it is `http`.
+    if http.rfile.is_secure() {
+        all.set("HTTPS", "on");
+    }
     let root = std::path::absolute(cgi.directory()).unwrap_or_else(|_| cgi.directory().into());
     // Without a slash at its end.
     let root: PathBuf = root.components().collect();
