@@ -6,6 +6,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
@@ -112,13 +114,26 @@ fn refused(kind: ErrorKind, why: &str) -> io::Error {
     io::Error::new(kind, why)
 }
 
-/// Held while a file is examined and replaced. Where the directory cannot be read, the start goes
-/// on without.
+/// Held while a file is examined and replaced. Where the directory cannot be read, or is locked by
+/// somebody else for longer than a server needs, the start goes on without: flock(1) and whoever
+/// wants a directory left alone hold such a lock for as long as they run.
 fn lock_directory(path: &Path) -> Option<Flock<File>> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let directory = File::open(directory.unwrap_or_else(|| Path::new("."))).ok()?;
-    Flock::lock(directory, FlockArg::LockExclusive).ok()
+    let mut directory = File::open(directory.unwrap_or_else(|| Path::new("."))).ok()?;
+    let patience = Instant::now() + PATIENCE;
+    loop {
+        match Flock::lock(directory, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => return Some(lock),
+            Err((locked, Errno::EWOULDBLOCK)) if Instant::now() < patience => directory = locked,
+            Err(_) => return None,
+        }
+        thread::sleep(NAP);
+    }
 }
+
+/// How long another server may need to bind: it makes, or asks and replaces, a file.
+const PATIENCE: Duration = Duration::from_secs(1);
+const NAP: Duration = Duration::from_millis(1);
 
 /// Linux makes the file with the socket's own mode, so that nobody sends to it too early.
 /// Elsewhere it is changed after the file was made.

@@ -6,10 +6,11 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Barrier, mpsc};
 use std::thread;
 
+use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::{Signal, raise};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{getgid, getpid, getuid};
@@ -203,6 +204,19 @@ fn of_two_servers_that_start_at_once_one_has_the_path() {
     let won = won.so_far();
     assert_eq!(won.len(), ROUNDS * STARTS);
     assert_eq!(won.iter().filter(|won| **won).count(), ROUNDS);
+}
+
+/// As `flock /run/app socketserver --unix /run/app/app.sock` has it.
+#[test]
+fn a_directory_that_somebody_keeps_locked_holds_up_no_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let locked = fs::File::open(directory.path()).unwrap();
+    let _lock = Flock::lock(locked, FlockArg::LockExclusive).unwrap();
+    let path = directory.path().join("app.sock");
+    let (tells, told) = mpsc::channel();
+    thread::spawn(move || tells.send(start(&path)));
+    let server = told.recv_timeout(LIMIT).expect("the server starts");
+    assert_eq!(server.connect().read_to_end(), "hello\n");
 }
 
 #[test]
