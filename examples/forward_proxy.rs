@@ -103,8 +103,10 @@ fn tunnel(connection: Connection, upstream: &TcpStream) -> io::Result<()> {
             let _ = pump(upstream, &mut wfile); // The client has left.
             wfile.shutdown()
         });
-        pump(&mut rfile, upstream)?;
-        upstream.shutdown(Shutdown::Write)
+        let heard_out = pump(&mut rfile, upstream);
+        // A client that is gone wants nothing more of what is still to come.
+        upstream.shutdown(if heard_out.is_ok() { Shutdown::Write } else { Shutdown::Both })?;
+        heard_out.map(drop)
     })
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 #[cfg(feature = "tls")]
@@ -685,6 +685,20 @@ fn forward_proxy_carries_both_directions_at_once() {
     client.stream.read_to_end(&mut received).unwrap();
     writing.join().unwrap();
     assert!(received == bytes);
+}
+
+#[test]
+fn forward_proxy_hangs_up_for_a_client_that_is_gone() {
+    let example = Example::run("forward_proxy", &["0"]);
+    let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut client = Client::connect(example.address);
+    client.send(format!("CONNECT {} HTTP/1.1\r\nHost: h\r\n\r\n", upstream.local_addr().unwrap()));
+    read_head(&mut client);
+    let (mut tunnel, _) = upstream.accept().unwrap();
+    tunnel.set_read_timeout(Some(LIMIT)).unwrap();
+    socket2::SockRef::from(&client.stream).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(client);
+    assert_eq!(tunnel.read_to_end(&mut Vec::new()).unwrap(), 0);
 }
 
 /// Answers with what it was asked.
