@@ -5,7 +5,6 @@
 //! `curl -T Cargo.toml http://127.0.0.1:8000/`
 
 use std::env;
-use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
 
@@ -27,7 +26,7 @@ impl HttpRequestHandler for UploadHandler {
 
     fn do_put(&self, http: &mut Exchange<'_>) -> io::Result<()> {
         let path = self.translate_path(http, &http.path);
-        let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+        let name = path.to_str().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
         if safe_filename(name) != Some(name) || path.is_dir() {
             return http.send_error_with(403, "Not a name for a file");
         }

@@ -356,7 +356,9 @@ fn upload_files_takes_files_by_put_and_by_form() {
     assert_eq!(put("/sub/b%20c", "deep"), "201");
     assert_eq!(example.get("/a.txt"), "second");
     assert_eq!(fs::read_to_string(path("sub/b c")).unwrap(), "deep");
-    for (target, code) in [("/sub", "403"), ("/", "403"), ("/.profile", "403"), ("/no/x", "409")] {
+    for (target, code) in
+        [("/sub", "403"), ("/", "403"), ("/a.txt/", "403"), ("/.profile", "403"), ("/no/x", "409")]
+    {
         assert_eq!(put(target, "x"), code, "{target}");
     }
     let parts = [
