@@ -13,8 +13,10 @@ struct EchoHandler;
 impl Handler for EchoHandler {
     fn handle(&self, mut connection: Connection) -> io::Result<()> {
         let uid = connection.peer_credentials()?.uid;
-        for line in connection.rfile.lines() {
-            writeln!(connection.wfile, "{uid}: {}", line?)?;
+        let mut line = Vec::new();
+        while connection.rfile.read_until(b'\n', &mut line)? > 0 {
+            connection.wfile.write_all(&[format!("{uid}: ").as_bytes(), &line].concat())?;
+            line.clear();
         }
         Ok(())
     }
