@@ -51,9 +51,12 @@ pub(crate) fn fork_worker(job: impl FnOnce() -> bool) -> io::Result<Pid> {
     )
 }
 
+/// By a handler, which ends with an exec: programs would inherit a signal that is ignored, and a
+/// shell among them could not trap it.
 fn ignore(number: Signal) {
-    // SAFETY: ignoring a signal runs no code of ours.
-    let _ = unsafe { signal(number, SigHandler::SigIgn) };
+    extern "C" fn do_nothing(_: libc::c_int) {}
+    // SAFETY: the handler does nothing.
+    let _ = unsafe { signal(number, SigHandler::Handler(do_nothing)) };
 }
 
 fn fork_with(prepare: impl FnOnce(), job: impl FnOnce() -> bool) -> io::Result<Pid> {

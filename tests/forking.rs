@@ -91,6 +91,7 @@ const CASES: &[Case] = cases![
     a_drain_waits_for_the_children_of_datagrams,
     http_over_a_unix_socket_is_served_by_children,
     scripts_answer_from_children,
+    scripts_of_children_may_trap_interrupts,
     the_deadline_ends_the_scripts_of_children,
     a_client_that_leaves_takes_its_script_along,
 ];
@@ -515,6 +516,16 @@ fn scripts_answer_from_children() {
         let answer: Vec<_> = (0..4).map(|_| client.read_line()).collect();
         assert_eq!(answer, ["3\r", "one\r", "0\r", "\r"]);
     }
+}
+
+/// What a shell finds ignored it cannot trap.
+fn scripts_of_children_may_trap_interrupts() {
+    let server = ServerProcess::start("scripts");
+    let mut client = server.connect();
+    client.send("GET /cgi-bin/traps HTTP/1.0\r\n\r\n");
+    while client.read_line() != "\r" {}
+    assert_eq!(client.read_line(), "INT");
+    assert_eq!(client.read_line(), "HUP");
 }
 
 fn the_deadline_ends_the_scripts_of_children() {
@@ -1070,12 +1081,14 @@ where
     say(&format!("report: {} finished, {} cut", report.finished, report.cut));
 }
 
-/// Serves two scripts, in a directory of its own.
+/// Serves some scripts, in a directory of its own.
 fn serve_scripts() {
     let directory = tempfile::tempdir().unwrap();
     let scripts = directory.path().join("cgi-bin");
     std::fs::create_dir(&scripts).unwrap();
-    for (name, body) in [("cat", "cat"), ("waits", "sleep 60 & echo $!; wait")] {
+    let traps = "trap 'echo INT' INT; kill -INT $$; trap 'echo HUP' HUP; kill -HUP $$";
+    let waits = "sleep 60 & echo $!; wait";
+    for (name, body) in [("cat", "cat"), ("traps", traps), ("waits", waits)] {
         let text = format!("#!/bin/sh\necho Content-Type: text/plain; echo; {body}\n");
         std::fs::write(scripts.join(name), text).unwrap();
         std::fs::set_permissions(scripts.join(name), PermissionsExt::from_mode(0o755)).unwrap();
