@@ -124,7 +124,12 @@ impl ResponseBody {
 
     /// Bytes of the body that were written and not dropped.
     pub(crate) fn sent(&self) -> u64 {
-        if self.framing == Framing::None && !self.headless { 0 } else { self.written }
+        if self.is_dropping() { 0 } else { self.written }
+    }
+
+    /// Tells of a response whose head has ended whether its body is dropped.
+    pub(crate) fn is_dropping(&self) -> bool {
+        self.framing == Framing::None && !self.headless
     }
 
     /// Tells whether nothing has left yet, so that another response can take this one's place.

@@ -651,6 +651,23 @@ fn a_client_that_leaves_takes_its_script_along() {
 }
 
 #[test]
+fn head_is_answered_while_the_script_runs_and_its_client_may_leave() {
+    let site = site(&[
+        ("endless", &format!("echo $$ > pid; {PLAIN} exec yes")),
+        ("slow", "printf 'Content-Type: text/plain\\n\\nbegun'; exec sleep 60"),
+    ]);
+    site.with_each_strategy(|server, _| {
+        for name in ["slow", "endless"] {
+            let mut client = server.connect();
+            client.send(format!("HEAD /cgi-bin/{name} HTTP/1.0\r\n\r\n"));
+            while !client.read_line().trim().is_empty() {}
+        }
+        // Nothing of what it writes is sent to anybody who could say that he is gone.
+        sees_the_end_of(&fs::read_to_string(site.site.path("cgi-bin/pid")).unwrap());
+    });
+}
+
+#[test]
 fn a_client_that_has_said_all_gets_its_response() {
     let site = site(&[("slow", &format!("{PLAIN} echo one; read it < fifo; echo two"))]);
     nix::unistd::mkfifo(&site.site.path("cgi-bin/fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();

@@ -99,8 +99,10 @@ impl Relay {
             self.process.child.stdout = None;
             return Ok(true);
         }
+        let sent = http.wfile.sent();
         self.reply.take(&buffer[..count], http)?;
-        if self.half_closed.is_some() {
+        // Output that is dropped, as in answer to HEAD, is nothing that the client took.
+        if self.half_closed.is_some() && http.wfile.sent() > sent {
             self.half_closed = Some(Instant::now());
         }
         Ok(matches!(self.reply, Reply::Bad(_)))

@@ -71,11 +71,15 @@ impl Reply {
         Ok(())
     }
 
-    /// The output behind the head; without any yet, the head leaves alone.
+    /// The output behind the head; without any yet, or where it is dropped, the head leaves alone.
     fn follow(&mut self, bytes: &[u8], http: &mut Exchange<'_>) -> io::Result<()> {
         match self {
-            Self::Body(_) if bytes.is_empty() => http.flush_headers(),
-            Self::Body(_) => self.write(bytes, http),
+            Self::Body(_) => {
+                if bytes.is_empty() || http.wfile.is_dropping() {
+                    http.flush_headers()?;
+                }
+                self.write(bytes, http)
+            }
             _ => Ok(()),
         }
     }
