@@ -13,6 +13,7 @@ mod cases;
 use std::collections::BTreeSet;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, ChildStdout, Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -24,9 +25,12 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use socketserver::concurrency::{Concurrency, Job};
-use socketserver::http::{Exchange, HttpRequestHandler, ProtocolVersion, Status};
+use socketserver::http::{
+    CgiHttpRequestHandler, Exchange, HttpRequestHandler, ProtocolVersion, Status,
+};
 use socketserver::{
-    Datagram, Forking, PreFork, Sequential, Server, TcpServer, ThreadPool, UdpServer, handler_fn,
+    Datagram, Forking, Handler, PreFork, Sequential, Server, TcpServer, ThreadPool, UdpServer,
+    handler_fn,
 };
 
 use cases::{Case, cases, say, send_signal};
@@ -53,6 +57,7 @@ const CASES: &[Case] = cases![
     a_termination_waits_for_running_requests,
     the_deadline_cuts_what_still_runs,
     a_second_signal_cuts_at_once,
+    scripts_that_are_cut_end,
     a_termination_of_one_process_replaces_it,
     a_handler_can_stop_its_own_process,
     processes_end_with_their_supervisor,
@@ -270,6 +275,22 @@ fn a_second_signal_cuts_at_once() {
     assert_eq!(server.wait(), "signal 15\nreport 0 1\n");
 }
 
+fn scripts_that_are_cut_end() {
+    let server = Supervisor::start("scripts");
+    let scripts = [(); 2].map(|()| {
+        let mut client = server.connect();
+        client.send("GET /cgi-bin/waits HTTP/1.0\r\n\r\n");
+        client.head();
+        let pid: i32 = client.line().parse().unwrap();
+        (client, pid)
+    });
+    send_signal(server.pid(), Signal::SIGTERM);
+    assert_eq!(server.wait(), "report 0 2\n");
+    for (_, pid) in scripts {
+        eventually(|| kill(Pid::from_raw(pid), None).is_err() || is_zombie(pid));
+    }
+}
+
 fn a_termination_of_one_process_replaces_it() {
     let mut server = Supervisor::start("sequential");
     let mut slow = server.begin_slow();
@@ -355,7 +376,7 @@ impl Supervisor {
         let mut supervisor = Self { child, output, address };
         supervisor.address = supervisor.line().parse().unwrap();
         let processes = match kind {
-            "one" | "starving" => 1,
+            "one" | "starving" | "scripts" => 1,
             "sequential" | "threads" | "forks" | "hasty" | "packets" => 3,
             _ => 0,
         };
@@ -692,6 +713,7 @@ fn serve(kind: &str) {
         "forks" => serve_in(PreFork::new(3, Forking::default())),
         "one" => serve_in(PreFork::new(1, Sequential)),
         "starving" => serve_in_with(PreFork::new(1, Sequential), kind),
+        "scripts" => serve_scripts(),
         "no processes" => serve_in(ThreadPool::default()),
         "cannot start" => serve_in(PreFork::new(3, Unable { crashes: false })),
         "crashes at start" => serve_in(PreFork::new(3, Unable { crashes: true })),
@@ -735,7 +757,26 @@ fn serve_in_with(strategy: impl Concurrency, kind: &str) {
     report(&mut server);
 }
 
-fn report<C: Concurrency>(server: &mut Server<socketserver::transport::Tcp, C, Obedient>) {
+/// Serves a script that waits, and has to be killed, in a directory of its own.
+fn serve_scripts() {
+    let directory = tempfile::tempdir().unwrap();
+    let script = directory.path().join("cgi-bin/waits");
+    std::fs::create_dir(script.parent().unwrap()).unwrap();
+    let text =
+        "#!/bin/sh\ntrap '' TERM; echo Content-Type: text/plain; echo; echo $$; exec sleep 60\n";
+    std::fs::write(&script, text).unwrap();
+    std::fs::set_permissions(&script, PermissionsExt::from_mode(0o755)).unwrap();
+    let mut handler = CgiHttpRequestHandler::new(directory.path());
+    handler.user = None;
+    let strategy = PreFork::new(1, ThreadPool::default());
+    let mut server = TcpServer::bind_with("127.0.0.1:0", handler, strategy).unwrap();
+    server.shutdown_on_signals(&[15]).unwrap();
+    server.shutdown_timeout = MOMENT;
+    say(&server.server_address().to_string());
+    report(&mut server);
+}
+
+fn report<C: Concurrency, H: Handler>(server: &mut Server<socketserver::transport::Tcp, C, H>) {
     match server.serve_forever() {
         Ok(()) => {
             let report = server.shutdown_report();
