@@ -22,8 +22,8 @@ use crate::datagram::{Datagram, Packet};
 /// removed when the server is closed. Python's servers do neither, so that the second start fails.
 ///
 /// While the file is examined the directory is locked (`flock`), so that of two servers that start
-/// at once only one gets the path. Another program's lock is waited for up to a second. On Linux a path that begins with NUL is a name in no file
-/// system.
+/// at once only one gets the path. Another program's lock is waited for up to a second. On Linux a
+/// path that begins with NUL is a name in no file system.
 ///
 /// # Examples
 ///
