@@ -58,6 +58,7 @@ const CASES: &[Case] = cases![
     the_deadline_cuts_what_still_runs,
     a_second_signal_cuts_at_once,
     scripts_that_are_cut_end,
+    a_signal_to_all_processes_lets_them_finish,
     a_termination_of_one_process_replaces_it,
     a_handler_can_stop_its_own_process,
     processes_end_with_their_supervisor,
@@ -291,6 +292,32 @@ fn scripts_that_are_cut_end() {
     }
 }
 
+fn a_signal_to_all_processes_lets_them_finish() {
+    let mut server = Supervisor::start("threads");
+    let mut slow = server.begin_slow();
+    // As `pkill` does, and systemd unless it is told otherwise. The supervisor is faster here.
+    send_signal(server.pid(), Signal::SIGTERM);
+    assert_eq!(server.line(), "signal 15");
+    eventually(|| server.processes().len() == 1);
+    send_signal(slow.pid, Signal::SIGTERM);
+    assert!(!slow.ends_within(MOMENT), "cut off");
+    slow.finish();
+    assert_eq!(server.wait(), "report 1 0\n");
+
+    // Whoever asks all of them twice means it.
+    let mut server = Supervisor::start("threads");
+    let mut slow = server.begin_slow();
+    send_signal(server.pid(), Signal::SIGTERM);
+    assert_eq!(server.line(), "signal 15");
+    eventually(|| server.processes().len() == 1);
+    for _ in 0..2 {
+        send_signal(slow.pid, Signal::SIGTERM);
+        slow.ends_within(MOMENT);
+    }
+    slow.client.rest();
+    assert_eq!(server.wait(), "report 0 1\n");
+}
+
 fn a_termination_of_one_process_replaces_it() {
     let mut server = Supervisor::start("sequential");
     let mut slow = server.begin_slow();
@@ -470,6 +497,15 @@ struct SlowRequest {
 }
 
 impl SlowRequest {
+    /// Tells whether anything comes before the request was finished, as its end would.
+    fn ends_within(&self, limit: Duration) -> bool {
+        use std::os::fd::AsFd;
+
+        let stream = self.client.stream.get_ref().as_fd();
+        let limit = PollTimeout::try_from(limit).unwrap();
+        poll(&mut [PollFd::new(stream, PollFlags::POLLIN)], limit) != Ok(0)
+    }
+
     #[track_caller]
     fn finish(&mut self) {
         self.client.send("go");

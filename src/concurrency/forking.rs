@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, WaitStatus};
 
 use super::children::{Children, know_the_processor, refuse_threads};
@@ -114,7 +115,7 @@ impl Concurrency for Forking {
     }
 
     fn server_close(&mut self, deadline: Instant) -> usize {
-        self.children.end(deadline)
+        self.children.end(deadline, Signal::SIGTERM)
     }
 }
 

@@ -27,7 +27,9 @@ use super::{Concurrency, Job, Placement};
 ///   [`Handler::handle_signal`](crate::Handler::handle_signal) is called in the supervising process
 ///   before, to load again what the new ones shall have.
 /// - They end with the supervising process, even if that is killed: each finishes its requests for
-///   at most [`Server::shutdown_timeout`](crate::Server::shutdown_timeout).
+///   at most [`Server::shutdown_timeout`](crate::Server::shutdown_timeout). SIGTERM asks one of them
+///   to do so, and SIGQUIT to end at once.
+/// - A signal that somebody sends to all of them, as `pkill` does, is one and the same word.
 ///
 /// [`ShutdownHandle::shutdown`](crate::ShutdownHandle::shutdown) in a handler stops the process
 /// that it runs in, which is then replaced.

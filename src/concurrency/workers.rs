@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
 use nix::sys::socket::{Shutdown, shutdown};
 use nix::sys::wait::WaitStatus;
 use nix::unistd::Pid;
@@ -178,7 +179,7 @@ impl Workers {
     /// Ends what still runs at the deadline, and returns what all workers together had finished
     /// and cut.
     pub(crate) fn end(&mut self, deadline: Instant) -> (usize, usize) {
-        let killed = self.children.end(deadline);
+        let killed = self.children.end(deadline, HURRY_SIGNAL);
         let told: Vec<_> = self.alive.drain(..).map(|worker| worker.last_words()).collect();
         let silent = told.iter().filter(|told| told.is_none()).count();
         for (finished, cut) in told.into_iter().flatten() {
@@ -283,6 +284,11 @@ fn ending(status: WaitStatus) -> String {
         _ => "has ended".to_owned(),
     }
 }
+
+/// Has a worker cut what it still serves. Not SIGTERM, which may come from whoever asks all processes
+/// to stop, and is then no second word.
+const HURRY_SIGNAL: Signal = Signal::SIGQUIT;
+pub(crate) const HURRY: i32 = HURRY_SIGNAL as i32;
 
 /// What a worker says when it serves; no error message begins with it.
 const READY: &[u8] = b"\0";

@@ -14,6 +14,9 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
     pub(super) fn drain(&mut self) {
         let parking = Arc::clone(&self.reactor.parking);
         let mut deadline = self.deadline(self.shutdown_timeout);
+        // Who has begun this has asked once. A supervisor's word does not count: whoever signals it
+        // may signal its processes as well, as `pkill` does.
+        self.heard = self.heard.max(usize::from(!self.is_worker));
         parking.begin_drain();
         if self.ends {
             self.stop_listening(MOST_AT_LAST);
@@ -29,7 +32,9 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
             let wanted = self.strategy.service_actions().into_iter().chain(self.poll_interval);
             let wanted = wanted.fold(left, Duration::min);
             match self.reactor.wait(&self.transport, Some(wanted), false) {
-                Ok(turn) if self.hears(&turn) => deadline = Instant::now(),
+                Ok(turn) if self.hears(&turn) && self.is_hasty(&turn.signals) => {
+                    deadline = Instant::now();
+                }
                 Ok(_) => {}
                 Err(_) => break,
             }
@@ -44,6 +49,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         }
         self.report.finished = unfinished.saturating_sub(cut);
         self.report.cut = cut;
+        self.heard = 0;
         parking.watch_ends(false);
         parking.end_drain();
     }

@@ -65,6 +65,8 @@ pub struct Server<T: Transport, C: Concurrency, H: Handler<T::Request>> {
     report: ShutdownReport,
     /// The signal to hurry came together with the one to stop.
     hurries: bool,
+    /// Signals that asked this server to stop.
+    heard: usize,
     /// This server was asked to stop for good, by a signal or by its supervisor.
     ends: bool,
     /// This process serves under a supervisor.
@@ -141,6 +143,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
             shutdown_timeout: Duration::from_secs(30),
             report: ShutdownReport::default(),
             hurries: false,
+            heard: 0,
             ends: false,
             is_worker: false,
             core,

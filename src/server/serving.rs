@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::{Overload, Server};
+use crate::concurrency::workers::HURRY;
 use crate::concurrency::{Concurrency, Placement};
 use crate::handler::Handler;
 use crate::reactor::{AcceptError, Turn};
@@ -47,7 +48,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         if self.hears(&turn) || turn.leash_cut {
             self.core.info.shutdown();
             self.ends = true;
-            self.hurries = turn.signals.len() > 1;
+            self.hurries = self.is_hasty(&turn.signals);
         }
         // Nobody is accepted after a shutdown was asked for.
         if self.shutdown_handle().is_shutdown_requested() {
@@ -77,6 +78,12 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
             self.core.hear_signals(&turn.signals);
         }
         !turn.signals.is_empty()
+    }
+
+    /// Tells whether what runs is to be cut, of which all but the first of these signals ask.
+    pub(super) fn is_hasty(&mut self, signals: &[i32]) -> bool {
+        self.heard += signals.len();
+        self.heard > 1 || self.is_worker && signals.contains(&HURRY)
     }
 
     fn accept_clients(&mut self) -> io::Result<()> {

@@ -9,7 +9,7 @@ use nix::unistd::Pid;
 
 use super::Server;
 use crate::concurrency::Concurrency;
-use crate::concurrency::workers::{Leash, NewLeash};
+use crate::concurrency::workers::{HURRY, Leash, NewLeash};
 use crate::handler::Handler;
 use crate::parking::Parking;
 use crate::poller::Poller;
@@ -124,7 +124,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         self.core.info.adopt(poller);
         // The old one goes now, and with it the supervisor's signals.
         self.reactor = Reactor::new(Arc::new(parking), &self.transport)?;
-        self.reactor.watch_signals(&[nix::libc::SIGTERM])?;
+        self.reactor.watch_signals(&[nix::libc::SIGTERM, HURRY])?;
         self.reactor.watch_leash(leash.as_fd())?;
         self.is_worker = true;
         self.activate()
