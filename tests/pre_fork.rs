@@ -59,6 +59,7 @@ const CASES: &[Case] = cases![
     a_second_signal_cuts_at_once,
     scripts_that_are_cut_end,
     a_signal_to_all_processes_lets_them_finish,
+    a_hangup_while_all_finish_cuts_nothing,
     a_termination_of_one_process_replaces_it,
     a_handler_can_stop_its_own_process,
     processes_end_with_their_supervisor,
@@ -316,6 +317,19 @@ fn a_signal_to_all_processes_lets_them_finish() {
     }
     slow.client.rest();
     assert_eq!(server.wait(), "report 0 1\n");
+}
+
+fn a_hangup_while_all_finish_cuts_nothing() {
+    let mut server = Supervisor::start("threads");
+    let mut slow = server.begin_slow();
+    send_signal(server.pid(), Signal::SIGTERM);
+    assert_eq!(server.line(), "signal 15");
+    eventually(|| server.processes().len() == 1);
+    send_signal(server.pid(), Signal::SIGHUP);
+    assert_eq!(server.line(), "signal 1");
+    assert!(!slow.ends_within(MOMENT), "cut off");
+    slow.finish();
+    assert_eq!(server.wait(), "report 1 0\n");
 }
 
 fn a_termination_of_one_process_replaces_it() {

@@ -138,15 +138,22 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
             // Before the workers: the last to close the listener is one that accepts who waits.
             self.stop_listening(0);
         }
+        let mut replace_on = None;
         if let Some(workers) = self.strategy.workers() {
             workers.retire_all();
+            replace_on = workers.replace_on();
         }
         while self.remaining_workers() > 0 && Instant::now() < deadline {
             let left = deadline.saturating_duration_since(Instant::now());
             let wanted = self.poll_interval.map_or(left, |interval| interval.min(left));
             match self.reactor.wait(&self.transport, Some(wanted), false) {
-                Ok(turn) if self.hears(&turn) => deadline = Instant::now(),
-                Ok(_) => {}
+                Ok(turn) => {
+                    self.hears(&turn);
+                    let asks_for_new_ones = |signal: &i32| Some(*signal) == replace_on;
+                    if !turn.signals.iter().all(asks_for_new_ones) {
+                        deadline = Instant::now();
+                    }
+                }
                 Err(_) => break,
             }
             self.core.handler.service_actions();
