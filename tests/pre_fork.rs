@@ -51,6 +51,7 @@ const CASES: &[Case] = cases![
     a_process_that_crashes_while_it_starts_ends_the_loop,
     a_process_that_the_system_has_no_room_for_is_tried_again,
     a_hangup_replaces_all_and_lets_them_finish,
+    a_hangup_ends_those_that_do_not_finish,
     a_hangup_loses_no_request_under_load,
     a_termination_loses_no_request_under_load,
     a_killed_process_under_load_loses_what_it_served_and_no_more,
@@ -197,6 +198,18 @@ fn a_hangup_replaces_all_and_lets_them_finish() {
     assert_eq!(server.processes().len(), 3);
     // A sequential process hears that it is to stop when its request is finished already.
     assert_eq!(server.stop(Signal::SIGTERM), "report 0 0\n");
+}
+
+fn a_hangup_ends_those_that_do_not_finish() {
+    let mut server = Supervisor::start("stuck");
+    let slow = server.begin_slow();
+    send_signal(server.pid(), Signal::SIGHUP);
+    assert_eq!(server.line(), "signal 1");
+    let expected = format!("log: process {} has not stopped in time, killing it", slow.pid);
+    assert_eq!(server.line(), expected);
+    eventually(|| !server.processes().contains(&slow.pid));
+    assert_eq!(server.processes().len(), 3);
+    assert_eq!(server.stop(Signal::SIGTERM), "report 0 1\n");
 }
 
 fn a_hangup_loses_no_request_under_load() {
@@ -418,7 +431,7 @@ impl Supervisor {
         supervisor.address = supervisor.line().parse().unwrap();
         let processes = match kind {
             "one" | "starving" | "scripts" => 1,
-            "sequential" | "threads" | "forks" | "hasty" | "packets" => 3,
+            "sequential" | "threads" | "forks" | "hasty" | "stuck" | "packets" => 3,
             _ => 0,
         };
         eventually(|| supervisor.processes().len() >= processes);
@@ -760,6 +773,7 @@ fn serve(kind: &str) {
     match kind {
         "sequential" => serve_in(PreFork::new(3, Sequential)),
         "threads" | "hasty" => serve_in_with(PreFork::new(3, ThreadPool::default()), kind),
+        "stuck" => serve_in_with(PreFork::new(3, Sequential), kind),
         "forks" => serve_in(PreFork::new(3, Forking::default())),
         "one" => serve_in(PreFork::new(1, Sequential)),
         "starving" => serve_in_with(PreFork::new(1, Sequential), kind),
@@ -800,7 +814,7 @@ fn serve_in_with(strategy: impl Concurrency, kind: &str) {
     let handler = Obedient { starves: kind == "starving" };
     let mut server = TcpServer::bind_with("127.0.0.1:0", handler, strategy).unwrap();
     server.shutdown_on_signals(&[2, 15]).unwrap();
-    if kind == "hasty" {
+    if matches!(kind, "hasty" | "stuck") {
         server.shutdown_timeout = MOMENT;
     }
     say(&server.server_address().to_string());

@@ -26,6 +26,8 @@ use super::{Concurrency, Job, Placement};
 ///   successor is ready, so that no client is refused.
 ///   [`Handler::handle_signal`](crate::Handler::handle_signal) is called in the supervising process
 ///   before, to load again what the new ones shall have.
+/// - One that is replaced and does not end, as its handler never returns, is killed a second after
+///   [`Server::shutdown_timeout`](crate::Server::shutdown_timeout).
 /// - They end with the supervising process, even if that is killed: each finishes its requests for
 ///   at most [`Server::shutdown_timeout`](crate::Server::shutdown_timeout). SIGTERM asks one of them
 ///   to do so, and SIGQUIT to end at once.

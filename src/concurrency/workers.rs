@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
 use nix::sys::socket::{Shutdown, shutdown};
 use nix::sys::wait::WaitStatus;
 use nix::unistd::Pid;
@@ -36,8 +36,10 @@ struct Worker {
     pid: Pid,
     leash: UnixStream,
     generation: usize,
-    /// Asked to stop.
-    retired: bool,
+    /// When it was asked to stop.
+    retired: Option<Instant>,
+    /// It did not stop in time.
+    killed: bool,
     started: Instant,
 }
 
@@ -129,7 +131,8 @@ impl Workers {
         let ready = hear_ready(&leash);
         let replaced = if self.serving() < self.wanted { None } else { self.outdated() };
         let (generation, started) = (self.generation, Instant::now());
-        self.alive.push(Worker { pid, leash, generation, retired: ready.is_err(), started });
+        let retired = ready.is_err().then_some(started);
+        self.alive.push(Worker { pid, leash, generation, retired, killed: false, started });
         ready?;
         self.restart.at = None;
         if let Some(index) = replaced {
@@ -161,14 +164,33 @@ impl Workers {
             };
             let worker = self.alive.swap_remove(index);
             let told = worker.last_words();
-            let (finished, cut) = told.unwrap_or((0, usize::from(worker.retired)));
+            let (finished, cut) = told.unwrap_or((0, usize::from(worker.retired.is_some())));
             self.totals = (self.totals.0 + finished, self.totals.1 + cut);
-            if !worker.retired {
+            if worker.retired.is_none() {
                 self.restart.after(worker.started.elapsed());
                 let pause = self.restart.pause;
                 log::warn!("process {pid} {}, replacing it in {pause:?}", ending(status));
             }
         }
+    }
+
+    /// Kills the workers that were asked to stop so long ago and have not; returns how long until
+    /// that is to be done again.
+    pub(crate) fn end_overdue(&mut self, limit: Duration) -> Option<Duration> {
+        let mut next: Option<Duration> = None;
+        for worker in self.alive.iter_mut().filter(|worker| !worker.killed) {
+            let Some(retired) = worker.retired else { continue };
+            let left = limit.saturating_sub(retired.elapsed());
+            if left.is_zero() {
+                log::warn!("process {} has not stopped in time, killing it", worker.pid);
+                worker.killed = true;
+                // Gone already is as good as killed.
+                let _ = kill(worker.pid, Signal::SIGKILL);
+            } else {
+                next = Some(next.map_or(left, |next| next.min(left)));
+            }
+        }
+        next
     }
 
     /// Asks all workers to stop.
@@ -189,19 +211,20 @@ impl Workers {
     }
 
     fn serving(&self) -> usize {
-        self.alive.iter().filter(|worker| !worker.retired).count()
+        self.alive.iter().filter(|worker| worker.retired.is_none()).count()
     }
 
     /// The next worker to be replaced.
     fn outdated(&self) -> Option<usize> {
-        let is_outdated = |worker: &Worker| !worker.retired && worker.generation < self.generation;
+        let is_outdated =
+            |worker: &Worker| worker.retired.is_none() && worker.generation < self.generation;
         self.alive.iter().position(is_outdated)
     }
 }
 
 impl Worker {
     fn retire(&mut self) {
-        self.retired = true;
+        self.retired.get_or_insert_with(Instant::now);
         // Its end becomes readable, whoever holds copies of ours.
         let _ = shutdown(self.leash.as_raw_fd(), Shutdown::Write);
     }

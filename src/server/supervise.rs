@@ -53,10 +53,12 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         if until_start == Some(Duration::ZERO) {
             self.start_worker()?;
         }
-        let replace_on = self.strategy.workers().and_then(|workers| workers.replace_on());
+        let time_to_end = self.time_to_end();
+        let Some(workers) = self.strategy.workers() else { return Ok(()) };
+        let (replace_on, until_kill) = (workers.replace_on(), workers.end_overdue(time_to_end));
         let limit = match until_start {
             Some(Duration::ZERO) => Some(Duration::ZERO),
-            other => other.into_iter().chain(self.poll_interval).min(),
+            other => other.into_iter().chain(until_kill).chain(self.poll_interval).min(),
         };
         let turn = self.reactor.wait(&self.transport, limit, false)?;
         self.hears(&turn);
@@ -132,8 +134,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
 
     /// Lets all workers finish until the deadline, and ends the rest.
     fn end_workers(&mut self) {
-        // Each keeps to the same limit, and then needs a moment to say so.
-        let mut deadline = self.deadline(self.shutdown_timeout + SLACK);
+        let mut deadline = self.deadline(self.time_to_end());
         if self.ends {
             // Before the workers: the last to close the listener is one that accepts who waits.
             self.stop_listening(0);
@@ -160,6 +161,12 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         }
         let ended = self.strategy.workers().map(|workers| workers.end(deadline));
         (self.report.finished, self.report.cut) = ended.unwrap_or_default();
+    }
+
+    /// How long a worker may take to end: each keeps to the limit of requests, and then needs a moment
+    /// to say so.
+    fn time_to_end(&self) -> Duration {
+        self.shutdown_timeout.saturating_add(SLACK)
     }
 
     fn remaining_workers(&mut self) -> usize {
