@@ -50,6 +50,7 @@ const CASES: &[Case] = cases![
     a_process_that_cannot_start_ends_the_loop,
     a_process_that_crashes_while_it_starts_ends_the_loop,
     a_process_that_the_system_has_no_room_for_is_tried_again,
+    a_replacement_that_crashes_while_it_starts_is_tried_again,
     a_hangup_replaces_all_and_lets_them_finish,
     a_hangup_ends_those_that_do_not_finish,
     a_hangup_loses_no_request_under_load,
@@ -178,6 +179,22 @@ fn a_process_that_the_system_has_no_room_for_is_tried_again() {
     send_signal(server.pid(), Signal::SIGHUP);
     eventually(|| server.processes().iter().all(|&pid| pid != before));
     assert_ne!(server.ask_pid(), before);
+}
+
+fn a_replacement_that_crashes_while_it_starts_is_tried_again() {
+    let mut server = Supervisor::start("crashes later");
+    let before = server.ask_pid();
+    send_signal(server.pid(), Signal::SIGHUP);
+    assert_eq!(server.line(), "signal 1");
+    for pause in ["100ms", "200ms"] {
+        let reason = "a process could not start: it ended before it was ready";
+        let expected = format!("log: cannot start a process, trying again in {pause}: {reason}");
+        assert_eq!(server.line(), expected);
+        assert_eq!(server.ask_pid(), before);
+    }
+    // Now they are well again.
+    send_signal(server.pid(), Signal::SIGHUP);
+    eventually(|| server.ask_pid() != before);
 }
 
 fn a_hangup_replaces_all_and_lets_them_finish() {
@@ -430,7 +447,7 @@ impl Supervisor {
         let mut supervisor = Self { child, output, address };
         supervisor.address = supervisor.line().parse().unwrap();
         let processes = match kind {
-            "one" | "starving" | "scripts" => 1,
+            "one" | "starving" | "scripts" | "crashes later" => 1,
             "sequential" | "threads" | "forks" | "hasty" | "stuck" | "packets" => 3,
             _ => 0,
         };
@@ -736,6 +753,7 @@ impl HttpRequestHandler for Obedient {
     fn log_request(&self, _: &Exchange<'_>, _: Status, _: Option<u64>) {}
 
     fn handle_signal(&self, signal: i32) {
+        HEARD.fetch_add(1, Ordering::Relaxed);
         if self.starves {
             let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
             // Standard streams alone, and then all again.
@@ -746,9 +764,16 @@ impl HttpRequestHandler for Obedient {
     }
 }
 
+/// Signals that the supervisor has heard of.
+static HEARD: AtomicUsize = AtomicUsize::new(0);
+
 /// Fails to start in a process that serves, or crashes there.
-struct Unable {
-    crashes: bool,
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Unable {
+    Fails,
+    Crashes,
+    /// Crashes after the first signal and before the second one.
+    CrashesLater,
 }
 
 impl Concurrency for Unable {
@@ -758,10 +783,12 @@ impl Concurrency for Unable {
     }
 
     fn server_activate(&mut self) -> io::Result<()> {
-        if self.crashes {
-            std::process::abort();
+        let has_heard = HEARD.load(Ordering::Relaxed);
+        match self {
+            Self::Fails => Err(io::Error::other("no threads left")),
+            Self::CrashesLater if has_heard != 1 => Ok(()),
+            Self::Crashes | Self::CrashesLater => std::process::abort(),
         }
-        Err(io::Error::other("no threads left"))
     }
 }
 
@@ -779,8 +806,9 @@ fn serve(kind: &str) {
         "starving" => serve_in_with(PreFork::new(1, Sequential), kind),
         "scripts" => serve_scripts(),
         "no processes" => serve_in(ThreadPool::default()),
-        "cannot start" => serve_in(PreFork::new(3, Unable { crashes: false })),
-        "crashes at start" => serve_in(PreFork::new(3, Unable { crashes: true })),
+        "cannot start" => serve_in(PreFork::new(3, Unable::Fails)),
+        "crashes at start" => serve_in(PreFork::new(3, Unable::Crashes)),
+        "crashes later" => serve_in(PreFork::new(1, Unable::CrashesLater)),
         "with a thread" => {
             thread::spawn(|| io::stdin().lock().read_until(b'\n', &mut Vec::new()));
             serve_in(PreFork::new(1, Sequential));

@@ -20,8 +20,9 @@ use super::{Concurrency, Job, Placement};
 /// - A process that ends unasked is replaced: at once if it had run for five seconds, otherwise
 ///   after a pause that doubles from 100 ms to 10 s. It takes its own connections with it, no
 ///   others.
-/// - A process that cannot start ends `serve_forever` with its error. Where the system has no
-///   process to spare and others serve or have served, it is tried again after the same pauses.
+/// - A process that cannot start ends `serve_forever` with its error. Where others serve or have
+///   served, and the system has no process to spare or the new one ends without a word, as by a
+///   crash, it is tried again after the same pauses.
 /// - [`replace_on`](Self::replace_on), by default SIGHUP, replaces them one by one, each after its
 ///   successor is ready, so that no client is refused.
 ///   [`Handler::handle_signal`](crate::Handler::handle_signal) is called in the supervising process

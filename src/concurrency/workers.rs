@@ -129,12 +129,20 @@ impl Workers {
         let NewLeash { ours: leash } = leash;
         self.children.add(pid);
         let ready = hear_ready(&leash);
+        // Where others serve or have served, it may go well the next time.
+        let may_go_well = !self.alive.is_empty() || self.restart.at.is_some();
         let replaced = if self.serving() < self.wanted { None } else { self.outdated() };
         let (generation, started) = (self.generation, Instant::now());
         let retired = ready.is_err().then_some(started);
         self.alive.push(Worker { pid, leash, generation, retired, killed: false, started });
-        ready?;
-        self.restart.at = None;
+        match ready {
+            Ok(()) => self.restart.at = None,
+            // One that has said why it cannot start would say so again.
+            Err(error) if error.kind() == io::ErrorKind::Other || !may_go_well => {
+                return Err(error);
+            }
+            Err(error) => return self.not_started(error),
+        }
         if let Some(index) = replaced {
             self.alive[index].retire();
         }
@@ -142,7 +150,7 @@ impl Workers {
     }
 
     /// Plans another attempt to start a worker, where the system had no process or descriptor to
-    /// spare.
+    /// spare, or had the worker end before it was ready.
     ///
     /// # Errors
     ///
@@ -285,7 +293,8 @@ impl AsFd for Leash {
 fn hear_ready(leash: &UnixStream) -> io::Result<()> {
     leash.set_read_timeout(Some(BOOT_LIMIT))?;
     let mut word = [0; 512];
-    let failed = |why: &str| io::Error::other(format!("a process could not start: {why}"));
+    let failed =
+        |kind, why: &str| io::Error::new(kind, format!("a process could not start: {why}"));
     let heard = loop {
         match (&*leash).read(&mut word) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -293,10 +302,10 @@ fn hear_ready(leash: &UnixStream) -> io::Result<()> {
         }
     };
     match heard {
-        Ok(0) => Err(failed("it ended before it was ready")),
+        Ok(0) => Err(failed(io::ErrorKind::UnexpectedEof, "it ended before it was ready")),
         Ok(size) if &word[..size.min(READY.len())] == READY => Ok(()),
-        Ok(size) => Err(failed(&String::from_utf8_lossy(&word[..size]))),
-        Err(error) => Err(failed(&error.to_string())),
+        Ok(size) => Err(failed(io::ErrorKind::Other, &String::from_utf8_lossy(&word[..size]))),
+        Err(error) => Err(failed(error.kind(), &error.to_string())),
     }
 }
 
