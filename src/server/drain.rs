@@ -57,7 +57,8 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
     /// When what runs is cut: after the limit, or at once where a second signal came with the first.
     pub(super) fn deadline(&mut self, limit: Duration) -> Instant {
         let limit = if std::mem::take(&mut self.hurries) { Duration::ZERO } else { limit };
-        Instant::now() + limit
+        let now = Instant::now();
+        now.checked_add(limit).unwrap_or(now + FOR_EVER)
     }
 
     /// Takes up to `most` of the clients in who wait already, and has the kernel refuse all others,
@@ -113,6 +114,9 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         cut
     }
 }
+
+/// For who will not have anything cut; clocks end soon after.
+const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 /// As long as the kernel's queue may be.
 const MOST_AT_LAST: usize = 4096;

@@ -226,7 +226,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
     /// As [`serve_forever`](Self::serve_forever).
     pub fn handle_request(&mut self) -> io::Result<()> {
         let shutdown = self.shutdown_handle();
-        let deadline = self.timeout.map(|timeout| Instant::now() + timeout);
+        let deadline = self.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         self.activate()?;
         // A job for a handshake is none for a request. What children do is not heard of here.
         let counts_calls =

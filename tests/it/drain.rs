@@ -491,3 +491,14 @@ fn a_taken_over_connection_is_cut_at_the_deadline() {
     assert_eq!(client.read_to_end(), "");
     drop(connection);
 }
+
+#[test]
+fn limits_may_lie_beyond_the_end_of_all_clocks() {
+    let mut server = bind::<ThreadPool, _>(testing(echo_lines));
+    (server.timeout, server.shutdown_timeout) = (Some(Duration::MAX), Duration::MAX);
+    let mut client = Client::connect(server.server_address());
+    server.handle_request().unwrap();
+    assert_eq!(client.ask("ping"), "ping");
+    drop(client);
+    assert_eq!(Running::start(server).stop().report.cut, 0);
+}
