@@ -6,9 +6,10 @@ use std::thread;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
+use socketserver::ThreadingUnixStreamServer;
 use socketserver::http::Exchange;
 
-use crate::support::{Client, Notes, Running};
+use crate::support::{Client, Gate, Notes, Running, free_path};
 use crate::web::{
     Browser, Noting, Site, answer, answering, ask, find, get, hear_out, masked, noting, send_back,
     serve, show, talk,
@@ -626,4 +627,26 @@ fn read_all_reads_a_body_up_to_its_limit_and_refuses_a_longer_one() {
             "{request:?}"
         );
     }
+}
+
+#[test]
+fn a_request_that_comes_during_the_last_response_does_not_reset_the_connection() {
+    let (begun, gate) = (Notes::new(), Gate::new());
+    let handler = answering({
+        let (begun, gate) = (begun.clone(), gate.clone());
+        move |http| {
+            begun.add(());
+            gate.pass();
+            answer(http, "last")
+        }
+    });
+    // On a Unix socket, what was sent has arrived.
+    let running = Running::start(ThreadingUnixStreamServer::bind(free_path(), handler).unwrap());
+    let mut client = running.connect();
+    client.send("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    begun.next();
+    client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    gate.let_through(1);
+    assert!(client.read_to_end().ends_with("\r\n\r\nlast"));
+    assert!(begun.so_far().is_empty());
 }
