@@ -1,11 +1,11 @@
 //! Standard error, without waiting for whoever reads it.
 
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -26,12 +26,13 @@ pub fn write_to_stderr(text: &str) {
     log.write(text.as_bytes());
 }
 
-static LOG: Mutex<StandardError> = Mutex::new(StandardError { pipe: None, stalls: false, lost: 0 });
+static LOG: Mutex<StandardError> =
+    Mutex::new(StandardError { known: None, stalls: false, lost: 0 });
 
 #[derive(Debug)]
 struct StandardError {
-    /// A way into the pipe that never blocks, as long as it is the same pipe.
-    pipe: Option<Pipe>,
+    /// What was found out about it, as long as it is the same file.
+    known: Option<Known>,
     /// Nothing was taken the last time.
     stalls: bool,
     lost: u64,
@@ -41,9 +42,10 @@ struct StandardError {
 type Identity = (dev_t, ino_t);
 
 #[derive(Debug)]
-struct Pipe {
+struct Known {
     identity: Identity,
-    file: File,
+    /// A way into it that never blocks.
+    way: Option<File>,
 }
 
 /// What standard error is.
@@ -78,41 +80,59 @@ impl StandardError {
         let stderr = io::stderr();
         let stat = fstat(&stderr)?;
         let kind = Kind::of(SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits()));
-        if matches!(kind, Kind::Pipe) {
-            self.find_pipe(stderr.as_fd(), (stat.st_dev, stat.st_ino));
+        if matches!(kind, Kind::Pipe | Kind::Other) {
+            self.find_way((stat.st_dev, stat.st_ino), kind);
         }
+        let way = self.known.as_ref().and_then(|known| known.way.as_ref());
+        let mut deadline = None;
         while !text.is_empty() {
-            let written = match (&self.pipe, kind) {
+            let written = match (way, kind) {
                 (_, Kind::File) => write(&stderr, text),
                 (_, Kind::Socket) => send(stderr.as_raw_fd(), text, DO_NOT_WAIT),
-                (Some(pipe), Kind::Pipe) => write(&pipe.file, text),
-                // Asked first, which is nearly as good.
-                (None, Kind::Pipe) | (_, Kind::Other) => {
-                    self.wait(stderr.as_fd(), Duration::ZERO).and_then(|()| write(&stderr, text))
-                }
+                (Some(way), Kind::Pipe | Kind::Other) => write(way, text),
+                // Asked first, which is nearly as good: there is room for a little then.
+                (None, Kind::Pipe | Kind::Other) => self
+                    .wait(stderr.as_fd(), Duration::ZERO)
+                    .and_then(|()| write(&stderr, &text[..text.len().min(A_LITTLE)])),
             };
             match written {
-                Ok(count) => text = &text[count..],
+                Ok(0) => return Err(Errno::EIO),
+                Ok(count) => (text, deadline) = (&text[count..], None),
                 Err(Errno::EINTR) => {}
-                Err(Errno::EAGAIN) if !self.stalls => self.wait(stderr.as_fd(), PATIENCE)?,
+                Err(Errno::EAGAIN) if !self.stalls => {
+                    // A terminal may say that it has room, and have none for a line's end.
+                    let now = Instant::now();
+                    let end = *deadline.get_or_insert(now + PATIENCE);
+                    let left = end.saturating_duration_since(now);
+                    if left.is_zero() {
+                        return Err(Errno::EAGAIN);
+                    }
+                    self.wait(stderr.as_fd(), left)?;
+                }
                 Err(errno) => return Err(errno),
             }
         }
         Ok(())
     }
 
-    /// Opens the pipe once more: another opening can be non-blocking by itself, while a mode of
-    /// standard error would be one for every process that shares it.
-    fn find_pipe(&mut self, stderr: BorrowedFd<'_>, identity: Identity) {
-        if self.pipe.as_ref().is_some_and(|pipe| pipe.identity == identity) {
+    /// Opens the pipe or terminal once more: another opening can be non-blocking by itself, while a
+    /// mode of standard error would be one for every process that shares it. Other devices might do
+    /// anything when they are opened.
+    fn find_way(&mut self, identity: Identity, kind: Kind) {
+        if self.known.as_ref().is_some_and(|known| known.identity == identity) {
             return;
         }
-        let name = format!("/dev/fd/{}", stderr.as_raw_fd());
-        let mode = OFlag::O_NONBLOCK | OFlag::O_APPEND;
-        let opened = OpenOptions::new().write(true).custom_flags(mode.bits()).open(name);
+        let stderr = io::stderr();
+        let opened = if matches!(kind, Kind::Pipe) || stderr.is_terminal() {
+            let name = format!("/dev/fd/{}", stderr.as_raw_fd());
+            let mode = OFlag::O_NONBLOCK | OFlag::O_APPEND | OFlag::O_NOCTTY;
+            OpenOptions::new().write(true).custom_flags(mode.bits()).open(name).ok()
+        } else {
+            None
+        };
         let is_same =
             |file: &File| fstat(file).is_ok_and(|found| (found.st_dev, found.st_ino) == identity);
-        self.pipe = opened.ok().filter(is_same).map(|file| Pipe { identity, file });
+        self.known = Some(Known { identity, way: opened.filter(is_same) });
     }
 
     fn wait(&self, stderr: BorrowedFd<'_>, limit: Duration) -> Result<(), Errno> {
@@ -138,6 +158,9 @@ impl Kind {
 
 /// How long standard error is waited for before entries are lost.
 const PATIENCE: Duration = Duration::from_millis(200);
+
+/// Bytes that a pipe takes without waiting where it takes any: the least that POSIX allows.
+const A_LITTLE: usize = 512;
 
 #[cfg(not(target_vendor = "apple"))]
 const DO_NOT_WAIT: MsgFlags = MsgFlags::MSG_DONTWAIT.union(MsgFlags::MSG_NOSIGNAL);

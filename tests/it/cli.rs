@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 #[cfg(target_os = "linux")]
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::pty::openpty;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::socket::{setsockopt, sockopt};
 use nix::unistd::{Pid, geteuid};
@@ -607,6 +608,21 @@ fn a_log_that_nobody_reads_holds_no_request_up() {
             assert!(rest.contains(" entries of this log were lost\n"), "{strategy}: {rest}");
         }
     }
+}
+
+#[test]
+fn a_terminal_that_nobody_reads_holds_no_request_up() {
+    let terminal = openpty(None, None).unwrap();
+    let serving = Serving::start_on(0, &["-b", "127.0.0.1"], |command| {
+        command.stderr(terminal.slave);
+    });
+    // A terminal has no room for so long a line.
+    let target = format!("/{}", "a".repeat(60_000));
+    for _ in 0..3 {
+        assert!(serving.get(&target).starts_with("HTTP/1.0 404 "));
+    }
+    assert!(serving.get("/a.txt").ends_with("\r\n\r\nhello\n"));
+    assert_eq!(serving.stop(Signal::SIGINT).status, Some(0));
 }
 
 #[test]
