@@ -437,6 +437,24 @@ fn a_sequential_server_ends_with_the_second_signal_even_while_it_serves() {
 }
 
 #[test]
+fn a_second_signal_leaves_no_process_behind_that_still_serves() {
+    for strategy in STRATEGIES {
+        let arguments = ["-b", "127.0.0.1", "--concurrency", strategy, "--processes", "2"];
+        let mut serving = Serving::start(&arguments);
+        let mut client = serving.begin_download();
+        serving.signal(Signal::SIGINT);
+        assert_eq!(serving.read_line(), "\n");
+        assert_eq!(serving.read_line(), "Keyboard interrupt received, exiting.\n");
+        serving.signal(Signal::SIGTERM);
+        let ended = serving.wait();
+        assert_eq!(ended.status, Some(0), "{strategy}");
+        let told = "socketserver: 1 connection was cut off\n";
+        assert!(ended.stderr.ends_with(told), "{strategy}: {}", ended.stderr);
+        assert!((read_to_end(&mut client).len() as u64) < LARGE, "{strategy}");
+    }
+}
+
+#[test]
 fn an_idle_connection_does_not_delay_the_end() {
     for strategy in STRATEGIES {
         let serving = Serving::start(&["-p", "HTTP/1.1", "--concurrency", strategy]);

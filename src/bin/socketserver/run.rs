@@ -68,11 +68,10 @@ pub(crate) fn run(args: Args) -> io::Result<()> {
     let served = match args.concurrency {
         Strategy::Sequential => {
             match &scripts {
-                // A process that is going to fork has no other threads.
-                Some(scripts) if args.processes.is_none() => {
-                    end_scripts_with_second_signal(scripts.clone())?;
-                }
-                _ => end_with_second_signal()?,
+                // A supervisor hears of signals at any time, and has its processes end first.
+                _ if args.processes.is_some() => {}
+                Some(scripts) => end_scripts_with_second_signal(scripts.clone())?,
+                None => end_with_second_signal()?,
             }
             serving.serve(listener, handler, Sequential)
         }
