@@ -7,6 +7,7 @@ use std::num::NonZero;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 
 use nix::libc;
@@ -70,10 +71,22 @@ fn fork_with(prepare: impl FnOnce(), job: impl FnOnce() -> bool) -> io::Result<P
             set_dependents(None);
             prepare();
             let succeeded = catch_unwind(AssertUnwindSafe(job)).unwrap_or(false);
+            if let Some(last) = LAST.get() {
+                // Its failure is no other's, and this is the end.
+                let _ = catch_unwind(last);
+            }
             signal_hook::low_level::exit(i32::from(!succeeded))
         }
     }
 }
+
+/// Has a process that was forked here call this before it exits, as it runs no destructors. The first
+/// one counts.
+pub(crate) fn call_last(last: fn()) {
+    let _ = LAST.set(last);
+}
+
+static LAST: OnceLock<fn()> = OnceLock::new();
 
 /// Names the process group that is to end when this process, a forked child, is ended by SIGTERM.
 ///

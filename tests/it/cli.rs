@@ -363,10 +363,12 @@ fn limits_are_accepted_by_their_strategy() {
 
 #[test]
 fn programs_are_run_with_cgi_and_end_with_the_command() {
-    for strategy in STRATEGIES {
-        let arguments = ["--cgi", "--cgi-user", "root", "--concurrency", strategy];
-        let arguments = if geteuid().is_root() { &arguments[..] } else { &["--cgi"] };
-        let mut serving = Serving::start(arguments);
+    let user = if geteuid().is_root() { &["--cgi-user", "root"][..] } else { &[] };
+    let alone = STRATEGIES.map(|strategy| vec!["--concurrency", strategy]);
+    let supervised = ["threading", "forking"]
+        .map(|strategy| vec!["--concurrency", strategy, "--processes", "2"]);
+    for how in alone.into_iter().chain(supervised) {
+        let mut serving = Serving::start(&[&["--cgi"], user, &how].concat());
         let scripts = serving.directory.as_ref().unwrap().path().join("cgi-bin");
         fs::create_dir(&scripts).unwrap();
         // By another process, as this one has other children who would hold the file open.

@@ -216,7 +216,7 @@ impl From<SimpleHttpRequestHandler> for CgiHttpRequestHandler {
             stderr_limit: 64 * 1024,
             files,
             identity: Arc::default(),
-            running: Arc::default(),
+            running: Running::new(),
         }
     }
 }

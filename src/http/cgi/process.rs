@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -118,6 +118,16 @@ impl State {
 }
 
 impl Running {
+    /// None so far.
+    pub(super) fn new() -> Arc<Self> {
+        let running = Arc::new(Self::default());
+        let mut every = EVERY.lock().unwrap_or_else(PoisonError::into_inner);
+        every.retain(|other| other.strong_count() > 0);
+        every.push(Arc::downgrade(&running));
+        sys::call_last(end_every_script);
+        running
+    }
+
     /// Ends all scripts, and lets none start.
     pub(super) fn end(&self) {
         let mut state = self.state();
@@ -142,6 +152,15 @@ impl Running {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Those of every handler, for a process that ends without destructors while threads that were cut off
+/// are busy with scripts.
+static EVERY: Mutex<Vec<Weak<Running>>> = Mutex::new(Vec::new());
+
+fn end_every_script() {
+    let every = EVERY.lock().unwrap_or_else(PoisonError::into_inner);
+    every.iter().filter_map(Weak::upgrade).for_each(|running| running.end());
 }
 
 /// Time between asking a script to end and killing it.
