@@ -138,8 +138,11 @@ impl Reactor {
                     std::iter::repeat_n(signal.number(), signal.count())
                 };
                 let came = self.signals.iter_mut().flat_map(came);
-                (turn.news, turn.signals) =
+                let (news, signals): (Vec<i32>, Vec<i32>) =
                     came.partition(|number| self.mere_news.contains(number));
+                // Each kind that came is reported by itself, and all are counted by the first report.
+                turn.news.extend(news);
+                turn.signals.extend(signals);
                 false
             }
             LEASH => {

@@ -502,3 +502,29 @@ fn limits_may_lie_beyond_the_end_of_all_clocks() {
     drop(client);
     assert_eq!(Running::start(server).stop().report.cut, 0);
 }
+
+#[test]
+fn of_two_signals_that_come_together_both_are_heard() {
+    struct Hearing(Notes<i32>);
+    impl Handler for Hearing {
+        fn handle(&self, connection: Connection) -> io::Result<()> {
+            echo_lines(connection)
+        }
+
+        fn handle_signal(&self, signal: i32) {
+            self.0.add(signal);
+        }
+    }
+    let name = "drain::of_two_signals_that_come_together_both_are_heard";
+    in_a_process_of_its_own(name, || {
+        let heard = Notes::new();
+        let mut server = bind::<ThreadPool, _>(Hearing(heard.clone()));
+        let [news, end] = [Signal::SIGHUP, Signal::SIGTERM];
+        server.watch_signals(&[news as i32]).unwrap();
+        server.shutdown_on_signals(&[end as i32]).unwrap();
+        raise(news).unwrap();
+        raise(end).unwrap();
+        Running::start(server).wait().result.unwrap();
+        assert_eq!(heard.so_far(), [news as i32, end as i32]);
+    });
+}
