@@ -12,7 +12,7 @@ use crate::support::{
     Client, Gate, MOMENT, Notes, Running, bind, bind_with, echo_lines, eventually,
     in_a_process_of_its_own, testing,
 };
-use crate::web::{answer, answering};
+use crate::web::{Browser, Site, answer, answering, get, noting, serve};
 
 /// Lets this process open so many descriptors more.
 fn leave_descriptors(count: u64) {
@@ -27,6 +27,30 @@ fn processor_time() -> Duration {
     let usage = getrusage(UsageWho::RUSAGE_SELF).unwrap();
     let micros = (usage.user_time() + usage.system_time()).num_microseconds();
     Duration::from_micros(micros.try_into().unwrap())
+}
+
+#[test]
+fn without_descriptors_files_are_there_but_cannot_be_served() {
+    let name = "exhaustion::without_descriptors_files_are_there_but_cannot_be_served";
+    in_a_process_of_its_own(name, || {
+        let site = Site::new();
+        for (is_confined, path) in
+            [(false, "/empty0"), (true, "/empty0"), (false, "/sub/"), (true, "/sub/")]
+        {
+            let files = site.handler();
+            let files = if is_confined { files.confined() } else { files };
+            let running = serve(noting(files).http11());
+            let mut browser = Browser::connect(&running);
+            // No file is open any more when this has been answered.
+            let head = "HEAD /a.txt HTTP/1.1\r\nHost: x\r\n\r\n";
+            assert_eq!(browser.ask(head).status(), 200);
+            leave_descriptors(0);
+            assert_eq!(browser.ask(get(path)).status(), 503, "{path}");
+            let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+            setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
+            assert_eq!(Browser::connect(&running).ask(get(path)).status(), 200, "{path}");
+        }
+    });
 }
 
 /// Nobody can be sent away, as everybody is being served.

@@ -7,13 +7,16 @@ use std::path::Path;
 use super::super::exchange::Exchange;
 use super::super::text::escape_html;
 use super::super::url::quote;
+use super::is_exhausted;
 use super::path::readable;
 use super::tree::{Named, Tree};
 
 /// Answers with the names in a directory, as CPython 3.14 does.
 pub(super) fn list_directory(http: &mut Exchange<'_>, tree: &Tree, path: &Path) -> io::Result<()> {
-    let Ok(entries) = read_entries(tree, path) else {
-        return http.send_error_with(404, "No permission to list directory");
+    let entries = match read_entries(tree, path) {
+        Ok(entries) => entries,
+        Err(error) if is_exhausted(&error) => return http.send_error(503),
+        Err(_) => return http.send_error_with(404, "No permission to list directory"),
     };
     let page = page(&readable(&http.path), &entries);
     http.send_response(200)?;

@@ -20,6 +20,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use nix::errno::Errno;
+
 use super::date;
 use super::exchange::Exchange;
 use super::handler::HttpRequestHandler;
@@ -151,11 +153,17 @@ impl SimpleHttpRequestHandler {
         }
         // Looked at before it is opened: opening a pipe waits for its writer, and opening a
         // device may do anything.
-        let found = found.ok().filter(Metadata::is_file);
-        let Some(found) = found.filter(|_| !path.as_os_str().as_bytes().ends_with(b"/")) else {
-            return not_found(http);
+        let is_named_as_file = !path.as_os_str().as_bytes().ends_with(b"/");
+        let content = match found {
+            Ok(found) if found.is_file() && is_named_as_file => self.content(&path, found),
+            Ok(_) => return not_found(http),
+            Err(error) => Err(error),
         };
-        let Ok((source, metadata)) = self.content(&path, found) else { return not_found(http) };
+        let (source, metadata) = match content {
+            Ok(content) => content,
+            Err(error) if is_exhausted(&error) => return http.send_error(503).map(|()| None),
+            Err(_) => return not_found(http),
+        };
         let modified = metadata.modified()?;
         if conditional::is_unmodified(&http.headers, modified) {
             http.send_response(304)?;
@@ -230,6 +238,13 @@ impl HttpRequestHandler for SimpleHttpRequestHandler {
     fn list_directory(&self, http: &mut Exchange<'_>, path: &Path) -> io::Result<()> {
         listing::list_directory(http, &self.tree, path)
     }
+}
+
+/// Tells whether this process or the system has run out of what opening a file takes, which says
+/// nothing of the file: a cache or a crawler would take 404 for its end.
+fn is_exhausted(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    matches!(errno, Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM))
 }
 
 fn not_found<T>(http: &mut Exchange<'_>) -> io::Result<Option<T>> {
