@@ -180,13 +180,13 @@ fn beyond_the_maximum_clients_wait_where_nobody_is_idle() {
     }
     turns.so_far();
     let mut waiting = running.connect();
-    // The rest that is on then lasts until 1275 ms.
-    waiting.hears_nothing_for(Duration::from_millis(700));
+    // The rest that is on then lasts from 1,275 ms to 2,275, or later on a busy machine.
+    waiting.hears_nothing_for(Duration::from_millis(1_350));
     let turns = turns.so_far().len();
     assert!(turns <= 24, "it spins: {turns}");
     gate.let_through(1);
     // An end is noticed when it comes, not when the rest is over.
-    assert!(waiting.hears(Duration::from_millis(300)));
+    assert!(waiting.hears(Duration::from_millis(850)));
     assert_eq!(waiting.read_line(), "begun");
     gate.let_through(3);
     for client in busy.iter_mut().chain([&mut waiting]) {
