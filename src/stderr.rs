@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::libc::{dev_t, ino_t};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, send};
@@ -132,7 +132,13 @@ impl StandardError {
         };
         let is_same =
             |file: &File| fstat(file).is_ok_and(|found| (found.st_dev, found.st_ino) == identity);
-        self.known = Some(Known { identity, way: opened.filter(is_same) });
+        // On the BSDs and macOS this was no other opening, but a copy with the mode of the first.
+        let is_non_blocking = |file: &File| {
+            fcntl(file, FcntlArg::F_GETFL)
+                .is_ok_and(|mode| OFlag::from_bits_retain(mode).contains(OFlag::O_NONBLOCK))
+        };
+        let way = opened.filter(is_same).filter(is_non_blocking);
+        self.known = Some(Known { identity, way });
     }
 
     fn wait(&self, stderr: BorrowedFd<'_>, limit: Duration) -> Result<(), Errno> {
