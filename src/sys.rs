@@ -21,8 +21,8 @@ use socket2::{SockAddr, SockRef};
 /// The child never returns from here, never unwinds into the caller's frames and runs none of the
 /// caller's destructors. SIGTERM ends it, after its [dependents](set_dependents); it gets the
 /// default disposition for SIGHUP, SIGCHLD and SIGQUIT, because the parent's handlers write into
-/// pipes that both would share, and ignores SIGINT, so that Ctrl-C in a terminal lets it finish what it serves
-/// while the parent drains.
+/// pipes that both would share, and ignores SIGINT, so that Ctrl-C in a terminal lets it finish what
+/// it serves while the parent drains.
 pub(crate) fn fork_child(job: impl FnOnce() -> bool) -> io::Result<Pid> {
     fork_with(
         || {

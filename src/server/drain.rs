@@ -44,9 +44,6 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
             self.core.handler.service_actions();
         }
         let cut = self.cut_connections() + self.unseen.cut() + self.strategy.server_close(deadline);
-        if self.is_worker {
-            self.wait_for_the_cut();
-        }
         self.report.finished = unfinished.saturating_sub(cut);
         self.report.cut = cut;
         self.heard = 0;
@@ -92,18 +89,6 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         left
     }
 
-    /// Gives handlers a moment to notice that they were cut. A worker exits without waiting for its
-    /// threads, and what they have started, such as the programs of CGI, would be left behind.
-    fn wait_for_the_cut(&mut self) {
-        let deadline = Instant::now() + NOTICE;
-        while self.reactor.parking.open() > 0 && Instant::now() < deadline {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if self.reactor.wait(&self.transport, Some(left), false).is_err() {
-                break;
-            }
-        }
-    }
-
     /// Ends all connections, and returns how many of them had a request.
     fn cut_connections(&mut self) -> usize {
         // A job that is dropped closes its connection.
@@ -120,7 +105,3 @@ const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 /// As long as the kernel's queue may be.
 const MOST_AT_LAST: usize = 4096;
-
-/// Longer than a program is asked to end before it is killed, and shorter than a supervisor waits
-/// before it kills a worker.
-const NOTICE: Duration = Duration::from_millis(750);
