@@ -216,7 +216,6 @@ impl Parking {
         for slot in self.all() {
             match slot.overdue(now) {
                 Overdue::Request => expired.extend([slot]),
-                Overdue::Idle(connection) => slot::close(connection),
                 Overdue::At(deadline) => {
                     nearest = Some(nearest.map_or(deadline, |other| other.min(deadline)));
                 }

@@ -44,10 +44,9 @@ pub(super) struct State {
 pub(super) enum Overdue {
     /// A request had begun and did not come in time; it is claimed.
     Request,
-    /// Nobody asked for anything.
-    Idle(Connection),
     /// The deadline is still to come.
     At(Instant),
+    /// There is none, or none any more.
     Never,
 }
 
@@ -189,6 +188,8 @@ impl Slot {
         }
     }
 
+    /// Claims the connection if a request had begun and did not come in time, and closes it if nobody
+    /// asked for anything.
     pub(super) fn overdue(&self, now: Instant) -> Overdue {
         let mut state = self.state();
         if state.claimed {
@@ -207,7 +208,8 @@ impl Slot {
                 if parked.connection.rfile.socket().handshake_since().is_some() {
                     log::warn!("{}: the TLS handshake took too long", self.client_address);
                 }
-                take_out(state).map_or(Overdue::Never, Overdue::Idle)
+                close_parked(state);
+                Overdue::Never
             }
         }
     }
