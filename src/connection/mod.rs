@@ -33,7 +33,7 @@ pub(crate) use tls::Session;
 pub(crate) use wire::{Direction, remaining, timed_out};
 
 use std::fmt;
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, Read, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -118,7 +118,7 @@ impl Connection {
             wfile: Wfile::new(socket, timeouts.stall),
             client_address,
             server,
-            berth: Berth { home, introduced: false },
+            berth: Berth { home, introduced: None },
         }
     }
 
@@ -195,16 +195,35 @@ impl Connection {
         self.rfile.socket().is_secure()
     }
 
-    /// Notes that a balancer has said who the client is, if it has named anybody.
-    pub(crate) fn introduce(&mut self, client: Option<Address>) {
-        self.berth.introduced = true;
+    /// Has what comes before [`introduce`](Self::introduce) read in clear text, whatever is spoken
+    /// then. To be called before anything is read.
+    pub(crate) fn expect_introduction(&self) {
+        if !self.is_introduced() {
+            self.rfile.socket().hold_session_off();
+        }
+    }
+
+    /// Notes that a balancer has said who the client is, if it has named anybody, and whether the
+    /// client speaks first from here on. Where TLS is spoken, it begins with what is unread.
+    pub(crate) fn introduce(&mut self, client: Option<Address>, client_speaks_first: bool) {
+        self.berth.introduced = Some(client_speaks_first);
         if let Some(client) = client {
             self.client_address = client;
+        }
+        if self.rfile.socket().is_session_held_off() {
+            self.rfile.socket().begin_session(self.rfile.unread());
+            self.rfile.consume(self.rfile.unread().len());
         }
     }
 
     /// Tells whether [`introduce`](Self::introduce) was called.
     pub(crate) fn is_introduced(&self) -> bool {
+        self.berth.introduced.is_some()
+    }
+
+    /// Tells that there is nothing to handle before the client has sent something, where that was said
+    /// of this connection and not of all.
+    pub(crate) fn client_speaks_first(&self) -> Option<bool> {
         self.berth.introduced
     }
 
@@ -266,8 +285,8 @@ pub(crate) trait Home: Send + Sync {
 /// Tells the server when its connection is no more.
 pub(crate) struct Berth {
     home: Arc<dyn Home>,
-    /// The client's address is the one that a balancer has told.
-    introduced: bool,
+    /// The client's address is the one that a balancer has told; whether the client speaks first then.
+    introduced: Option<bool>,
 }
 
 impl Drop for Berth {

@@ -9,6 +9,18 @@ use super::wire::Wire;
 pub(crate) enum Session {}
 
 impl Session {
+    pub(super) fn hold_off(&self) {
+        match *self {}
+    }
+
+    pub(super) fn is_held_off(&self) -> bool {
+        match *self {}
+    }
+
+    pub(super) fn begin(&self, _early: &[u8]) {
+        match *self {}
+    }
+
     pub(super) fn recv(&self, _: &Wire, _: &mut [u8]) -> io::Result<usize> {
         match *self {}
     }

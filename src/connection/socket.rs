@@ -48,12 +48,35 @@ impl Socket {
 
     /// The session, unless the connection is in clear text.
     pub(super) fn session(&self) -> Option<&Session> {
-        self.session.as_deref().filter(|session| !session.is_clear())
+        self.begun_session().filter(|session| !session.is_clear())
+    }
+
+    /// The session, unless it is held off.
+    fn begun_session(&self) -> Option<&Session> {
+        self.session.as_deref().filter(|session| !session.is_held_off())
+    }
+
+    /// Has what comes first read and written in clear text, where a session lies over the socket.
+    pub(crate) fn hold_session_off(&self) {
+        if let Some(session) = &self.session {
+            session.hold_off();
+        }
+    }
+
+    pub(crate) fn is_session_held_off(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| session.is_held_off())
+    }
+
+    /// Lets a session begin that was held off, with the bytes that were read meanwhile and are its.
+    pub(crate) fn begin_session(&self, early: &[u8]) {
+        if let Some(session) = &self.session {
+            session.begin(early);
+        }
     }
 
     /// Reads what is there: `Ok(0)` at the end, `WouldBlock` when nothing has arrived.
     pub(crate) fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        match &self.session {
+        match self.begun_session() {
             Some(session) => session.recv(&self.wire, buffer),
             None => self.wire.recv(buffer),
         }
@@ -71,16 +94,17 @@ impl Socket {
 
     /// Tells whether a read took all that had arrived.
     pub(crate) fn took_all(&self, received: &io::Result<usize>, room: usize) -> bool {
-        match &self.session {
+        match self.begun_session() {
             Some(session) => session.took_all(),
             None => Wire::took_all(received, room),
         }
     }
 
     /// Goes on with the handshake, where there is one, as far as that needs no waiting; tells
-    /// whether it is done, and the client has sent something after it if `awaits_bytes`.
+    /// whether it is done, and the client has sent something after it if `awaits_bytes`. One that is
+    /// held off is nothing to wait for.
     pub(crate) fn shake_hands(&self, awaits_bytes: bool) -> io::Result<bool> {
-        match &self.session {
+        match self.begun_session() {
             Some(session) => session.shake_hands(&self.wire, awaits_bytes),
             None => Ok(true),
         }

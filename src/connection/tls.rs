@@ -25,6 +25,8 @@ struct State {
     tls: ServerConnection,
     /// When the first byte came.
     begun: Option<Instant>,
+    /// The first bytes, where they were read before the session began.
+    early: Vec<u8>,
     /// Decrypted bytes that nobody has read.
     unread: usize,
     /// The client has ended, and nobody has read that.
@@ -35,14 +37,15 @@ struct State {
     clear_text: Vec<u8>,
 }
 
-/// How far a session has come; the numbers only grow.
-const HANDSHAKE: u8 = 0;
+/// How far a session has come; the numbers only grow, but for one that is held off.
+const HELD_OFF: u8 = 0;
+const HANDSHAKE: u8 = 1;
 /// The handshake is done, and the handler has not been called.
-const ESTABLISHED: u8 = 1;
-const OPEN: u8 = 2;
+const ESTABLISHED: u8 = 2;
+const OPEN: u8 = 3;
 /// The client does not speak TLS.
-const CLEAR: u8 = 3;
-const FAILED: u8 = 4;
+const CLEAR: u8 = 4;
+const FAILED: u8 = 5;
 
 impl Session {
     /// A session that waits for its client's first words.
@@ -54,12 +57,28 @@ impl Session {
         let state = State {
             tls: ServerConnection::new(config).map_err(io::Error::other)?,
             begun: None,
+            early: Vec::new(),
             unread: 0,
             ended: false,
             took_all: true,
             clear_text: Vec::new(),
         };
         Ok(Self { phase: AtomicU8::new(HANDSHAKE), state: Mutex::new(state) })
+    }
+
+    /// Keeps the session away from what comes first, before it has read anything.
+    pub(super) fn hold_off(&self) {
+        self.phase.store(HELD_OFF, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_held_off(&self) -> bool {
+        self.phase() == HELD_OFF
+    }
+
+    /// Lets a session begin that was held off, with the bytes that were read meanwhile and are its.
+    pub(super) fn begin(&self, early: &[u8]) {
+        self.state().early.extend_from_slice(early);
+        self.enter(HANDSHAKE);
     }
 
     pub(super) fn recv(&self, wire: &Wire, buffer: &mut [u8]) -> io::Result<usize> {
@@ -123,7 +142,7 @@ impl Session {
     /// Tells whether there is something to read that is no longer in the socket.
     pub(super) fn holds_unread(&self) -> bool {
         let state = self.state();
-        self.phase() == OPEN && (state.unread > 0 || state.ended)
+        !state.early.is_empty() || (self.phase() == OPEN && (state.unread > 0 || state.ended))
     }
 
     pub(super) fn peer_certificates(&self) -> Vec<Vec<u8>> {
@@ -223,9 +242,12 @@ impl State {
 
     fn pull(&mut self, wire: &Wire) -> io::Result<bool> {
         let is_first = self.begun.is_none();
-        let mut incoming = Incoming { wire, is_first, took_all: false, clear_text: Vec::new() };
+        let early = std::mem::take(&mut self.early);
+        let mut incoming =
+            Incoming { wire, early, is_first, took_all: false, clear_text: Vec::new() };
         let pulled = self.tls.read_tls(&mut incoming);
         (self.took_all, self.clear_text) = (incoming.took_all, incoming.clear_text);
+        self.early = incoming.early;
         let count = pulled?;
         self.begun.get_or_insert_with(Instant::now);
         match self.tls.process_new_packets() {
@@ -257,6 +279,8 @@ impl State {
 /// What rustls reads from.
 struct Incoming<'a> {
     wire: &'a Wire,
+    /// What comes before all that is in the socket.
+    early: Vec<u8>,
     is_first: bool,
     took_all: bool,
     clear_text: Vec<u8>,
@@ -264,9 +288,15 @@ struct Incoming<'a> {
 
 impl Read for Incoming<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let received = self.wire.recv(buffer);
-        self.took_all = Wire::took_all(&received, buffer.len());
-        let count = received?;
+        let count = if self.early.is_empty() {
+            let received = self.wire.recv(buffer);
+            self.took_all = Wire::took_all(&received, buffer.len());
+            received?
+        } else {
+            let count = self.early.as_slice().read(buffer)?;
+            self.early.drain(..count);
+            count
+        };
         if self.is_first && buffer[..count].first().is_some_and(u8::is_ascii_alphabetic) {
             self.clear_text = buffer[..count].to_vec();
             return Err(not_tls(&self.clear_text));

@@ -66,17 +66,22 @@ impl Slot {
     }
 
     /// Handles a request, or goes on with the handshake that must be done before the first one.
-    /// Until then no handler sees the connection, and nobody waits for the client.
+    /// Until then no handler sees the connection, but for what comes before TLS, and nobody waits for
+    /// the client.
     fn handle(&self, mut connection: Connection) -> bool {
         let runner = &self.parking.runner;
-        let (address, awaits_bytes) = (&self.client_address(), runner.client_speaks_first());
+        let awaits_bytes =
+            connection.client_speaks_first().unwrap_or_else(|| runner.client_speaks_first());
         match connection.rfile.shake_hands(awaits_bytes) {
             Ok(true) => {
-                self.parking.note_handled();
+                if !connection.rfile.socket().is_session_held_off() {
+                    self.parking.note_handled();
+                }
                 return runner.handle(connection);
             }
             Ok(false) => self.take_back(connection, Until::Readable),
             Err(error) => {
+                let address = &connection.client_address;
                 if error.kind() == io::ErrorKind::InvalidData {
                     log::warn!("{address}: TLS failed: {error}");
                 } else {

@@ -205,8 +205,9 @@ impl Slot {
                 Overdue::Request
             }
             Some(_) => {
-                if parked.connection.rfile.socket().handshake_since().is_some() {
-                    log::warn!("{}: the TLS handshake took too long", self.client_address);
+                let connection = &parked.connection;
+                if connection.rfile.socket().handshake_since().is_some() {
+                    log::warn!("{}: the TLS handshake took too long", connection.client_address);
                 }
                 close_parked(state);
                 Overdue::Never

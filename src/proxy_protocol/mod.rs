@@ -24,8 +24,10 @@ use header::{Parsed, parse};
 /// client could make one up. So all other peers are refused, unless
 /// [`serve_others`](Self::serve_others) has them served as they are.
 ///
-/// The header comes in clear text before anything else, so before a TLS handshake, too. That is not
-/// supported yet: let the balancer end TLS. Python has nothing alike.
+/// The header comes in clear text before anything else, so before a TLS handshake, too: with a
+/// [`TlsServer`](crate::TlsServer) the client behind a balancer of connections (HAProxy's `mode tcp`, nginx's
+/// `stream`) speaks TLS with the server itself. `verify_request` is asked before the handshake then, as
+/// everywhere with TLS. Python has nothing alike.
 ///
 /// # Examples
 ///
@@ -95,11 +97,13 @@ impl<H: Handler> ProxyProtocol<H> {
 
     /// Begins to serve a client that is known now.
     fn welcome(&self, mut connection: Connection, client: Option<Address>) -> io::Result<()> {
-        connection.introduce(client);
+        let client_speaks_first = self.handler.client_speaks_first();
+        connection.introduce(client, client_speaks_first);
         if !self.handler.verify_request(&connection, &connection.client_address) {
             return Ok(());
         }
-        if self.handler.client_speaks_first() && connection.rfile.unread().is_empty() {
+        // A handshake comes first; nothing of it is in the buffer.
+        if connection.is_secure() || (client_speaks_first && connection.rfile.unread().is_empty()) {
             return connection.park();
         }
         self.handler.handle(connection)
@@ -122,6 +126,8 @@ impl<H: Handler> Handler for ProxyProtocol<H> {
 
     fn verify_request(&self, connection: &Connection, client_address: &Address) -> bool {
         if self.trusted.contains(client_address) {
+            // The client itself is verified when it is known.
+            connection.expect_introduction();
             return true;
         }
         if !self.serves_others {

@@ -128,11 +128,29 @@ pub(crate) struct TlsClient {
 impl TlsClient {
     /// Connects and shakes hands.
     pub(crate) fn try_connect(address: SocketAddr, config: &Arc<ClientConfig>) -> io::Result<Self> {
+        Self::try_connect_behind(&[], address, config)
+    }
+
+    /// Connects, and sends something in clear text in front of its first words, in one piece with
+    /// them.
+    pub(crate) fn try_connect_behind(
+        preface: &[u8],
+        address: SocketAddr,
+        config: &Arc<ClientConfig>,
+    ) -> io::Result<Self> {
         let stream = TcpStream::connect_timeout(&address, LIMIT)?;
+        stream.set_nodelay(true)?;
+        let (mut session, mut first) = (client_session(config), preface.to_vec());
+        session.write_tls(&mut first)?;
+        (&stream).write_all(&first)?;
+        Self::shake_hands(session, stream)
+    }
+
+    /// Goes on with a handshake that was begun.
+    pub(crate) fn shake_hands(session: ClientConnection, stream: TcpStream) -> io::Result<Self> {
         stream.set_read_timeout(Some(LIMIT))?;
         stream.set_write_timeout(Some(LIMIT))?;
-        stream.set_nodelay(true)?;
-        let mut stream = StreamOwned::new(client_session(config), stream);
+        let mut stream = StreamOwned::new(session, stream);
         while stream.conn.is_handshaking() {
             stream.conn.complete_io(&mut stream.sock)?;
         }

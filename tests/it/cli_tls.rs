@@ -14,6 +14,7 @@ use crate::certificates::{
     client_config, client_config_with,
 };
 use crate::cli::{STRATEGIES, Serving, children_of, eventually, fails, pid};
+use crate::proxies::{V1, v2};
 use crate::support::Client;
 
 /// The command with a certificate in a file.
@@ -150,6 +151,30 @@ fn an_encrypted_key_is_read_with_the_password_of_a_file() {
     let serving = Serving::start(&[&base[..], &arguments].concat());
     let reply = get(&serving, Arc::new(trusting_anybody()), "/a.txt");
     assert!(reply.ends_with("hello\n"), "{reply}");
+}
+
+#[test]
+fn a_proxy_header_comes_before_tls_under_every_strategy() {
+    for strategy in STRATEGIES {
+        for processes in [&[][..], &["--processes", "2"]] {
+            let base = ["--proxy-protocol", "--trusted-proxies", "127.0.0.1", "--concurrency"];
+            let https = Https::start(&[&base[..], &[strategy], processes].concat());
+            let address = ([127, 0, 0, 1], https.serving.port).into();
+            let config = Arc::new(client_config(&https.authority));
+            for header in [V1.as_bytes(), &v2()] {
+                let mut client = TlsClient::try_connect_behind(header, address, &config).unwrap();
+                client.send("GET /a.txt HTTP/1.0\r\n\r\n");
+                assert!(client.read_to_end().ends_with("\r\n\r\nhello\n"), "{strategy}");
+            }
+            assert!(TlsClient::try_connect(address, &config).is_err(), "{strategy}");
+            let said = https.serving.stop(Signal::SIGTERM).stderr;
+            let lines: Vec<&str> = said.lines().collect();
+            assert!(lines[..2].iter().all(|line| line.starts_with("192.0.2.7 - - [")), "{said}");
+            assert!(lines[2].starts_with("socketserver: refused 127.0.0.1:"), "{said}");
+            assert!(lines[2].ends_with(": it began without a PROXY header"), "{said}");
+            assert_eq!(lines.len(), 3, "{said}");
+        }
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,6 +17,7 @@ use socket2::{Domain, Socket, Type};
 use socketserver::{ProxyProtocol, ThreadPool, TrustedProxies};
 use tempfile::TempDir;
 
+use crate::certificates::{Authority, PemFiles, TlsClient, client_config, client_session};
 use crate::proxies::{Behind, who};
 use crate::support::{Client, LIMIT, Running, bind};
 use crate::web::{Browser, answering, get};
@@ -83,7 +85,8 @@ struct Balancer {
     _directory: TempDir,
 }
 
-/// Starts nginx or HAProxy with the file of `deploy/`; none where the program is missing.
+/// Starts nginx or HAProxy with the file of `deploy/`; none where the program is missing. HAProxy
+/// speaks this version of the PROXY protocol, also where it does not look into connections.
 #[track_caller]
 fn balancer(name: &str, instances: &[String; 3], version: &str) -> Option<Balancer> {
     let directory = tempfile::tempdir().unwrap();
@@ -122,6 +125,7 @@ fn balancer(name: &str, instances: &[String; 3], version: &str) -> Option<Balanc
         text = text.replace("bind *:80", &format!("bind {address}"));
         text = text.replace("bind *:81", &format!("bind {connections}"));
         text = text.replace("send-proxy-v2", version);
+        text = text.replace("server send-proxy\n", &format!("server {version}\n"));
         fs::write(at("haproxy.cfg"), text).unwrap();
         command = Command::new("haproxy");
         command.args(["-db", "-f"]).arg(at("haproxy.cfg"));
@@ -166,13 +170,18 @@ fn instances(directory: &Path, balancer: &str) -> (Vec<Program>, [String; 3]) {
 /// A client that is somebody else than the balancer.
 #[track_caller]
 fn client_from(host: &str, address: SocketAddr) -> Browser {
+    Browser::over(Client { stream: stream_from(host, address) })
+}
+
+#[track_caller]
+fn stream_from(host: &str, address: SocketAddr) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     let host: SocketAddr = format!("{host}:0").parse().unwrap();
     socket.bind(&host.into()).unwrap();
     socket.connect(&address.into()).unwrap();
     let stream = TcpStream::from(socket);
     stream.set_read_timeout(Some(LIMIT)).unwrap();
-    Browser::over(Client { stream })
+    stream
 }
 
 const SOCKET: &str = "unix:/run/socketserver/3.sock";
@@ -228,13 +237,37 @@ fn a_handler_behind_a_balancer_sees_the_client() {
         let reply = client_from("127.0.0.3", balancer.address).ask(get("/"));
         assert!(reply.text().starts_with("127.0.0.3:"), "{name}: {}", reply.text());
         if name == "haproxy" {
-            // Version 1, of a connection that is not looked into.
+            // Of a connection that is not looked into.
             let mut browser = client_from("127.0.0.3", balancer.connections);
             let address = browser.client.address();
             for _ in 0..2 {
                 assert!(browser.ask(get("/")).text().starts_with(&address.to_string()));
             }
         }
+    }
+}
+
+#[test]
+fn an_instance_speaks_tls_with_the_clients_of_a_balancer_that_does_not() {
+    let (files, authority) = (PemFiles::new(), Authority::new());
+    let cert = files.write("cert.pem", &authority.issue().both()).display().to_string();
+    let config = Arc::new(client_config(&authority));
+    for version in ["send-proxy", "send-proxy-v2"] {
+        let directory = tempfile::tempdir().unwrap();
+        let options = [&options("haproxy")[..], &["--tls-cert", &cert]].concat();
+        let (program, place) = instance(directory.path(), "one", "127.0.0.1", &options);
+        let instances = [(); 3].map(|()| place.clone());
+        let Some(balancer) = balancer("haproxy", &instances, version) else { continue };
+        let stream = stream_from("127.0.0.3", balancer.connections);
+        let mut client = TlsClient::shake_hands(client_session(&config), stream).unwrap();
+        for _ in 0..2 {
+            client.send(get("/name"));
+            assert_eq!(client.reply().1, b"one");
+        }
+        let said = program.end(Signal::SIGTERM);
+        let lines = || said.lines().filter(|line| line.contains("\"GET /name HTTP/1."));
+        assert!(lines().all(|line| line.starts_with("127.0.0.3 - - [")), "{said}");
+        assert_eq!(lines().count(), 2, "{said}");
     }
 }
 

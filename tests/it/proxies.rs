@@ -98,25 +98,25 @@ fn a_connection_that_is_taken_over_is_the_peers_again() {
     assert_eq!(client.read_line(), format!("192.0.2.7:0 {}", client.address()));
 }
 
-const V1: &str = "PROXY TCP4 192.0.2.7 127.0.0.1 4711 80\r\n";
+pub(crate) const V1: &str = "PROXY TCP4 192.0.2.7 127.0.0.1 4711 80\r\n";
 
 /// Version 2 for 192.0.2.7, port 4711, with a field that nobody knows.
-fn v2() -> Vec<u8> {
+pub(crate) fn v2() -> Vec<u8> {
     let addresses = [192, 0, 2, 7, 127, 0, 0, 1, 0x12, 0x67, 0, 80];
     let head = *b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x10";
     [&head[..], &addresses, b"\xee\0\x01x"].concat()
 }
 
-fn local() -> &'static [u8] {
+pub(crate) fn local() -> &'static [u8] {
     b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"
 }
 
-fn proxied<H: Handler>(handler: H, trusted: &str) -> ProxyProtocol<H> {
+pub(crate) fn proxied<H: Handler>(handler: H, trusted: &str) -> ProxyProtocol<H> {
     ProxyProtocol::new(handler, trusted.parse().unwrap())
 }
 
 /// A server that tells each client its address, line by line, and greets it first.
-fn greeting(trusted: &str) -> ProxyProtocol<impl Handler> {
+pub(crate) fn greeting(trusted: &str) -> ProxyProtocol<impl Handler> {
     proxied(
         testing(|mut connection: Connection| {
             writeln!(connection.wfile, "hello {}", connection.client_address)
@@ -211,7 +211,7 @@ fn others_are_served_on_demand_but_what_they_say_is_not_believed() {
 }
 
 /// Accepts one client only.
-struct Picky;
+pub(crate) struct Picky;
 
 impl Handler for Picky {
     fn handle(&self, mut connection: Connection) -> io::Result<()> {

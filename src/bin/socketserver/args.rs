@@ -128,8 +128,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "LIST")]
     pub(crate) trusted_proxies: Option<TrustedProxies>,
 
-    /// take connections from trusted proxies only, which begin them with a PROXY header
-    #[arg(long, requires = "trusted_proxies", conflicts_with_all = ["tls_cert", "tls_self_signed"])]
+    /// take connections from trusted proxies only, which begin them with a PROXY header, before TLS
+    #[arg(long, requires = "trusted_proxies")]
     pub(crate) proxy_protocol: bool,
 
     /// answer this path with numbers for Prometheus
