@@ -24,9 +24,12 @@
 //! # std::io::Result::Ok(())
 //! ```
 
+use std::env;
+use std::ffi::OsStr;
 use std::io;
 use std::net::{TcpListener, UdpSocket};
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::process;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -34,7 +37,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::socket::{getsockopt, sockopt::AcceptConn};
 use sd_notify::NotifyState;
-use socket2::{Domain, Type};
+use socket2::{Domain, SockAddr, Type};
 
 use crate::sys;
 
@@ -143,7 +146,20 @@ pub fn notify(states: &[State<'_>]) -> io::Result<()> {
             }
         }
     }
-    sd_notify::notify(&messages)
+    send(&messages)
+}
+
+fn send(messages: &[NotifyState<'_>]) -> io::Result<()> {
+    let Some(place) = env::var_os("NOTIFY_SOCKET") else { return Ok(()) };
+    let mut name = place.into_vec();
+    // sd_notify(3): a name in no file system, which the kernel has behind a NUL.
+    if name.first() == Some(&b'@') {
+        name[0] = 0;
+    }
+    let address = SockAddr::unix(OsStr::from_bytes(&name))?;
+    let socket = socket2::Socket::new(Domain::UNIX, Type::DGRAM, None)?;
+    let text: String = messages.iter().map(|message| format!("{message}\n")).collect();
+    socket.send_to(text.as_bytes(), &address).map(drop)
 }
 
 /// systemd's watchdog (`WatchdogSec=`), which ends a service that no longer says that it is well.
@@ -184,7 +200,7 @@ impl Watchdog {
             return;
         }
         self.due.store(millis(now + self.interval / 2), Ordering::Relaxed);
-        if let Err(error) = sd_notify::notify(&[NotifyState::Watchdog]) {
+        if let Err(error) = send(&[NotifyState::Watchdog]) {
             log::warn!("cannot tell the watchdog that all is well: {error}");
         }
     }

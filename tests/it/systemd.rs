@@ -5,7 +5,8 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
-use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{self, UnixDatagram, UnixListener, UnixStream};
 use std::process::{Child, Command, Stdio};
 
 use nix::sys::signal::{Signal, kill};
@@ -221,6 +222,21 @@ fn the_watchdog_hears_of_supervisors_and_of_drains() {
         drop(slow);
         assert_eq!(unit.wait().0, Some(0));
     }
+}
+
+#[test]
+fn messages_go_to_a_name_that_is_in_no_file_system() {
+    let name = format!("socketserver-test-{}", std::process::id());
+    let messages = net::SocketAddr::from_abstract_name(&name).unwrap();
+    let messages = UnixDatagram::bind_addr(&messages).unwrap();
+    messages.set_read_timeout(Some(LIMIT)).unwrap();
+    let place = [("NOTIFY_SOCKET", &*format!("@{name}"))];
+    let mut unit = Unit::start("exec \"$@\" 0 -b 127.0.0.1", Stdio::null(), &[], &place);
+    unit.messages = messages;
+    assert_eq!(unit.message(), "READY=1\nSTATUS=Serving");
+    unit.signal(Signal::SIGTERM);
+    assert_eq!(unit.message(), "STOPPING=1\nSTATUS=Finishing running requests");
+    assert_eq!(unit.wait(), (Some(0), String::new()));
 }
 
 #[test]
