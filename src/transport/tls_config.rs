@@ -99,18 +99,24 @@ fn decrypt(text: &str, pem: &Pem, password: Option<&str>) -> io::Result<PrivateK
             "the private key in {name} is encrypted, and there is no password"
         )));
     };
-    let broken = |error: &dyn std::fmt::Display| {
-        wrong(format!("{name} is no private key that can be decrypted: {error}"))
+    // Some of it is unsafe today and some merely rare; what is wrong with the file itself looks the same.
+    let not_ours = |error: &dyn std::fmt::Display| {
+        wrong(format!(
+            "the private key in {name} cannot be decrypted: {error}; if openssl can, have it write \
+             the key anew: openssl pkcs8 -topk8 -in KEY -out NEW"
+        ))
     };
     let (_, document) =
-        pkcs8::der::SecretDocument::from_pem(text).map_err(|error| broken(&error))?;
+        pkcs8::der::SecretDocument::from_pem(text).map_err(|error| not_ours(&error))?;
     let encrypted = pkcs8::EncryptedPrivateKeyInfoRef::try_from(document.as_bytes())
-        .map_err(|error| broken(&error))?;
+        .map_err(|error| not_ours(&error))?;
     let decrypted = encrypted.decrypt(password).map_err(|error| match error {
-        pkcs8::Error::EncryptedPrivateKey(pkcs8::pkcs5::Error::UnsupportedAlgorithm { .. }) => {
-            broken(&error)
+        // With the wrong password the end of the text is wrong, or rarely all of it.
+        pkcs8::Error::EncryptedPrivateKey(pkcs8::pkcs5::Error::DecryptFailed)
+        | pkcs8::Error::Asn1(_) => {
+            wrong(format!("the password for the private key in {name} is wrong"))
         }
-        _ => wrong(format!("the password for the private key in {name} is wrong")),
+        _ => not_ours(&error),
     })?;
     Ok(PrivatePkcs8KeyDer::from(decrypted.as_bytes().to_vec()).into())
 }

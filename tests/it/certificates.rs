@@ -234,6 +234,29 @@ r2l0TQMbOuuOXRchfplrBP9mJy2OWCLxuUhfsezaPMh+PSZ8Bs7ybprwHnRLPl+S
 gKW2Uf377vdKFdZGUnD8XqyrUZfcv12uTSY0lMe8DpNvRv54Z8Gt2oqvrE+wOmg=
 -----END ENCRYPTED PRIVATE KEY-----
 ";
+/// Other keys as `openssl pkcs8 -topk8 -v1` writes them with PBE-MD5-DES and PBE-SHA1-3DES, and with
+/// `-v2 des3`; the password is the same.
+pub(crate) const KEYS_ENCRYPTED_OTHERWISE: [&str; 3] = [
+    "\
+-----BEGIN ENCRYPTED PRIVATE KEY-----
+MFcwGwYJKoZIhvcNAQUDMA4ECOAZyuxQAtiRAgIIAAQ4nB8UbqI1zDYbrcO9cIx2
+INwOzsm3ois3Co4PVY7yHXd5Yc77eWkudSLo5I72NAHcrrp25idhsh4=
+-----END ENCRYPTED PRIVATE KEY-----
+",
+    "\
+-----BEGIN ENCRYPTED PRIVATE KEY-----
+MFgwHAYKKoZIhvcNAQwBAzAOBAgzoc1ckbcolAICCAAEON4C4gXbOsLNtUf4DOK3
+k7l+XT1Mqla8xroQJPI+Pm6Khh5xxkvhSW/n+fwcrF4osehBop9cdVVi
+-----END ENCRYPTED PRIVATE KEY-----
+",
+    "\
+-----BEGIN ENCRYPTED PRIVATE KEY-----
+MIGKME4GCSqGSIb3DQEFDTBBMCkGCSqGSIb3DQEFDDAcBAjGXkClIMzmaQICCAAw
+DAYIKoZIhvcNAgkFADAUBggqhkiG9w0DBwQIAdg2WiWk+o0EOBbLrtzT1aczERky
+5CqSad1mS8olodTGgQ9e7mq1mZ6yMmMkgvGiJoZGubzIilnkc3lsB+Y181X7
+-----END ENCRYPTED PRIVATE KEY-----
+",
+];
 pub(crate) const CERTIFICATE_OF_ENCRYPTED_KEY: &str = "\
 -----BEGIN CERTIFICATE-----
 MIIBlTCCATugAwIBAgIURpDfvRcruUr7L+VEaCWD2kHkG4IwCgYIKoZIzj0EAwIw

@@ -16,8 +16,8 @@ use socketserver::{
 };
 
 use crate::certificates::{
-    Authority, CERTIFICATE_OF_ENCRYPTED_KEY, ENCRYPTED_KEY, PemFiles, TlsClient, client_config,
-    client_config_with, client_hello, client_session,
+    Authority, CERTIFICATE_OF_ENCRYPTED_KEY, ENCRYPTED_KEY, KEYS_ENCRYPTED_OTHERWISE, PemFiles,
+    TlsClient, client_config, client_config_with, client_hello, client_session,
 };
 use crate::cgi_site::CgiSite;
 use crate::proxies::{Picky, V1, greeting, local, proxied, v2, who};
@@ -635,6 +635,17 @@ fn a_file_that_is_wrong_is_named_in_one_line() {
         let error = tls.listen("127.0.0.1:0").unwrap_err().to_string();
         let directory = files.path("").display().to_string();
         assert_eq!(error.replace(directory.trim_end_matches('/'), "DIR"), message);
+    }
+    // What openssl reads and we do not: ways to encrypt of old, and lines of another length.
+    let rewrapped = ENCRYPTED_KEY.replace("MIHs", "MIHs\n");
+    for text in KEYS_ENCRYPTED_OTHERWISE.into_iter().chain([&*rewrapped]) {
+        let tls = TlsBind { keyfile: key("key.pem", text), ..encrypted(Some("secret")) };
+        let error = tls.listen("127.0.0.1:0").unwrap_err().to_string();
+        let path = files.path("key.pem");
+        let begin = format!("the private key in '{}' cannot be decrypted: ", path.display());
+        let end =
+            "; if openssl can, have it write the key anew: openssl pkcs8 -topk8 -in KEY -out NEW";
+        assert!(error.starts_with(&begin) && error.ends_with(end), "{error}");
     }
     let debugged = format!("{:?}", encrypted(Some("hush")));
     assert!(!debugged.contains("hush") && !debugged.contains("BEGIN"), "{debugged}");
