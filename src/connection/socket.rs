@@ -200,9 +200,15 @@ impl Socket {
         pieces: &[IoSlice<'_>],
         limit: Option<Duration>,
     ) -> io::Result<usize> {
-        let taken = session.encrypt(pieces)?;
-        self.when_writable(limit, || session.push(&self.wire))?;
-        Ok(taken)
+        let is_nothing = pieces.iter().all(|piece| piece.is_empty());
+        loop {
+            let taken = session.encrypt(pieces)?;
+            self.when_writable(limit, || session.push(&self.wire))?;
+            // None where another thread has filled the session's buffer, which is empty now.
+            if taken > 0 || is_nothing {
+                return Ok(taken);
+            }
+        }
     }
 
     /// Calls until the kernel takes something, waiting in between.

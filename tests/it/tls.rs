@@ -92,6 +92,7 @@ each_strategy! {
     silent_dribbling_and_stalling_clients_hold_up_nobody,
     a_handshake_may_come_byte_by_byte,
     a_handshake_that_stalls_is_ended,
+    several_threads_write_to_a_slow_client,
     requests_in_one_record_are_all_answered,
     a_request_may_come_in_many_records,
     a_body_is_larger_than_records_and_buffers,
@@ -190,6 +191,18 @@ fn a_handshake_that_stalls_is_ended<C: Strategy>() {
         assert!(answered.is_empty() || hello.len() <= length, "{answered:?}");
     }
     silent.hears_nothing_for(MOMENT);
+}
+
+fn several_threads_write_to_a_slow_client<C: Strategy>() {
+    const EACH: usize = 8_000_000;
+    let server = Secure::start::<C, _>(testing(|connection: Connection| {
+        let writers = [(); 3].map(|()| {
+            let mut wfile = connection.wfile.clone();
+            thread::spawn(move || wfile.write_all(&vec![b'x'; EACH]))
+        });
+        writers.into_iter().try_for_each(|writer| writer.join().unwrap())
+    }));
+    assert_eq!(server.connect().read_to_end().len(), EACH * 3);
 }
 
 fn requests_in_one_record_are_all_answered<C: Strategy>() {
