@@ -37,7 +37,11 @@ impl Session {
         match *self {}
     }
 
-    pub(super) fn handshake_since(&self) -> Option<Instant> {
+    pub(super) fn is_shaking_hands(&self) -> bool {
+        match *self {}
+    }
+
+    pub(super) fn busy_since(&self) -> Option<Instant> {
         match *self {}
     }
 

@@ -110,9 +110,15 @@ impl Socket {
         }
     }
 
-    /// Since when the client has been busy with a handshake, if it is.
-    pub(crate) fn handshake_since(&self) -> Option<Instant> {
-        self.session().and_then(Session::handshake_since)
+    /// Tells whether a handshake has begun and is not done.
+    pub(crate) fn is_shaking_hands(&self) -> bool {
+        self.session().is_some_and(Session::is_shaking_hands)
+    }
+
+    /// Since when the client has been sending what nothing to read has come of: a handshake, or a
+    /// record.
+    pub(crate) fn busy_since(&self) -> Option<Instant> {
+        self.session().and_then(Session::busy_since)
     }
 
     /// Tells whether bytes were received and decrypted that nobody has read: no poller tells of them.

@@ -25,6 +25,8 @@ struct State {
     tls: ServerConnection,
     /// When the first byte came.
     begun: Option<Instant>,
+    /// When the first byte came since there was something to read.
+    record_begun: Option<Instant>,
     /// The first bytes, where they were read before the session began.
     early: Vec<u8>,
     /// Decrypted bytes that nobody has read.
@@ -57,6 +59,7 @@ impl Session {
         let state = State {
             tls: ServerConnection::new(config).map_err(io::Error::other)?,
             begun: None,
+            record_begun: None,
             early: Vec::new(),
             unread: 0,
             ended: false,
@@ -134,9 +137,20 @@ impl Session {
         self.phase() == CLEAR
     }
 
-    /// Since when the client has been busy with its handshake; `None` before and after.
-    pub(super) fn handshake_since(&self) -> Option<Instant> {
-        if self.phase() == HANDSHAKE { self.state().begun } else { None }
+    /// Tells whether the handshake has begun and is not done.
+    pub(super) fn is_shaking_hands(&self) -> bool {
+        self.phase() == HANDSHAKE && self.state().begun.is_some()
+    }
+
+    /// Since when the client has been busy with its handshake, or with records that nothing to read
+    /// has come of; `None` in between.
+    pub(super) fn busy_since(&self) -> Option<Instant> {
+        let state = self.state();
+        match self.phase() {
+            HANDSHAKE => state.begun,
+            ESTABLISHED | OPEN => state.record_begun,
+            _ => None,
+        }
     }
 
     /// Tells whether there is something to read that is no longer in the socket.
@@ -186,6 +200,7 @@ impl Session {
         if !state.clear_text.is_empty() {
             self.enter(CLEAR);
         } else if self.phase() == HANDSHAKE && !state.tls.is_handshaking() {
+            state.record_begun = None;
             self.enter(ESTABLISHED);
         }
         if let Err(error) = &pulled
@@ -254,6 +269,11 @@ impl State {
             Ok(state) => {
                 self.unread = state.plaintext_bytes_to_read();
                 self.ended = count == 0 || state.peer_has_closed();
+                if self.unread > 0 || self.ended {
+                    self.record_begun = None;
+                } else {
+                    self.record_begun.get_or_insert_with(Instant::now);
+                }
             }
             Err(error) => {
                 // The alert. Nobody waits for a client that broke the rules.

@@ -23,11 +23,14 @@ impl Parked {
         timeouts: &Timeouts,
         head_since: Option<Instant>,
     ) -> Self {
-        // A handshake is no request yet, and no reason to be patient.
-        let handshake_since = connection.rfile.socket().handshake_since();
-        let since = head_since.or(handshake_since).unwrap_or_else(Instant::now);
+        // A handshake or a part of a record is no request yet, and no reason to be patient.
+        let busy_since = match until {
+            Until::Readable => connection.rfile.socket().busy_since(),
+            Until::More | Until::Drained => None,
+        };
+        let since = head_since.or(busy_since).unwrap_or_else(Instant::now);
         let limit = match until {
-            Until::Readable if handshake_since.is_some() => timeouts.head,
+            Until::Readable if busy_since.is_some() => timeouts.head,
             Until::Readable => timeouts.idle,
             Until::More => timeouts.head,
             Until::Drained => Some(DRAIN_LIMIT),

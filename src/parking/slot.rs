@@ -206,7 +206,8 @@ impl Slot {
             }
             Some(_) => {
                 let connection = &parked.connection;
-                if connection.rfile.socket().handshake_since().is_some() {
+                // Whoever is sent away is not late.
+                if connection.rfile.socket().is_shaking_hands() && !self.parking.is_draining() {
                     log::warn!("{}: the TLS handshake took too long", connection.client_address);
                 }
                 close_parked(state);

@@ -11,7 +11,7 @@ use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 
 use crate::certificates::{
     Authority, CERTIFICATE_OF_ENCRYPTED_KEY, ENCRYPTED_KEY, Issued, PemFiles, TlsClient,
-    client_config, client_config_with,
+    client_config, client_config_with, client_hello,
 };
 use crate::cli::{STRATEGIES, Serving, children_of, eventually, fails, pid};
 use crate::proxies::{V1, v2};
@@ -88,6 +88,30 @@ fn a_hangup_reads_the_certificate_anew() {
         let line = "socketserver: the certificate stays as it was: there is no certificate in '";
         assert_eq!(said.matches(line).count(), 1, "{said}");
     }
+}
+
+#[test]
+fn a_hangup_that_comes_with_the_end_hides_neither() {
+    let https = Https::start(&[]);
+    https.files.write("cert.pem", "");
+    for signal in [Signal::SIGSTOP, Signal::SIGHUP, Signal::SIGTERM] {
+        https.serving.signal(signal);
+    }
+    let ended = https.serving.stop(Signal::SIGCONT);
+    assert_eq!(ended.status, Some(0));
+    let line = "socketserver: the certificate stays as it was: there is no certificate in '";
+    assert!(ended.stderr.starts_with(line), "{}", ended.stderr);
+}
+
+#[test]
+fn a_handshake_that_the_end_finds_has_not_taken_too_long() {
+    let https = Https::start(&[]);
+    let mut client = Client::connect(([127, 0, 0, 1], https.serving.port).into());
+    client.send(&client_hello(&Arc::new(client_config(&https.authority)))[..10]);
+    // Answered behind it.
+    https.get("/a.txt");
+    let said = https.serving.stop(Signal::SIGTERM).stderr;
+    assert_eq!(said.lines().count(), 1, "{said}");
 }
 
 #[test]

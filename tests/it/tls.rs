@@ -92,6 +92,7 @@ each_strategy! {
     silent_dribbling_and_stalling_clients_hold_up_nobody,
     a_handshake_may_come_byte_by_byte,
     a_handshake_that_stalls_is_ended,
+    a_record_that_stalls_is_ended,
     several_threads_write_to_a_slow_client,
     requests_in_one_record_are_all_answered,
     a_request_may_come_in_many_records,
@@ -191,6 +192,24 @@ fn a_handshake_that_stalls_is_ended<C: Strategy>() {
         assert!(answered.is_empty() || hello.len() <= length, "{answered:?}");
     }
     silent.hears_nothing_for(MOMENT);
+}
+
+fn a_record_that_stalls_is_ended<C: Strategy>() {
+    let timeouts = Timeouts { head: Some(MOMENT), ..Timeouts::all(LIMIT * 2) };
+    let server = Secure::start::<C, _>(answering(|http| answer(http, "hello")).timeouts(timeouts));
+    for asks_first in [false, true] {
+        let mut client = server.connect();
+        if asks_first {
+            client.send(get("/"));
+            client.reply();
+        } else {
+            // A ticket comes when the handshake is done there, too.
+            client.socket().peek(&mut [0]).unwrap();
+        }
+        // The beginning of one, as much as a plain client's first byte.
+        client.socket().write_all(b"\x17\x03\x03\x40").unwrap();
+        assert_eq!(client.read_to_end(), "");
+    }
 }
 
 fn several_threads_write_to_a_slow_client<C: Strategy>() {
