@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use crate::address::Address;
-use crate::connection::{Connection, Timeouts};
+use crate::connection::{Connection, Timeouts, is_broken_tls};
 use crate::stderr::write_to_stderr;
 
 /// Answers requests: Python's request handler classes as one value.
@@ -66,7 +66,7 @@ pub trait Handler<R = Connection>: Send + Sync + 'static {
     ///
     /// A panic arrives as an error of the kind `Other` that quotes its message. The default
     /// prints a block to standard error, laid out as Python's; a client that went away is no news
-    /// and costs one line in the debug log.
+    /// and costs one line in the debug log, and one that broke the rules of TLS is a warning.
     fn handle_error(&self, client_address: &Address, error: &io::Error) {
         print_error(client_address, error);
     }
@@ -201,6 +201,10 @@ pub(crate) fn print_error(client_address: &Address, error: &io::Error) {
         BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected | TimedOut
     ) {
         log::debug!("{client_address} went away: {error}");
+        return;
+    }
+    if is_broken_tls(error) {
+        log::warn!("{client_address}: TLS failed: {error}");
         return;
     }
     let rule = "-".repeat(40);

@@ -30,6 +30,7 @@ pub(crate) use wfile::copy_file;
 pub(crate) use socket::Socket;
 #[cfg(feature = "tls")]
 pub(crate) use tls::Session;
+pub(crate) use tls::is_broken_tls;
 pub(crate) use wire::{Direction, remaining, timed_out};
 
 use std::fmt;

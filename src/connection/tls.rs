@@ -345,6 +345,11 @@ impl Write for Outgoing<'_> {
     }
 }
 
+/// Tells whether reading failed because the client broke the rules of TLS.
+pub(crate) fn is_broken_tls(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|error| error.is::<rustls::Error>())
+}
+
 fn not_tls(received: &[u8]) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, NotTls { received: received.to_vec() })
 }

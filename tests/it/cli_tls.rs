@@ -1,5 +1,6 @@
 //! The command over HTTPS: its options, its files, and what it says of them.
 
+use std::io::Write;
 use std::process::Command;
 use std::sync::Arc;
 
@@ -250,6 +251,11 @@ fn what_goes_wrong_below_a_request_is_one_line_in_the_log() {
         client.send(bytes);
         std::io::Read::read_to_end(&mut client.stream, &mut Vec::new()).unwrap();
     }
+    // Also where it had gone well so far.
+    let mut client = TlsClient::connect(address, &Arc::new(client_config(&https.authority)));
+    client.send("GET");
+    client.socket().write_all(b"\xff\xff\xff\xff\xff\xff").unwrap();
+    assert!(client.try_read_to_end().is_err());
     // Those that only look whether the port is open are no news.
     drop(Client::connect(address));
     https.get("/a.txt");
@@ -259,7 +265,8 @@ fn what_goes_wrong_below_a_request_is_one_line_in_the_log() {
     assert!(lines[0].contains(": TLS failed: "), "{said}");
     assert!(lines[1].ends_with("code 400, message Plain HTTP was sent to an HTTPS port"), "{said}");
     assert!(lines[2].ends_with("\"GET / HTTP/1.0\" 400 -"), "{said}");
-    assert_eq!(lines.len(), 4, "{said}");
+    assert!(lines[3].contains(": TLS failed: "), "{said}");
+    assert_eq!(lines.len(), 5, "{said}");
 }
 
 /// A client that looks at no certificate.
