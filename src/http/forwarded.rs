@@ -10,16 +10,18 @@ use crate::trusted_proxies::TrustedProxies;
 ///
 /// Each proxy adds the address that it was called from at the end. So the list is read from there,
 /// for as long as the addresses are those of trusted proxies; what comes before the first other one
-/// was written by nobody who is trusted. An address that is hidden (`unknown`, `_gazonk`) or cannot be
-/// read ends the search: the last one known is the proxy that hides it.
+/// was written by nobody who is trusted. An address that is hidden (`unknown`, `_gazonk`) ends the
+/// search: the last one known is the proxy that hides it.
 ///
 /// A proxy that writes one of the two headers may hand on the other as a client made it up.
-/// Where both came, they must name the same client, or neither is believed.
+/// Where both came, they must name the same client, or neither is believed. The client is [`nobody`]
+/// then, and where its own bytes have spoiled what a proxy wrote behind them. It must not be the proxy:
+/// everybody could have what that is allowed to.
 pub(super) fn client_of(peer: &Address, headers: &Headers, trusted: &TrustedProxies) -> Address {
     if trusted.is_empty() || !trusted.contains(peer) {
         return peer.clone();
     }
-    let found = |hops: Vec<Option<Address>>| walk(peer, hops, trusted);
+    let found = |hops: Vec<Hop>| walk(peer, hops, trusted);
     let forwarded = headers.contains("Forwarded").then(|| found(forwarded(headers)));
     let for_list = headers.contains("X-Forwarded-For").then(|| found(x_forwarded_for(headers)));
     match (forwarded, for_list) {
@@ -28,17 +30,40 @@ pub(super) fn client_of(peer: &Address, headers: &Headers, trusted: &TrustedProx
         (Some(client), Some(other)) if is_same_host(&client, &other) => client,
         (Some(client), Some(other)) => {
             log::debug!("{peer} names both {client} and {other}; neither is believed");
-            peer.clone()
+            nobody()
         }
     }
 }
 
+/// The address of a client that cannot be known: `0.0.0.0`.
+fn nobody() -> Address {
+    SocketAddr::from(([0; 4], 0)).into()
+}
+
+/// From whom a proxy was called.
+enum Hop {
+    Known(Address),
+    /// The proxy does not say, or in a way that we do not read.
+    Hidden,
+    /// The list is none from here on.
+    Broken,
+}
+
+impl From<Option<Address>> for Hop {
+    fn from(address: Option<Address>) -> Self {
+        address.map_or(Self::Hidden, Self::Known)
+    }
+}
+
 /// Goes back from the peer while whoever speaks is trusted.
-fn walk(peer: &Address, hops: Vec<Option<Address>>, trusted: &TrustedProxies) -> Address {
+fn walk(peer: &Address, hops: Vec<Hop>, trusted: &TrustedProxies) -> Address {
     let mut client = peer.clone();
     for hop in hops.into_iter().rev() {
-        let Some(hop) = hop else { break };
-        client = hop;
+        match hop {
+            Hop::Known(address) => client = address,
+            Hop::Hidden => break,
+            Hop::Broken => return nobody(),
+        }
         if !trusted.contains(&client) {
             break;
         }
@@ -47,23 +72,23 @@ fn walk(peer: &Address, hops: Vec<Option<Address>>, trusted: &TrustedProxies) ->
 }
 
 /// The addresses of `X-Forwarded-For`, in order.
-fn x_forwarded_for(headers: &Headers) -> Vec<Option<Address>> {
+fn x_forwarded_for(headers: &Headers) -> Vec<Hop> {
     let values = headers.get_all("X-Forwarded-For");
-    values.flat_map(|value| value.split(',')).map(|word| node(word.trim())).collect()
+    values.flat_map(|value| value.split(',')).map(|word| node(word.trim()).into()).collect()
 }
 
-/// The addresses of `Forwarded`, in order; one that cannot be read where the header itself cannot.
-fn forwarded(headers: &Headers) -> Vec<Option<Address>> {
+/// The addresses of `Forwarded`, in order.
+fn forwarded(headers: &Headers) -> Vec<Hop> {
     let mut hops = Vec::new();
     for value in headers.get_all("Forwarded") {
         let mut rest = value;
         loop {
             let Some((hop, after)) = element(rest) else {
                 // Nobody can tell where it would have gone on.
-                hops.push(None);
+                hops.push(Hop::Broken);
                 break;
             };
-            hops.push(hop.and_then(|text| node(&text)));
+            hops.push(hop.and_then(|text| node(&text)).into());
             match after {
                 Some(after) => rest = after,
                 None => break,
@@ -182,6 +207,7 @@ mod tests {
     }
 
     const PEER: &str = "10.0.0.1:1";
+    const NOBODY: &str = "0.0.0.0:0";
 
     #[test]
     fn the_last_address_that_is_no_proxy_is_the_clients() {
@@ -222,13 +248,13 @@ mod tests {
             ("for=unknown", PEER),
             ("for=_gazonk", PEER),
             ("proto=http", PEER),
-            ("for=192.0.2.43;for=192.0.2.44", PEER),
-            ("for=\"192.0.2.43", PEER),
-            ("for=\"6.6.6.6, for=192.0.2.43", PEER),
-            ("for=[2001:db8::17]", PEER),
+            ("for=192.0.2.43;for=192.0.2.44", NOBODY),
+            ("for=\"192.0.2.43", NOBODY),
+            ("for=\"6.6.6.6, for=192.0.2.43", NOBODY),
+            ("for=[2001:db8::17]", NOBODY),
             ("for=\"192.0.2.43:+80\"", PEER),
-            ("for = 192.0.2.43", PEER),
-            ("=", PEER),
+            ("for = 192.0.2.43", NOBODY),
+            ("=", NOBODY),
         ] {
             assert_eq!(client(&[(FORWARDED, value)]), expected, "{value:?}");
         }
@@ -239,8 +265,16 @@ mod tests {
         let agree = [(LIST, "192.0.2.1"), (FORWARDED, "for=\"192.0.2.1:99\"")];
         assert_eq!(client(&agree), "192.0.2.1:99");
         // Whichever of them the proxy wrote, the client wrote the other.
-        assert_eq!(client(&[(LIST, "192.0.2.1"), (FORWARDED, "for=6.6.6.6")]), PEER);
-        assert_eq!(client(&[(LIST, "6.6.6.6"), (FORWARDED, "for=192.0.2.1")]), PEER);
+        assert_eq!(client(&[(LIST, "192.0.2.1"), (FORWARDED, "for=6.6.6.6")]), NOBODY);
+        assert_eq!(client(&[(LIST, "6.6.6.6"), (FORWARDED, "for=192.0.2.1")]), NOBODY);
+        // The proxy does not become the client, whatever a client makes up.
+        for forged in ["for=_x", "for=10.0.0.1", "proto=http", "for=\"", ""] {
+            let made_up = client(&[(FORWARDED, forged), (LIST, "192.0.2.1")]);
+            assert_eq!(made_up, NOBODY, "{forged}");
+        }
+        // A line of its own is read on its own.
+        let lines = [(FORWARDED, "for=\"6.6.6.6"), (FORWARDED, "for=192.0.2.1")];
+        assert_eq!(client(&lines), "192.0.2.1:0");
     }
 
     proptest! {

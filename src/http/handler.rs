@@ -266,7 +266,8 @@ pub trait HttpRequestHandler: Send + Sync + 'static {
     /// 7239) or `X-Forwarded-For` that is not a trusted proxy's itself, with port 0 where none is
     /// told, and the log has it, too. From everybody else both headers are ignored. A proxy that
     /// sends neither must not be named here, as it may hand on those that a client has made up.
-    /// Where both came and do not name the same client, neither is believed.
+    /// Where both came and do not name the same client, neither is believed, and the client is nobody's
+    /// address, `0.0.0.0`: whoever made one of them up should not be taken for the proxy.
     ///
     /// [`verify_request`](Self::verify_request) and [`handle_error`](Self::handle_error) hear
     /// of the connection's own address all the same: they know no request.

@@ -63,8 +63,21 @@ fn a_trusted_proxy_is_believed_about_its_client() {
     }
     let own = browser.client.address();
     let expected = format!("{own} 127.0.0.1 true");
-    for header in ["X-Forwarded-For: unknown", "Forwarded: for=\"", "Via: x"] {
+    for header in ["X-Forwarded-For: unknown", "Forwarded: for=_hidden", "Via: x"] {
         assert_eq!(browser.ask(asking_for(header)).text(), expected, "{header}");
+    }
+}
+
+#[test]
+fn a_client_that_makes_headers_up_is_not_taken_for_its_proxy() {
+    let server = behind("127.0.0.0/8");
+    let mut browser = Browser::connect(&server);
+    for header in [
+        "X-Forwarded-For: 192.0.2.7\r\nForwarded: for=6.6.6.6",
+        "X-Forwarded-For: 192.0.2.7\r\nForwarded: for=127.0.0.1",
+        "Forwarded: for=\", for=192.0.2.7",
+    ] {
+        assert_eq!(browser.ask(asking_for(header)).text(), "0.0.0.0:0 0.0.0.0 true", "{header}");
     }
 }
 
