@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -67,6 +68,11 @@ impl Poller {
     pub(crate) fn notify(&self) {
         // Fails only when it is readable already.
         let _ = self.wake_up.write(1);
+    }
+
+    /// Lets go of the parent's poller in a forked child. It only closes descriptors.
+    pub(crate) fn leave_to_parent(poller: Arc<Self>) {
+        drop(poller);
     }
 
     /// The descriptors that a forked child has no use for.

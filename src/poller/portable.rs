@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use polling::{Event, Events, PollMode};
@@ -53,6 +53,12 @@ impl Poller {
     pub(crate) fn notify(&self) {
         // Fails only when the poller is gone, and with it anybody to wake.
         let _ = self.poller.notify();
+    }
+
+    /// Lets go of the parent's poller in a forked child. Dropping one ends its own watches in what the
+    /// two still share on Linux; with kqueue its number may be another descriptor's by now.
+    pub(crate) fn leave_to_parent(poller: Arc<Self>) {
+        std::mem::forget(poller);
     }
 
     /// The descriptors that a forked child has no use for.

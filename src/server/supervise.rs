@@ -125,7 +125,9 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         self.core.info.gauges().reset();
         self.core.info.adopt(poller);
         // The old one goes now, and with it the supervisor's signals.
+        let parents = Arc::clone(&self.reactor.parking.poller);
         self.reactor = Reactor::new(Arc::new(parking), &self.transport)?;
+        Poller::leave_to_parent(parents);
         self.reactor.watch_signals(&[nix::libc::SIGTERM, HURRY])?;
         self.reactor.watch_leash(leash.as_fd())?;
         self.is_worker = true;
