@@ -14,7 +14,8 @@ use crate::sys;
 /// Runs each connection in a child process of its own: Python's `ForkingMixIn`.
 ///
 /// What a handler changes in memory is lost with its child, and a crash costs one connection. The
-/// child closes the listening socket, serves its connection to the end, and exits.
+/// child closes the listening socket, serves its connection to the end, and exits. Nothing comes back
+/// from it: from its first byte on a connection has a child, also while it waits for the next one.
 ///
 /// # Forking and threads
 ///
