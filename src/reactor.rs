@@ -276,6 +276,8 @@ impl AcceptError {
                 | Errno::EHOSTUNREACH
                 | Errno::ENOPROTOOPT,
             ) => Self::Client,
+            #[cfg(target_os = "linux")]
+            Some(Errno::ENONET) => Self::Client,
             Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM) => Self::Exhausted,
             _ => Self::Listener,
         }
@@ -290,3 +292,36 @@ const LEASH: usize = usize::MAX - 4;
 /// The listener's first and longest pause when nothing can be accepted.
 const FIRST_REST: Duration = Duration::from_millis(5);
 const LONGEST_REST: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_accept_reports_of_a_new_socket_does_not_end_the_server() {
+        let meaning = |errno: Errno| AcceptError::of(&errno.into());
+        // The list of accept(2), "Error handling", but for EOPNOTSUPP, which is also the listener's own.
+        for errno in [
+            Errno::ENETDOWN,
+            Errno::EPROTO,
+            Errno::ENOPROTOOPT,
+            Errno::EHOSTDOWN,
+            #[cfg(target_os = "linux")]
+            Errno::ENONET,
+            Errno::EHOSTUNREACH,
+            Errno::ENETUNREACH,
+            Errno::EINTR,
+            Errno::ECONNABORTED,
+            Errno::EPERM,
+        ] {
+            assert_eq!(meaning(errno), AcceptError::Client, "{errno}");
+        }
+        for errno in [Errno::EMFILE, Errno::ENFILE, Errno::ENOBUFS, Errno::ENOMEM] {
+            assert_eq!(meaning(errno), AcceptError::Exhausted, "{errno}");
+        }
+        assert_eq!(meaning(Errno::EAGAIN), AcceptError::Nobody);
+        for errno in [Errno::EBADF, Errno::EINVAL, Errno::ENOTSOCK, Errno::EOPNOTSUPP] {
+            assert_eq!(meaning(errno), AcceptError::Listener, "{errno}");
+        }
+    }
+}
