@@ -84,7 +84,7 @@ def main():
         ports = {"nginx": free_port(), "ours-tls": free_port()}
         with open(f"{d}/conf", "w") as conf:
             conf.write(NGINX.format(d=d, port=ports["nginx"]))
-        ours = [f"{TARGET}/release/examples/bench_hello", "tls", "64", str(ports["ours-tls"])]
+        ours = [f"{TARGET}/release/examples/bench_hello", "tls", "1024", str(ports["ours-tls"])]
         nginx = ["nginx", "-c", f"{d}/conf", "-p", d]
         servers = {
             "nginx": subprocess.Popen(pinned(0, nginx)),
