@@ -32,10 +32,13 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
             let wanted = self.strategy.service_actions().into_iter().chain(self.poll_interval);
             let wanted = wanted.fold(left, Duration::min);
             match self.reactor.wait(&self.transport, Some(wanted), false) {
-                Ok(turn) if self.hears(&turn) && self.is_hasty(&turn.signals) => {
-                    deadline = Instant::now();
+                Ok(turn) => {
+                    self.hears(&turn);
+                    self.note_signals(&turn.signals);
+                    if self.is_hasty() {
+                        deadline = Instant::now();
+                    }
                 }
-                Ok(_) => {}
                 Err(_) => break,
             }
             self.strategy.service_actions();
@@ -52,8 +55,8 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
     }
 
     /// When what runs is cut: after the limit, or at once where a second signal came with the first.
-    pub(super) fn deadline(&mut self, limit: Duration) -> Instant {
-        let limit = if std::mem::take(&mut self.hurries) { Duration::ZERO } else { limit };
+    pub(super) fn deadline(&self, limit: Duration) -> Instant {
+        let limit = if self.is_hasty() { Duration::ZERO } else { limit };
         let now = Instant::now();
         now.checked_add(limit).unwrap_or(now + FOR_EVER)
     }

@@ -63,9 +63,7 @@ pub struct Server<T: Transport, C: Concurrency, H: Handler<T::Request>> {
     /// 30 seconds.
     pub shutdown_timeout: Duration,
     report: ShutdownReport,
-    /// The signal to hurry came together with the one to stop.
-    hurries: bool,
-    /// Signals that asked this server to stop.
+    /// How often signals have asked this server to stop.
     heard: usize,
     /// This server was asked to stop for good, by a signal or by its supervisor.
     ends: bool,
@@ -142,7 +140,6 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
             overload: Overload::default(),
             shutdown_timeout: Duration::from_secs(30),
             report: ShutdownReport::default(),
-            hurries: false,
             heard: 0,
             ends: false,
             is_worker: false,

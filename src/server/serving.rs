@@ -48,7 +48,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         if self.hears(&turn) || turn.leash_cut {
             self.core.info.shutdown();
             self.ends = true;
-            self.hurries = self.is_hasty(&turn.signals);
+            self.note_signals(&turn.signals);
         }
         // Nobody is accepted after a shutdown was asked for.
         if self.shutdown_handle().is_shutdown_requested() {
@@ -80,10 +80,16 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         !turn.signals.is_empty()
     }
 
-    /// Tells whether what runs is to be cut, of which all but the first of these signals ask.
-    pub(super) fn is_hasty(&mut self, signals: &[i32]) -> bool {
-        self.heard += signals.len();
-        self.heard > 1 || self.is_worker && signals.contains(&HURRY)
+    /// Takes note of signals that ask this server to stop.
+    pub(super) fn note_signals(&mut self, signals: &[i32]) {
+        // The supervisor's is worth two.
+        let hurries = self.is_worker && signals.contains(&HURRY);
+        self.heard += signals.len() + usize::from(hurries);
+    }
+
+    /// Tells whether what runs is to be cut, of which all signals but the first one ask.
+    pub(super) fn is_hasty(&self) -> bool {
+        self.heard > 1
     }
 
     fn accept_clients(&mut self) -> io::Result<()> {

@@ -70,7 +70,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         if !ending.is_empty() {
             self.core.info.shutdown();
             self.ends = true;
-            self.hurries = ending.len() > 1;
+            self.note_signals(&ending);
         }
         self.core.handler.service_actions();
         Ok(())
@@ -163,6 +163,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         }
         let ended = self.strategy.workers().map(|workers| workers.end(deadline));
         (self.report.finished, self.report.cut) = ended.unwrap_or_default();
+        self.heard = 0;
     }
 
     /// How long a worker may take to end: each keeps to the limit of requests, and then needs a moment
