@@ -92,6 +92,9 @@ pub use connection::{Connection, NotTls, PeerCredentials, Rfile, Timeouts, Wfile
 pub use datagram::{Datagram, Reply};
 pub use handler::{Handler, HandlerFn, handler_fn};
 pub use proxy_protocol::ProxyProtocol;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub use proxy_protocol::fuzzing::check as fuzz_proxy_header;
 pub use server::{Overload, Server, ShutdownReport};
 pub use server_info::{Connections, ServerInfo};
 pub use shutdown::ShutdownHandle;

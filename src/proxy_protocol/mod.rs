@@ -1,5 +1,7 @@
 //! The PROXY protocol: a balancer's word before a client's first.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod header;
 
 use std::io::{self, BufRead};

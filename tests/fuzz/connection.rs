@@ -1,12 +1,10 @@
 //! What is true of every connection, whatever comes over it and whatever the handler does.
 
 use std::io::{self, Read, Write};
-use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
-use std::time::Duration;
 
 use socketserver::http::{Exchange, HttpRequestHandler, ProtocolVersion, Status};
 use socketserver::{Address, ThreadingUnixStreamServer};
@@ -15,6 +13,8 @@ use socketserver::{Address, ThreadingUnixStreamServer};
 mod model;
 #[path = "replies.rs"]
 mod replies;
+#[path = "wire.rs"]
+mod wire;
 
 use replies::{Reply, replies};
 
@@ -29,33 +29,11 @@ pub(crate) fn check(data: &[u8]) {
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let stream = UnixStream::connect(server()).expect("the server listens");
     *play() = Play { script: [first, second, third, fourth], served: Vec::new() };
-    let heard = talk(stream, sent, usize::from(size));
+    let heard = wire::talk(stream, sent, usize::from(size));
     let served = std::mem::take(&mut play().served);
     let replies = replies(&heard, &served);
     each_request_is_answered_once(&served, &replies);
     only_requests_are_served(sent, &served, &replies);
-}
-
-/// Sends all in pieces, then the end, and reads up to the end.
-fn talk(mut stream: UnixStream, sent: &[u8], size: usize) -> Vec<u8> {
-    stream.set_read_timeout(Some(LIMIT)).expect("a limit can be set");
-    stream.set_write_timeout(Some(LIMIT)).expect("a limit can be set");
-    let size = if size == 0 { sent.len() } else { size.max(sent.len() / 32) };
-    for piece in sent.chunks(size.max(1)) {
-        // Whoever is refused early need not take it all.
-        if stream.write_all(piece).is_err() {
-            break;
-        }
-        thread::yield_now();
-    }
-    let _ = stream.shutdown(Shutdown::Write);
-    let mut heard = Vec::new();
-    match stream.read_to_end(&mut heard) {
-        Err(error) if error.kind() != io::ErrorKind::ConnectionReset => {
-            panic!("the connection is not closed: {error}")
-        }
-        _ => heard,
-    }
 }
 
 fn each_request_is_answered_once(served: &[Served], replies: &[Reply]) {
@@ -208,5 +186,3 @@ fn server() -> &'static PathBuf {
 fn latin1(bytes: &[u8]) -> String {
     bytes.iter().copied().map(char::from).collect()
 }
-
-const LIMIT: Duration = Duration::from_secs(5);

@@ -7,6 +7,8 @@ use std::path::Path;
 mod connection;
 #[path = "../fuzz/multipart.rs"]
 mod multipart;
+#[path = "../fuzz/proxy.rs"]
+mod proxy;
 #[path = "../fuzz/urlencoded.rs"]
 mod urlencoded;
 
@@ -18,6 +20,11 @@ fn the_corpus_of_connections_passes() {
 #[test]
 fn the_corpus_of_multipart_bodies_passes() {
     run("multipart", multipart::check);
+}
+
+#[test]
+fn the_corpus_of_introduced_connections_passes() {
+    run("proxy", proxy::check);
 }
 
 #[test]
