@@ -3,6 +3,7 @@
 //! Compiled with `cfg(test)` and with `cfg(fuzzing)`, which `cargo fuzz` sets, and with nothing else.
 
 mod dates;
+mod forwarded;
 mod framing;
 mod head;
 mod log;
@@ -12,6 +13,7 @@ mod path;
 
 pub use super::cgi::fuzzing::check as cgi;
 pub use dates::check as dates;
+pub use forwarded::check as forwarded;
 pub use framing::check as framing;
 pub use head::check as head;
 pub use log::check as log;
@@ -32,6 +34,7 @@ mod tests {
         for (target, check) in [
             ("cgi", super::cgi as fn(&[u8])),
             ("dates", super::dates),
+            ("forwarded", super::forwarded),
             ("framing", super::framing),
             ("head", super::head),
             ("log", super::log),
