@@ -36,19 +36,18 @@ fn begins_with(bytes: &[u8], prefix: &[u8]) -> bool {
     bytes[..known] == prefix[..known]
 }
 
-/// Version 1 (§2.1): a line of at most 107 bytes.
+/// Version 1 (§2.1): a line of at most 107 bytes, whose only LF is its last.
 fn text(bytes: &[u8]) -> Parsed {
-    let line = &bytes[..bytes.len().min(LONGEST_LINE)];
-    let Some(end) = line.windows(2).position(|pair| pair == b"\r\n") else {
-        let is_whole = bytes.len() >= LONGEST_LINE || line.contains(&b'\n');
-        return if is_whole {
-            Parsed::Bad("its PROXY line has no end")
-        } else {
-            Parsed::Incomplete
-        };
+    let start = &bytes[..bytes.len().min(LONGEST_LINE)];
+    let length = start.iter().position(|&byte| byte == b'\n').map(|end| end + 1);
+    if length.is_none() && bytes.len() < LONGEST_LINE {
+        return Parsed::Incomplete;
+    }
+    let Some(line) = start[..length.unwrap_or(0)].strip_suffix(b"\r\n") else {
+        return Parsed::Bad("its PROXY line has no end");
     };
-    match str::from_utf8(&line[..end]).ok().and_then(named_in_line) {
-        Some(client) => Parsed::Complete(client, end + 2),
+    match str::from_utf8(line).ok().and_then(named_in_line) {
+        Some(client) => Parsed::Complete(client, line.len() + 2),
         None => Parsed::Bad("its PROXY line cannot be read"),
     }
 }
@@ -207,6 +206,7 @@ mod tests {
             b"GET / HTTP/1.1\r\n".to_vec(),
             b"PROXY  TCP4 192.0.2.1 10.0.0.1 1 2\r\n".to_vec(),
             b"PROXY TCP4 192.0.2.1 10.0.0.1 1 2\n".to_vec(),
+            b"PROXY UNKNOWN \n\r\n".to_vec(),
             b"PROXY TCP4 192.0.2.1 10.0.0.1 1 2 3\r\n".to_vec(),
             b"PROXY TCP4 192.0.2.1 10.0.0.1 1\r\n".to_vec(),
             b"PROXY TCP4 192.0.2.01 10.0.0.1 1 2\r\n".to_vec(),
