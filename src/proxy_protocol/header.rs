@@ -100,13 +100,16 @@ fn binary(bytes: &[u8]) -> Parsed {
     }
 }
 
-/// The client in a block of addresses; the half byte of the transport is not looked at.
+/// The client in a block of addresses, which is to be ignored where the family or the transport is
+/// unspecified. Streams and datagrams have the same.
 fn named_in(family: u8, payload: &[u8]) -> Option<Option<Address>> {
-    if family & 0x0f > 2 {
+    let (family, transport) = (family >> 4, family & 0x0f);
+    if transport > 2 {
         return None;
     }
-    match family >> 4 {
+    match family {
         0 => Some(None),
+        1..=3 if transport == 0 => Some(None),
         1 => {
             let source: [u8; 4] = *payload.first_chunk()?;
             Some(Some(inet(Ipv4Addr::from(source).into(), payload.get(8..12)?)))
@@ -179,6 +182,7 @@ mod tests {
             (v2(0x20, 0x11, inet[0]), "-"),
             (v2(0x20, 0, &[]), "-"),
             (v2(0x21, 0, &[1, 2, 3]), "-"),
+            (v2(0x21, 0x10, inet[0]), "-"),
             (of_unix(b"/run/client\0garbage"), "unix:/run/client"),
             (of_unix(b"\0hidden\0"), "unix:@hidden"),
             (of_unix(b""), "unix:"),
