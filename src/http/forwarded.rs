@@ -74,7 +74,8 @@ fn walk(peer: &Address, hops: Vec<Hop>, trusted: &TrustedProxies) -> Address {
 /// The addresses of `X-Forwarded-For`, in order.
 fn x_forwarded_for(headers: &Headers) -> Vec<Hop> {
     let values = headers.get_all("X-Forwarded-For");
-    values.flat_map(|value| value.split(',')).map(|word| node(word.trim()).into()).collect()
+    let words = values.flat_map(|value| value.split(','));
+    words.map(|word| node(word.trim_matches(BLANKS)).into()).collect()
 }
 
 /// The addresses of `Forwarded`, in order.
@@ -101,7 +102,7 @@ fn forwarded(headers: &Headers) -> Vec<Hop> {
 /// Reads `for=192.0.2.43;proto=http` up to the next comma; returns the value of `for`, and what
 /// follows the comma if there is one. `None` for what is no such list.
 fn element(text: &str) -> Option<(Option<String>, Option<&str>)> {
-    let (mut hop, mut rest) = (None, text.trim_start());
+    let (mut hop, mut rest) = (None, text.trim_start_matches(BLANKS));
     loop {
         if !rest.is_empty() && !rest.starts_with([',', ';']) {
             let (name, after) = rest.split_once('=')?;
@@ -112,12 +113,12 @@ fn element(text: &str) -> Option<(Option<String>, Option<&str>)> {
             if name.eq_ignore_ascii_case("for") {
                 hop = Some(value);
             }
-            rest = after.trim_start();
+            rest = after.trim_start_matches(BLANKS);
         }
         match rest.chars().next() {
             None => return Some((hop, None)),
             Some(',') => return Some((hop, Some(&rest[1..]))),
-            Some(';') => rest = rest[1..].trim_start(),
+            Some(';') => rest = rest[1..].trim_start_matches(BLANKS),
             Some(_) => return None,
         }
     }
@@ -184,6 +185,9 @@ fn is_same_host(one: &Address, other: &Address) -> bool {
         _ => one == other,
     }
 }
+
+/// What may stand around words (RFC 9110 §5.6.3). U+00A0 and U+0085 of ISO 8859-1 may not.
+const BLANKS: [char; 2] = [' ', '\t'];
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
