@@ -171,11 +171,13 @@ fn node(text: &str) -> Option<Address> {
     Some(SocketAddr::new(host, port.map_or(Some(0), port_number)?).into())
 }
 
+/// One to five digits, or a name that hides which (RFC 7239 §6).
 fn port_number(text: &str) -> Option<u16> {
-    if text.starts_with('_') && is_token(text) {
-        return Some(0);
+    if let Some(name) = text.strip_prefix('_') {
+        let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        return (!name.is_empty() && name.bytes().all(is_part)).then_some(0);
     }
-    let is_plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_plain = (1..=5).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
     is_plain.then(|| text.parse().ok()).flatten()
 }
 
@@ -257,6 +259,8 @@ mod tests {
             ("for=\"6.6.6.6, for=192.0.2.43", NOBODY),
             ("for=[2001:db8::17]", NOBODY),
             ("for=\"192.0.2.43:+80\"", PEER),
+            ("for=\"192.0.2.43:000080\"", PEER),
+            ("for=\"192.0.2.43:_\"", PEER),
             ("for = 192.0.2.43", NOBODY),
             ("=", NOBODY),
         ] {
