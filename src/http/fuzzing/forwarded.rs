@@ -27,13 +27,16 @@ pub fn check(data: &[u8]) {
         return;
     }
     assert!(is_trusted(peer));
+    if is_same_host(&client, &nobody()) {
+        return;
+    }
     stands_somewhere(&client, &fields);
     for hops in chains(&fields) {
         // Whoever spoke after it is trusted.
-        let same = |hop: &Hop| hop.as_ref().is_some_and(|hop| is_same_host(hop, &client));
+        let same = |hop: &Hop| hop.address().is_some_and(|hop| is_same_host(hop, &client));
         let place = hops.iter().rposition(same).expect("every header that came names the client");
         let later = &hops[place + 1..];
-        assert!(later.iter().all(|hop| hop.as_ref().is_some_and(is_trusted)), "{later:?}");
+        assert!(later.iter().all(|hop| hop.address().is_some_and(is_trusted)), "{later:?}");
     }
     if !is_trusted(&client) {
         is_not_moved_by_what_comes_first(peer, &fields, &client);
@@ -95,8 +98,29 @@ fn peer_number(number: u8) -> Address {
     }
 }
 
-/// One who has passed the request on; none who is hidden, or cannot be read.
-type Hop = Option<Address>;
+/// One who has passed the request on.
+#[derive(Clone, Debug)]
+enum Hop {
+    Known(Address),
+    /// Or not to be read.
+    Hidden,
+    /// What stands there is no element, and nobody can tell where the next one begins.
+    Broken,
+}
+
+impl Hop {
+    fn address(&self) -> Option<&Address> {
+        match self {
+            Self::Known(address) => Some(address),
+            Self::Hidden | Self::Broken => None,
+        }
+    }
+}
+
+/// A client that nobody can know.
+fn nobody() -> Address {
+    SocketAddr::from(([0, 0, 0, 0], 0)).into()
+}
 
 /// The client, in a second, plain reading.
 fn client_in(peer: &Address, fields: &[Field]) -> Address {
@@ -104,6 +128,7 @@ fn client_in(peer: &Address, fields: &[Field]) -> Address {
     match &clients[..] {
         [client] if is_trusted(peer) => client.clone(),
         [client, other] if is_trusted(peer) && is_same_host(client, other) => client.clone(),
+        [_, _] if is_trusted(peer) => nobody(),
         _ => peer.clone(),
     }
 }
@@ -120,7 +145,8 @@ fn chains(fields: &[Field]) -> Vec<Vec<Hop>> {
 /// Who is the furthest from here that somebody trusted has named.
 fn last_known(peer: &Address, hops: &[Hop]) -> Address {
     match hops {
-        [earlier @ .., Some(hop)] if is_trusted(peer) => last_known(hop, earlier),
+        [earlier @ .., Hop::Known(hop)] if is_trusted(peer) => last_known(hop, earlier),
+        [.., Hop::Broken] if is_trusted(peer) => nobody(),
         _ => peer.clone(),
     }
 }
@@ -133,11 +159,11 @@ fn list(value: &str) -> Vec<Hop> {
 fn forwarded(value: &str) -> Vec<Hop> {
     let mut hops = Vec::new();
     for element in outside_quotes(value, ',') {
-        let hop = element_for(element);
-        hops.push(hop.clone().and_then(|text| node(&text?)));
-        if hop.is_none() {
+        let Some(hop) = element_for(element) else {
+            hops.push(Hop::Broken);
             break;
-        }
+        };
+        hops.push(hop.map_or(Hop::Hidden, |text| node(&text)));
     }
     hops
 }
@@ -194,8 +220,12 @@ fn is_token(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|one| one.is_ascii_alphanumeric() || is_other(one))
 }
 
-/// RFC 7239 §6, but for the names that hide, and with what else is seen in `X-Forwarded-For`.
+/// RFC 7239 §6, with what else is seen in `X-Forwarded-For`.
 fn node(text: &str) -> Hop {
+    address(text).map_or(Hop::Hidden, Hop::Known)
+}
+
+fn address(text: &str) -> Option<Address> {
     if text == "unix:" {
         return Some(Address::unix(""));
     }
