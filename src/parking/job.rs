@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::parked::Parked;
 use super::slot::{Slot, close};
 use crate::concurrency::{Placement, Work};
-use crate::connection::{Connection, Direction, Home, Socket, Until};
+use crate::connection::{Connection, Direction, Home, Socket, Until, is_broken_tls};
 use crate::sys;
 
 impl Work for Slot {
@@ -82,7 +82,7 @@ impl Slot {
             Ok(false) => self.take_back(connection, Until::Readable),
             Err(error) => {
                 let address = &connection.client_address;
-                if error.kind() == io::ErrorKind::InvalidData {
+                if is_broken_tls(&error) {
                     log::warn!("{address}: TLS failed: {error}");
                 } else {
                     log::debug!("{address} went away during the TLS handshake: {error}");
