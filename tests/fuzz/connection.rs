@@ -4,10 +4,9 @@ use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock, PoisonError};
-use std::thread;
 
+use socketserver::Address;
 use socketserver::http::{Exchange, HttpRequestHandler, ProtocolVersion, Status};
-use socketserver::{Address, ThreadingUnixStreamServer};
 
 #[path = "model.rs"]
 mod model;
@@ -170,17 +169,10 @@ impl HttpRequestHandler for Scripted {
     fn handle_error(&self, _: &Address, _: &io::Error) {}
 }
 
-/// A server that is there as long as the process.
+/// Where the handler follows its script.
 fn server() -> &'static PathBuf {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
-    PATH.get_or_init(|| {
-        let name = format!("socketserver-fuzz-{}.sock", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        let mut server =
-            ThreadingUnixStreamServer::bind(&path, Scripted).expect("a socket is bound");
-        thread::spawn(move || server.serve_forever());
-        path
-    })
+    PATH.get_or_init(|| wire::serve("connection", Scripted))
 }
 
 fn latin1(bytes: &[u8]) -> String {

@@ -6,9 +6,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::OnceLock;
-use std::thread;
 
-use socketserver::{Address, Connection, Handler, ProxyProtocol, ThreadingUnixStreamServer};
+use socketserver::{Address, Connection, Handler, ProxyProtocol};
 
 #[path = "proxy_model.rs"]
 mod model;
@@ -54,16 +53,11 @@ impl Handler for Parrot {
     fn handle_error(&self, _: &Address, _: &io::Error) {}
 }
 
-/// A server that is there as long as the process.
+/// Where connections may be introduced.
 fn server() -> &'static PathBuf {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
     PATH.get_or_init(|| {
-        let name = format!("socketserver-fuzz-proxy-{}.sock", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        let handler = ProxyProtocol::new(Parrot, "unix:".parse().expect("a list of peers"));
-        let mut server =
-            ThreadingUnixStreamServer::bind(&path, handler).expect("a socket is bound");
-        thread::spawn(move || server.serve_forever());
-        path
+        let trusted = "unix:".parse().expect("a list of peers");
+        wire::serve("proxy", ProxyProtocol::new(Parrot, trusted))
     })
 }

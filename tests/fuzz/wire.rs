@@ -1,10 +1,22 @@
-//! A client that says all it has to say, however it is answered.
+//! A server to talk to, and a client that says all it has to say, however it is answered.
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
+
+use socketserver::{Handler, ThreadingUnixStreamServer};
+
+/// Starts a server that is there as long as the process, and returns where it is.
+pub(crate) fn serve(name: &str, handler: impl Handler) -> PathBuf {
+    let name = format!("socketserver-fuzz-{name}-{}.sock", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    let mut server = ThreadingUnixStreamServer::bind(&path, handler).expect("a socket is bound");
+    thread::spawn(move || server.serve_forever());
+    path
+}
 
 /// Sends all in pieces, then the end, and reads up to the end.
 pub(crate) fn talk(mut stream: UnixStream, sent: &[u8], size: usize) -> Vec<u8> {
