@@ -408,21 +408,24 @@ fn a_running_download_is_finished_after_sigterm() {
 #[test]
 fn a_second_signal_cuts_a_running_download() {
     for strategy in ["threading", "forking"] {
-        let mut serving = Serving::start(&["-b", "127.0.0.1", "--concurrency", strategy]);
-        let mut client = serving.begin_download();
-        serving.signal(Signal::SIGINT);
-        assert_eq!(serving.read_line(), "\n");
-        assert_eq!(serving.read_line(), "Keyboard interrupt received, exiting.\n");
-        serving.signal(Signal::SIGTERM);
-        let ended = serving.wait();
-        assert_eq!(ended.status, Some(0), "{strategy}");
-        assert!(
-            ended.stderr.ends_with("socketserver: 1 connection was cut off\n"),
-            "{strategy}: {}",
-            ended.stderr
-        );
-        assert!((read_to_end(&mut client).len() as u64) < LARGE);
+        cut_by_a_second_signal(&["-b", "127.0.0.1", "--concurrency", strategy]);
     }
+}
+
+/// Starts the command, and has it end in the middle of a download.
+#[track_caller]
+fn cut_by_a_second_signal(arguments: &[&str]) {
+    let mut serving = Serving::start(arguments);
+    let mut client = serving.begin_download();
+    serving.signal(Signal::SIGINT);
+    assert_eq!(serving.read_line(), "\n");
+    assert_eq!(serving.read_line(), "Keyboard interrupt received, exiting.\n");
+    serving.signal(Signal::SIGTERM);
+    let ended = serving.wait();
+    assert_eq!(ended.status, Some(0), "{arguments:?}");
+    let told = "socketserver: 1 connection was cut off\n";
+    assert!(ended.stderr.ends_with(told), "{arguments:?}: {}", ended.stderr);
+    assert!((read_to_end(&mut client).len() as u64) < LARGE, "{arguments:?}");
 }
 
 #[test]
@@ -442,17 +445,7 @@ fn a_sequential_server_ends_with_the_second_signal_even_while_it_serves() {
 fn a_second_signal_leaves_no_process_behind_that_still_serves() {
     for strategy in STRATEGIES {
         let arguments = ["-b", "127.0.0.1", "--concurrency", strategy, "--processes", "2"];
-        let mut serving = Serving::start(&arguments);
-        let mut client = serving.begin_download();
-        serving.signal(Signal::SIGINT);
-        assert_eq!(serving.read_line(), "\n");
-        assert_eq!(serving.read_line(), "Keyboard interrupt received, exiting.\n");
-        serving.signal(Signal::SIGTERM);
-        let ended = serving.wait();
-        assert_eq!(ended.status, Some(0), "{strategy}");
-        let told = "socketserver: 1 connection was cut off\n";
-        assert!(ended.stderr.ends_with(told), "{strategy}: {}", ended.stderr);
-        assert!((read_to_end(&mut client).len() as u64) < LARGE, "{strategy}");
+        cut_by_a_second_signal(&arguments);
     }
 }
 

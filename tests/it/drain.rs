@@ -381,18 +381,21 @@ fn a_signal_shuts_down() {
     });
 }
 
+/// Notes the signals that it is told of.
+struct Hearing(Notes<i32>);
+
+impl Handler for Hearing {
+    fn handle(&self, connection: Connection) -> io::Result<()> {
+        echo_lines(connection)
+    }
+
+    fn handle_signal(&self, signal: i32) {
+        self.0.add(signal);
+    }
+}
+
 #[test]
 fn a_signal_that_is_only_watched_is_told_and_ends_nothing() {
-    struct Hearing(Notes<i32>);
-    impl Handler for Hearing {
-        fn handle(&self, connection: Connection) -> io::Result<()> {
-            echo_lines(connection)
-        }
-
-        fn handle_signal(&self, signal: i32) {
-            self.0.add(signal);
-        }
-    }
     let name = "drain::a_signal_that_is_only_watched_is_told_and_ends_nothing";
     in_a_process_of_its_own(name, || {
         let [hangup, end, both] = [Signal::SIGHUP, Signal::SIGTERM, Signal::SIGUSR1];
@@ -505,16 +508,6 @@ fn limits_may_lie_beyond_the_end_of_all_clocks() {
 
 #[test]
 fn of_two_signals_that_come_together_both_are_heard() {
-    struct Hearing(Notes<i32>);
-    impl Handler for Hearing {
-        fn handle(&self, connection: Connection) -> io::Result<()> {
-            echo_lines(connection)
-        }
-
-        fn handle_signal(&self, signal: i32) {
-            self.0.add(signal);
-        }
-    }
     let name = "drain::of_two_signals_that_come_together_both_are_heard";
     in_a_process_of_its_own(name, || {
         let heard = Notes::new();

@@ -357,13 +357,23 @@ fn a_connection_may_be_taken_over<C: Strategy>() {
 }
 
 fn one_request_is_handled_whatever_comes_before_it<C: Strategy>() {
+    one_request_is_handled::<C, _>(testing(echo_lines).client_speaks_first(), "");
+}
+
+fn one_request_is_handled_behind_a_proxy_header<C: Strategy>() {
+    let handler = proxied(testing(echo_lines).client_speaks_first(), "127.0.0.1");
+    one_request_is_handled::<C, _>(handler, V1);
+}
+
+/// Waits for one request, of a client that sends this before its handshake.
+fn one_request_is_handled<C: Strategy, H: Handler>(handler: H, preface: &'static str) {
     let authority = Authority::new();
-    let handler = testing(echo_lines).client_speaks_first();
     let mut server = bind(&authority.issue().tls(), handler, C::default());
     server.timeout = Some(LIMIT * 2);
     let (address, config) = (server.server_address(), Arc::new(client_config(&authority)));
     let asking = thread::spawn(move || {
-        let mut client = TlsClient::connect(address, &config);
+        let preface = preface.as_bytes();
+        let mut client = TlsClient::try_connect_behind(preface, address, &config).unwrap();
         let reply = client.ask("hello");
         (client, reply)
     });
@@ -475,23 +485,6 @@ fn a_server_that_speaks_first_does_so_behind_a_proxy_header<C: Strategy>() {
         let mut client = server.connect_behind(&v2());
         assert_eq!(client.read_line(), "hello 192.0.2.7:4711");
     }
-}
-
-fn one_request_is_handled_behind_a_proxy_header<C: Strategy>() {
-    let authority = Authority::new();
-    let handler = proxied(testing(echo_lines).client_speaks_first(), "127.0.0.1");
-    let mut server = bind(&authority.issue().tls(), handler, C::default());
-    server.timeout = Some(LIMIT * 2);
-    let (address, config) = (server.server_address(), Arc::new(client_config(&authority)));
-    let asking = thread::spawn(move || {
-        let mut client = TlsClient::try_connect_behind(V1.as_bytes(), address, &config).unwrap();
-        let reply = client.ask("hello");
-        (client, reply)
-    });
-    server.handle_request().unwrap();
-    let (client, reply) = asking.join().unwrap();
-    assert_eq!(reply, "hello");
-    drop((server, client));
 }
 
 #[test]
