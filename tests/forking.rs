@@ -1002,7 +1002,7 @@ fn serve(name: &str) {
         }
         "closing" => return serve_one_and_close(bind(handler, strategy)),
         "closing at once" => {
-            strategy.block_on_close = false;
+            strategy = Forking { block_on_close: false, ..Forking::default() };
             return serve_one_and_close(bind(handler, strategy));
         }
         other => panic!("no server is named {other:?}"),

@@ -24,6 +24,15 @@ use crate::sys;
 /// an error that says so, while other threads run in this process (seen on Linux; other systems do
 /// not tell). Start no threads before, or set [`allow_threads`](Self::allow_threads) and keep
 /// handlers to what such a child may do. CPython warns since 3.12.
+///
+/// # Examples
+///
+/// ```
+/// use socketserver::Forking;
+///
+/// let forking = Forking { max_children: 8, ..Forking::default() };
+/// # let _ = forking;
+/// ```
 #[derive(Debug)]
 #[doc(alias = "ForkingMixIn")]
 pub struct Forking {
@@ -36,7 +45,19 @@ pub struct Forking {
     /// Waits for the children when the strategy is dropped. Defaults to `true`, as in CPython.
     #[doc(alias = "ForkingMixIn.block_on_close")]
     pub block_on_close: bool,
+    /// What runs. Public for `..Forking::default()` alone, which needs all fields to be.
+    #[doc(hidden)]
+    pub family: Family,
+}
+
+/// The children of a [`Forking`] strategy. It has the `Drop`, and not the strategy, so that one
+/// can be written as a struct update.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Family {
     children: Children,
+    /// The strategy's `block_on_close`, as it last was.
+    block_on_close: bool,
 }
 
 impl Default for Forking {
@@ -45,7 +66,7 @@ impl Default for Forking {
             max_children: 40,
             allow_threads: false,
             block_on_close: true,
-            children: Children::default(),
+            family: Family { children: Children::default(), block_on_close: true },
         }
     }
 }
@@ -53,15 +74,13 @@ impl Default for Forking {
 impl Forking {
     /// Forking with at most `max_children` children at once.
     pub fn with_max_children(max_children: usize) -> Self {
-        let mut forking = Self::default();
-        forking.max_children = max_children;
-        forking
+        Self { max_children, ..Self::default() }
     }
 
     /// How many children run, as far as is known.
     #[doc(alias = "ForkingMixIn.active_children")]
     pub fn active_children(&self) -> usize {
-        self.children.count()
+        self.family.children.count()
     }
 }
 
@@ -80,18 +99,19 @@ impl Concurrency for Forking {
         if let Some(job) = job {
             job.leave_to_child();
         }
-        self.children.add(child);
+        self.family.block_on_close = self.block_on_close;
+        self.family.children.add(child);
         Ok(())
     }
 
     fn server_activate(&mut self) -> io::Result<()> {
         refuse_threads(self.allow_threads)?;
         know_the_processor();
-        self.children.listen()
+        self.family.children.listen()
     }
 
     fn service_actions(&mut self) -> Option<Duration> {
-        for (child, status) in self.children.collect_heard() {
+        for (child, status) in self.family.children.collect_heard() {
             if let WaitStatus::Signaled(_, signal, _) = status {
                 log::warn!("child {child} was ended by {signal}");
             }
@@ -100,11 +120,11 @@ impl Concurrency for Forking {
     }
 
     fn has_room(&self) -> bool {
-        self.children.count() < self.max_children.max(1)
+        self.family.children.count() < self.max_children.max(1)
     }
 
     fn wake_up(&self) -> Option<BorrowedFd<'_>> {
-        self.children.wake_up()
+        self.family.children.wake_up()
     }
 
     fn placement(&self) -> Placement {
@@ -116,11 +136,11 @@ impl Concurrency for Forking {
     }
 
     fn server_close(&mut self, deadline: Instant) -> usize {
-        self.children.end(deadline, Signal::SIGTERM)
+        self.family.children.end(deadline, Signal::SIGTERM)
     }
 }
 
-impl Drop for Forking {
+impl Drop for Family {
     fn drop(&mut self) {
         if self.block_on_close {
             self.children.wait_for_ever();

@@ -52,6 +52,15 @@ use super::{Concurrency, Job, Placement};
 /// server.serve_forever()?;
 /// # std::io::Result::Ok(())
 /// ```
+///
+/// With other values:
+///
+/// ```
+/// use socketserver::{PreFork, ThreadPool};
+///
+/// let strategy: PreFork<ThreadPool> = PreFork { replace_on: None, ..PreFork::default() };
+/// # let _ = strategy;
+/// ```
 #[doc(alias = "prefork")]
 pub struct PreFork<C> {
     /// How many processes serve. Defaults to the number of processors.
@@ -60,8 +69,11 @@ pub struct PreFork<C> {
     pub replace_on: Option<i32>,
     /// Forks although other threads run; see [`Forking`](super::Forking). Defaults to `false`.
     pub allow_threads: bool,
-    strategy: C,
-    workers: Workers,
+    /// The strategy within each process.
+    pub strategy: C,
+    /// What runs. Public for `..PreFork::default()` alone, which needs all fields to be.
+    #[doc(hidden)]
+    pub workers: Workers,
 }
 
 impl<C> PreFork<C> {

@@ -18,6 +18,20 @@ use super::{Concurrency, Job};
 /// [`max_threads`](Self::max_threads) handlers are busy, none delays another: up to 64 threads start
 /// as soon as there is something for them to do, and more when a request has waited for 10 ms, which
 /// tells handlers that wait for something from many that are merely quick.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use socketserver::ThreadPool;
+///
+/// let pool = ThreadPool {
+///     max_threads: 16,
+///     idle_timeout: Duration::from_secs(60),
+///     ..ThreadPool::default()
+/// };
+/// # let _ = pool;
+/// ```
 #[derive(Debug)]
 #[doc(alias = "ThreadingMixIn")]
 pub struct ThreadPool {
@@ -32,8 +46,20 @@ pub struct ThreadPool {
     #[doc(alias = "ThreadingMixIn.block_on_close")]
     #[doc(alias = "ThreadingMixIn.daemon_threads")]
     pub block_on_close: bool,
+    /// What runs. Public for `..ThreadPool::default()` alone, which needs all fields to be.
+    #[doc(hidden)]
+    pub threads: Threads,
+}
+
+/// The threads of a [`ThreadPool`] and their queue. It has the `Drop`, and not the pool, so that a
+/// pool can be written as a struct update.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Threads {
     queue: Arc<Queue>,
-    threads: Vec<JoinHandle<()>>,
+    handles: Vec<JoinHandle<()>>,
+    /// The pool's `block_on_close`, as it last was.
+    block_on_close: bool,
     /// Threads started so far; the name of each tells which one it is.
     started: usize,
     /// Jobs handed over so far.
@@ -63,27 +89,23 @@ impl ThreadPool {
             max_threads,
             idle_timeout: Duration::from_secs(10),
             block_on_close: true,
-            queue: Arc::new(Queue::new()),
-            threads: Vec::new(),
-            started: 0,
-            jobs: 0,
-            watch: None,
+            threads: Threads::new(),
         }
     }
 
     fn start_thread(&mut self) -> io::Result<()> {
-        self.threads.retain(|thread| !thread.is_finished());
-        let queue = Arc::clone(&self.queue);
+        self.threads.handles.retain(|thread| !thread.is_finished());
+        let queue = Arc::clone(&self.threads.queue);
         let (idle, max) = (self.idle_timeout, self.max_threads.max(1));
-        self.started += 1;
-        self.queue.threads.fetch_add(1, Ordering::SeqCst);
+        self.threads.started += 1;
+        self.threads.queue.threads.fetch_add(1, Ordering::SeqCst);
         let started = thread::Builder::new()
-            .name(format!("Thread-{}", self.started))
+            .name(format!("Thread-{}", self.threads.started))
             .spawn(move || queue.work(idle, max));
         match started {
-            Ok(thread) => self.threads.push(thread),
+            Ok(thread) => self.threads.handles.push(thread),
             Err(error) => {
-                self.queue.threads.fetch_sub(1, Ordering::SeqCst);
+                self.threads.queue.threads.fetch_sub(1, Ordering::SeqCst);
                 return Err(error);
             }
         }
@@ -93,18 +115,18 @@ impl ThreadPool {
     /// Starts threads for jobs that have waited for too long; returns when to look again.
     fn relieve(&mut self) -> Option<Duration> {
         let threads = self.worker_count();
-        let waiting = self.queue.receiver.len();
+        let waiting = self.threads.queue.receiver.len();
         if waiting == 0 || threads < AT_ONCE || threads >= self.max_threads {
-            self.watch = None;
+            self.threads.watch = None;
             return None;
         }
         let now = Instant::now();
         let mut pause = PATIENCE;
-        if let Some(watch) = &self.watch {
+        if let Some(watch) = &self.threads.watch {
             if now < watch.due {
                 return Some(watch.due - now);
             }
-            let begun = self.jobs - waiting as u64;
+            let begun = self.threads.jobs - waiting as u64;
             let late = usize::try_from(watch.jobs.saturating_sub(begun)).unwrap_or(waiting);
             for _ in 0..late.min(self.max_threads - threads) {
                 if let Err(error) = self.start_thread() {
@@ -114,31 +136,32 @@ impl ThreadPool {
                 }
             }
         }
-        self.watch = Some(Watch { due: now + pause, jobs: self.jobs });
+        self.threads.watch = Some(Watch { due: now + pause, jobs: self.threads.jobs });
         Some(pause)
     }
 }
 
 impl Concurrency for ThreadPool {
     fn process_request(&mut self, job: Job) -> io::Result<()> {
-        self.jobs += 1;
+        self.threads.jobs += 1;
+        self.threads.block_on_close = self.block_on_close;
         // Queued before the threads are counted: one that stops waiting just now lowers that count
         // first and looks into the queue then, so that it finds the job or is not counted on.
-        let jobs = self.queue.push(job);
+        let jobs = self.threads.queue.push(job);
         // A job more than there are threads needs another thread; one that is about to finish
         // its job is not counted on.
-        let threads = self.queue.threads.load(Ordering::SeqCst);
+        let threads = self.threads.queue.threads.load(Ordering::SeqCst);
         if jobs <= threads || threads >= self.max_threads.clamp(1, AT_ONCE) {
             return Ok(());
         }
         match self.start_thread() {
             Ok(()) => Ok(()),
-            Err(error) if self.queue.threads.load(Ordering::SeqCst) > 0 => {
+            Err(error) if self.threads.queue.threads.load(Ordering::SeqCst) > 0 => {
                 // The job only has to wait.
                 log::warn!("cannot start a thread, {threads} go on: {error}");
                 Ok(())
             }
-            Err(error) => match self.queue.take_back() {
+            Err(error) => match self.threads.queue.take_back() {
                 Some(job) => {
                     drop(job);
                     let text = format!("cannot start a thread: {error}");
@@ -151,12 +174,12 @@ impl Concurrency for ThreadPool {
     }
 
     fn worker_count(&self) -> usize {
-        self.queue.threads.load(Ordering::SeqCst)
+        self.threads.queue.threads.load(Ordering::SeqCst)
     }
 
     /// Calls a thread for what was queued in this turn; it calls the next if there is more.
     fn service_actions(&mut self) -> Option<Duration> {
-        self.queue.call();
+        self.threads.queue.call();
         self.relieve()
     }
 }
@@ -171,11 +194,24 @@ const PATIENCE: Duration = Duration::from_millis(10);
 /// How long until the next try where the system has none to give.
 const PAUSE: Duration = Duration::from_secs(1);
 
-impl Drop for ThreadPool {
+impl Threads {
+    fn new() -> Self {
+        Self {
+            queue: Arc::new(Queue::new()),
+            handles: Vec::new(),
+            block_on_close: true,
+            started: 0,
+            jobs: 0,
+            watch: None,
+        }
+    }
+}
+
+impl Drop for Threads {
     fn drop(&mut self) {
         self.queue.close();
         if self.block_on_close {
-            for thread in self.threads.drain(..) {
+            for thread in self.handles.drain(..) {
                 // Jobs do not panic.
                 let _ = thread.join();
             }

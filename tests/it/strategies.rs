@@ -105,8 +105,7 @@ fn no_two_threads_have_the_same_name() {
             Ok(())
         })
     };
-    let mut pool = ThreadPool::default();
-    pool.idle_timeout = Duration::from_millis(1);
+    let pool = ThreadPool { idle_timeout: Duration::from_millis(1), ..ThreadPool::default() };
     let running = Running::start(bind_with(handler.client_speaks_first(), pool));
     let mut first = running.connect();
     assert_eq!(first.ask("first"), "Thread-1");
@@ -172,8 +171,7 @@ fn pooled_threads_end_after_idling() {
         })
         .client_speaks_first()
     };
-    let mut pool = ThreadPool::with_max_threads(4);
-    pool.idle_timeout = MOMENT;
+    let pool = ThreadPool { max_threads: 4, idle_timeout: MOMENT, ..ThreadPool::default() };
     let running = Running::start(bind_with(handler, pool));
     assert_eq!(running.ask("ping"), "ping");
     let ended = threads.next();
@@ -279,8 +277,7 @@ fn dropping_a_pool_that_does_not_block_leaves_its_threads_running() {
             connection.wfile.write_all(b"ended\n")
         })
     };
-    let mut pool = ThreadPool::default();
-    pool.block_on_close = false;
+    let pool = ThreadPool { block_on_close: false, ..ThreadPool::default() };
     let mut server = bind_with(handler, pool);
     let mut client = Client::connect(server.server_address());
     server.handle_request().unwrap();

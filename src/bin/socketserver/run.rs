@@ -210,12 +210,11 @@ fn wrap(args: &Args, files: Files) -> Arc<dyn Handler> {
 }
 
 fn thread_pool(max_threads: Option<u32>) -> ThreadPool {
-    let mut pool = ThreadPool::default();
+    // What runs when the server has drained was cut off. The process does not wait for it again.
+    let mut pool = ThreadPool { block_on_close: false, ..ThreadPool::default() };
     if let Some(max_threads) = max_threads {
         pool.max_threads = max_threads as usize;
     }
-    // What runs when the server has drained was cut off. The process does not wait for it again.
-    pool.block_on_close = false;
     pool
 }
 
