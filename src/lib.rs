@@ -65,134 +65,184 @@
 //!
 //! `tls`, on by default, is HTTPS: [`ThreadingHttpsServer`] and its siblings, on rustls with ring.
 
+#[cfg(not(unix))]
+compile_error!("socketserver runs on Unix systems only, such as Linux, macOS and the BSDs");
+
+#[cfg(unix)]
 mod address;
+#[cfg(unix)]
 pub mod concurrency;
+#[cfg(unix)]
 mod connection;
+#[cfg(unix)]
 mod datagram;
+#[cfg(unix)]
 mod handler;
+#[cfg(unix)]
 pub mod http;
+#[cfg(unix)]
 mod parking;
+#[cfg(unix)]
 mod poller;
+#[cfg(unix)]
 mod proxy_protocol;
+#[cfg(unix)]
 mod reactor;
+#[cfg(unix)]
 mod server;
+#[cfg(unix)]
 mod server_info;
+#[cfg(unix)]
 mod shutdown;
+#[cfg(unix)]
 mod signals;
+#[cfg(unix)]
 mod stderr;
+#[cfg(unix)]
 #[allow(unsafe_code)]
 mod sys;
+#[cfg(unix)]
 pub mod systemd;
+#[cfg(unix)]
 pub mod transport;
+#[cfg(unix)]
 mod trusted_proxies;
 
+#[cfg(unix)]
 pub use address::Address;
+#[cfg(unix)]
 pub use concurrency::{Concurrency, Forking, PreFork, Sequential, ThreadPool};
+#[cfg(unix)]
 pub use connection::{Connection, NotTls, PeerCredentials, Rfile, Timeouts, Wfile};
+#[cfg(unix)]
 pub use datagram::{Datagram, Reply};
+#[cfg(unix)]
 pub use handler::{Handler, HandlerFn, handler_fn};
+#[cfg(unix)]
 pub use proxy_protocol::ProxyProtocol;
-#[cfg(any(test, fuzzing))]
+#[cfg(all(unix, any(test, fuzzing)))]
 #[doc(hidden)]
 pub use proxy_protocol::fuzzing::check as fuzz_proxy_header;
+#[cfg(unix)]
 pub use server::{Overload, Server, ShutdownReport};
+#[cfg(unix)]
 pub use server_info::{Connections, ServerInfo};
+#[cfg(unix)]
 pub use shutdown::ShutdownHandle;
+#[cfg(unix)]
 pub use stderr::write_to_stderr;
+#[cfg(unix)]
 pub use trusted_proxies::{InvalidNetwork, TrustedProxies};
 
-#[cfg(feature = "tls")]
+#[cfg(all(unix, feature = "tls"))]
 use transport::Tls;
+#[cfg(unix)]
 use transport::{Tcp, Udp, UnixDatagram, UnixStream};
 
 /// A TCP server: Python's `TCPServer`.
+#[cfg(unix)]
 #[doc(alias = "TCPServer")]
 pub type TcpServer<C, H> = Server<Tcp, C, H>;
 
 /// A TCP server whose requests run on threads: Python's `ThreadingTCPServer`.
+#[cfg(unix)]
 #[doc(alias = "ThreadingTCPServer")]
 pub type ThreadingTcpServer<H> = TcpServer<ThreadPool, H>;
 
 /// A TCP server whose requests run in child processes: Python's `ForkingTCPServer`.
+#[cfg(unix)]
 #[doc(alias = "ForkingTCPServer")]
 pub type ForkingTcpServer<H> = TcpServer<Forking, H>;
 
 /// A UDP server: Python's `UDPServer`.
+#[cfg(unix)]
 #[doc(alias = "UDPServer")]
 pub type UdpServer<C, H> = Server<Udp, C, H>;
 
 /// A UDP server whose requests run on threads: Python's `ThreadingUDPServer`.
+#[cfg(unix)]
 #[doc(alias = "ThreadingUDPServer")]
 pub type ThreadingUdpServer<H> = UdpServer<ThreadPool, H>;
 
 /// A UDP server whose requests run in child processes: Python's `ForkingUDPServer`.
+#[cfg(unix)]
 #[doc(alias = "ForkingUDPServer")]
 pub type ForkingUdpServer<H> = UdpServer<Forking, H>;
 
 /// A server on a Unix socket: Python's `UnixStreamServer`.
+#[cfg(unix)]
 pub type UnixStreamServer<C, H> = Server<UnixStream, C, H>;
 
 /// A server on a Unix socket whose requests run on threads: Python's `ThreadingUnixStreamServer`.
+#[cfg(unix)]
 pub type ThreadingUnixStreamServer<H> = UnixStreamServer<ThreadPool, H>;
 
 /// A server on a Unix socket whose requests run in child processes: Python's
 /// `ForkingUnixStreamServer`.
+#[cfg(unix)]
 pub type ForkingUnixStreamServer<H> = UnixStreamServer<Forking, H>;
 
 /// A server on a Unix socket for datagrams: Python's `UnixDatagramServer`.
+#[cfg(unix)]
 pub type UnixDatagramServer<C, H> = Server<UnixDatagram, C, H>;
 
 /// A server on a Unix socket for datagrams whose requests run on threads: Python's
 /// `ThreadingUnixDatagramServer`.
+#[cfg(unix)]
 pub type ThreadingUnixDatagramServer<H> = UnixDatagramServer<ThreadPool, H>;
 
 /// A server on a Unix socket for datagrams whose requests run in child processes: Python's
 /// `ForkingUnixDatagramServer`.
+#[cfg(unix)]
 pub type ForkingUnixDatagramServer<H> = UnixDatagramServer<Forking, H>;
 
 /// A sequential HTTP server: Python's `HTTPServer`.
+#[cfg(unix)]
 #[doc(alias = "HTTPServer")]
 pub type HttpServer<H> = TcpServer<Sequential, H>;
 
 /// An HTTP server whose requests run on threads: Python's `ThreadingHTTPServer`.
+#[cfg(unix)]
 #[doc(alias = "ThreadingHTTPServer")]
 pub type ThreadingHttpServer<H> = TcpServer<ThreadPool, H>;
 
 /// An HTTP server whose connections run in child processes: Python's `ForkingMixIn` with
 /// `HTTPServer`.
+#[cfg(unix)]
 #[doc(alias = "ForkingHTTPServer")]
 pub type ForkingHttpServer<H> = TcpServer<Forking, H>;
 
 /// An HTTP server of several processes, each with a thread pool. Python has none.
+#[cfg(unix)]
 pub type PreForkHttpServer<H> = TcpServer<PreFork<ThreadPool>, H>;
 
 /// A TCP server whose clients speak TLS.
-#[cfg(feature = "tls")]
+#[cfg(all(unix, feature = "tls"))]
 pub type TlsServer<C, H> = Server<Tls, C, H>;
 
 /// A sequential HTTPS server: Python 3.14's `HTTPSServer`.
 ///
 /// Its handshakes wait for no client, so that one that is silent holds nobody up.
-#[cfg(feature = "tls")]
+#[cfg(all(unix, feature = "tls"))]
 #[doc(alias = "HTTPSServer")]
 pub type HttpsServer<H> = TlsServer<Sequential, H>;
 
 /// An HTTPS server whose requests run on threads: Python 3.14's `ThreadingHTTPSServer`.
-#[cfg(feature = "tls")]
+#[cfg(all(unix, feature = "tls"))]
 #[doc(alias = "ThreadingHTTPSServer")]
 pub type ThreadingHttpsServer<H> = TlsServer<ThreadPool, H>;
 
 /// An HTTPS server whose connections run in child processes, handshakes included: Python's
 /// `ForkingMixIn` with `HTTPSServer`.
-#[cfg(feature = "tls")]
+#[cfg(all(unix, feature = "tls"))]
 #[doc(alias = "ForkingHTTPSServer")]
 pub type ForkingHttpsServer<H> = TlsServer<Forking, H>;
 
 /// An HTTPS server of several processes, each with a thread pool.
-#[cfg(feature = "tls")]
+#[cfg(all(unix, feature = "tls"))]
 pub type PreForkHttpsServer<H> = TlsServer<PreFork<ThreadPool>, H>;
 
 // The README's program compiles.
-#[cfg(doctest)]
+#[cfg(all(unix, doctest))]
 #[doc = include_str!("../README.md")]
 struct Readme;

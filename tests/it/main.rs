@@ -39,6 +39,7 @@ mod matrix; // what every strategy must do, once for each
 mod metrics; // what is counted, and whether the server is well
 mod multipart; // multipart bodies in pieces of every size
 mod names; // the table of names, against the crate and against Python
+mod platforms; // where it cannot run, the build says so in one line
 mod promises; // the documents of security and reliability name tests that there are
 mod proxies; // who the client is, behind balancers
 mod server; // bind, handle_request, shutdown, the hooks and the options
