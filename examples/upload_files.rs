@@ -19,6 +19,21 @@ struct UploadHandler {
     files: SimpleHttpRequestHandler,
 }
 
+impl UploadHandler {
+    /// Tells whether every name below the directory is one for a file; none begins with a dot.
+    fn has_safe_names(&self, path: &Path) -> bool {
+        let below = path.strip_prefix(self.files.directory()).ok().and_then(Path::to_str);
+        below.is_some_and(|below| below.split('/').all(|name| safe_filename(name) == Some(name)))
+    }
+
+    /// Tells whether a directory is there and not outside, wherever links lead.
+    fn contains(&self, directory: &Path) -> bool {
+        let root = self.files.directory().canonicalize();
+        let found = directory.canonicalize();
+        found.is_ok_and(|found| found.is_dir() && root.is_ok_and(|root| found.starts_with(root)))
+    }
+}
+
 impl HttpRequestHandler for UploadHandler {
     fn base(&self) -> &dyn HttpRequestHandler {
         &self.files
@@ -26,14 +41,14 @@ impl HttpRequestHandler for UploadHandler {
 
     fn do_put(&self, http: &mut Exchange<'_>) -> io::Result<()> {
         let path = self.translate_path(http, &http.path);
-        let name = path.to_str().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
-        if safe_filename(name) != Some(name) || path.is_dir() {
+        if !self.has_safe_names(&path) || names_a_directory(&path) {
             return http.send_error_with(403, "Not a name for a file");
         }
-        if !path.parent().is_some_and(Path::is_dir) {
+        if !path.parent().is_some_and(|parent| self.contains(parent)) {
             return http.send_error_with(409, "No such directory");
         }
-        let existed = path.exists();
+        let existed = path.symlink_metadata().is_ok();
+        // Refuses what is only a part of a file: a PUT with Content-Range.
         http.rfile.save_as(&path, LIMIT)?;
         http.send_response(if existed { 204 } else { 201 })?;
         http.end_headers()
@@ -44,9 +59,12 @@ impl HttpRequestHandler for UploadHandler {
         let mut form = Multipart::read(http, limits)?;
         while let Some(mut part) = form.next_part()? {
             let name = part.filename.as_deref().and_then(safe_filename);
-            if let Some(path) = name.map(|name| self.files.directory().join(name)) {
-                part.save_as(path)?;
+            let Some(name) = name else { continue };
+            let path = self.files.directory().join(name);
+            if names_a_directory(&path) {
+                return http.send_error_with(403, "Not a name for a file");
             }
+            part.save_as(path)?;
         }
         http.send_response(303)?;
         http.send_header("Location", "/")?;
@@ -55,10 +73,16 @@ impl HttpRequestHandler for UploadHandler {
     }
 }
 
+fn names_a_directory(path: &Path) -> bool {
+    path.as_os_str().as_encoded_bytes().ends_with(b"/") || path.is_dir()
+}
+
 fn main() -> io::Result<()> {
     let port = env::args().nth(1).unwrap_or("8000".into());
     let directory = env::args().nth(2).unwrap_or(".".into());
-    let handler = UploadHandler { files: SimpleHttpRequestHandler::new(directory) };
+    // Files that are still arriving have hidden names.
+    let files = SimpleHttpRequestHandler::new(directory).confined().hiding_dot_files();
+    let handler = UploadHandler { files };
     let mut server = ThreadingHttpServer::bind(format!("127.0.0.1:{port}"), handler)?;
     println!("Taking files on http://{}", server.server_address());
     server.serve_forever()

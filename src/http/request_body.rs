@@ -22,6 +22,8 @@ pub struct RequestBody {
     state: State,
     /// A wait for the client has exceeded its limit.
     is_late: bool,
+    /// The client says that this is a part of what it wants to replace: a PUT with `Content-Range`.
+    pub(super) is_partial: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +55,7 @@ impl RequestBody {
         if state != State::Ended {
             input.begin_body();
         }
-        Self { input, state, is_late: false }
+        Self { input, state, is_late: false, is_partial: false }
     }
 
     /// Limits a single wait for the client, and how late it may be with the whole body

@@ -53,5 +53,6 @@ mod tidy; // arrows, lengths and words that must agree
 mod tls; // handshakes that hold nobody up, records and requests, certificates, ends
 mod twins; // the Python programs of COMPARISON.md answer as the examples do
 mod unix_sockets; // the file, who is at the other end, and HTTP over them
+mod uploads; // what a request writes to files: whole files, below the directory
 mod urls; // taken apart, read and quoted as CPython does
 mod web; // a site of files, a client that reads replies, handlers that take notes

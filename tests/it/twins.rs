@@ -110,12 +110,16 @@ fn upload_files_answers_as_its_twin() {
             let request = format!("PUT {target} HTTP/1.0\r\nContent-Length: 3\r\n\r\nabc");
             status(String::from_utf8(hear_out(program.address, request.as_bytes())).unwrap())
         };
-        let targets = ["/a", "/a", "/sub", "/", "/no/x", "/sub/b"];
+        let targets = ["/a", "/a", "/sub", "/", "/no/x", "/sub/b", "/.x", "/sub/.y/z"];
         let parts = [("name=f; filename=\"x/c\"", "c".repeat(5000)), ("name=t", "text".to_owned())];
         let posted = status(post_parts(program.address, "/", &parts));
         let sizes = ["a", "sub/b", "c"].map(|name| fs::metadata(directory.join(name)).ok());
         let before = sizes.map(|file| file.map(|file| file.len()));
         let codes = targets.map(put);
+        let part = "PUT /a HTTP/1.0\r\nContent-Range: bytes 3-4/5\r\nContent-Length: 2\r\n\r\nxx";
+        let refused =
+            status(String::from_utf8(hear_out(program.address, part.as_bytes())).unwrap());
+        assert_eq!(refused, "400");
         let sizes =
             ["a", "sub/b", "c"].map(|name| fs::metadata(directory.join(name)).unwrap().len());
         (posted, before, codes, sizes)

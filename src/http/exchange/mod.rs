@@ -81,13 +81,16 @@ impl<'h> Exchange<'h> {
         let head_only = head.command == "HEAD";
         // What follows the answer to CONNECT is the tunnel (RFC 9110 §9.3.6).
         let may_chunk = keeps && head.version >= (1, 1) && head.command != "CONNECT";
+        let mut request_body = RequestBody::new(rfile, body);
+        // With other methods the field has no meaning (RFC 9110 §14.4).
+        request_body.is_partial = head.command == "PUT" && head.headers.contains("Content-Range");
         let close_connection = !keeps || !keeps_alive(&head) || draining;
         Self {
             command: head.command,
             path: head.path,
             request_version: head.request_version,
             headers: head.headers,
-            rfile: RequestBody::new(rfile, body),
+            rfile: request_body,
             wfile: ResponseBody::new(wfile, headless, head_only, may_chunk),
             client_address,
             server,

@@ -1,11 +1,12 @@
 //! Uploaded content in files: written whole or not at all, under names that are safe.
 
-use std::fs::{File, Permissions};
+use std::fs::{self, File, Metadata, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::error::FormError;
+use crate::http::http_error::HttpError;
 use crate::http::request_body::RequestBody;
 
 impl RequestBody {
@@ -16,9 +17,13 @@ impl RequestBody {
     ///
     /// # Errors
     ///
-    /// An [`HttpError`](crate::http::HttpError) 413 when the body is longer,
+    /// An [`HttpError`] 413 when the body is longer, and 400 for a PUT with
+    /// `Content-Range`, whose body is a part of the file (RFC 9110 §14.5); nothing is written then.
     /// [`FormError::Store`] when the file cannot be written, what the connection reports otherwise.
     pub fn save_as(&mut self, path: impl AsRef<Path>, limit: u64) -> io::Result<u64> {
+        if self.is_partial {
+            return Err(HttpError::new(400, "A part of a file is not the whole").into());
+        }
         self.check_length(limit)?;
         atomically(path.as_ref(), |file| {
             let length = copy(&mut Read::take(&mut *self, limit.saturating_add(1)), file)?;
@@ -36,11 +41,18 @@ pub(super) fn atomically<T, E: From<FormError>>(
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
+    let replaced = fs::symlink_metadata(path).ok().filter(Metadata::is_file);
+    let kept = replaced.map(|file| Permissions::from_mode(file.permissions().mode() & 0o777));
     let mut builder = tempfile::Builder::new();
     // What any new file has; the process's mask applies.
-    builder.prefix(".upload-").permissions(Permissions::from_mode(0o666));
+    let permissions = kept.clone().unwrap_or_else(|| Permissions::from_mode(0o666));
+    builder.prefix(".upload-").permissions(permissions);
     let mut file = builder.tempfile_in(directory).map_err(FormError::Store)?;
     let written = write(file.as_file_mut())?;
+    if let Some(kept) = kept {
+        // The mask may have taken something from it.
+        file.as_file().set_permissions(kept).map_err(FormError::Store)?;
+    }
     file.persist(path).map_err(|error| FormError::Store(error.error))?;
     Ok(written)
 }
