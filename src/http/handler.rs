@@ -212,6 +212,11 @@ pub trait HttpRequestHandler: Send + Sync + 'static {
     }
 
     /// The content type of a file.
+    ///
+    /// A compressed file has the type of its compression, as `application/gzip`. The formats that
+    /// have a name for their compressed form, as `.svgz`, are told from this: where the type is
+    /// that of what is inside, `Content-Encoding: gzip` is sent with it, unless a handler sends
+    /// that field itself.
     fn guess_type(&self, http: &Exchange<'_>, path: &Path) -> String {
         self.base().guess_type(http, path)
     }

@@ -1,6 +1,7 @@
 //! The lines of a response's head, as bytes. Knows no connection.
 
 use std::io;
+use std::ops::Range;
 
 use super::handler::ProtocolVersion;
 use super::response_body::misuse;
@@ -49,6 +50,21 @@ pub(crate) fn push_header(head: &mut Vec<u8>, keyword: &str, value: &str) -> io:
     }
     head.extend_from_slice(b"\r\n");
     Ok(())
+}
+
+/// The first line of a head that is a header of this name, its end included.
+pub(crate) fn find_header(head: &[u8], keyword: &str) -> Option<Range<usize>> {
+    let mut start = 0;
+    for line in head.split_inclusive(|&byte| byte == b'\n') {
+        let end = start + line.len();
+        if line.get(keyword.len()) == Some(&b':')
+            && line[..keyword.len()].eq_ignore_ascii_case(keyword.as_bytes())
+        {
+            return Some(start..end);
+        }
+        start = end;
+    }
+    None
 }
 
 /// Tells whether a header may have this name (RFC 9110 §5.1).

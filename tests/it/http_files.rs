@@ -370,7 +370,8 @@ fn a_file_from_before_1970_is_served() {
 
 // Types.
 
-/// What CPython 3.14 answers by itself, without the tables of the machine.
+/// What CPython 3.14 answers by itself, without the tables of the machine; but for compressed files,
+/// where it says what is inside.
 const TYPES: [(&str, &str); 70] = [
     ("a.html", "text/html"),
     ("a.htm", "text/html"),
@@ -417,7 +418,7 @@ const TYPES: [(&str, &str); 70] = [
     ("a.ps", "application/postscript"),
     ("a.zip", "application/zip"),
     ("a.tar", "application/x-tar"),
-    ("a.tgz", "application/x-tar"),
+    ("a.tgz", "application/gzip"),
     ("a.tar.gz", "application/gzip"),
     ("a.gz", "application/gzip"),
     ("a.GZ", "application/gzip"),
@@ -425,7 +426,7 @@ const TYPES: [(&str, &str); 70] = [
     ("a.xz", "application/x-xz"),
     ("a.Z", "application/octet-stream"),
     ("a.br", "application/octet-stream"),
-    ("a.html.br", "text/html"),
+    ("a.html.br", "application/octet-stream"),
     ("a.sh", "application/x-sh"),
     ("a.bin", "application/octet-stream"),
     ("a.exe", "application/octet-stream"),

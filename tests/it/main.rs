@@ -22,6 +22,7 @@ mod deploy; // systemd, nginx and HAProxy themselves, with the files of deploy/
 mod differences; // from CPython, by intent
 mod differential; // the same bytes to CPython and to us
 mod drain; // what becomes of running requests when the server is asked to stop
+mod encoded_files; // compressed files have the type of their bytes
 mod examples; // every example runs and does what its header promises
 mod exhaustion; // out of descriptors, out of connections
 mod form_differential; // the same forms to CPython and to us

@@ -58,6 +58,8 @@ pub struct Exchange<'h> {
     since: Instant,
     /// The response's head says that the connection will be closed.
     announces_close: bool,
+    /// What the content of the file that is sent is coded with, unless the handler says it.
+    pub(super) content_coding: Option<&'static str>,
     /// How often a script sent the request on to another path of this server.
     pub(super) local_redirects: u32,
     /// Storage for the text of a header's value.
@@ -101,6 +103,7 @@ impl<'h> Exchange<'h> {
             draining,
             since: Instant::now(),
             announces_close: false,
+            content_coding: None,
             local_redirects: 0,
             value: String::new(),
             berth: Some(berth),

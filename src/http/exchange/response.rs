@@ -6,7 +6,7 @@ use std::io;
 use super::super::date;
 use super::super::handler::ProtocolVersion;
 use super::super::response_body::{Stage, misuse};
-use super::super::response_head::{is_header_name, push_header, push_status_line};
+use super::super::response_head::{find_header, is_header_name, push_header, push_status_line};
 use super::super::status::Status;
 use super::Exchange;
 
@@ -133,6 +133,11 @@ impl Exchange<'_> {
         if self.wfile.stage() != Stage::Head {
             return Err(misuse("end_headers without send_response"));
         }
+        if let Some(coding) = self.content_coding.take()
+            && find_header(self.wfile.head(), "Content-Encoding").is_none()
+        {
+            self.add_header("Content-Encoding", coding)?;
+        }
         if self.draining
             && !self.announces_close
             && !self.wfile.status().is_interim()
@@ -157,6 +162,7 @@ impl Exchange<'_> {
         }
         self.wfile.recall();
         self.announces_close = false;
+        self.content_coding = None;
         // What the page may say in full, a status line must not.
         let reason: String = message
             .chars()

@@ -7,28 +7,29 @@ use std::path::Path;
 /// `mime_guess`, then `application/octet-stream`.
 ///
 /// The same on every machine: unlike CPython, which reads up to nine `mime.types` files, this
-/// asks nobody. As there, a compression is dropped: `logo.svgz` is an SVG image.
+/// reads none. A compressed file has the type of its compression, as CPython says it of `.gz`, and
+/// not that of the file inside; but see [`content_coding`].
 pub(crate) fn guess_type(path: &Path, extensions_map: &[(&str, &str)]) -> String {
     let name = path.file_name().map(|name| String::from_utf8_lossy(name.as_bytes()));
     let name = name.as_deref().unwrap_or_default();
-    let (stem, suffix) = split_suffix(name);
+    let suffix = suffix(name);
     let lower = suffix.to_ascii_lowercase();
-    let mapped = find(extensions_map, suffix).or_else(|| find(extensions_map, &lower));
-    let guessed = mapped.or_else(|| standard_type(stem, suffix, &lower));
-    guessed.unwrap_or("application/octet-stream").to_owned()
+    // `a.tgz` is a short way to write `a.tar.gz`.
+    let last = find(&ARCHIVES, &lower).unwrap_or(&lower);
+    let mapped = [suffix, &lower, last].into_iter().find_map(|known| find(extensions_map, known));
+    mapped.or_else(|| by_suffix(last)).unwrap_or("application/octet-stream").to_owned()
 }
 
-fn standard_type(stem: &str, suffix: &str, lower: &str) -> Option<&'static str> {
-    if ARCHIVES.contains(&lower) {
-        return by_suffix(".tar");
-    }
-    if lower == ".svgz" {
-        return by_suffix(".svg");
-    }
-    if COMPRESSED.contains(&suffix) {
-        return by_suffix(&split_suffix(stem).1.to_ascii_lowercase());
-    }
-    by_suffix(lower)
+/// The coding of a file's content, where its type is that of what is inside.
+///
+/// Some formats have a name for their compressed form, which programs know as the format with a
+/// content coding (SVG 1.1, appendix A.2): a browser draws no other `.svgz`. Where a handler gives
+/// such a file a type of its own, it has no coding.
+pub(crate) fn content_coding(path: &Path, content_type: &str) -> Option<&'static str> {
+    let suffix = suffix(path.file_name()?.to_str()?).to_ascii_lowercase();
+    let inside = by_suffix(find(&GZIPPED, &suffix)?)?;
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case(inside).then_some("gzip")
 }
 
 fn by_suffix(suffix: &str) -> Option<&'static str> {
@@ -41,24 +42,28 @@ fn find<'a>(map: &[(&str, &'a str)], suffix: &str) -> Option<&'a str> {
     map.iter().find(|(known, _)| *known == suffix).map(|(_, kind)| *kind)
 }
 
-/// Splits a name before its last dot; dots at its start are part of the name.
-fn split_suffix(name: &str) -> (&str, &str) {
+/// What begins with a name's last dot; dots at its start are part of the name.
+fn suffix(name: &str) -> &str {
     let start = name.len() - name.trim_start_matches('.').len();
-    match name[start..].rfind('.') {
-        Some(dot) => name.split_at(start + dot),
-        None => (name, ""),
-    }
+    name[start..].rfind('.').map_or("", |dot| &name[start + dot..])
 }
 
-/// Suffixes of compressed archives, all of tar.
-const ARCHIVES: [&str; 5] = [".tgz", ".taz", ".tz", ".tbz2", ".txz"];
+/// Suffixes of compressed archives, all of tar, and that of their compression.
+const ARCHIVES: [(&str, &str); 5] =
+    [(".tgz", ".gz"), (".taz", ".gz"), (".tz", ".gz"), (".tbz2", ".bz2"), (".txz", ".xz")];
 
-/// Suffixes of compressions, in this case only.
-const COMPRESSED: [&str; 5] = [".gz", ".Z", ".bz2", ".xz", ".br"];
+/// Suffixes of formats that are compressed with gzip, and that of the same format without it.
+const GZIPPED: [(&str, &str); 5] = [
+    (".svgz", ".svg"),
+    (".wrz", ".wrl"),
+    (".x3dbz", ".x3db"),
+    (".x3dvz", ".x3dv"),
+    (".x3dz", ".x3d"),
+];
 
-/// What CPython 3.14 answers where `mime_guess` answers otherwise, or nothing.
+/// What CPython 3.14 answers where `mime_guess` answers otherwise, or nothing; and `.zst` (RFC 8878).
 #[rustfmt::skip]
-const DIFFERENCES: [(&str, &str); 57] = [
+const DIFFERENCES: [(&str, &str); 58] = [
     (".3g2", "audio/3gpp2"),
     (".3gp", "audio/3gpp"),
     (".3gpp", "audio/3gpp"),
@@ -116,6 +121,7 @@ const DIFFERENCES: [(&str, &str); 57] = [
     (".xsl", "application/xml"),
     (".yaml", "application/yaml"),
     (".yml", "application/yaml"),
+    (".zst", "application/zstd"),
 ];
 
 #[cfg(test)]
@@ -136,9 +142,11 @@ mod tests {
             ("a.GZ", "application/gzip"),
             ("a.Z", "application/octet-stream"),
             ("a.X", "a/x"),
-            ("a.tgz", "application/x-tar"),
+            ("a.tgz", "application/gzip"),
+            ("a.TBZ2", "application/x-bzip2"),
             ("a.svgz", "image/svg+xml"),
-            ("a.html.br", "text/html"),
+            ("a.html.br", "application/octet-stream"),
+            ("a.tar.zst", "application/zstd"),
             ("a.html.BR", "application/octet-stream"),
             ("a", "application/octet-stream"),
             ("a.", "application/octet-stream"),

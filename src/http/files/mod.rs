@@ -170,7 +170,9 @@ impl SimpleHttpRequestHandler {
             return http.end_headers().map(|()| None);
         }
         http.send_response(200)?;
-        http.send_header("Content-type", handler.guess_type(http, &path))?;
+        let content_type = handler.guess_type(http, &path);
+        http.content_coding = mime::content_coding(&path, &content_type);
+        http.send_header("Content-type", content_type)?;
         http.send_header("Content-Length", metadata.len())?;
         http.send_header("Last-Modified", date::http_date(modified))?;
         http.end_headers()?;
