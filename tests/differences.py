@@ -170,6 +170,7 @@ def with_files(data, **options):
             with open(os.path.join(directory, "index.html"), "w") as page:
                 page.write("<p>hello</p>\n")
             os.mkfifo(os.path.join(directory, "fifo"))
+            os.mkdir(os.path.join(directory, "sub"))
             for command in sides(python(FILES, directory), example("server_evolution_3_files", "0", directory)):
                 with Server(command) as server:
                     yield send(server, data, **options)
@@ -355,6 +356,8 @@ DIFFERENCES = {
                       with_files(b"GET http://h/index.html" + HOST + b"\r\n")),
     "redirect": ("`GET /\\evil.example/..`", "gh-132826",
                  with_files(b"GET /\\evil.example/.." + HOST + b"\r\n")),
+    "redirect-prefix": ("`GET /sub`, a directory, of a proxy that was asked for `/files/sub`", "",
+                        with_files(b"GET /sub" + HOST + b"\r\n")),
     "nul": ("`GET /a%00`", "gh-103223", with_files(b"GET /a%00" + HOST + b"\r\n")),
     "long-datagram": ("a datagram of 9,000 bytes, echoed", "", long_datagram),
     "socket-file": ("a server on a Unix socket is killed and started again", "", socket_file),

@@ -21,16 +21,96 @@ use crate::web::{Site, error_page, find, hear_out, listing_page, noting, serve, 
 
 /// Where we answer otherwise, by intent: the case, the reason, and how our reply begins once it is
 /// masked.
-const INTENDED: [(&str, &str, &str); 55] = [
+const INTENDED: [(&str, &str, &str); 71] = [
+    (
+        "directory without slash",
+        "right below a proxy's prefix",
+        "HTTP/1.0 301 Moved Permanently\r\n{S}{D}Location: sub/\r\n",
+    ),
+    (
+        "redirect with query and fragment",
+        "right below a proxy's prefix",
+        "HTTP/1.0 301 Moved Permanently\r\n{S}{D}Location: sub/?x=1&y=%20#f\r\n",
+    ),
+    (
+        "redirect with empty query",
+        "right below a proxy's prefix",
+        "HTTP/1.0 301 Moved Permanently\r\n{S}{D}Location: sub/\r\n",
+    ),
+    (
+        "redirect with empty fragment",
+        "right below a proxy's prefix",
+        "HTTP/1.0 301 Moved Permanently\r\n{S}{D}Location: sub/\r\n",
+    ),
+    (
+        "redirect with fragment",
+        "right below a proxy's prefix",
+        "HTTP/1.0 301 Moved Permanently\r\n{S}{D}Location: sub/#f?g\r\n",
+    ),
+    (
+        "redirect with slashes in query",
+        "right below a proxy's prefix",
+        "HTTP/1.0 301 Moved Permanently\r\n{S}{D}Location: sub/?a//b/\r\n",
+    ),
+    (
+        "redirect with dots",
+        "right below a proxy's prefix",
+        "HTTP/1.0 301 Moved Permanently\r\n{S}{D}Location: C/\r\n",
+    ),
+    (
+        "redirect with inner slashes",
+        "right below a proxy's prefix",
+        "HTTP/1.0 301 Moved Permanently\r\n{S}{D}Location: C/\r\n",
+    ),
+    (
+        "redirect of slashes",
+        "right below a proxy's prefix",
+        "HTTP/1.0 301 Moved Permanently\r\n{S}{D}Location: sub/\r\n",
+    ),
+    (
+        "redirect of many slashes",
+        "right below a proxy's prefix",
+        "HTTP/1.0 301 Moved Permanently\r\n{S}{D}Location: sub/\r\n",
+    ),
+    (
+        "redirect to another host",
+        "right below a proxy's prefix",
+        "HTTP/1.0 301 Moved Permanently\r\n{S}{D}Location: ..%2fsub/\r\n",
+    ),
+    (
+        "redirect of an escape",
+        "right below a proxy's prefix",
+        "HTTP/1.0 301 Moved Permanently\r\n{S}{D}Location: %73ub/\r\n",
+    ),
     (
         "/\\ in a redirect",
-        "a browser takes it for a host",
-        "HTTP/1.0 301 Moved Permanently\r\n{S}{D}Location: /evil.com/",
+        "right below a proxy's prefix",
+        "HTTP/1.0 301 Moved Permanently\r\n{S}{D}Location: %2e%2e%2fsub/\r\n",
     ),
     (
         "%5C in a redirect",
-        "a location holds no raw backslash",
-        "HTTP/1.0 301 Moved Permanently\r\n{S}{D}Location: /back%5Cslash/\r\n",
+        "right below a proxy's prefix",
+        "HTTP/1.0 301 Moved Permanently\r\n{S}{D}Location: back%5Cslash/\r\n",
+    ),
+    (
+        "escaped backslash",
+        "right below a proxy's prefix",
+        "HTTP/1.0 301 Moved Permanently\r\n{S}{D}Location: back%5cslash/\r\n",
+    ),
+    (
+        "link to directory",
+        "right below a proxy's prefix",
+        "HTTP/1.0 301 Moved Permanently\r\n{S}{D}Location: d/\r\n",
+    ),
+    (
+        "redirect",
+        "right below a proxy's prefix",
+        "HTTP/1.1 301 Moved Permanently\r\n{S}{D}Location: sub/\r\n",
+    ),
+    (
+        "CGI directories without slash",
+        "right below a proxy's prefix",
+        "HTTP/1.0 301 Moved Permanently\r\n{S}{D}Location: cgi-bin/\r\n",
     ),
     ("absolute target", "RFC 9112 3.2.2", "HTTP/1.0 200 OK\r\n"),
     ("NUL in a path", "no traceback", "HTTP/1.0 404 File not found\r\n"),
@@ -719,7 +799,7 @@ fn kept_cases() -> Vec<(String, Vec<u8>)> {
             "HTTP/1.0 kept in any case",
             "GET /a.txt HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n".into(),
         ),
-        ("pipelining", format!("HEAD /a.txt {host}\r\nGET /sub/ {host}\r\nGET /sub {host}\r\n")),
+        ("pipelining", format!("HEAD /a.txt {host}\r\nGET /sub/ {host}\r\nGET /empty/ {host}\r\n")),
         ("error", format!("GET /nope {host}\r\n")),
         ("error for HEAD", format!("HEAD /nope {host}\r\n")),
         ("redirect", format!("GET /sub {host}\r\n")),

@@ -32,7 +32,7 @@ mod h1spec; // the 33 behaviours that h1spec asks for
 mod hostile; // clients that leave, dribble, flood and go silent
 mod http_confined; // a directory that nothing leads out of
 mod http_error; // errors that say how their request is to be answered
-mod http_files; // paths, listings, redirects, dates, types, and what is no file
+mod http_files; // paths, listings, dates, types, and what is no file
 mod http_framing; // where a request begins and ends, and what happens when that is in doubt
 mod http_handler; // what a handler may override, call, and get wrong
 mod http_wire; // the reference's cases, byte for byte
@@ -43,6 +43,7 @@ mod names; // the table of names, against the crate and against Python
 mod platforms; // where it cannot run, the build says so in one line
 mod promises; // the documents of security and reliability name tests that there are
 mod proxies; // who the client is, behind balancers
+mod redirects; // a directory without its slash leads to where the client is
 mod server; // bind, handle_request, shutdown, the hooks and the options
 mod smuggling; // requests that two readers could take apart differently
 mod strategies; // what one strategy does and the others do not

@@ -131,6 +131,12 @@ impl<'h> Exchange<'h> {
         &self.requestline
     }
 
+    /// The request's target, whatever has become of [`path`](Self::path).
+    pub(crate) fn target(&self) -> &str {
+        let words = self.requestline.split([' ', '\t', '\x0b', '\x0c']);
+        words.filter(|word| !word.is_empty()).nth(1).unwrap_or_default()
+    }
+
     /// The client's address as the log has it.
     pub fn address_string(&self) -> String {
         self.handler.address_string(self)

@@ -12,7 +12,10 @@ pub(crate) use mime::guess_type;
 pub(crate) use path::{query, translate_path, without_query};
 
 #[cfg(any(test, fuzzing))]
-pub(super) use {conditional::is_unmodified, path::directory_location};
+pub(super) use {
+    conditional::is_unmodified,
+    path::{directory_location, directory_reference},
+};
 
 use std::fs::{File, Metadata};
 use std::io::{self, Write};
@@ -32,7 +35,7 @@ use tree::Tree;
 /// Serves the files below a directory to GET and HEAD requests.
 ///
 /// Directories are answered with their index page or a listing, and redirected to where their
-/// name ends with a slash. `If-Modified-Since` is honoured. Symbolic links are followed wherever
+/// name ends with a slash: to `sub/`, which is right below any prefix that a proxy takes away. `If-Modified-Since` is honoured. Symbolic links are followed wherever
 /// they lead, as in CPython, unless it is [`confined`](Self::confined). Only regular files are
 /// served: a pipe or a device is 404.
 ///
@@ -255,7 +258,15 @@ fn not_found<T>(http: &mut Exchange<'_>) -> io::Result<Option<T>> {
 
 /// Sends the client to the same place with a slash at its end, which its relative links need.
 fn redirect_to_directory<T>(http: &mut Exchange<'_>) -> io::Result<Option<T>> {
-    let location = path::directory_location(&http.path);
+    // A relative reference begins where the client is, which is not where a script or a handler has
+    // sent the request on to.
+    let is_there = http.local_redirects == 0
+        && path::last_name_of(http.target()) == path::last_name_of(&http.path);
+    let location = if is_there {
+        path::directory_reference(&http.path)
+    } else {
+        path::directory_location(&http.path)
+    };
     http.send_response(301)?;
     http.send_header("Location", location)?;
     http.send_header("Content-Length", 0)?;

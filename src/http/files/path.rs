@@ -52,26 +52,54 @@ pub(crate) fn readable(target: &str) -> String {
     unquote(without_query(target))
 }
 
+/// Where the directory of this target is, seen from the target: its last name and a slash.
+///
+/// Relative (RFC 9110 §10.2.2), so that it is right below any prefix that a proxy has taken away.
+/// A client that resolves it comes to the host that it asked: it begins with neither a slash nor a
+/// scheme, and holds no backslash, blank or control character.
+pub(crate) fn directory_reference(target: &str) -> String {
+    let (path, rest) = split_target(target);
+    let name = last_name(path);
+    // What stands before a colon would be a scheme (RFC 3986 §4.2).
+    let mut location = String::from(if name.is_empty() || name.contains(':') { "./" } else { "" });
+    push_escaped(&mut location, name);
+    push_directory_end(&mut location, rest);
+    location
+}
+
 /// Where the directory of this target is: the target with a slash at the end of its path.
 ///
-/// Begins with exactly one slash and holds no backslash, blank or control character: in
-/// `//host/..` and `/\host/..` a browser would find another host.
+/// For a target that the client did not ask for. Begins with exactly one slash: in `//host/..` a
+/// browser would find another host.
 pub(crate) fn directory_location(target: &str) -> String {
     let (path, rest) = split_target(target);
     let mut location = String::from("/");
-    push_escaped(&mut location, path.trim_start_matches(['/', '\\']));
+    push_escaped(&mut location, path.trim_start_matches('/'));
+    push_directory_end(&mut location, rest);
+    location
+}
+
+/// What stands behind the last slash of a target's path.
+pub(crate) fn last_name_of(target: &str) -> &str {
+    last_name(without_query(target))
+}
+
+fn last_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or_default()
+}
+
+fn push_directory_end(location: &mut String, rest: &str) {
     if !location.ends_with('/') {
         location.push('/');
     }
     let (query, fragment) = rest.split_once('#').unwrap_or((rest, ""));
     if query.len() > 1 {
-        push_escaped(&mut location, query);
+        push_escaped(location, query);
     }
     if !fragment.is_empty() {
         location.push('#');
-        push_escaped(&mut location, fragment);
+        push_escaped(location, fragment);
     }
-    location
 }
 
 /// Splits a target into its path and what follows: query and fragment, with their marks.
@@ -150,19 +178,31 @@ mod tests {
 
     #[test]
     fn a_location_names_this_server() {
-        for (target, location) in [
-            ("/sub?x=1&y=%20#f", "/sub/?x=1&y=%20#f"),
-            ("/sub?", "/sub/"),
-            ("/sub#", "/sub/"),
-            ("?", "/"),
-            ("sub", "/sub/"),
-            ("//evil.example/..%2fsub", "/evil.example/..%2fsub/"),
-            ("/\\evil.example/%2e%2e%2fsub", "/evil.example/%2e%2e%2fsub/"),
-            ("/\t/evil.example", "/%09/evil.example/"),
-            ("http://h//evil.example/..", "/evil.example/../"),
-            ("/a\\b\u{e9}?\"<>", "/a%5Cb%E9/?%22%3C%3E"),
+        for (target, relative, absolute) in [
+            ("/sub?x=1&y=%20#f", "sub/?x=1&y=%20#f", "/sub/?x=1&y=%20#f"),
+            ("/a/sub?", "sub/", "/a/sub/"),
+            ("/sub#", "sub/", "/sub/"),
+            ("?", "./", "/"),
+            ("?a:b", "./?a:b", "/?a:b"),
+            ("", "./", "/"),
+            ("sub", "sub/", "/sub/"),
+            ("/sub/..", "../", "/sub/../"),
+            ("/a:b", "./a:b/", "/a:b/"),
+            ("/http:?x", "./http:/?x", "/http:/?x"),
+            ("/a%3ab", "a%3ab/", "/a%3ab/"),
+            ("/c/a?b:d", "a/?b:d", "/c/a/?b:d"),
+            ("//evil.example", "evil.example/", "/evil.example/"),
+            ("//evil.example/..%2fsub", "..%2fsub/", "/evil.example/..%2fsub/"),
+            ("/%2f%2fevil.example", "%2f%2fevil.example/", "/%2f%2fevil.example/"),
+            ("/\\evil.example", "%5Cevil.example/", "/%5Cevil.example/"),
+            ("\\\\evil.example", "%5C%5Cevil.example/", "/%5C%5Cevil.example/"),
+            ("/\\evil.example/%2e%2e%2fsub", "%2e%2e%2fsub/", "/%5Cevil.example/%2e%2e%2fsub/"),
+            ("/\t/evil.example", "evil.example/", "/%09/evil.example/"),
+            ("http://h//evil.example/..", "../", "/evil.example/../"),
+            ("/a\\b\u{e9}?\"<>", "a%5Cb%E9/?%22%3C%3E", "/a%5Cb%E9/?%22%3C%3E"),
         ] {
-            assert_eq!(directory_location(target), location, "{target}");
+            assert_eq!(directory_reference(target), relative, "{target}");
+            assert_eq!(directory_location(target), absolute, "{target}");
         }
     }
 }

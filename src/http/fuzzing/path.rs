@@ -1,8 +1,9 @@
 //! Targets: no path leads out of the root, and no location to another host.
 
+use std::ffi::OsString;
 use std::path::{Component, Path};
 
-use super::super::files::{directory_location, translate_path};
+use super::super::files::{directory_location, directory_reference, translate_path, without_query};
 use super::text;
 
 /// Translates a target to a path, and to the location of a directory.
@@ -14,13 +15,34 @@ pub fn check(data: &[u8]) {
     assert!(below.components().all(|one| matches!(one, Component::Normal(_))), "{below:?}");
 
     let location = directory_location(&target);
-    assert!(location.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\'), "{location}");
     assert!(location.starts_with('/') && !location.starts_with("//"), "{location}");
+    assert_eq!(directory_location(&location), location);
+    check_location(&location);
+    if data.is_ascii() {
+        assert_eq!(components(&location), components(&target), "{location}");
+    }
+
+    let reference = directory_reference(&target);
+    assert!(!reference.starts_with('/'), "{reference}");
+    let name = reference.split('/').next().unwrap_or_default();
+    assert!(!name.contains([':', '?', '#']), "{reference}");
+    check_location(&reference);
+    if data.is_ascii() {
+        // Where a client comes that resolves it (RFC 3986 §5.2.3).
+        let path = without_query(&target);
+        let base = path.rfind('/').map_or("", |slash| &path[..=slash]);
+        assert_eq!(components(&[base, &reference].concat()), components(&target), "{reference}");
+    }
+}
+
+/// No client takes it for more than its characters, and it ends as that of a directory does.
+fn check_location(location: &str) {
+    assert!(location.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\'), "{location}");
     let end = location.find(['?', '#']).unwrap_or(location.len());
     assert!(location[..end].ends_with('/'), "{location}");
-    assert_eq!(directory_location(&location), location);
-    if data.is_ascii() && !target.contains('\\') {
-        let there = translate_path(root, &location);
-        assert_eq!(there.components().as_path(), path.components().as_path(), "{location}");
-    }
+}
+
+fn components(target: &str) -> Vec<OsString> {
+    let path = translate_path(Path::new(""), target);
+    path.components().map(|one| one.as_os_str().to_owned()).collect()
 }
