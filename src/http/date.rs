@@ -4,7 +4,9 @@ use std::cell::RefCell;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use httpdate::fmt_http_date;
-use jiff::Zoned;
+use jiff::Timestamp;
+
+use super::time_zone;
 
 /// The time as a header has it: `Thu, 02 Jan 2020 03:04:05 GMT` (RFC 9110 §5.6.7).
 ///
@@ -31,7 +33,8 @@ pub(crate) fn log_now() -> String {
     let second = present_second();
     LOG.with_borrow_mut(|(formatted, text)| {
         if *formatted != second || text.is_empty() {
-            *text = Zoned::now().strftime("%d/%b/%Y %H:%M:%S").to_string();
+            let now = Timestamp::now().to_zoned(time_zone::local());
+            *text = now.strftime("%d/%b/%Y %H:%M:%S").to_string();
             *formatted = second;
         }
         text.clone()

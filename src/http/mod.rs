@@ -23,6 +23,7 @@ mod response_head;
 mod serve;
 mod status;
 mod text;
+mod time_zone;
 pub mod url;
 
 pub use base::BaseHttpRequestHandler;
