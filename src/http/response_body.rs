@@ -202,6 +202,20 @@ impl ResponseBody {
         Ok(())
     }
 
+    /// Notes what a header line says of the body that takes the place of all others of its name.
+    pub(crate) fn redeclare(&mut self, name: &str, value: &str) -> io::Result<()> {
+        let before = self.declared;
+        let said_by = match before {
+            Declared::Nothing => "",
+            Declared::Length(_) => "Content-Length",
+            Declared::Coding => "Transfer-Encoding",
+        };
+        if name.eq_ignore_ascii_case(said_by) {
+            self.declared = Declared::Nothing;
+        }
+        self.declare(name, value).inspect_err(|_| self.declared = before)
+    }
+
     /// Ends the head, which leaves with the first bytes of the body; or, for an interim response,
     /// at once.
     pub(crate) fn end_head(&mut self) -> io::Result<()> {

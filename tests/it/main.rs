@@ -16,6 +16,8 @@ mod cli; // the command: its words, its ends, its errors
 mod cli_log; // the command's log: its times, and what strangers may write into it
 #[cfg(feature = "cli")]
 mod cli_tls; // the command over HTTPS: its options, its files, and what it says of them
+#[cfg(feature = "cli")]
+mod cli_words; // how its arguments may be written, and what is said of wrong ones
 mod comparison; // COMPARISON.md quotes what there is
 mod cpython_names; // which of our tests stand for which of CPython's
 mod datagrams; // servers of datagrams, over UDP and over Unix sockets
@@ -47,6 +49,7 @@ mod promises; // the documents of security and reliability name tests that there
 mod proxies; // who the client is, behind balancers
 mod redirects; // a directory without its slash leads to where the client is
 mod server; // bind, handle_request, shutdown, the hooks and the options
+mod set_header; // fields that take the place of others
 mod smuggling; // requests that two readers could take apart differently
 mod strategies; // what one strategy does and the others do not
 mod support; // a running server, a client with time limits, gates instead of sleeps

@@ -1,5 +1,6 @@
 //! The command line: Python's options first, then our own.
 
+use std::env;
 use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,7 +12,7 @@ use socketserver::http::ProtocolVersion;
 use socketserver::{Overload, TrustedProxies};
 
 use crate::complain;
-use crate::header::Header;
+use crate::header::{Header, in_two_words};
 
 /// Serve the files of a directory over HTTP or HTTPS, as python -m http.server does
 #[derive(Debug, Parser)]
@@ -41,7 +42,8 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "VERSION", value_enum, default_value_t = Protocol::Http10)]
     protocol: Protocol,
 
-    /// add this header to every response, errors included; may be repeated
+    /// send this header with every response, in the place of the server's own; what describes the
+    /// content, as Content-Type, with successful ones; may be repeated
     #[arg(
         short = 'H',
         long = "header",
@@ -176,7 +178,7 @@ impl Args {
     /// Reads the command line. Where there is nothing to serve, it has said why or shown the
     /// help, and returns the status to exit with.
     pub(crate) fn read() -> Result<Self, ExitCode> {
-        let read = Self::try_parse().and_then(|mut args| {
+        let read = Self::try_parse_from(in_two_words(env::args_os())).and_then(|mut args| {
             args.check()?;
             args.check_tls()?;
             Ok(args)

@@ -41,8 +41,18 @@ impl HttpRequestHandler for Files {
     }
 
     fn end_headers(&self, http: &mut Exchange<'_>) -> io::Result<()> {
-        for header in &self.headers {
-            http.send_header(&header.name, &header.value)?;
+        let status = http.status().map_or(0, Status::code);
+        for (position, header) in self.headers.iter().enumerate() {
+            let (name, value) = (&header.name, &header.value);
+            if !header.goes_with(status) {
+                continue;
+            }
+            // The first one takes the place of what the server sends by itself.
+            if self.headers[..position].iter().any(|other| other.is_named(name)) {
+                http.send_header(name, value)?;
+            } else {
+                http.set_header(name, value)?;
+            }
         }
         self.files.end_headers(http)
     }

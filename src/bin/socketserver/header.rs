@@ -1,5 +1,8 @@
 //! Headers from the command line.
 
+use std::ffi::OsString;
+use std::iter;
+
 /// A header that can be sent.
 #[derive(Clone, Debug)]
 pub(crate) struct Header {
@@ -12,10 +15,12 @@ impl Header {
     /// response's frame, which only the server knows.
     pub(crate) fn new(name: &str, value: &str) -> Result<Self, String> {
         if name.is_empty() || !name.bytes().all(is_token) {
-            return Err(format!("{name:?} is not a header name"));
+            return Err(format!(
+                "{name:?} is not a header name; say -H NAME VALUE or -H 'NAME: VALUE'"
+            ));
         }
         if FRAMING.iter().any(|own| name.eq_ignore_ascii_case(own)) {
-            return Err(format!("the header {name} is set by the server itself"));
+            return Err(format!("the header {name} is set by the server itself; leave it out"));
         }
         let plain = |character: char| match character {
             '\t' => true,
@@ -28,11 +33,71 @@ impl Header {
         }
         Ok(Self { name: name.to_owned(), value: value.to_owned() })
     }
+
+    pub(crate) fn is_named(&self, name: &str) -> bool {
+        self.name.eq_ignore_ascii_case(name)
+    }
+
+    /// Tells whether a response with this status has it: every one, but for what is said of a file,
+    /// which is not true of the page of an error.
+    pub(crate) fn goes_with(&self, status: u16) -> bool {
+        let is_of_content = OF_CONTENT.iter().any(|name| self.is_named(name));
+        status >= 200 && (!is_of_content || status < 300 || status == 304)
+    }
+}
+
+/// The arguments with each header in two words, as Python 3.15 wants it: `-H 'NAME: VALUE'`, which
+/// is curl's way, becomes `-H NAME VALUE`. No name has a colon.
+pub(crate) fn in_two_words(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut arguments = arguments.into_iter();
+    let mut split = Vec::new();
+    while let Some(argument) = arguments.next() {
+        let text = argument.to_str().unwrap_or_default();
+        if text == "--" {
+            split.extend(iter::once(argument).chain(arguments));
+            break;
+        }
+        let Some(attached) = attached_to_option(text) else {
+            split.push(argument);
+            continue;
+        };
+        let option = &text[..text.len() - attached.len()];
+        let first = if attached.is_empty() { arguments.next() } else { Some(attached.into()) };
+        split.push(option.trim_end_matches('=').into());
+        match first.as_ref().and_then(|first| first.to_str()?.split_once(':')) {
+            Some((name, value)) => split.extend([name, value.trim()].map(OsString::from)),
+            // Whatever comes now is the value.
+            None => split.extend(first.into_iter().chain(arguments.next())),
+        }
+    }
+    split
+}
+
+/// What stands in the same word behind `-H`, `--header=`, or a `-q` and a `-H`.
+fn attached_to_option(argument: &str) -> Option<&str> {
+    match argument.strip_prefix("--header") {
+        Some("") => Some(""),
+        Some(rest) => rest.strip_prefix('='),
+        None => argument.strip_prefix('-')?.trim_start_matches('q').strip_prefix('H'),
+    }
 }
 
 /// A character of a token (RFC 9110 §5.6.2).
 fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
+
+/// What describes the content of a response (RFC 9110 §8), or where it is.
+const OF_CONTENT: [&str; 9] = [
+    "Content-Disposition",
+    "Content-Encoding",
+    "Content-Language",
+    "Content-Location",
+    "Content-Range",
+    "Content-Type",
+    "ETag",
+    "Last-Modified",
+    "Location",
+];
 
 const FRAMING: [&str; 3] = ["Connection", "Content-Length", "Transfer-Encoding"];

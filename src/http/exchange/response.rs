@@ -45,7 +45,9 @@ impl Exchange<'_> {
     /// Adds a header to the response.
     ///
     /// `Connection: close` and `Connection: keep-alive` also set
-    /// [`close_connection`](Self::close_connection).
+    /// [`close_connection`](Self::close_connection). `Server` and `Date` take the place of those that
+    /// [`send_response`](Self::send_response) has sent, as a response has one of each (RFC 9110
+    /// §5.3); in CPython there are two then.
     ///
     /// # Errors
     ///
@@ -54,21 +56,34 @@ impl Exchange<'_> {
     /// out, which lets a client split the response); a length contradicts another one or a transfer
     /// coding.
     pub fn send_header(&mut self, keyword: &str, value: impl fmt::Display) -> io::Result<()> {
-        if self.wfile.stage() != Stage::Head {
-            return Err(misuse(format!(
-                "send_header({keyword:?}) outside send_response and end_headers"
-            )));
-        }
-        if !is_header_name(keyword) {
-            return Err(misuse(format!("send_header: {keyword:?} is no header name")));
-        }
-        let mut text = std::mem::take(&mut self.value);
-        text.clear();
-        // Writing to a string fails only where the value itself refuses.
-        let written = write!(text, "{value}").map_err(|_| misuse("send_header: unwritable value"));
-        let added = written.and_then(|()| self.add_header(keyword, &text));
-        self.value = text;
-        added
+        let is_automatic = ["Server", "Date"].iter().any(|own| keyword.eq_ignore_ascii_case(own));
+        let write = if is_automatic { Self::replace_header } else { Self::add_header };
+        self.write_header(keyword, &value, write)
+    }
+
+    /// Sets a header of the response: sends it in the place of all of that name so far.
+    ///
+    /// In an override of [`end_headers`](crate::http::HttpRequestHandler::end_headers) this changes
+    /// what any handler sends, where `send_header` would send it twice. CPython has no such method.
+    ///
+    /// ```
+    /// # use std::io;
+    /// # use socketserver::http::{Exchange, HttpRequestHandler, SimpleHttpRequestHandler};
+    /// # struct Download { files: SimpleHttpRequestHandler }
+    /// # impl HttpRequestHandler for Download {
+    /// # fn base(&self) -> &dyn HttpRequestHandler { &self.files }
+    /// fn end_headers(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+    ///     http.set_header("Content-Type", "application/octet-stream")?;
+    ///     self.files.end_headers(http)
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`send_header`](Self::send_header); a length may be another one than before.
+    pub fn set_header(&mut self, keyword: &str, value: impl fmt::Display) -> io::Result<()> {
+        self.write_header(keyword, &value, Self::replace_header)
     }
 
     /// Ends the response's head, by the handler's
@@ -202,6 +217,46 @@ impl Exchange<'_> {
         self.wfile.declare(keyword, value)?;
         push_header(self.wfile.head(), keyword, value)?;
         if keyword.eq_ignore_ascii_case("Connection") {
+            self.note_connection(value);
+        }
+        Ok(())
+    }
+
+    fn write_header(
+        &mut self,
+        keyword: &str,
+        value: &dyn fmt::Display,
+        write: fn(&mut Self, &str, &str) -> io::Result<()>,
+    ) -> io::Result<()> {
+        if self.wfile.stage() != Stage::Head {
+            return Err(misuse(format!(
+                "send_header({keyword:?}) outside send_response and end_headers"
+            )));
+        }
+        if !is_header_name(keyword) {
+            return Err(misuse(format!("send_header: {keyword:?} is no header name")));
+        }
+        let mut text = std::mem::take(&mut self.value);
+        text.clear();
+        // Writing to a string fails only where the value itself refuses.
+        let written = write!(text, "{value}").map_err(|_| misuse("send_header: unwritable value"));
+        let sent = written.and_then(|()| write(self, keyword, &text));
+        self.value = text;
+        sent
+    }
+
+    fn replace_header(&mut self, keyword: &str, value: &str) -> io::Result<()> {
+        // What cannot be sent leaves what there is as it was.
+        let mut line = Vec::new();
+        push_header(&mut line, keyword, value)?;
+        self.wfile.redeclare(keyword, value)?;
+        let head = self.wfile.head();
+        while let Some(sent) = find_header(head, keyword) {
+            head.drain(sent);
+        }
+        head.extend_from_slice(&line);
+        if keyword.eq_ignore_ascii_case("Connection") {
+            self.announces_close = false;
             self.note_connection(value);
         }
         Ok(())

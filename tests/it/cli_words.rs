@@ -1,0 +1,139 @@
+//! The words of the command line: how they may be written, and what is said of wrong ones.
+
+use crate::cli::{STRATEGIES, Serving, fails};
+
+/// A reply's values of a header.
+fn values<'a>(reply: &'a str, name: &str) -> Vec<&'a str> {
+    let head = reply.split("\r\n\r\n").next().unwrap();
+    let fields = head.lines().skip(1).filter_map(|line| line.split_once(": "));
+    fields.filter(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value).collect()
+}
+
+fn ask(serving: &Serving, request: &str) -> String {
+    String::from_utf8(serving.ask_bytes(request)).unwrap()
+}
+
+#[test]
+fn a_header_takes_the_place_of_the_servers_own() {
+    let own = [
+        ("Content-Type", "text/plain; charset=utf-8"),
+        ("server", "mine"),
+        ("Date", "today"),
+        ("Last-Modified", "Thu, 01 Jan 1970 00:00:00 GMT"),
+        ("Cache-Control", "no-store"),
+        ("Content-Encoding", "br"),
+        ("ETag", "\"a\""),
+    ];
+    let words = own.iter().flat_map(|(name, value)| ["-H", name, value]);
+    let words: Vec<&str> = ["-b", "127.0.0.1"].into_iter().chain(words).collect();
+    for strategy in STRATEGIES {
+        let serving = Serving::start(&[&words[..], &["--concurrency", strategy]].concat());
+        for request in ["GET /a.txt HTTP/1.0\r\n\r\n", "HEAD /a.txt HTTP/1.0\r\n\r\n"] {
+            let reply = ask(&serving, request);
+            assert!(reply.starts_with("HTTP/1.0 200 OK\r\n"), "{reply}");
+            for (name, value) in own {
+                assert_eq!(values(&reply, name), [value], "{strategy}, {name}: {reply}");
+            }
+        }
+    }
+}
+
+/// The page of an error is neither compressed nor the file.
+#[test]
+fn a_header_that_describes_a_file_goes_with_files() {
+    let serving = Serving::start(&[
+        "-b",
+        "127.0.0.1",
+        "-p",
+        "HTTP/1.1",
+        "-H",
+        "Content-Type",
+        "a/b",
+        "-H",
+        "Content-Encoding",
+        "br",
+        "-H",
+        "Location",
+        "/elsewhere",
+        "-H",
+        "ETag",
+        "\"a\"",
+        "-H",
+        "X-All",
+        "yes",
+    ]);
+    let end = "HTTP/1.1\r\nHost: h\r\nConnection: close\r\n";
+    let recent = "If-Modified-Since: Thu, 31 Dec 2099 23:59:59 GMT\r\n";
+    for (request, status, kind, location) in [
+        (format!("GET /a.txt {end}\r\n"), 200, "a/b", "/elsewhere"),
+        (format!("GET / {end}\r\n"), 200, "a/b", "/elsewhere"),
+        (format!("GET /a.txt {end}{recent}\r\n"), 304, "a/b", "/elsewhere"),
+        (format!("GET /sub {end}\r\n"), 301, "", "sub/"),
+        (format!("GET /missing {end}\r\n"), 404, "text/html;charset=utf-8", ""),
+        (format!("PUT /a.txt {end}\r\n"), 501, "text/html;charset=utf-8", ""),
+    ] {
+        let reply = ask(&serving, &request);
+        assert!(reply.starts_with(&format!("HTTP/1.1 {status} ")), "{reply}");
+        let one = |value: &'static str| if value.is_empty() { vec![] } else { vec![value] };
+        assert_eq!(values(&reply, "Content-Type"), one(kind), "{reply}");
+        assert_eq!(values(&reply, "Location"), one(location), "{reply}");
+        let is_of_file = kind == "a/b";
+        assert_eq!(values(&reply, "ETag").len(), usize::from(is_of_file), "{reply}");
+        assert_eq!(values(&reply, "Content-Encoding").len(), usize::from(is_of_file), "{reply}");
+        assert_eq!(values(&reply, "X-All"), ["yes"], "{reply}");
+    }
+    let wait = format!("GET /a.txt {end}Content-Length: 0\r\nExpect: 100-continue\r\n\r\n");
+    let reply = ask(&serving, &wait);
+    assert!(reply.starts_with("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n"), "{reply}");
+}
+
+#[test]
+fn a_header_may_be_written_in_one_word_and_be_sent_more_than_once() {
+    let serving = Serving::start(&[
+        "-b",
+        "127.0.0.1",
+        "-H",
+        "Set-Cookie",
+        "a=1",
+        "-H",
+        "Set-Cookie: b=2; Path=/:",
+        "--header=set-cookie: c=3",
+        "-HSet-Cookie:d=4",
+        "-qHSet-Cookie: e=5",
+        "-H",
+        "X-H",
+        "-H",
+        "--header",
+        "X-Negative: -1",
+        "-H",
+        "X-Empty:",
+        "-H",
+        "X-Colon",
+        "a: b",
+    ]);
+    let reply = serving.get("/a.txt");
+    let cookies = ["a=1", "b=2; Path=/:", "c=3", "d=4", "e=5"];
+    assert_eq!(values(&reply, "Set-Cookie"), cookies, "{reply}");
+    assert_eq!(values(&reply, "X-H"), ["-H"], "{reply}");
+    assert_eq!(values(&reply, "X-Negative"), ["-1"], "{reply}");
+    assert_eq!(values(&reply, "X-Empty"), [""], "{reply}");
+    assert_eq!(values(&reply, "X-Colon"), ["a: b"], "{reply}");
+}
+
+#[test]
+fn a_header_that_cannot_be_sent_is_one_line_and_status_2() {
+    for (words, line) in [
+        (&["-H", "X A: b"][..], "\"X A\" is not a header name"),
+        (&["-H", ": b"], "\"\" is not a header name"),
+        (&["-H", "X-A: b\nc"], "has a character that no header"),
+        (&["-H", "Content-Length: 3"], "the header Content-Length is set by the server itself"),
+        (&["-H", "transfer-encoding: chunked"], "transfer-encoding is set by the server itself"),
+        (&["-H", "Connection", "close"], "the header Connection is set by the server itself"),
+        (&["-H", "X-Alone"], "2 values required for '--header"),
+        (&["-H"], "a value is required for '--header"),
+        (&["-H", "X-A", "b", "c"], "c"),
+    ] {
+        let said = fails(words, 2);
+        assert!(said.contains(line), "{words:?}: {said}");
+    }
+}
