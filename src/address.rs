@@ -20,7 +20,6 @@ use socket2::SockAddr;
 /// `{}` writes `127.0.0.1:8000`, `[::1]:8000` or `unix:/run/app.sock`; `{:?}` writes what
 /// Python's `repr` does: `('127.0.0.1', 8000)`, `('::1', 8000, 0, 0)`, `'/run/app.sock'`.
 #[derive(Clone, PartialEq, Eq, Hash)]
-#[doc(alias = "client_address")]
 pub enum Address {
     /// An Internet address and a port.
     Inet(SocketAddr),

@@ -43,10 +43,6 @@ use crate::server_info::ServerInfo;
 /// serving.join().expect("the loop does not panic")?;
 /// # std::io::Result::Ok(())
 /// ```
-#[doc(alias = "DatagramRequestHandler")]
-#[doc(alias = "BaseRequestHandler.request")]
-#[doc(alias = "UDPServer.shutdown_request")]
-#[doc(alias = "UDPServer.close_request")]
 pub struct Datagram {
     /// What the client sent.
     #[doc(alias = "DatagramRequestHandler.packet")]
@@ -119,7 +115,6 @@ impl fmt::Debug for Datagram {
 /// A reply that cannot be sent when it is dropped is reported to
 /// [`Handler::handle_error`](crate::Handler::handle_error); [`flush`](Write::flush) returns the
 /// error instead. A panic in the handler discards what was written.
-#[doc(alias = "DatagramRequestHandler.finish")]
 pub struct Reply {
     bytes: Vec<u8>,
     to: Address,

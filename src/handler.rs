@@ -37,7 +37,6 @@ use crate::stderr::write_to_stderr;
 ///     }
 /// }
 /// ```
-#[doc(alias = "BaseRequestHandler")]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not handle requests",
     note = "implement `Handler` for it, implement `http::HttpRequestHandler` for it, or wrap a closure in `handler_fn`"
@@ -53,6 +52,7 @@ pub trait Handler<R = Connection>: Send + Sync + 'static {
     /// An error means that this connection is broken. It is closed, the error is reported to
     /// [`handle_error`](Self::handle_error), and the server goes on.
     #[doc(alias = "finish_request")]
+    #[doc(alias = "setup")]
     #[doc(alias = "handle_one_request")]
     fn handle(&self, request: R) -> io::Result<()>;
 

@@ -109,24 +109,69 @@ pub mod transport;
 mod trusted_proxies;
 
 #[cfg(unix)]
+#[doc(alias = "client_address")]
 pub use address::Address;
 #[cfg(unix)]
 pub use concurrency::{Concurrency, Forking, PreFork, Sequential, ThreadPool};
 #[cfg(unix)]
-pub use connection::{Connection, NotTls, PeerCredentials, Rfile, Timeouts, Wfile};
+#[doc(alias = "StreamRequestHandler")]
+#[doc(alias = "BaseRequestHandler.request")]
+#[doc(alias = "StreamRequestHandler.connection")]
+#[doc(alias = "shutdown_request")]
+#[doc(alias = "close_request")]
+#[doc(alias = "self.request")]
+#[doc(alias = "setsockopt")]
+#[doc(alias = "getsockname")]
+#[doc(alias = "SO_KEEPALIVE")]
+pub use connection::Connection;
 #[cfg(unix)]
-pub use datagram::{Datagram, Reply};
+pub use connection::NotTls;
 #[cfg(unix)]
-pub use handler::{Handler, HandlerFn, handler_fn};
+#[doc(alias = "SO_PEERCRED")]
+pub use connection::PeerCredentials;
+#[cfg(unix)]
+#[doc(alias = "StreamRequestHandler.rfile")]
+#[doc(alias = "recv")]
+pub use connection::Rfile;
+#[cfg(unix)]
+#[doc(alias = "settimeout")]
+pub use connection::Timeouts;
+#[cfg(unix)]
+#[doc(alias = "StreamRequestHandler.wfile")]
+#[doc(alias = "sendall")]
+pub use connection::Wfile;
+#[cfg(unix)]
+#[doc(alias = "DatagramRequestHandler")]
+#[doc(alias = "BaseRequestHandler.request")]
+#[doc(alias = "UDPServer.shutdown_request")]
+#[doc(alias = "UDPServer.close_request")]
+pub use datagram::Datagram;
+#[cfg(unix)]
+#[doc(alias = "DatagramRequestHandler.finish")]
+pub use datagram::Reply;
+#[cfg(unix)]
+#[doc(alias = "BaseRequestHandler")]
+pub use handler::Handler;
+#[cfg(unix)]
+pub use handler::{HandlerFn, handler_fn};
 #[cfg(unix)]
 pub use proxy_protocol::ProxyProtocol;
 #[cfg(all(unix, any(test, fuzzing)))]
 #[doc(hidden)]
 pub use proxy_protocol::fuzzing::check as fuzz_proxy_header;
 #[cfg(unix)]
-pub use server::{Overload, Server, ShutdownReport};
+#[doc(alias = "BaseServer")]
+#[doc(alias = "server_close")]
+#[doc(alias = "TCPServer.socket")]
+#[doc(alias = "fileno")]
+pub use server::Server;
 #[cfg(unix)]
-pub use server_info::{Connections, ServerInfo};
+pub use server::{Overload, ShutdownReport};
+#[cfg(unix)]
+pub use server_info::Connections;
+#[cfg(unix)]
+#[doc(alias = "self.server")]
+pub use server_info::ServerInfo;
 #[cfg(unix)]
 pub use shutdown::ShutdownHandle;
 #[cfg(unix)]

@@ -34,7 +34,6 @@ use crate::sys;
 /// # let _ = forking;
 /// ```
 #[derive(Debug)]
-#[doc(alias = "ForkingMixIn")]
 pub struct Forking {
     /// Children that may run at once; further clients wait in the kernel's queue. Defaults to
     /// 40, as in CPython.

@@ -20,9 +20,11 @@ mod sequential;
 mod thread_pool;
 pub(crate) mod workers;
 
+#[doc(alias = "ForkingMixIn")]
 pub use forking::Forking;
 pub use pre_fork::PreFork;
 pub use sequential::Sequential;
+#[doc(alias = "ThreadingMixIn")]
 pub use thread_pool::ThreadPool;
 
 use std::fmt;

@@ -61,7 +61,6 @@ use super::{Concurrency, Job, Placement};
 /// let strategy: PreFork<ThreadPool> = PreFork { replace_on: None, ..PreFork::default() };
 /// # let _ = strategy;
 /// ```
-#[doc(alias = "prefork")]
 pub struct PreFork<C> {
     /// How many processes serve. Defaults to the number of processors.
     pub processes: usize,

@@ -33,7 +33,6 @@ use super::{Concurrency, Job};
 /// # let _ = pool;
 /// ```
 #[derive(Debug)]
-#[doc(alias = "ThreadingMixIn")]
 pub struct ThreadPool {
     /// Threads that may run at once. Defaults to 1,024: more than there are connections, as long as
     /// [`Server::max_connections`](crate::Server::max_connections) follows the usual limit of 1,024
@@ -45,6 +44,7 @@ pub struct ThreadPool {
     /// CPython.
     #[doc(alias = "ThreadingMixIn.block_on_close")]
     #[doc(alias = "ThreadingMixIn.daemon_threads")]
+    #[doc(alias = "daemon_threads")]
     pub block_on_close: bool,
     /// What runs. Public for `..ThreadPool::default()` alone, which needs all fields to be.
     #[doc(hidden)]

@@ -47,17 +47,13 @@ use crate::server_info::ServerInfo;
 /// collection takes it over; [`park`](Self::park) gives it back to the server until there is
 /// something to read. `rfile` and `wfile` are fields so that they can be borrowed apart:
 /// `io::copy(&mut connection.rfile, &mut connection.wfile)` echoes.
-#[doc(alias = "StreamRequestHandler")]
-#[doc(alias = "BaseRequestHandler.request")]
-#[doc(alias = "StreamRequestHandler.connection")]
-#[doc(alias = "shutdown_request")]
-#[doc(alias = "close_request")]
 pub struct Connection {
     /// What the client sends, buffered.
     pub rfile: Rfile,
     /// What the client receives, not buffered, as in Python: each write goes out at once.
     pub wfile: Wfile,
     /// The client's address.
+    #[doc(alias = "getpeername")]
     pub client_address: Address,
     /// The server that accepted this connection.
     pub server: ServerInfo,

@@ -15,7 +15,6 @@ use super::wire::{Direction, timed_out};
 ///
 /// Reading blocks until the client sends, ends or stalls. Before it waits, it sends what
 /// the writing end still holds back, so that no client is waited for that is itself waiting.
-#[doc(alias = "StreamRequestHandler.rfile")]
 pub struct Rfile {
     socket: Arc<Socket>,
     stall: Option<Duration>,

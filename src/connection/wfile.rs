@@ -19,7 +19,6 @@ use super::socket::Socket;
 /// who wants the lines of several threads whole writes them behind a lock, as in Python. In
 /// `examples/chat.rs` the lock is that of the list of clients.
 #[derive(Clone)]
-#[doc(alias = "StreamRequestHandler.wfile")]
 pub struct Wfile {
     socket: Arc<Socket>,
     stall: Option<Duration>,

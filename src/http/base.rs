@@ -23,7 +23,6 @@ use crate::trusted_proxies::TrustedProxies;
 /// Answers every request 501. Call its methods where Python calls `super()`:
 /// `BaseHttpRequestHandler.end_headers(http)`.
 #[derive(Clone, Copy, Debug, Default)]
-#[doc(alias = "BaseHTTPRequestHandler")]
 pub struct BaseHttpRequestHandler;
 
 // Whatever calls another method here does so through `http.handler()`, the outermost handler, as

@@ -52,7 +52,6 @@ use crate::trusted_proxies::TrustedProxies;
 /// `?` in a handler means that the connection is broken; everything else deserves
 /// [`send_error`](Exchange::send_error), or [`HttpError`](super::HttpError), which `?` may carry.
 /// Another error or a panic before the response has begun is answered 500.
-#[doc(alias = "BaseHTTPRequestHandler")]
 #[allow(unused_variables)]
 pub trait HttpRequestHandler: Send + Sync + 'static {
     /// The handler that this one extends. Defaults to [`BaseHttpRequestHandler`].
@@ -110,6 +109,7 @@ pub trait HttpRequestHandler: Send + Sync + 'static {
     ///
     /// For Python's `do_SPAM`, look at `http.command`, which is `"SPAM"`.
     #[doc(alias = "do_SPAM")]
+    #[doc(alias = "do_CONNECT")]
     fn do_method(&self, http: &mut Exchange<'_>) -> io::Result<()> {
         self.base().do_method(http)
     }
@@ -118,6 +118,7 @@ pub trait HttpRequestHandler: Send + Sync + 'static {
     ///
     /// Defaults to HTTP/1.0, as in CPython: each connection serves one request. With
     /// [`ProtocolVersion::Http11`] it is kept for more.
+    #[doc(alias = "keepalive")]
     fn protocol_version(&self) -> ProtocolVersion {
         self.base().protocol_version()
     }

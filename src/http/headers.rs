@@ -10,8 +10,6 @@ use super::text::Latin1;
 /// Names are found whatever their case. Values are text of ISO 8859-1, as in Python, without
 /// the blanks around them.
 #[derive(Clone, Default)]
-#[doc(alias = "MessageClass")]
-#[doc(alias = "HTTPMessage")]
 pub struct Headers {
     /// All names and values, one after the other.
     text: String,
@@ -50,6 +48,7 @@ impl Headers {
     }
 
     /// The first value of that name: Python's `headers.get(name)` and `headers[name]`.
+    #[doc(alias = "headers.get")]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }

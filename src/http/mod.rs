@@ -26,16 +26,29 @@ mod text;
 mod time_zone;
 pub mod url;
 
+#[doc(alias = "BaseHTTPRequestHandler")]
 pub use base::BaseHttpRequestHandler;
-pub use cgi::{CgiHttpRequestHandler, CgiInfo};
+#[doc(alias = "CGIHTTPRequestHandler")]
+pub use cgi::CgiHttpRequestHandler;
+#[doc(alias = "cgi_info")]
+pub use cgi::CgiInfo;
 pub use exchange::Exchange;
-pub use files::{FileContent, SimpleHttpRequestHandler};
-pub use handler::{HttpRequestHandler, ProtocolVersion};
+pub use files::FileContent;
+#[doc(alias = "SimpleHTTPRequestHandler")]
+pub use files::SimpleHttpRequestHandler;
+#[doc(alias = "BaseHTTPRequestHandler")]
+pub use handler::HttpRequestHandler;
+pub use handler::ProtocolVersion;
+#[doc(alias = "MessageClass")]
+#[doc(alias = "HTTPMessage")]
 pub use headers::Headers;
 pub use http_error::HttpError;
 pub use metrics::Metrics;
+#[doc(alias = "BaseHTTPRequestHandler.rfile")]
 pub use request_body::RequestBody;
+#[doc(alias = "BaseHTTPRequestHandler.wfile")]
 pub use response_body::ResponseBody;
+#[doc(alias = "HTTPStatus")]
 pub use status::Status;
 
 #[doc(no_inline)]

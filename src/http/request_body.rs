@@ -16,7 +16,6 @@ use crate::connection::{PeerCredentials, Rfile, timed_out};
 /// a part of this one, and does not wait for what will never come. A chunked body is decoded;
 /// its trailers are read and dropped.
 #[derive(Debug)]
-#[doc(alias = "BaseHTTPRequestHandler.rfile")]
 pub struct RequestBody {
     input: Rfile,
     state: State,

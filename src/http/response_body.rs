@@ -14,7 +14,6 @@ use crate::connection::{Wfile, copy_file};
 /// `Content-Length` the body is sent chunked to a client that speaks HTTP/1.1, and ended by closing
 /// for others. What is written in answer to HEAD, or with a status that has no body, is dropped.
 #[derive(Debug)]
-#[doc(alias = "BaseHTTPRequestHandler.wfile")]
 pub struct ResponseBody {
     output: Wfile,
     stage: Stage,

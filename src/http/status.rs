@@ -7,7 +7,6 @@ use std::fmt;
 /// Methods take `impl Into<Status>`, so that a plain number will do:
 /// `http.send_response(200)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[doc(alias = "HTTPStatus")]
 pub struct Status(u16);
 
 impl Status {

@@ -37,10 +37,6 @@ use packets::Unseen;
 ///
 /// Dropping the server closes the listening socket and the idle connections, then waits for what
 /// the strategy still runs: Python's `server_close`.
-#[doc(alias = "BaseServer")]
-#[doc(alias = "server_close")]
-#[doc(alias = "TCPServer.socket")]
-#[doc(alias = "fileno")]
 pub struct Server<T: Transport, C: Concurrency, H: Handler<T::Request>> {
     /// How long [`handle_request`](Self::handle_request) waits. Defaults to `None`: for ever.
     #[doc(alias = "BaseServer.timeout")]

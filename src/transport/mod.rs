@@ -20,7 +20,11 @@ mod unix;
 
 pub use tcp::{Tcp, TcpBind};
 #[cfg(feature = "tls")]
-pub use tls::{Pem, Tls, TlsBind, TlsReload};
+#[doc(alias = "load_cert_chain")]
+#[doc(alias = "SSLContext")]
+pub use tls::TlsBind;
+#[cfg(feature = "tls")]
+pub use tls::{Pem, Tls, TlsReload};
 pub use udp::{Udp, UdpBind};
 pub use unix::{UnixBind, UnixDatagram, UnixStream};
 

@@ -35,8 +35,6 @@ use crate::connection::{Connection, Session, Socket};
 /// # std::io::Result::Ok(())
 /// ```
 #[derive(Clone)]
-#[doc(alias = "load_cert_chain")]
-#[doc(alias = "SSLContext")]
 pub struct TlsBind {
     /// The server's certificate, followed by those that lead to its issuer. May hold the key, too.
     pub certfile: Pem,

@@ -25,6 +25,7 @@ mod datagrams; // servers of datagrams, over UDP and over Unix sockets
 mod deploy; // systemd, nginx and HAProxy themselves, with the files of deploy/
 mod differences; // from CPython, by intent
 mod differential; // the same bytes to CPython and to us
+mod doc_search; // Python's names are found in the documentation
 mod drain; // what becomes of running requests when the server is asked to stop
 mod encoded_files; // compressed files have the type of their bytes
 mod examples; // every example runs and does what its header promises

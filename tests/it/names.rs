@@ -1,6 +1,7 @@
-//! The name table of `COMPARISON.md`, held against the crate's source and against Python.
+//! The name table of `COMPARISON.md`, held against the crate's source and against Python. Whether
+//! the names are found is the business of `doc_search`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -10,12 +11,12 @@ use crate::form_differential::python_with_cgi;
 const TABLE: &str = include_str!("../../COMPARISON.md");
 
 /// A row of the table: Python names, and what stands for them here.
-struct Row<'a> {
-    python: Vec<&'a str>,
-    rust: Vec<&'a str>,
+pub(crate) struct Row<'a> {
+    pub(crate) python: Vec<&'a str>,
+    pub(crate) rust: Vec<&'a str>,
     /// Says why there is no word.
     is_explained: bool,
-    text: &'a str,
+    pub(crate) text: &'a str,
 }
 
 #[test]
@@ -23,31 +24,10 @@ fn every_rust_word_in_the_table_exists() {
     let items = items();
     for row in rows() {
         for word in &row.rust {
-            assert!(items.contains_key(*word), "{word} is not in src: {}", row.text);
+            assert!(items.contains(*word), "{word} is not in src: {}", row.text);
         }
         assert!(!row.rust.is_empty() || row.is_explained, "no word, no reason: {}", row.text);
     }
-}
-
-#[test]
-fn every_respelled_name_is_found_by_searching_for_pythons() {
-    let items = items();
-    let mut missing = Vec::new();
-    for row in rows().iter().filter(|row| !row.rust.is_empty()) {
-        for python in &row.python {
-            let name = last(python);
-            let kept = row.rust.iter().any(|word| last(word) == name);
-            let aliased = row.rust.iter().any(|word| {
-                items[*word]
-                    .iter()
-                    .any(|alias| alias == python || alias == name || last(alias) == name)
-            });
-            if !kept && !aliased && !name.starts_with("__") {
-                missing.push(format!("#[doc(alias = \"{name}\")] on {}", row.rust.join(" or ")));
-            }
-        }
-    }
-    assert!(missing.is_empty(), "{}", missing.join("\n"));
 }
 
 #[test]
@@ -203,7 +183,7 @@ fn every_documented_name_of_python_has_a_row() {
     }
 }
 
-fn rows() -> Vec<Row<'static>> {
+pub(crate) fn rows() -> Vec<Row<'static>> {
     let (_, names) = TABLE.split_once("\n## Names\n").expect("a section of names");
     let names = names.split("\n## ").next().unwrap_or_default();
     let rows: Vec<_> = names.lines().filter_map(row).collect();
@@ -225,36 +205,36 @@ fn quoted(cell: &str) -> impl Iterator<Item = &str> {
     cell.split('`').skip(1).step_by(2)
 }
 
-fn last(word: &str) -> &str {
+pub(crate) fn last(word: &str) -> &str {
     word.rsplit(['.', ':']).next().unwrap_or(word)
 }
 
-/// The public items of the crate, as `Owner::item`, with their aliases, and the command's options.
-fn items() -> BTreeMap<String, Vec<String>> {
+/// The public items of the crate, as `Owner::item`, and the command's options.
+fn items() -> BTreeSet<String> {
     let mut items = options();
     read_directory(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut items);
     items
 }
 
 #[cfg(feature = "cli")]
-fn options() -> BTreeMap<String, Vec<String>> {
+fn options() -> BTreeSet<String> {
     let help = Command::new(env!("CARGO_BIN_EXE_socketserver")).arg("--help").output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
     let words = help.split([' ', ',', '\n', '[', ']']).filter(|word| !word.is_empty());
-    words.map(|word| (word.to_owned(), Vec::new())).collect()
+    words.map(str::to_owned).collect()
 }
 
 #[cfg(not(feature = "cli"))]
-fn options() -> BTreeMap<String, Vec<String>> {
+fn options() -> BTreeSet<String> {
     rows()
         .iter()
         .flat_map(|row| &row.rust)
         .filter(|word| word.starts_with('-') || **word == "port")
-        .map(|word| ((*word).to_owned(), Vec::new()))
+        .map(|word| (*word).to_owned())
         .collect()
 }
 
-fn read_directory(directory: &Path, items: &mut BTreeMap<String, Vec<String>>) {
+fn read_directory(directory: &Path, items: &mut BTreeSet<String>) {
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
@@ -267,14 +247,10 @@ fn read_directory(directory: &Path, items: &mut BTreeMap<String, Vec<String>>) {
 
 /// Reads a source file by the layout that rustfmt gives it: what belongs to an item is indented
 /// by four blanks.
-fn read_source(source: &str, items: &mut BTreeMap<String, Vec<String>>) {
-    let (mut owner, mut shared, mut aliases) = (String::new(), false, Vec::new());
+fn read_source(source: &str, items: &mut BTreeSet<String>) {
+    let (mut owner, mut shared) = (String::new(), false);
     let mut lines = source.lines();
     while let Some(line) = lines.next() {
-        if let Some(alias) = line.trim().strip_prefix("#[doc(alias = \"") {
-            aliases.extend(alias.split('"').next().map(str::to_owned));
-            continue;
-        }
         if line.trim().starts_with("#[") && !line.ends_with(']') {
             lines.find(|line| line.trim() == ")]");
             continue;
@@ -288,22 +264,17 @@ fn read_source(source: &str, items: &mut BTreeMap<String, Vec<String>>) {
             let item =
                 public.or_else(|| Some(words).filter(|words| shared && words.starts_with("fn ")));
             if let Some(name) = item.and_then(item_name) {
-                // A word may stand in several blocks, one for each transport.
-                let item = items.entry(format!("{owner}::{name}")).or_default();
-                item.append(&mut aliases);
+                items.insert(format!("{owner}::{name}"));
             }
         } else if !inside && !line.starts_with([' ', '#', '/', '}', ')']) && !line.is_empty() {
             let public = line.strip_prefix("pub ");
             shared = public.is_some_and(|words| words.starts_with("trait "));
             if let Some(name) = public.and_then(item_name) {
                 owner = name.clone();
-                items.insert(name, std::mem::take(&mut aliases));
+                items.insert(name);
             } else if line.starts_with("impl") {
                 owner = implementer(line);
             }
-        }
-        if !line.trim_start().starts_with(['#', '/']) {
-            aliases.clear();
         }
     }
 }

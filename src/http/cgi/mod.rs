@@ -66,7 +66,6 @@ use script::Script;
 /// a response that has begun; or when its client leaves or the server cuts the client off. Then
 /// its whole process group is sent SIGTERM, and SIGKILL half a second later.
 #[derive(Clone, Debug)]
-#[doc(alias = "CGIHTTPRequestHandler")]
 pub struct CgiHttpRequestHandler {
     /// How long a program may run; `None` is for ever. Defaults to 300 seconds.
     pub timeout: Option<Duration>,

@@ -12,7 +12,6 @@ use super::super::url::{quote, unquote_to_bytes};
 /// Both halves are as in a URL, escapes included. Python's are decoded, and decoded once more
 /// on their way to a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[doc(alias = "cgi_info")]
 pub struct CgiInfo {
     /// The path of a directory of scripts, such as `/cgi-bin`; without a slash at its end.
     pub directory: String,

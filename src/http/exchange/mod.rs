@@ -127,6 +127,7 @@ impl<'h> Exchange<'h> {
     }
 
     /// The request's first line, without its end.
+    #[doc(alias = "raw_requestline")]
     pub fn requestline(&self) -> &str {
         &self.requestline
     }

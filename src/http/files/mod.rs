@@ -41,7 +41,6 @@ use tree::Tree;
 ///
 /// To change a part of it, extend it: see [`HttpRequestHandler`].
 #[derive(Clone, Debug)]
-#[doc(alias = "SimpleHTTPRequestHandler")]
 pub struct SimpleHttpRequestHandler {
     tree: Tree,
     small_files: Arc<SmallFiles>,
@@ -101,7 +100,9 @@ impl FileContent {
 }
 
 impl SimpleHttpRequestHandler {
-    /// Serves the files below `directory`, which need not exist yet.
+    /// Serves the files below `directory`, which need not exist yet: where Python has
+    /// `functools.partial(SimpleHTTPRequestHandler, directory=directory)`.
+    #[doc(alias = "partial")]
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         let tree = Tree { directory: directory.into(), is_confined: false, hides_dot_files: false };
         Self { tree, small_files: Arc::default() }

@@ -5,7 +5,6 @@ use crate::http::text::encode_latin1;
 
 /// What Python's `FieldStorage` reads of its `environ`.
 #[derive(Clone, Copy, Debug, Default)]
-#[doc(alias = "environ")]
 pub struct Environ<'a> {
     /// `REQUEST_METHOD`.
     pub request_method: &'a str,

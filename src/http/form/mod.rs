@@ -48,6 +48,7 @@ mod save;
 mod spool;
 mod urlencoded;
 
+#[doc(alias = "environ")]
 pub use environ::Environ;
 pub use error::FormError;
 pub use field::Field;
@@ -55,8 +56,10 @@ pub use field_storage::FieldStorage;
 pub use form_file::FormFile;
 pub use header::{Params, parse_header};
 pub use limits::Limits;
+#[doc(alias = "parse_multipart")]
 pub use multipart::Multipart;
 pub use options::{Encoding, FormOptions};
 pub use part::Part;
+#[doc(alias = "MiniFieldStorage")]
 pub use part_head::PartHead;
 pub use save::safe_filename;

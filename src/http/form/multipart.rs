@@ -37,7 +37,6 @@ use crate::http::request_body::RequestBody;
 /// # io::Result::Ok(())
 /// ```
 #[derive(Debug)]
-#[doc(alias = "parse_multipart")]
 pub struct Multipart<R> {
     source: R,
     delimiter: Delimiter,

@@ -9,7 +9,6 @@ use crate::http::headers::Headers;
 ///
 /// A field of a URL-encoded form has a name, and nothing else (Python's `MiniFieldStorage`).
 #[derive(Clone, Debug, Default)]
-#[doc(alias = "MiniFieldStorage")]
 pub struct PartHead {
     /// The field's name. None in a part that has none, which the standard asks for
     /// (RFC 7578 §4.2) and CPython does not.

@@ -20,6 +20,8 @@ mod split;
 mod value_error;
 
 pub use query::{Query, QueryOptions, parse_qs, parse_qsl, urlencode};
-pub use quote::{quote, quote_plus, quote_with, unquote, unquote_plus, unquote_to_bytes};
+#[doc(alias = "quote_from_bytes")]
+pub use quote::quote;
+pub use quote::{quote_plus, quote_with, unquote, unquote_plus, unquote_to_bytes};
 pub use split::{ParseResult, SplitResult, urlparse, urlsplit};
 pub use value_error::ValueError;

@@ -10,7 +10,6 @@ use percent_encoding::{percent_decode, percent_decode_str, percent_encode_byte};
 /// # use socketserver::http::url::quote;
 /// assert_eq!(quote("/El Niño/"), "/El%20Ni%C3%B1o/");
 /// ```
-#[doc(alias = "quote_from_bytes")]
 pub fn quote(string: impl AsRef<[u8]>) -> String {
     quote_with(string, "/")
 }
