@@ -7,8 +7,6 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use nix::errno::Errno;
-
 use crate::address::Address;
 use crate::concurrency::Job;
 use crate::parking::{Parking, Slot};
@@ -244,46 +242,6 @@ fn in_line(slot: Arc<Slot>) -> (Job, Address) {
     (Job::new(slot), address)
 }
 
-/// What an error of `accept` means for the server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum AcceptError {
-    /// Nobody waits any more.
-    Nobody,
-    /// This client is lost; the next one may be fine.
-    Client,
-    /// The process or the system has run out of something.
-    Exhausted,
-    /// The listener itself is unusable.
-    Listener,
-}
-
-impl AcceptError {
-    pub(crate) fn of(error: &io::Error) -> Self {
-        match error.raw_os_error().map(Errno::from_raw) {
-            Some(Errno::EAGAIN) => Self::Nobody,
-            // accept(2): what went wrong on the new socket already is reported here, and is to
-            // be treated like "try again".
-            Some(
-                Errno::EINTR
-                | Errno::ECONNABORTED
-                | Errno::ECONNRESET
-                | Errno::EPROTO
-                | Errno::EPERM
-                | Errno::ETIMEDOUT
-                | Errno::ENETDOWN
-                | Errno::ENETUNREACH
-                | Errno::EHOSTDOWN
-                | Errno::EHOSTUNREACH
-                | Errno::ENOPROTOOPT,
-            ) => Self::Client,
-            #[cfg(target_os = "linux")]
-            Some(Errno::ENONET) => Self::Client,
-            Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM) => Self::Exhausted,
-            _ => Self::Listener,
-        }
-    }
-}
-
 const LISTENER: usize = usize::MAX - 1;
 const SIGNALS: usize = usize::MAX - 2;
 const STRATEGY: usize = usize::MAX - 3;
@@ -292,36 +250,3 @@ const LEASH: usize = usize::MAX - 4;
 /// The listener's first and longest pause when nothing can be accepted.
 const FIRST_REST: Duration = Duration::from_millis(5);
 const LONGEST_REST: Duration = Duration::from_secs(1);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_accept_reports_of_a_new_socket_does_not_end_the_server() {
-        let meaning = |errno: Errno| AcceptError::of(&errno.into());
-        // The list of accept(2), "Error handling", but for EOPNOTSUPP, which is also the listener's own.
-        for errno in [
-            Errno::ENETDOWN,
-            Errno::EPROTO,
-            Errno::ENOPROTOOPT,
-            Errno::EHOSTDOWN,
-            #[cfg(target_os = "linux")]
-            Errno::ENONET,
-            Errno::EHOSTUNREACH,
-            Errno::ENETUNREACH,
-            Errno::EINTR,
-            Errno::ECONNABORTED,
-            Errno::EPERM,
-        ] {
-            assert_eq!(meaning(errno), AcceptError::Client, "{errno}");
-        }
-        for errno in [Errno::EMFILE, Errno::ENFILE, Errno::ENOBUFS, Errno::ENOMEM] {
-            assert_eq!(meaning(errno), AcceptError::Exhausted, "{errno}");
-        }
-        assert_eq!(meaning(Errno::EAGAIN), AcceptError::Nobody);
-        for errno in [Errno::EBADF, Errno::EINVAL, Errno::ENOTSOCK, Errno::EOPNOTSUPP] {
-            assert_eq!(meaning(errno), AcceptError::Listener, "{errno}");
-        }
-    }
-}

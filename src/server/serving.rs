@@ -8,8 +8,8 @@ use super::{Overload, Server};
 use crate::concurrency::workers::HURRY;
 use crate::concurrency::{Concurrency, Placement};
 use crate::handler::Handler;
-use crate::reactor::{AcceptError, Turn};
-use crate::transport::Transport;
+use crate::reactor::Turn;
+use crate::transport::{AcceptError, Transport};
 
 impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
     pub(super) fn activate(&mut self) -> io::Result<()> {
@@ -127,7 +127,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
                     // Linux says so before it looks whether there is a client.
                     AcceptError::Exhausted if !somebody_waits => break,
                     AcceptError::Exhausted if self.reactor.parking.shed(1) > 0 => {}
-                    AcceptError::Exhausted => {
+                    AcceptError::Exhausted | AcceptError::Unknown => {
                         log::warn!("cannot accept, resting: {error}");
                         self.reactor.begin_rest();
                         break;

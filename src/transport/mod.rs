@@ -8,6 +8,7 @@
 //! | [`UnixStream`] | a [`Connection`](crate::Connection) | this host, known to the kernel |
 //! | [`UnixDatagram`] | a [`Datagram`](crate::Datagram) | this host |
 
+mod accept_error;
 mod inbox;
 mod socket_file;
 mod tcp;
@@ -17,6 +18,8 @@ mod tls;
 mod tls_config;
 mod udp;
 mod unix;
+
+pub(crate) use accept_error::AcceptError;
 
 pub use tcp::{Tcp, TcpBind};
 #[cfg(feature = "tls")]
@@ -59,6 +62,7 @@ pub(crate) mod sealed {
     use std::io;
     use std::os::fd::BorrowedFd;
 
+    use super::AcceptError;
     use crate::address::Address;
     use crate::sys;
 
@@ -96,10 +100,10 @@ pub(crate) mod sealed {
             self.remove_name();
             let closed = self.listener().and_then(|_| sys::closed_listener().ok());
             let mut last = Vec::new();
-            while last.len() < most {
+            for _ in 0..most {
                 match self.accept() {
                     Ok(arrival) => last.push(arrival),
-                    Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                    Err(error) if AcceptError::of(&error) == AcceptError::Client => {}
                     Err(_) => break,
                 }
             }
