@@ -90,6 +90,7 @@ const CASES: &[Case] = cases![
     a_crash_costs_its_own_datagram,
     a_drain_waits_for_the_children_of_datagrams,
     http_over_a_unix_socket_is_served_by_children,
+    blank_lines_hold_a_child_for_a_heads_time,
     scripts_answer_from_children,
     scripts_of_children_may_trap_interrupts,
     the_deadline_ends_the_scripts_of_children,
@@ -501,6 +502,24 @@ fn http_over_a_unix_socket_is_served_by_children() {
     server.terminate();
     assert_eq!(server.line_after("report: "), "0 finished, 0 cut");
     assert!(!Path::new(&server.place).exists());
+}
+
+fn blank_lines_hold_a_child_for_a_heads_time() {
+    let server = ServerProcess::start("http, hasty heads");
+    let mut clients = [server.connect(), server.connect()];
+    let began = Instant::now();
+    let mut open = [true; 2];
+    while open != [false; 2] {
+        assert!(began.elapsed() < LIMIT, "nothing stops these clients");
+        thread::sleep(MOMENT / 5);
+        for (client, open) in clients.iter_mut().zip(&mut open) {
+            *open &= client.is_open() && client.stream.write_all(b"\r\n").is_ok();
+        }
+    }
+    assert!(began.elapsed() >= MOMENT * 3, "{:?}", began.elapsed());
+    // Their children have made room.
+    let mut client = server.connect();
+    assert_eq!(client.ask("GET / HTTP/1.0\n"), "HTTP/1.0 404 Not Found\r");
 }
 
 fn scripts_answer_from_children() {
@@ -949,9 +968,16 @@ impl Handler<Datagram> for Obedient {
 }
 
 /// Finds nothing.
-struct Http;
+#[derive(Default)]
+struct Http {
+    timeouts: Timeouts,
+}
 
 impl HttpRequestHandler for Http {
+    fn timeouts(&self) -> Timeouts {
+        self.timeouts
+    }
+
     fn do_get(&self, http: &mut Exchange<'_>) -> io::Result<()> {
         http.send_error(404)
     }
@@ -982,9 +1008,16 @@ fn serve(name: &str) {
             return serve_datagrams(name, handler, strategy);
         }
         "http" => {
+            let handler = Http::default();
             return serve_prepared(
-                UnixStreamServer::bind_with(free_path(), Http, strategy).unwrap(),
+                UnixStreamServer::bind_with(free_path(), handler, strategy).unwrap(),
             );
+        }
+        "http, hasty heads" => {
+            let timeouts = Timeouts { head: Some(MOMENT * 4), ..Timeouts::default() };
+            let strategy = Forking::with_max_children(2);
+            let handler = Http { timeouts };
+            return serve_prepared(TcpServer::bind_with("127.0.0.1:0", handler, strategy).unwrap());
         }
         "plain" | "talkative" | "with another child" | "with a thread" => {}
         "one child" => strategy = Forking::with_max_children(1),

@@ -69,6 +69,9 @@ pub struct Connection {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
     /// From the first byte of a request's head to its last. Defaults to 30 seconds.
+    ///
+    /// Of an HTTP request the empty lines count that may come before it (RFC 9112 §2.2). Where
+    /// nothing else has come when the time is over, the connection is closed without an answer.
     pub head: Option<Duration>,
     /// Between requests, and before the first one. Defaults to 60 seconds.
     pub idle: Option<Duration>,

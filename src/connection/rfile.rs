@@ -35,6 +35,8 @@ pub struct Rfile {
     end: usize,
     /// How many of the unread bytes a parser has already searched.
     searched: usize,
+    /// How many bytes of the message that is being read were dropped.
+    skipped: usize,
 }
 
 impl Rfile {
@@ -56,6 +58,7 @@ impl Rfile {
             start: 0,
             end: 0,
             searched: 0,
+            skipped: 0,
         }
     }
 
@@ -187,6 +190,22 @@ impl Rfile {
     /// searched from its beginning with each byte.
     pub(crate) fn mark_searched(&mut self) {
         self.searched = self.end - self.start;
+    }
+
+    /// Consumes bytes that belong to a message and need not be kept until it is complete.
+    pub(crate) fn skip(&mut self, count: usize) {
+        self.consume(count);
+        self.skipped += count;
+    }
+
+    /// How many bytes were skipped since [`end_skip`](Self::end_skip).
+    pub(crate) fn skipped(&self) -> usize {
+        self.skipped
+    }
+
+    /// The message that they belong to is complete.
+    pub(crate) fn end_skip(&mut self) {
+        self.skipped = 0;
     }
 
     /// Lets every further read fail with `TimedOut`.

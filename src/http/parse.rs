@@ -97,6 +97,9 @@ pub(crate) fn parse(bytes: &[u8], searched: usize) -> Parsed {
     let Some(head_end) = head_end else {
         return unfinished(bytes, line_end);
     };
+    if let Some(refusal) = total_refused(head_end) {
+        return Parsed::Refused(refusal, Box::new(head));
+    }
     match header_fields(&bytes[line_end + 1..head_end], decoder, head.version) {
         Ok(headers) => {
             head.headers = headers;
@@ -119,6 +122,12 @@ pub(crate) fn leading_blank(bytes: &[u8]) -> usize {
     }
 }
 
+/// Refuses a head of this many bytes, the empty lines before it included, if that is too large.
+pub(crate) fn total_refused(length: usize) -> Option<Refusal> {
+    let explain = "got more than 262144 bytes when reading headers";
+    (length > HEAD_LIMIT).then(|| Refusal::explained(431, "Headers too large", explain))
+}
+
 /// The position behind the empty line that ends a head.
 fn find_head_end(bytes: &[u8], line_end: usize, searched: usize) -> Option<usize> {
     // The end may have been cut: step back far enough to see a whole LF CR LF.
@@ -135,8 +144,8 @@ fn unfinished(bytes: &[u8], line_end: usize) -> Parsed {
     let last_line = memrchr(b'\n', bytes).unwrap_or(0);
     let refusal = if bytes.len() - last_line > LINE_LIMIT {
         line_too_long()
-    } else if bytes.len() > HEAD_LIMIT {
-        head_too_large()
+    } else if let Some(refusal) = total_refused(bytes.len()) {
+        refusal
     } else {
         return Parsed::Incomplete;
     };
@@ -220,9 +229,6 @@ fn header_fields(
     if lines > MOST_LINES {
         return Err(Refusal::explained(431, "Too many headers", "got more than 100 headers"));
     }
-    if bytes.len() > HEAD_LIMIT {
-        return Err(head_too_large());
-    }
     // Most requests have few fields, and clearing room for all that are allowed takes time.
     let (mut few, mut many);
     let room: &mut [httparse::Header<'_>] = if lines <= FEW_LINES {
@@ -275,11 +281,6 @@ fn line_too_long() -> Refusal {
     Refusal::explained(431, "Line too long", explain)
 }
 
-fn head_too_large() -> Refusal {
-    let explain = "got more than 262144 bytes when reading headers";
-    Refusal::explained(431, "Headers too large", explain)
-}
-
 /// The version of a request without one.
 pub(crate) const HTTP_0_9: (u64, u64) = (0, 9);
 
@@ -291,7 +292,8 @@ const MOST_LINES: usize = 100;
 
 const FEW_LINES: usize = 16;
 
-/// Bytes of a whole head; CPython's other limits alone allow 6.5 MB.
+/// Bytes of a whole head and of the empty lines before it; CPython's other limits alone allow
+/// 6.5 MB.
 const HEAD_LIMIT: usize = 262_144;
 
 #[cfg(test)]

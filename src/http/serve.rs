@@ -7,7 +7,7 @@ use super::exchange::Exchange;
 use super::framing::{BodyLength, body_length};
 use super::handler::{HttpRequestHandler, ProtocolVersion};
 use super::http_error::HttpError;
-use super::parse::{Head, Parsed, Refusal, leading_blank, parse};
+use super::parse::{Head, Parsed, Refusal, leading_blank, parse, total_refused};
 use super::response_body::Stage;
 use super::status::Status;
 use super::text::latin1;
@@ -80,42 +80,57 @@ enum Received {
 }
 
 /// Reads as much of a request's head as has arrived.
+///
+/// A head begins with its first byte, also where that is one of an empty line: its limits of time
+/// and size count from there.
 fn read_head(connection: &mut Connection) -> io::Result<Received> {
     let rfile = &mut connection.rfile;
-    let mut skipped = 0;
+    let skipped_before = rfile.skipped();
     loop {
-        let blank = leading_blank(rfile.unread());
-        rfile.consume(blank);
-        skipped += blank;
-        if skipped > BLANK_BYTES && rfile.unread().is_empty() {
-            // Others take their turn before more of nothing is looked at.
-            return Ok(Received::Nothing);
-        }
+        rfile.skip(leading_blank(rfile.unread()));
+        let skipped = rfile.skipped();
         if rfile.unread().len() > rfile.searched() {
             match parse(rfile.unread(), rfile.searched()) {
                 Parsed::Complete(head, length) => {
+                    if let Some(refusal) = total_refused(skipped + length) {
+                        return Ok(Received::Refused(refusal, Box::new(head)));
+                    }
                     rfile.consume(length);
+                    rfile.end_skip();
                     return Ok(Received::Head(head));
                 }
                 Parsed::Refused(refusal, head) => return Ok(Received::Refused(refusal, head)),
                 Parsed::Incomplete => rfile.mark_searched(),
             }
         }
-        let begun = !rfile.unread().is_empty();
+        let has_line = !rfile.unread().is_empty();
+        if let Some(refusal) = total_refused(skipped + rfile.unread().len()) {
+            return Ok(refused(rfile.unread(), refusal));
+        }
+        if skipped - skipped_before > BLANK_BYTES && !has_line {
+            // Others take their turn before more of nothing is looked at.
+            return Ok(Received::Part);
+        }
         match rfile.receive() {
-            Ok(0) if begun => return Ok(refused(rfile.unread(), 400, "Request ended early")),
+            Ok(0) if has_line => {
+                let refusal = Refusal::new(400, "Request ended early");
+                return Ok(refused(rfile.unread(), refusal));
+            }
             Ok(0) => return Ok(Received::End),
             Ok(_) => {}
             Err(error) => {
                 if let Some(clear_text) = spoken_in_clear(&error) {
-                    return Ok(refused(clear_text, 400, "Plain HTTP was sent to an HTTPS port"));
+                    let refusal = Refusal::new(400, "Plain HTTP was sent to an HTTPS port");
+                    return Ok(refused(clear_text, refusal));
                 }
                 return match error.kind() {
-                    io::ErrorKind::WouldBlock if begun => Ok(Received::Part),
+                    io::ErrorKind::WouldBlock if has_line || skipped > 0 => Ok(Received::Part),
                     io::ErrorKind::WouldBlock => Ok(Received::Nothing),
-                    io::ErrorKind::TimedOut if begun => {
-                        Ok(refused(rfile.unread(), 408, "Request Timeout"))
+                    io::ErrorKind::TimedOut if has_line => {
+                        Ok(refused(rfile.unread(), Refusal::new(408, "Request Timeout")))
                     }
+                    // Empty lines alone, such as the one that old browsers send after a form, ask
+                    // for nothing that could be answered.
                     io::ErrorKind::TimedOut => Ok(Received::End),
                     _ => Err(error),
                 };
@@ -131,11 +146,10 @@ fn spoken_in_clear(error: &io::Error) -> Option<&[u8]> {
 }
 
 /// A refusal of what there is of a request.
-fn refused(bytes: &[u8], status: u16, message: &str) -> Received {
+fn refused(bytes: &[u8], refusal: Refusal) -> Received {
     let line = bytes.split(|&byte| byte == b'\n').next().unwrap_or_default();
     let line = latin1(line.strip_suffix(b"\r").unwrap_or(line));
-    let head = Box::new(Head::unread(line));
-    Received::Refused(Refusal::new(status, message), head)
+    Received::Refused(refusal, Box::new(Head::unread(line)))
 }
 
 /// Answers a request that is not served, so that the client can read why.
