@@ -16,7 +16,7 @@ pub struct CgiInfo {
     /// The path of a directory of scripts, such as `/cgi-bin`; without a slash at its end.
     pub directory: String,
     /// What follows it, without a slash at its start: directories, the script, its path info. A
-    /// query is ignored.
+    /// query is ignored, and `..` does not lead above the directory.
     pub rest: String,
 }
 
@@ -73,13 +73,16 @@ impl Script {
 /// script's path gets its source served. CPython fails on more `..` than there are directories.
 pub(crate) fn is_cgi(target: &str, directories: &[&str]) -> Option<CgiInfo> {
     let path = collapse(target);
-    let slashes = path.match_indices('/').skip(1);
-    let is_listed = |end: usize| {
-        let directory = unquote_to_bytes(&path[..end]);
-        directories.iter().any(|listed| listed.as_bytes() == directory)
-    };
-    let end = slashes.map(|(end, _)| end).find(|&end| is_listed(end))?;
-    Some(CgiInfo::new(&path[..end], &path[end + 1..]))
+    // Grows by a name for each slash, so that no byte is decoded twice.
+    let (mut directory, mut start) = (Vec::new(), 0);
+    for (end, _) in path.match_indices('/').skip(1) {
+        directory.extend(unquote_to_bytes(&path[start..end]));
+        if directories.iter().any(|listed| listed.as_bytes() == directory) {
+            return Some(CgiInfo::new(&path[..end], &path[end + 1..]));
+        }
+        start = end;
+    }
+    None
 }
 
 /// Finds the script and what it is to be told, or says why it is not run.
@@ -89,7 +92,8 @@ pub(super) fn find(
     info: &CgiInfo,
 ) -> Result<Script, Refused> {
     let handler = http.handler();
-    let (directory, script, path_info) = split(http, files, info);
+    let rest = collapse(&format!("/{}", info.rest));
+    let (directory, script, path_info) = split(http, files, &info.directory, &rest);
     let name = format!("{directory}/{script}");
     let decoded = unquote_to_bytes(&name);
     let readable_name = String::from_utf8_lossy(&decoded).into_owned();
@@ -120,13 +124,16 @@ fn absolute(path: PathBuf) -> PathBuf {
 }
 
 /// The directory with the script, the script's name, and the path behind it, all as in a URL.
+///
+/// `rest` has no dots: each of its names is looked up once, and as many as there are directories.
 fn split<'a>(
     http: &Exchange<'_>,
     files: &SimpleHttpRequestHandler,
-    info: &'a CgiInfo,
+    directory: &str,
+    rest: &'a str,
 ) -> (String, &'a str, &'a str) {
-    let mut directory = info.directory.trim_end_matches('/').to_owned();
-    let mut rest = info.rest.split('?').next().unwrap_or_default();
+    let mut directory = directory.trim_end_matches('/').to_owned();
+    let mut rest = rest.trim_start_matches('/');
     while let Some((next, behind)) = rest.split_once('/') {
         let inner = format!("{directory}/{next}");
         let path = http.handler().translate_path(http, &inner);
