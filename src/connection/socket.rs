@@ -256,6 +256,11 @@ impl Socket {
         self.wire.wait_beside(other, limit)
     }
 
+    /// Tells whether the connection has ended both ways, as after a reset.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.wire.is_gone()
+    }
+
     /// Ends one or both directions for every process that holds this socket. Where only writing
     /// ends, a session says so first; a connection that is cut looks cut.
     pub(crate) fn shutdown(&self, how: Shutdown) {

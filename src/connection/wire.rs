@@ -106,6 +106,15 @@ impl Wire {
         let _ = self.stream.shutdown(how);
     }
 
+    /// Tells whether the connection has ended both ways, as after a reset: nothing that is written
+    /// arrives. A peer that has only ended its half still reads.
+    pub(super) fn is_gone(&self) -> bool {
+        let mut socket = [PollFd::new(self.stream.as_fd(), PollFlags::empty())];
+        let ended = PollFlags::POLLHUP | PollFlags::POLLERR | PollFlags::POLLNVAL;
+        poll(&mut socket, PollTimeout::ZERO).is_ok_and(|count| count > 0)
+            && socket[0].revents().is_none_or(|found| found.intersects(ended))
+    }
+
     /// The socket itself, for what has no wrapper here.
     #[cfg(target_os = "linux")]
     pub(super) fn stream(&self) -> &socket2::Socket {

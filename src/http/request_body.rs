@@ -207,6 +207,11 @@ impl RequestBody {
         self.input.socket().as_fd()
     }
 
+    /// Tells whether no answer can arrive any more, as the client has reset the connection.
+    pub(crate) fn is_client_gone(&self) -> bool {
+        self.input.socket().is_gone()
+    }
+
     fn is_between_chunks(&self) -> bool {
         matches!(self.state, State::ChunkSize | State::ChunkEnd | State::Trailers(_))
     }

@@ -276,7 +276,8 @@ fn dismiss(mut http: Exchange<'_>, answered: io::Result<()>) -> io::Result<()> {
 /// cannot be read, 408 for one that did not come in time.
 fn apologise(http: &mut Exchange<'_>, timed_out: bool) {
     http.close_connection = true;
-    if !http.wfile.is_recallable() {
+    // A client that has left cannot be told, and the server's log need not blame the server.
+    if !http.wfile.is_recallable() || http.rfile.is_client_gone() {
         return;
     }
     let code = match () {

@@ -32,6 +32,7 @@ pub(super) fn environment(
     cgi: &CgiHttpRequestHandler,
     http: &Exchange<'_>,
     script: &Script,
+    stored_length: Option<u64>,
 ) -> impl Iterator<Item = (OsString, OsString)> {
     let mut all = Environment::default();
     describe_server(&mut all, cgi, http);
@@ -39,7 +40,7 @@ pub(super) fn environment(
     describe_client(&mut all, http);
     describe_headers(&mut all, &http.headers, cgi.pass_authorization);
     if http.local_redirects == 0 {
-        describe_body(&mut all, &http.headers);
+        describe_body(&mut all, &http.headers, stored_length);
     }
     let inherited = cgi.inherited.iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
     let inherited: Vec<_> = inherited.map(|(name, value)| (name.into(), value)).collect();
@@ -148,11 +149,14 @@ fn describe_user(all: &mut Environment, authorization: &str) {
     }
 }
 
-fn describe_body(all: &mut Environment, headers: &Headers) {
+fn describe_body(all: &mut Environment, headers: &Headers, stored_length: Option<u64>) {
     for (name, header) in [("CONTENT_TYPE", "Content-Type"), ("CONTENT_LENGTH", "Content-Length")] {
         if let Some(value) = headers.get(header) {
             all.set_text(name, value);
         }
+    }
+    if let Some(length) = stored_length {
+        all.set("CONTENT_LENGTH", length.to_string());
     }
 }
 

@@ -25,15 +25,16 @@ pub(super) struct Input {
 }
 
 impl Input {
-    /// For a script with a pipe, if it is to have a body.
-    pub(super) fn new(stdin: Option<ChildStdin>) -> io::Result<Self> {
+    /// For a script with a pipe, if it is to have a body, which begins with these bytes.
+    pub(super) fn new(stdin: Option<ChildStdin>, begun: Vec<u8>) -> io::Result<Self> {
         if let Some(stdin) = &stdin {
             // Only this end: the script's end of a pipe has flags of its own.
             fcntl(stdin, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
         }
         let has_more = stdin.is_some();
-        let size = if has_more { BUFFER_SIZE } else { 0 };
-        Ok(Self { stdin, buffer: vec![0; size], start: 0, end: 0, idle_since: None, has_more })
+        let (end, mut buffer) = (begun.len(), begun);
+        buffer.resize(if has_more { BUFFER_SIZE.max(end) } else { 0 }, 0);
+        Ok(Self { stdin, buffer, start: 0, end, idle_since: None, has_more })
     }
 
     /// Moves what can be moved without waiting.
@@ -101,7 +102,7 @@ impl Input {
         self.stdin.as_ref().filter(|_| self.start < self.end).map(AsFd::as_fd)
     }
 
-    /// When the client's patience with us is over, or rather ours with it.
+    /// When waiting for the client's body times out.
     pub(super) fn deadline(&self, body: &RequestBody) -> Option<Instant> {
         self.idle_since.filter(|_| self.wants_body())?.checked_add(body.patience()?)
     }

@@ -2,6 +2,7 @@
 //!
 //! The one place in `http` that knows of processes.
 
+mod body;
 mod environment;
 mod error_lines;
 #[cfg(any(test, fuzzing))]
@@ -32,6 +33,7 @@ use super::exchange::Exchange;
 use super::files::SimpleHttpRequestHandler;
 use super::handler::HttpRequestHandler;
 use super::text::repr;
+use body::Body;
 use process::{Process, Running};
 use relay::{Outcome, Relay};
 use script::Script;
@@ -49,8 +51,9 @@ use script::Script;
 /// underscore, and, unless [`pass_authorization`](Self::pass_authorization) says so, passwords;
 /// `REQUEST_URI`, `DOCUMENT_ROOT`, `SCRIPT_FILENAME` and, over TLS, `HTTPS`, as other servers have
 /// it; and nothing of the server's own environment but what is [`inherited`](Self::inherited). It
-/// is started in its own directory. The request's body is its standard input. A chunked body has no
-/// `CONTENT_LENGTH` and ends where the input ends.
+/// is started in its own directory. The request's body is its standard input. A chunked body is
+/// stored before the program starts, so that it has a `CONTENT_LENGTH` as any other:
+/// [`chunked_body_limit`](Self::chunked_body_limit).
 ///
 /// Its output begins with a head (§6): `Status` is the response's, `Location` with a path is
 /// answered by that path, `Location` with a URL is a redirect. Without a proper head the client
@@ -65,6 +68,10 @@ use script::Script;
 /// By itself; or when its [`timeout`](Self::timeout) is over, which is answered 504, or cuts
 /// a response that has begun; or when its client leaves or the server cuts the client off. Then
 /// its whole process group is sent SIGTERM, and SIGKILL half a second later.
+///
+/// A client that has ended its own half of the connection has not left, but waits for the answer
+/// (RFC 9112 §9.6). One that has closed it looks the same until it is sent something, which it
+/// answers with a reset; so a program that writes nothing runs for its time.
 #[derive(Clone, Debug)]
 pub struct CgiHttpRequestHandler {
     /// How long a program may run; `None` is for ever. Defaults to 300 seconds.
@@ -87,6 +94,16 @@ pub struct CgiHttpRequestHandler {
     /// someone who was checked, so switch it on in a handler that does so first, or for a program
     /// that does so itself. CPython always sets the last two.
     pub pass_authorization: bool,
+    /// Bytes of a chunked body that are stored before its program starts, up to 64 KiB in memory,
+    /// the rest in a temporary file without a name ([`std::env::temp_dir`]). A longer body is 413,
+    /// and a full disk 507. Defaults to 1 GiB.
+    ///
+    /// With `None` such a body is passed on as it arrives, without a `CONTENT_LENGTH`, up to
+    /// the end of the program's input: for programs that answer while they read. The same holds
+    /// for a program whose name begins with `nph-`. To have other programs treated differently,
+    /// run some of them by the [`run_cgi`](Self::run_cgi) of a handler with `None`. A body that is
+    /// not chunked has a length, is always passed on as it arrives, and has no limit here.
+    pub chunked_body_limit: Option<u64>,
     /// Bytes of a program's standard error that are logged; the rest is dropped. Defaults
     /// to 64 KiB.
     pub stderr_limit: usize,
@@ -115,16 +132,18 @@ impl CgiHttpRequestHandler {
     ///
     /// # Errors
     ///
-    /// The connection is broken, the client has left, or the program's time was over after its
-    /// response had begun.
+    /// The connection is broken, the client has left, the body cannot be read or stored, or the
+    /// program's time was over after its response had begun. A body beyond
+    /// [`chunked_body_limit`](Self::chunked_body_limit) is an [`HttpError`](super::HttpError) 413.
     pub fn run_cgi(&self, http: &mut Exchange<'_>, cgi_info: &CgiInfo) -> io::Result<()> {
         let script = match script::find(http, &self.files, cgi_info) {
             Ok(script) => script,
             Err((code, message)) => return http.send_error_with(code, &message),
         };
         let name = repr(&script.readable_name);
-        let relay = self.start(http, &script).and_then(|process| {
-            Relay::new(process, script.is_nph(), self.timeout, self.stderr_limit)
+        let body = Body::of(http, self.chunked_body_limit.filter(|_| !script.is_nph()))?;
+        let relay = self.start(http, &script, body).and_then(|(process, input)| {
+            Relay::new(process, input, script.is_nph(), self.timeout, self.stderr_limit)
         });
         let mut relay = match relay {
             Ok(relay) => relay,
@@ -133,7 +152,12 @@ impl CgiHttpRequestHandler {
                 return http.send_error(500);
             }
         };
-        match relay.run(http)? {
+        let outcome = relay.run(http).inspect_err(|_| {
+            if http.rfile.is_client_gone() {
+                http.log_error(format_args!("CGI script ended, as its client left ({name})"));
+            }
+        })?;
+        match outcome {
             Outcome::Responded => {
                 http.wfile.finish()?;
                 wait_for_exit(relay, http)
@@ -167,19 +191,31 @@ impl CgiHttpRequestHandler {
         self.running.end();
     }
 
-    fn start(&self, http: &Exchange<'_>, script: &Script) -> io::Result<Process> {
-        let has_body = http.local_redirects == 0 && !http.rfile.is_ended();
+    /// Starts a program, and returns what is to be written to it first.
+    fn start(
+        &self,
+        http: &Exchange<'_>,
+        script: &Script,
+        body: Body,
+    ) -> io::Result<(Process, Vec<u8>)> {
+        let environment = environment::environment(self, http, script, body.stored_length());
+        let (stdin, input) = match body {
+            Body::Nothing => (Stdio::null(), Vec::new()),
+            Body::Arriving => (Stdio::piped(), Vec::new()),
+            Body::Memory(bytes) => (Stdio::piped(), bytes),
+            Body::Disk(file, _) => (file.into(), Vec::new()),
+        };
         let mut command = Command::new(&script.file);
         command
             .args(script.search_words(&http.command).into_iter().map(OsString::from_vec))
             .env_clear()
-            .envs(environment::environment(self, http, script))
+            .envs(environment)
             .current_dir(script.file.parent().unwrap_or(Path::new("/")))
-            .stdin(if has_body { Stdio::piped() } else { Stdio::null() });
+            .stdin(stdin);
         if let Some((user, group)) = self.identity()? {
             command.uid(user).gid(group);
         }
-        Process::start(&mut command, &self.running)
+        Ok((Process::start(&mut command, &self.running)?, input))
     }
 
     /// Whom a program is to run as, if that is another.
@@ -212,6 +248,7 @@ impl From<SimpleHttpRequestHandler> for CgiHttpRequestHandler {
             inherited: INHERITED.map(str::to_owned).to_vec(),
             environment: Vec::new(),
             pass_authorization: false,
+            chunked_body_limit: Some(1 << 30),
             stderr_limit: 64 * 1024,
             files,
             identity: Arc::default(),

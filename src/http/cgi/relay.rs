@@ -25,8 +25,8 @@ pub(super) struct Relay {
     errors: ErrorLines,
     /// When the script's time is over.
     deadline: Option<Instant>,
-    /// When the client ended its half, or took something since.
-    half_closed: Option<Instant>,
+    /// When the client, which has its whole answer, was seen to have ended its half.
+    client_ended: Option<Instant>,
 }
 
 /// What came of a script's output.
@@ -38,6 +38,16 @@ pub(super) enum Outcome {
     /// There is no response, for this reason.
     Bad(&'static str),
     TimedOut,
+}
+
+/// How a wait ended.
+#[derive(Debug)]
+enum Waited {
+    Ready(Ready),
+    /// The script's time is over.
+    TimedOut,
+    /// The client has its whole answer, and has ended its half of the connection.
+    AnsweredAndLeft,
 }
 
 /// What a wait has found.
@@ -52,16 +62,17 @@ struct Ready {
 impl Relay {
     pub(super) fn new(
         mut process: Process,
+        input: Vec<u8>,
         is_nph: bool,
         limit: Option<Duration>,
         stderr_limit: usize,
     ) -> io::Result<Self> {
         Ok(Self {
-            input: Input::new(process.child.stdin.take())?,
+            input: Input::new(process.child.stdin.take(), input)?,
             reply: Reply::new(is_nph),
             errors: ErrorLines::new(stderr_limit),
             deadline: limit.and_then(|limit| Instant::now().checked_add(limit)),
-            half_closed: None,
+            client_ended: None,
             process,
         })
     }
@@ -70,12 +81,16 @@ impl Relay {
     ///
     /// # Errors
     ///
-    /// The client has left, or its body is none.
+    /// The client's connection is broken, or its body is none.
     pub(super) fn run(&mut self, http: &mut Exchange<'_>) -> io::Result<Outcome> {
         let mut buffer = vec![0; BUFFER_SIZE];
         loop {
             self.input.pump(&mut http.rfile)?;
-            let Some(ready) = self.wait(http)? else { return Ok(Outcome::TimedOut) };
+            let ready = match self.wait(http)? {
+                Waited::Ready(ready) => ready,
+                Waited::TimedOut => return Ok(Outcome::TimedOut),
+                Waited::AnsweredAndLeft => return Ok(Outcome::Responded),
+            };
             if ready.stderr {
                 self.errors.read(&mut self.process.child.stderr, http)?;
             }
@@ -83,7 +98,7 @@ impl Relay {
                 return Err(client_left());
             }
             if ready.client_ended {
-                self.half_closed = Some(Instant::now());
+                self.client_ended = Some(Instant::now());
             }
             if ready.stdout && self.read_output(&mut buffer, http)? {
                 return Ok(self.outcome());
@@ -99,12 +114,7 @@ impl Relay {
             self.process.child.stdout = None;
             return Ok(true);
         }
-        let sent = http.wfile.sent();
         self.reply.take(&buffer[..count], http)?;
-        // Output that is dropped, as in answer to HEAD, is nothing that the client took.
-        if self.half_closed.is_some() && http.wfile.sent() > sent {
-            self.half_closed = Some(Instant::now());
-        }
         Ok(matches!(self.reply, Reply::Bad(_)))
     }
 
@@ -119,40 +129,50 @@ impl Relay {
         }
     }
 
-    /// Waits until something can be moved; `None` when the script's time is over.
-    fn wait(&self, http: &mut Exchange<'_>) -> io::Result<Option<Ready>> {
+    /// Waits until something can be moved.
+    ///
+    /// A client that sends no more waits for its answer (RFC 9112 §9.6). Only one that has the
+    /// answer, as output that follows is dropped, has nothing left to wait for.
+    fn wait(&self, http: &mut Exchange<'_>) -> io::Result<Waited> {
+        let is_answered = matches!(self.reply, Reply::Body(_)) && http.wfile.is_dropping();
+        let left = self.client_ended.map(|since| since + AFTER_ANSWER);
         loop {
             let silent = self.input.deadline(&http.rfile);
-            let left = self.half_closed.map(|since| since + HALF_CLOSED);
             let nearest = [self.deadline, silent, left].into_iter().flatten().min();
             let limit = if self.input.has_more() { PollTimeout::ZERO } else { remaining(nearest) };
-            if let Some(ready) = self.poll(http, limit)? {
-                return Ok(Some(ready));
+            if let Some(ready) = self.poll(http, is_answered, limit)? {
+                return Ok(Waited::Ready(ready));
             }
             let now = Instant::now();
             let has_passed = |deadline: Option<Instant>| deadline.is_some_and(|end| end <= now);
             if has_passed(self.deadline) {
-                return Ok(None);
+                return Ok(Waited::TimedOut);
             }
             if has_passed(left) {
-                return Err(client_left());
+                return Ok(Waited::AnsweredAndLeft);
             }
             if has_passed(silent) {
                 return Err(http.rfile.note_stall());
             }
             if self.input.has_more() {
-                return Ok(Some(Ready::default()));
+                return Ok(Waited::Ready(Ready::default()));
             }
         }
     }
 
     /// Asks once who is ready; `None` when nobody was in time.
-    fn poll(&self, http: &Exchange<'_>, limit: PollTimeout) -> io::Result<Option<Ready>> {
+    fn poll(
+        &self,
+        http: &Exchange<'_>,
+        is_answered: bool,
+        limit: PollTimeout,
+    ) -> io::Result<Option<Ready>> {
         let child = &self.process.child;
         let client = http.rfile.socket();
         let body = if self.input.wants_body() { PollFlags::POLLIN } else { PollFlags::empty() };
         // Asked for apart, as an answer with flags that nix does not know cannot be read.
-        let end = if self.half_closed.is_none() { half_close() } else { PollFlags::empty() };
+        let awaits_end = is_answered && self.client_ended.is_none();
+        let end = if awaits_end { half_close() } else { PollFlags::empty() };
         let mut all = Vec::with_capacity(5);
         all.extend([PollFd::new(client, body), PollFd::new(client, end)]);
         all.extend(child.stdout.iter().map(|pipe| PollFd::new(pipe.as_fd(), PollFlags::POLLIN)));
@@ -167,7 +187,7 @@ impl Relay {
         let gone = PollFlags::POLLHUP | PollFlags::POLLERR | PollFlags::POLLNVAL;
         Ok(Some(Ready {
             client_gone: all[0].revents().is_none_or(|flags| flags.intersects(gone)),
-            client_ended: self.half_closed.is_none() && all[1].any().unwrap_or(true),
+            client_ended: awaits_end && all[1].any().unwrap_or(true),
             stdout: all[stdout].any().unwrap_or(true),
             stderr: child.stderr.is_some() && all[stdout + 1].any().unwrap_or(true),
         }))
@@ -180,7 +200,7 @@ impl Relay {
 
     /// Waits for a script that has closed its output; `None` when its time is over.
     pub(super) fn wait_for_exit(&mut self, http: &Exchange<'_>) -> io::Result<Option<ExitStatus>> {
-        self.input = Input::new(None)?;
+        self.input = Input::new(None, Vec::new())?;
         for round in 0_u32.. {
             let status = self.process.try_wait()?;
             self.read_errors(http)?;
@@ -212,7 +232,7 @@ impl Relay {
     }
 }
 
-/// The client has left, or the server has cut it off; either way nobody is there to answer.
+/// The client has reset the connection, or the server has cut it off: there is no way to answer.
 fn client_left() -> io::Error {
     io::Error::new(io::ErrorKind::ConnectionAborted, "the client left before its script ended")
 }
@@ -228,9 +248,9 @@ fn half_close() -> PollFlags {
 /// Bytes of output that are moved at once, as many as a pipe holds.
 const BUFFER_SIZE: usize = 64 * 1024;
 
-/// How long a client that sends no more may take nothing. One that has closed the connection
-/// answers the next bytes with a reset.
-const HALF_CLOSED: Duration = Duration::from_secs(2);
+/// How long a script goes on whose output is dropped, as in answer to HEAD, once its client has
+/// ended its half.
+const AFTER_ANSWER: Duration = Duration::from_secs(2);
 
 /// Looks at an ending script that cost no time.
 const YIELDS: u32 = 8;

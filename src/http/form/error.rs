@@ -82,7 +82,7 @@ impl FormError {
 }
 
 /// Tells whether a file has no room left to grow.
-fn is_full(error: &io::Error) -> bool {
+pub(in crate::http) fn is_full(error: &io::Error) -> bool {
     use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
     matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
