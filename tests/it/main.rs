@@ -16,6 +16,8 @@ mod cgi_site; // a site with programs, and servers for it
 #[cfg(feature = "cli")]
 mod cli; // the command: its words, its ends, its errors
 #[cfg(feature = "cli")]
+mod cli_cgi; // the command's options for programs
+#[cfg(feature = "cli")]
 mod cli_log; // the command's log: its times, and what strangers may write into it
 #[cfg(feature = "cli")]
 mod cli_tls; // the command over HTTPS: its options, its files, and what it says of them

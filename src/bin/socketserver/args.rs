@@ -5,6 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, ValueEnum, value_parser};
 use clap_complete::Shell;
@@ -13,6 +14,7 @@ use socketserver::{Overload, TrustedProxies};
 
 use crate::complain;
 use crate::header::{Header, in_two_words};
+use crate::variable::Variable;
 
 /// Serve the files of a directory over HTTP or HTTPS, as python -m http.server does
 #[derive(Debug, Parser)]
@@ -97,6 +99,20 @@ pub(crate) struct Args {
     /// run programs as this user when started by root; root keeps them root [default: nobody]
     #[arg(long, value_name = "USER", requires = "cgi")]
     pub(crate) cgi_user: Option<String>,
+
+    /// pass this variable of the server's own on to programs, or set it; may be repeated
+    #[arg(
+        long,
+        value_name = "NAME[=VALUE]",
+        requires = "cgi",
+        value_parser = OsStringValueParser::new().try_map(|text| Variable::new(&text))
+    )]
+    pub(crate) cgi_env: Vec<Variable>,
+
+    /// store a chunked body of up to this many bytes before its program starts; with 0 it is passed
+    /// on as it comes, without a length [default: 1073741824]
+    #[arg(long, value_name = "BYTES", requires = "cgi")]
+    pub(crate) cgi_chunked_limit: Option<u64>,
 
     /// do not log requests
     #[arg(short, long)]

@@ -9,6 +9,7 @@ mod logger;
 mod run;
 mod service;
 mod tls;
+mod variable;
 
 use std::fmt::Display;
 use std::process::ExitCode;

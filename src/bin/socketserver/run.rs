@@ -27,6 +27,7 @@ use crate::handler::Files;
 use crate::listen::{Listener, banner, listen};
 use crate::service::Service;
 use crate::tls::{Listening, secure};
+use crate::variable::Variable;
 use crate::{complain, logger};
 
 /// Serves until a signal ends it.
@@ -175,6 +176,10 @@ fn scripts(args: &Args, files: SimpleHttpRequestHandler) -> io::Result<CgiHttpRe
         check_user(user)?;
         scripts.user = Some(user.clone());
     }
+    if let Some(bytes) = args.cgi_chunked_limit {
+        scripts.chunked_body_limit = (bytes > 0).then_some(bytes);
+    }
+    scripts.environment = args.cgi_env.iter().filter_map(Variable::value).collect();
     Ok(scripts)
 }
 
