@@ -175,6 +175,8 @@ pub use server_info::ServerInfo;
 #[cfg(unix)]
 pub use shutdown::ShutdownHandle;
 #[cfg(unix)]
+pub use signals::signal_is_ignored;
+#[cfg(unix)]
 pub use stderr::write_to_stderr;
 #[cfg(unix)]
 pub use trusted_proxies::{InvalidNetwork, TrustedProxies};

@@ -11,7 +11,83 @@ mod system;
 #[path = "poller/portable.rs"]
 mod system;
 
-pub(crate) use system::{HANDED_OVER, Poller};
+pub(crate) use system::HANDED_OVER;
+
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::{Arc, PoisonError, RwLock, TryLockError};
+use std::time::Duration;
+
+/// Waits for readable descriptors.
+///
+/// A forked child has a copy, which it empties with [`leave_to_parent`](Self::leave_to_parent): its
+/// descriptors are closed by their owners then, and a later call finds nothing to reach.
+#[derive(Debug)]
+pub(crate) struct Poller {
+    /// Shared with the present wait, so that nothing has to wait for that.
+    system: RwLock<Option<Arc<system::Poller>>>,
+}
+
+impl Poller {
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self { system: RwLock::new(Some(Arc::new(system::Poller::new()?))) })
+    }
+
+    /// Begins to watch a descriptor; the key is what it is reported as.
+    pub(crate) fn watch(&self, source: impl AsFd, key: usize, report: Report) -> io::Result<()> {
+        self.call(|system| system.watch(source, key, report))
+    }
+
+    /// Changes how a watched descriptor is reported.
+    pub(crate) fn change(&self, source: impl AsFd, key: usize, report: Report) -> io::Result<()> {
+        self.call(|system| system.change(source, key, report))
+    }
+
+    /// Ends watching a descriptor, which must still be open.
+    pub(crate) fn forget(&self, source: impl AsFd) -> io::Result<()> {
+        self.call(|system| system.forget(source))
+    }
+
+    /// Appends readable descriptors, waiting for one or for `notify`, at most `limit`.
+    pub(crate) fn wait(&self, ready: &mut Vec<Ready>, limit: Option<Duration>) -> io::Result<()> {
+        let mut present = None;
+        self.call(|system| {
+            present = Some(Arc::clone(system));
+            Ok(())
+        })?;
+        present.map_or(Ok(()), |system| system.wait(ready, limit))
+    }
+
+    /// Ends the present wait, or the next one.
+    pub(crate) fn notify(&self) {
+        let _ = self.call(|system| {
+            system.notify();
+            Ok(())
+        });
+    }
+
+    /// In a forked child: lets go of the parent's poller, and closes it here.
+    ///
+    /// Does nothing where a thread of the parent held the lock at the fork. Then the descriptors stay
+    /// open, as those of their owner.
+    pub(crate) fn leave_to_parent(&self) {
+        let system = match self.system.try_write() {
+            Ok(mut system) => system.take(),
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner().take(),
+            Err(TryLockError::WouldBlock) => None,
+        };
+        if let Some(system) = system {
+            system::leave_to_parent(system);
+        }
+    }
+
+    fn call<T>(&self, call: impl FnOnce(&Arc<system::Poller>) -> io::Result<T>) -> io::Result<T> {
+        match &*self.system.read().unwrap_or_else(PoisonError::into_inner) {
+            Some(system) => call(system),
+            None => Err(io::Error::new(io::ErrorKind::NotConnected, "the poller is the parent's")),
+        }
+    }
+}
 
 /// A descriptor that was reported.
 #[derive(Clone, Copy, Debug)]

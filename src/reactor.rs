@@ -47,6 +47,8 @@ pub(crate) struct Turn {
     pub(crate) clients_wait: bool,
     /// The supervisor asks this process to stop.
     pub(crate) leash_cut: bool,
+    /// A forked process asks for a shutdown.
+    pub(crate) child_asks: bool,
     /// Numbers of the signals that came and end the server.
     pub(crate) signals: Vec<i32>,
     /// Numbers of the other signals that came.
@@ -85,6 +87,11 @@ impl Reactor {
     /// Watches what a supervisor stops this process by; told of once.
     pub(crate) fn watch_leash(&self, leash: BorrowedFd<'_>) -> io::Result<()> {
         self.parking.poller.watch(leash, LEASH, Report::Once)
+    }
+
+    /// Watches what forked processes ask by.
+    pub(crate) fn watch_requests(&self, requests: BorrowedFd<'_>) -> io::Result<()> {
+        self.parking.poller.watch(requests, REQUESTS, Report::Always)
     }
 
     /// Watches signals that are told of and end nothing, in addition to those watched already.
@@ -145,6 +152,10 @@ impl Reactor {
             }
             LEASH => {
                 turn.leash_cut = true;
+                false
+            }
+            REQUESTS => {
+                turn.child_asks = true;
                 false
             }
             STRATEGY => false,
@@ -246,6 +257,7 @@ const LISTENER: usize = usize::MAX - 1;
 const SIGNALS: usize = usize::MAX - 2;
 const STRATEGY: usize = usize::MAX - 3;
 const LEASH: usize = usize::MAX - 4;
+const REQUESTS: usize = usize::MAX - 5;
 
 /// The listener's first and longest pause when nothing can be accepted.
 const FIRST_REST: Duration = Duration::from_millis(5);

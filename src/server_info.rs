@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::address::Address;
-use crate::poller::Poller;
 use crate::shutdown::ShutdownHandle;
 
 /// The server as its handlers see it: Python's `self.server`.
@@ -109,11 +108,6 @@ impl ServerInfo {
     /// Asks the server to stop; see [`ShutdownHandle::shutdown`].
     pub fn shutdown(&self) {
         self.inner.shutdown.shutdown();
-    }
-
-    /// After a fork: stops this process's server from now on.
-    pub(crate) fn adopt(&self, poller: Arc<Poller>) {
-        self.inner.shutdown.adopt(poller);
     }
 
     /// A handle that stops the server later, or from elsewhere.

@@ -1,14 +1,18 @@
 //! Signals as readable descriptors.
 
+use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, SigmaskHow};
 use signal_hook::SigId;
-use signal_hook::consts::FORBIDDEN;
+use signal_hook::consts::{FORBIDDEN, SIGPIPE};
+
+use crate::sys;
 
 /// A signal that is counted instead of ending the process.
 #[derive(Debug)]
@@ -27,6 +31,7 @@ impl WatchedSignal {
         let (reader, writer) = UnixStream::pair()?;
         reader.set_nonblocking(true)?;
         let registration = signal_hook::low_level::pipe::register(number, writer)?;
+        lock_watched().insert(number);
         Ok(Self { number, reader, registration })
     }
 
@@ -60,6 +65,36 @@ impl Drop for WatchedSignal {
     fn drop(&mut self) {
         signal_hook::low_level::unregister(self.registration);
     }
+}
+
+/// The signals that this process watches or has watched. In a forked copy of it they are heard by
+/// the pipes that both share, until they are handled otherwise there.
+pub(crate) fn watched() -> Vec<i32> {
+    lock_watched().iter().copied().collect()
+}
+
+fn lock_watched() -> MutexGuard<'static, BTreeSet<i32>> {
+    WATCHED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+static WATCHED: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
+
+/// Those of these signals that may be handled: what is [ignored](signal_is_ignored) stays so.
+pub(crate) fn heeded(numbers: &[i32]) -> Vec<i32> {
+    // Rust's runtime ignores SIGPIPE, whatever the program was started with.
+    let is_heeded = |number: &i32| *number == SIGPIPE || !signal_is_ignored(*number);
+    numbers.iter().copied().filter(is_heeded).collect()
+}
+
+/// Tells whether this process ignores a signal: Python's `signal.getsignal(number) == SIG_IGN`.
+///
+/// A program may have been started so, and should leave it so: `nohup` has SIGHUP (1) ignored, and a
+/// shell SIGINT (2) and SIGQUIT (3) for what a script starts in the background.
+/// [`Server::shutdown_on_signals`](crate::Server::shutdown_on_signals) does; this is for programs that
+/// handle signals by themselves. `false` where the number is not a signal.
+#[doc(alias = "SIG_IGN")]
+pub fn signal_is_ignored(number: i32) -> bool {
+    sys::is_ignored(number)
 }
 
 /// Holds signals back while two processes would hear each other's.

@@ -4,35 +4,42 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::num::NonZero;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 
+use nix::errno::Errno;
 use nix::libc;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, munmap};
-use nix::sys::signal::{SigHandler, Signal, signal};
+use nix::sys::signal::Signal;
 use nix::unistd::{ForkResult, Pid, fork};
 use socket2::{SockAddr, SockRef};
 
 /// Forks a child that runs `job` and exits with status 0 if it returned true, 1 otherwise.
 ///
 /// The child never returns from here, never unwinds into the caller's frames and runs none of the
-/// caller's destructors. SIGTERM ends it, after its [dependents](set_dependents); it gets the
-/// default disposition for SIGHUP, SIGCHLD and SIGQUIT, because the parent's handlers write into
-/// pipes that both would share, and ignores SIGINT, so that Ctrl-C in a terminal lets it finish what
-/// it serves while the parent drains.
-pub(crate) fn fork_child(job: impl FnOnce() -> bool) -> io::Result<Pid> {
+/// caller's destructors. Signals that ask a server to stop may be sent to all its processes, so that
+/// they cut nothing in a child: of SIGTERM it only takes note ([`is_asked_to_end`]), and of SIGINT and
+/// those in `heard`, of which the parent's loop is told, not even that. A second SIGTERM, SIGQUIT and
+/// [`HURRY_SIGNAL`] end it at once, after its [dependents](set_dependents).
+///
+/// Signals should be blocked meanwhile: until the child has handlers of its own it would write into
+/// pipes that it shares with the parent.
+pub(crate) fn fork_child(heard: &[i32], job: impl FnOnce() -> bool) -> io::Result<Pid> {
     fork_with(
         || {
-            // SAFETY: the handler makes system calls that are safe in one, and reads an atomic.
-            let _ = unsafe { signal(Signal::SIGTERM, SigHandler::Handler(end_with_dependents)) };
-            for number in [Signal::SIGHUP, Signal::SIGCHLD, Signal::SIGQUIT] {
-                // SAFETY: the default action runs no code of ours.
-                let _ = unsafe { signal(number, SigHandler::SigDfl) };
-            }
-            ignore(Signal::SIGINT);
+            heard.iter().copied().for_each(ignore);
+            ignore(libc::SIGINT);
+            ASKED_TO_END.store(false, Ordering::SeqCst);
+            ASKED_WRITER.store(NOBODY, Ordering::SeqCst);
+            handle_unless_ignored(libc::SIGTERM, ask_to_end);
+            handle_unless_ignored(libc::SIGQUIT, end_with_dependents);
+            handle(HURRY_SIGNAL as i32, end_with_dependents);
+            // SAFETY: the default action runs no code of ours.
+            unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
         },
         job,
     )
@@ -45,19 +52,43 @@ pub(crate) fn fork_child(job: impl FnOnce() -> bool) -> io::Result<Pid> {
 pub(crate) fn fork_worker(job: impl FnOnce() -> bool) -> io::Result<Pid> {
     fork_with(
         || {
-            ignore(Signal::SIGINT);
-            ignore(Signal::SIGHUP);
+            ignore(libc::SIGINT);
+            ignore(libc::SIGHUP);
         },
         job,
     )
 }
 
+/// Has a process that was forked here end at once. Not a signal that people send, or a terminal: those
+/// go to all processes, or may have been ignored since the program was started.
+pub(crate) const HURRY_SIGNAL: Signal = Signal::SIGURG;
+
+/// Tells whether this process ignores a signal.
+pub(crate) fn is_ignored(number: i32) -> bool {
+    // SAFETY: `sigaction` is plain data for which all zeroes is valid.
+    let mut present: libc::sigaction = unsafe { std::mem::zeroed() };
+    // SAFETY: nothing is changed, and `present` has room for what is found.
+    let found = unsafe { libc::sigaction(number, std::ptr::null(), &raw mut present) };
+    found == 0 && present.sa_sigaction == libc::SIG_IGN
+}
+
 /// By a handler, which ends with an exec: programs would inherit a signal that is ignored, and a
 /// shell among them could not trap it.
-fn ignore(number: Signal) {
+fn ignore(number: i32) {
     extern "C" fn do_nothing(_: libc::c_int) {}
-    // SAFETY: the handler does nothing.
-    let _ = unsafe { signal(number, SigHandler::Handler(do_nothing)) };
+    handle_unless_ignored(number, do_nothing);
+}
+
+/// What was ignored when the program was started stays so, here and in what is executed.
+fn handle_unless_ignored(number: i32, handler: extern "C" fn(libc::c_int)) {
+    if !is_ignored(number) {
+        handle(number, handler);
+    }
+}
+
+fn handle(number: i32, handler: extern "C" fn(libc::c_int)) {
+    // SAFETY: each handler here makes system calls that are safe in one, and uses atomics.
+    unsafe { libc::signal(number, handler as *const () as libc::sighandler_t) };
 }
 
 fn fork_with(prepare: impl FnOnce(), job: impl FnOnce() -> bool) -> io::Result<Pid> {
@@ -88,9 +119,9 @@ pub(crate) fn call_last(last: fn()) {
 
 static LAST: OnceLock<fn()> = OnceLock::new();
 
-/// Names the process group that is to end when this process, a forked child, is ended by SIGTERM.
+/// Names the process group that is to end when this process, a forked child, is ended at once.
 ///
-/// Its parent ends it so at the deadline, and knows nothing of what it has started. There is one at
+/// Its parent has it end at the deadline, and knows nothing of what it has started. There is one at
 /// a time, as such a child serves one connection. In other processes this has no effect.
 pub(crate) fn set_dependents(group: Option<Pid>) {
     DEPENDENTS.store(group.map_or(0, Pid::as_raw), Ordering::Relaxed);
@@ -98,7 +129,41 @@ pub(crate) fn set_dependents(group: Option<Pid>) {
 
 static DEPENDENTS: AtomicI32 = AtomicI32::new(0);
 
-extern "C" fn end_with_dependents(number: libc::c_int) {
+/// Tells whether SIGTERM has come to this process, a forked child.
+pub(crate) fn is_asked_to_end() -> bool {
+    ASKED_TO_END.load(Ordering::SeqCst)
+}
+
+/// What becomes readable when SIGTERM comes to this process, a forked child, for the first time. It
+/// may have come already.
+pub(crate) fn hear_when_asked_to_end() -> io::Result<UnixStream> {
+    let (reader, writer) = UnixStream::pair()?;
+    writer.set_nonblocking(true)?;
+    // Given up for good, as the handler may write at any time.
+    ASKED_WRITER.store(writer.into_raw_fd(), Ordering::SeqCst);
+    Ok(reader)
+}
+
+static ASKED_TO_END: AtomicBool = AtomicBool::new(false);
+static ASKED_WRITER: AtomicI32 = AtomicI32::new(NOBODY);
+const NOBODY: RawFd = -1;
+
+extern "C" fn ask_to_end(number: libc::c_int) {
+    if ASKED_TO_END.swap(true, Ordering::SeqCst) {
+        return end_with_dependents(number);
+    }
+    let writer = ASKED_WRITER.load(Ordering::SeqCst);
+    if writer != NOBODY {
+        let errno = Errno::last_raw();
+        // SAFETY: writing is async-signal-safe, and this descriptor is never closed. It has room for
+        // this one byte.
+        unsafe { libc::write(writer, [0_u8].as_ptr().cast(), 1) };
+        // What was interrupted may be about to look at its own.
+        Errno::set_raw(errno);
+    }
+}
+
+extern "C" fn end_with_dependents(_: libc::c_int) {
     let group = DEPENDENTS.load(Ordering::Relaxed);
     if group > 0 {
         // SAFETY: these calls are async-signal-safe and take plain numbers; `poll` is asked to
@@ -109,29 +174,16 @@ extern "C" fn end_with_dependents(number: libc::c_int) {
             libc::kill(-group, libc::SIGKILL);
         }
     }
-    // SAFETY: as above; the default action ends this process once the handler has returned.
+    // SAFETY: as above; the default action ends this process once the handler has returned. That of
+    // SIGQUIT would write a core, and that of others do nothing.
     unsafe {
-        libc::signal(number, libc::SIG_DFL);
-        libc::raise(number);
+        libc::signal(libc::SIGTERM, libc::SIG_DFL);
+        libc::raise(libc::SIGTERM);
     }
 }
 
 /// Milliseconds between asking dependents to end and killing them.
 const DEPENDENTS_GRACE: libc::c_int = 100;
-
-/// Closes a descriptor that the parent of this process owns.
-///
-/// Only for a forked child, which never runs the destructor of the owner.
-pub(crate) fn close_inherited(descriptor: RawFd) {
-    // SAFETY: the owner of this number lives in frames that the child never returns to, so nothing
-    // in this process uses or closes it again.
-    unsafe { libc::close(descriptor) };
-}
-
-/// What takes the place of a listener that is closed.
-pub(crate) fn closed_listener() -> io::Result<socket2::Socket> {
-    socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None)
-}
 
 /// Takes ownership of a descriptor that the program was started with.
 ///
@@ -211,19 +263,6 @@ pub(crate) fn running_threads() -> Option<u64> {
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn running_threads() -> Option<u64> {
     None
-}
-
-/// Closes a listening socket under its owner, who keeps the number: an unbound socket takes its
-/// place, on which every call fails.
-///
-/// Other processes that hold the listener go on listening.
-pub(crate) fn close_listener(listener: BorrowedFd<'_>, closed: &socket2::Socket) {
-    // SAFETY: both descriptors are open, and the owner of `listener` uses it through calls that
-    // take a descriptor of any kind. The number never becomes free, so nobody else gets it.
-    unsafe {
-        libc::dup2(closed.as_raw_fd(), listener.as_raw_fd());
-        libc::fcntl(listener.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC);
-    }
 }
 
 /// Receives the next datagram, without waiting for one; returns its size and its sender.

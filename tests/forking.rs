@@ -13,6 +13,10 @@ mod cases;
 #[path = "it/certificates.rs"]
 #[allow(dead_code, reason = "the other tests need more of it")]
 mod certificates;
+#[path = "forking/descriptors.rs"]
+mod descriptors;
+#[path = "forking/signals.rs"]
+mod signals;
 
 use std::io::{self, BufRead, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
@@ -64,6 +68,14 @@ const CASES: &[Case] = cases![
     a_panic_costs_its_own_connection,
     a_crash_costs_its_own_connection_and_is_logged,
     children_hold_neither_listener_nor_poller,
+    descriptors::files_of_a_child_that_a_drain_starts_are_its_own,
+    descriptors::files_of_a_child_beside_a_resting_listener_are_its_own,
+    descriptors::files_of_a_child_that_stops_the_server_are_its_own,
+    descriptors::a_child_can_stop_the_server,
+    descriptors::a_child_for_a_datagram_can_stop_the_server,
+    descriptors::a_child_of_one_request_can_stop_the_server,
+    descriptors::a_child_that_is_started_later_holds_no_listener,
+    descriptors::children_of_datagrams_hold_no_poller,
     a_child_that_outlives_its_server_leaves_the_port,
     children_of_others_are_not_reaped,
     ended_children_are_reaped_at_once,
@@ -78,7 +90,13 @@ const CASES: &[Case] = cases![
     a_client_that_no_child_can_be_made_for_sees_the_end,
     buffered_output_is_printed_once,
     children_ignore_an_interrupt_from_the_terminal,
-    a_signal_to_a_child_is_not_one_to_the_server,
+    signals::a_signal_to_all_processes_lets_them_finish,
+    signals::a_second_signal_to_all_processes_cuts_at_once,
+    signals::news_to_all_processes_cut_nothing,
+    signals::a_child_that_is_asked_to_end_finishes_what_it_serves,
+    signals::a_child_that_is_asked_twice_ends_at_once,
+    signals::a_child_knows_that_its_server_stops,
+    signals::signals_that_were_ignored_at_the_start_stay_ignored,
     a_drain_waits_for_children,
     the_deadline_ends_children,
     children_that_will_not_end_are_killed,
@@ -178,11 +196,11 @@ fn children_hold_neither_listener_nor_poller() {
         println!("(this system does not show descriptors)");
         return;
     };
-    let polls = |all: &[String]| all.iter().filter(|one| one.contains("eventpoll")).count();
-    assert_eq!((polls(&parents), polls(&childs)), (1, 0));
+    assert_eq!(descriptors::polls(&parents), 1);
+    assert_eq!(descriptors::polls(&childs), descriptors::polls_of_a_child());
     let missing = parents.iter().filter(|one| !childs.contains(one));
-    let sockets: Vec<&String> = missing.filter(|one| one.starts_with("socket:")).collect();
-    assert_eq!(sockets.len(), 2, "the listener, and the server's end of the lifeline: {sockets:?}");
+    let sockets = missing.filter(|one| one.starts_with("socket:")).count();
+    assert_eq!(sockets, 3, "the listener, and the ends that lead from children to the server");
 }
 
 fn a_child_that_outlives_its_server_leaves_the_port() {
@@ -349,15 +367,6 @@ fn children_ignore_an_interrupt_from_the_terminal() {
     send_signal(client.begin_slow(), Signal::SIGINT);
     client.hears_nothing_for(MOMENT);
     assert_eq!(client.ask("go"), "done");
-}
-
-fn a_signal_to_a_child_is_not_one_to_the_server() {
-    let mut server = ServerProcess::start("plain");
-    let mut client = server.connect();
-    send_signal(client.begin_slow(), Signal::SIGTERM);
-    client.sees_the_end();
-    assert!(server.line().ends_with(" was ended by SIGTERM"));
-    assert_eq!(server.ask("echo ping"), "ping");
 }
 
 fn a_drain_waits_for_children() {
@@ -594,12 +603,19 @@ struct ServerProcess {
 
 impl ServerProcess {
     fn start(server: &str) -> Self {
-        let mut process = Command::new(std::env::current_exe().unwrap())
-            .args(["--serve", server])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        Self::start_with(server, |_| {})
+    }
+
+    fn start_with(server: &str, prepare: impl FnOnce(&mut Command)) -> Self {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        prepare(&mut command);
+        Self::start_as(command, server)
+    }
+
+    /// Starts it by a command that takes the arguments of this program.
+    fn start_as(mut command: Command, server: &str) -> Self {
+        command.args(["--serve", server]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = command.spawn().unwrap();
         let (input, output) = (process.stdin.take().unwrap(), process.stdout.take().unwrap());
         let mut started = Self {
             process,
@@ -890,9 +906,15 @@ impl Handler for Obedient {
                 writeln!(connection.wfile, "{}", std::process::id())?;
                 match read_line(&mut connection)?.as_str() {
                     "go" => "done".to_owned(),
+                    "abort" => std::process::abort(),
                     // The case is over.
                     _ => return Ok(()),
                 }
+            }
+            "draining" => {
+                writeln!(connection.wfile, "{}", connection.is_draining())?;
+                read_line(&mut connection)?;
+                connection.is_draining().to_string()
             }
             "stubborn" => {
                 SigSet::all().thread_block()?;
@@ -927,6 +949,12 @@ impl Handler for Obedient {
 
     fn handle_error(&self, _: &Address, error: &io::Error) {
         say(&format!("error: {error}"));
+    }
+
+    fn handle_signal(&self, signal: i32) {
+        if signal == Signal::SIGHUP as i32 {
+            say(&format!("news {signal}"));
+        }
     }
 
     fn service_actions(&self) {
@@ -993,10 +1021,15 @@ fn read_line(connection: &mut Connection) -> io::Result<String> {
 
 /// Runs the server of this name.
 fn serve(name: &str) {
-    log::set_logger(&SAYS).unwrap();
-    log::set_max_level(log::LevelFilter::Warn);
     // A crash that is asked for need not leave its memory behind.
     setrlimit(Resource::RLIMIT_CORE, 0, 0).unwrap();
+    if let Some(kind) = name.strip_prefix(signals::PREFIX) {
+        return signals::serve(kind);
+    }
+    install_logger();
+    if let Some(kind) = name.strip_prefix(descriptors::PREFIX) {
+        return descriptors::serve(kind);
+    }
     let mut handler = Obedient::default();
     let mut strategy = Forking::default();
     #[cfg(feature = "tls")]
@@ -1231,6 +1264,11 @@ impl Concurrency for ForksOnce {
     fn server_close(&mut self, deadline: Instant) -> usize {
         self.forking.server_close(deadline)
     }
+}
+
+fn install_logger() {
+    log::set_logger(&SAYS).unwrap();
+    log::set_max_level(log::LevelFilter::Warn);
 }
 
 /// A logger that tells the client's side.

@@ -63,7 +63,9 @@ const CASES: &[Case] = cases![
     a_signal_to_all_processes_lets_them_finish,
     a_hangup_while_all_finish_cuts_nothing,
     a_termination_of_one_process_replaces_it,
-    a_handler_can_stop_its_own_process,
+    a_handler_can_stop_the_server,
+    a_hangup_lets_the_children_of_processes_finish,
+    signals_that_were_ignored_at_the_start_stay_ignored,
     processes_end_with_their_supervisor,
     processes_hold_nothing_of_each_other,
     a_process_with_threads_is_refused,
@@ -380,14 +382,59 @@ fn a_termination_of_one_process_replaces_it() {
     eventually(|| server.processes().len() == 3);
 }
 
-fn a_handler_can_stop_its_own_process() {
-    let mut server = Supervisor::start("sequential");
-    let mut client = server.connect();
-    client.send("GET /shutdown HTTP/1.1\r\nHost: x\r\n\r\n");
-    let pid = client.reply();
-    let log = server.line();
-    assert!(log.starts_with(&format!("log: process {pid} has exited with status 0, ")), "{log}");
-    eventually(|| server.processes().len() == 3);
+/// All of it: the word that is changed for another strategy does not change what it means.
+fn a_handler_can_stop_the_server() {
+    for strategy in ["sequential", "threads", "forks"] {
+        let server = Supervisor::start(strategy);
+        let mut slow = server.begin_slow();
+        let mut client = server.connect();
+        client.send("GET /shutdown HTTP/1.1\r\nHost: x\r\n\r\n");
+        client.reply();
+        assert!(!slow.ends_within(MOMENT), "cut off");
+        slow.finish();
+        let said = server.wait();
+        assert!(said.starts_with("report ") && said.ends_with(" 0\n"), "{strategy}: {said}");
+    }
+}
+
+/// A child of a process is not the one that is replaced.
+fn a_hangup_lets_the_children_of_processes_finish() {
+    let server = Supervisor::start("forks");
+    let mut slow = server.begin_slow();
+    for pid in server.processes().into_iter().chain([slow.pid]) {
+        send_signal(pid, Signal::SIGHUP);
+    }
+    assert!(!slow.ends_within(MOMENT), "cut off");
+    slow.finish();
+    assert!(server.stop(Signal::SIGTERM).ends_with(" 0\n"));
+}
+
+fn signals_that_were_ignored_at_the_start_stay_ignored() {
+    for strategy in ["threads", "forks"] {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "trap '' HUP INT QUIT; exec \"$@\"", "sh"]);
+        shell.arg(std::env::current_exe().unwrap());
+        let mut server = Supervisor::start_as(shell, strategy);
+        let before = server.processes();
+        let mut slow = server.begin_slow();
+        for signal in [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT] {
+            for pid in before.iter().copied().chain([server.pid(), slow.pid]) {
+                send_signal(pid, signal);
+            }
+            assert!(!slow.ends_within(MOMENT), "cut off by {signal}");
+        }
+        slow.finish();
+        assert_eq!(server.processes(), before);
+        // The rest is heard, and who does not finish is ended.
+        let mut slow = server.begin_slow();
+        send_signal(server.pid(), Signal::SIGTERM);
+        assert_eq!(server.line(), "signal 15");
+        send_signal(server.pid(), Signal::SIGTERM);
+        slow.client.rest();
+        // The first client's child may be waiting for its next request, and is cut then, too.
+        let said = server.wait();
+        assert!(said.starts_with("signal 15\nreport ") && !said.ends_with(" 0\n"), "{said}");
+    }
 }
 
 fn processes_end_with_their_supervisor() {
@@ -443,18 +490,20 @@ struct Supervisor {
 impl Supervisor {
     #[track_caller]
     fn start(kind: &str) -> Self {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--serve", kind])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        Self::start_as(Command::new(std::env::current_exe().unwrap()), kind)
+    }
+
+    /// Starts it by a command that takes the arguments of this program.
+    #[track_caller]
+    fn start_as(mut command: Command, kind: &str) -> Self {
+        command.args(["--serve", kind]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
         let address = SocketAddr::from(([0, 0, 0, 0], 0));
         let mut supervisor = Self { child, output, address };
         supervisor.address = supervisor.line().parse().unwrap();
         let processes = match kind {
-            "one" | "starving" | "scripts" | "crashes later" => 1,
+            "one" | "no logger" | "starving" | "scripts" | "crashes later" => 1,
             "sequential" | "threads" | "forks" | "hasty" | "stuck" | "packets" => 3,
             _ => 0,
         };
@@ -800,8 +849,10 @@ impl Concurrency for Unable {
 }
 
 fn serve(kind: &str) {
-    log::set_logger(&SAYS).unwrap();
-    log::set_max_level(log::LevelFilter::Warn);
+    if kind != "no logger" {
+        log::set_logger(&SAYS).unwrap();
+        log::set_max_level(log::LevelFilter::Warn);
+    }
     // A crash that is asked for need not leave its memory behind.
     setrlimit(Resource::RLIMIT_CORE, 0, 0).unwrap();
     match kind {
@@ -809,7 +860,7 @@ fn serve(kind: &str) {
         "threads" | "hasty" => serve_in_with(PreFork::new(3, ThreadPool::default()), kind),
         "stuck" => serve_in_with(PreFork::new(3, Sequential), kind),
         "forks" => serve_in(PreFork::new(3, Forking::default())),
-        "one" => serve_in(PreFork::new(1, Sequential)),
+        "one" | "no logger" => serve_in(PreFork::new(1, Sequential)),
         "starving" => serve_in_with(PreFork::new(1, Sequential), kind),
         "scripts" => serve_scripts(),
         "no processes" => serve_in(ThreadPool::default()),

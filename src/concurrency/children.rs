@@ -82,14 +82,14 @@ impl Children {
         }
     }
 
-    /// Waits for all children until the deadline, then ends those that still run, first by this
-    /// signal, and returns how many those were.
-    pub(super) fn end(&mut self, deadline: Instant, signal: Signal) -> usize {
+    /// Waits for all children until the deadline, then ends those that still run, and returns how
+    /// many those were.
+    pub(super) fn end(&mut self, deadline: Instant) -> usize {
         if self.wait(deadline) {
             return 0;
         }
         let cut = self.count();
-        self.signal(signal);
+        self.signal(sys::HURRY_SIGNAL);
         if !self.wait(Instant::now() + TERMINATION_GRACE) {
             self.signal(Signal::SIGKILL);
             self.wait_for_ever();

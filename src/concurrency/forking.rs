@@ -4,11 +4,11 @@ use std::io::{self, Write};
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, WaitStatus};
 
 use super::children::{Children, know_the_processor, refuse_threads};
 use super::{Concurrency, Job, Placement};
+use crate::signals;
 use crate::sys;
 
 /// Runs each connection in a child process of its own: Python's `ForkingMixIn`.
@@ -16,6 +16,14 @@ use crate::sys;
 /// What a handler changes in memory is lost with its child, and a crash costs one connection. The
 /// child closes the listening socket, serves its connection to the end, and exits. Nothing comes back
 /// from it: from its first byte on a connection has a child, also while it waits for the next one.
+/// [`ShutdownHandle::shutdown`](crate::ShutdownHandle::shutdown) in a child stops the server.
+///
+/// # Signals
+///
+/// A signal that stops the server may be sent to it alone or to all its processes, as `pkill`, a
+/// terminal and systemd do: running requests are finished, up to
+/// [`Server::shutdown_timeout`](crate::Server::shutdown_timeout), and a second one cuts them. SIGTERM to
+/// one child has it finish its request and end; a second one, or SIGQUIT, ends it at once.
 ///
 /// # Forking and threads
 ///
@@ -89,12 +97,17 @@ impl Concurrency for Forking {
         // What is buffered now would otherwise be printed twice.
         let _ = io::stdout().flush();
         let mut job = Some(job);
-        let child = sys::fork_child(|| {
+        let heard = signals::watched();
+        // Until the child has handlers of its own, a signal to it would be heard by the server.
+        let blocked = signals::block()?;
+        let child = sys::fork_child(&heard, || {
+            blocked.unblock();
             let succeeded = job.take().is_some_and(Job::run_in_child);
             let flushed = io::stdout().flush().is_ok();
             succeeded && flushed
         })
         .map_err(|error| io::Error::new(error.kind(), format!("cannot fork: {error}")))?;
+        drop(blocked);
         if let Some(job) = job {
             job.leave_to_child();
         }
@@ -135,7 +148,7 @@ impl Concurrency for Forking {
     }
 
     fn server_close(&mut self, deadline: Instant) -> usize {
-        self.family.children.end(deadline, Signal::SIGTERM)
+        self.family.children.end(deadline)
     }
 }
 

@@ -163,11 +163,20 @@ pub enum Placement {
 pub struct Job {
     // Gone once the job was run.
     work: Option<Arc<dyn Work>>,
+    /// What a child process that runs this job lets go of.
+    belongings: Option<Arc<dyn Belongings>>,
 }
 
 impl Job {
     pub(crate) fn new(work: Arc<dyn Work>) -> Self {
-        Self { work: Some(work) }
+        Self { work: Some(work), belongings: None }
+    }
+
+    /// Prepares the job for a strategy that may run it in a child process.
+    pub(crate) fn with_belongings(self, belongings: Arc<dyn Belongings>) -> Self {
+        let mut job = self;
+        job.belongings = Some(belongings);
+        job
     }
 
     /// Runs the request, here and now.
@@ -189,6 +198,9 @@ impl Job {
 
     /// Runs the request in a child process, and tells whether it succeeded.
     pub(crate) fn run_in_child(mut self) -> bool {
+        if let Some(belongings) = self.belongings.take() {
+            belongings.leave_to_parent();
+        }
         self.work.take().is_some_and(|work| work.run_in_child())
     }
 }
@@ -205,6 +217,12 @@ impl fmt::Debug for Job {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Job").finish_non_exhaustive()
     }
+}
+
+/// What the process that serves has to itself: its listener, its poller.
+pub(crate) trait Belongings: Send + Sync {
+    /// Lets go of it all, in a child process, before anything else is opened there.
+    fn leave_to_parent(&self);
 }
 
 /// What a job does, as the server defines it. One of these is called, once.

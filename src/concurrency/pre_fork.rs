@@ -31,11 +31,11 @@ use super::{Concurrency, Job, Placement};
 ///   [`Server::shutdown_timeout`](crate::Server::shutdown_timeout).
 /// - They end with the supervising process, even if that is killed: each finishes its requests for
 ///   at most [`Server::shutdown_timeout`](crate::Server::shutdown_timeout). SIGTERM asks one of them
-///   to do so, and SIGQUIT to end at once.
-/// - A signal that somebody sends to all of them, as `pkill` does, is one and the same word.
+///   to do so, and SIGQUIT to end at once; it is replaced then.
+/// - A signal that is sent to the supervising process and to all others, as `pkill` does, counts once.
 ///
-/// [`ShutdownHandle::shutdown`](crate::ShutdownHandle::shutdown) in a handler stops the process
-/// that it runs in, which is then replaced.
+/// [`ShutdownHandle::shutdown`](crate::ShutdownHandle::shutdown) in a handler stops the server, with
+/// all its processes, as it does under every other strategy.
 /// [`Server::max_connections`](crate::Server::max_connections) and the limits of the inner strategy
 /// hold for each process.
 ///

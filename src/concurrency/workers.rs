@@ -11,7 +11,6 @@ use nix::sys::wait::WaitStatus;
 use nix::unistd::Pid;
 
 use super::children::{Children, know_the_processor, refuse_threads};
-use crate::sys;
 
 /// The processes of a [`PreFork`](super::PreFork) strategy.
 ///
@@ -114,8 +113,8 @@ impl Workers {
 
     /// In a new worker: lets go of what belongs to the supervisor. Leashes that stayed open here
     /// would keep its siblings from noticing that the supervisor has ended.
-    pub(crate) fn become_worker(&mut self, ours: &NewLeash) {
-        sys::close_inherited(ours.ours.as_raw_fd());
+    pub(crate) fn become_worker(&mut self, ours: NewLeash) {
+        drop(ours);
         self.alive.clear();
         self.children = Children::default();
     }
@@ -160,7 +159,8 @@ impl Workers {
             return Err(error);
         }
         self.restart.after(Duration::ZERO);
-        log::warn!("cannot start a process, trying again in {:?}: {error}", self.restart.pause);
+        let pause = self.restart.pause;
+        log::warn!("cannot start a process, trying again in {pause:?}: {error}");
         Ok(())
     }
 
@@ -209,7 +209,7 @@ impl Workers {
     /// Ends what still runs at the deadline, and returns what all workers together had finished
     /// and cut.
     pub(crate) fn end(&mut self, deadline: Instant) -> (usize, usize) {
-        let killed = self.children.end(deadline, HURRY_SIGNAL);
+        let killed = self.children.end(deadline);
         let told: Vec<_> = self.alive.drain(..).map(|worker| worker.last_words()).collect();
         let silent = told.iter().filter(|told| told.is_none()).count();
         for (finished, cut) in told.into_iter().flatten() {
@@ -316,11 +316,6 @@ fn ending(status: WaitStatus) -> String {
         _ => "has ended".to_owned(),
     }
 }
-
-/// Has a worker cut what it still serves. Not SIGTERM, which may come from whoever asks all processes
-/// to stop, and is then no second word.
-const HURRY_SIGNAL: Signal = Signal::SIGQUIT;
-pub(crate) const HURRY: i32 = HURRY_SIGNAL as i32;
 
 /// What a worker says when it serves; no error message begins with it.
 const READY: &[u8] = b"\0";

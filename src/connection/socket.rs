@@ -242,18 +242,18 @@ impl Socket {
         self.wire.wait(direction, limit)
     }
 
-    /// Blocks until there is something to read, or until `other` is readable; tells whether there
-    /// is something to read.
+    /// Blocks until there is something to read, or until one of the `others` is readable; tells
+    /// whether there is something to read.
     ///
     /// # Errors
     ///
     /// `TimedOut` when `limit` passes first.
     pub(crate) fn wait_beside(
         &self,
-        other: BorrowedFd<'_>,
+        others: &[BorrowedFd<'_>],
         limit: Option<Duration>,
     ) -> io::Result<bool> {
-        self.wire.wait_beside(other, limit)
+        self.wire.wait_beside(others, limit)
     }
 
     /// Tells whether the connection has ended both ways, as after a reset.

@@ -83,19 +83,20 @@ impl Wire {
         wait_for(&mut [PollFd::new(self.stream.as_fd(), interest)], limit)
     }
 
-    /// Blocks until there is something to read, or until `other` is readable; tells whether there
-    /// is something to read.
+    /// Blocks until there is something to read, or until one of the `others` is readable; tells
+    /// whether there is something to read.
     ///
     /// # Errors
     ///
     /// `TimedOut` when `limit` passes first.
     pub(super) fn wait_beside(
         &self,
-        other: BorrowedFd<'_>,
+        others: &[BorrowedFd<'_>],
         limit: Option<Duration>,
     ) -> io::Result<bool> {
-        let mut descriptors = [self.stream.as_fd(), other]
-            .map(|descriptor| PollFd::new(descriptor, PollFlags::POLLIN));
+        let all = std::iter::once(self.stream.as_fd()).chain(others.iter().copied());
+        let mut descriptors: Vec<PollFd<'_>> =
+            all.map(|descriptor| PollFd::new(descriptor, PollFlags::POLLIN)).collect();
         wait_for(&mut descriptors, limit)?;
         Ok(descriptors[0].any().unwrap_or(true))
     }

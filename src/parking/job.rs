@@ -11,7 +11,6 @@ use super::parked::Parked;
 use super::slot::{Slot, close};
 use crate::concurrency::{Placement, Work};
 use crate::connection::{Connection, Direction, Home, Socket, Until, is_broken_tls};
-use crate::sys;
 
 impl Work for Slot {
     fn run(&self) {
@@ -19,12 +18,6 @@ impl Work for Slot {
     }
 
     fn run_in_child(&self) -> bool {
-        // Otherwise new clients would connect to a socket that nobody accepts from, for as long as
-        // this child outlives its parent.
-        self.parking.parents.iter().copied().for_each(sys::close_inherited);
-        if let Some(lifeline) = self.parking.lifeline() {
-            sys::close_inherited(lifeline.servers_end());
-        }
         // Siblings may hold copies of the socket, so that closing it would not end it.
         if let Some(socket) = &self.state().socket {
             socket.end_for_all();
@@ -174,11 +167,12 @@ impl Slot {
 
     /// Waits for the next request, and not much longer once the server stops.
     fn wait_for_request(&self, socket: &Socket, parked: &mut Parked) -> io::Result<()> {
+        // Before the look whether that has come already.
+        let asked = self.parking.asked_to_end();
         if !self.parking.is_draining() {
-            let Some(lifeline) = self.parking.lifeline() else {
-                return socket.wait(Direction::Read, parked.left());
-            };
-            if socket.wait_beside(lifeline.as_fd(), parked.left())? {
+            let lifeline = self.parking.lifeline();
+            let others: Vec<_> = lifeline.iter().map(|line| line.as_fd()).chain(asked).collect();
+            if socket.wait_beside(&others, parked.left())? {
                 return Ok(());
             }
             // In a child process nothing else has told of it.

@@ -2,32 +2,46 @@
 
 use std::io;
 use std::net::Shutdown;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::sync::Mutex;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::lock;
 
 /// A descriptor that becomes readable, in every process that has a copy, when it is cut or when
-/// the last holder of its other end is gone. Children close that end, so the server is the holder.
+/// the last holder of its other end is gone. Children let go of that end, so the server is the
+/// holder.
 #[derive(Debug)]
 pub(super) struct Lifeline {
-    servers_end: UnixStream,
+    servers_end: Mutex<Option<UnixStream>>,
     childrens_end: UnixStream,
 }
 
 impl Lifeline {
     pub(super) fn new() -> io::Result<Self> {
         let (servers_end, childrens_end) = UnixStream::pair()?;
-        Ok(Self { servers_end, childrens_end })
+        Ok(Self { servers_end: Mutex::new(Some(servers_end)), childrens_end })
     }
 
-    /// Tells everybody, whoever else holds copies.
+    /// Tells all children, even where another process holds a copy of this end.
     pub(super) fn cut(&self) {
-        // Fails only where it was cut before.
-        let _ = self.servers_end.shutdown(Shutdown::Both);
+        if let Some(servers_end) = &*lock(&self.servers_end) {
+            // Fails only where it was cut before.
+            let _ = servers_end.shutdown(Shutdown::Both);
+        }
     }
 
-    /// What a child closes first.
-    pub(super) fn servers_end(&self) -> RawFd {
-        self.servers_end.as_raw_fd()
+    /// In a child process: lets go of the server's end.
+    pub(super) fn leave_to_parent(&self) {
+        drop(lock(&self.servers_end).take());
+    }
+
+    /// Tells whether it was cut, or the server is gone.
+    pub(super) fn is_cut(&self) -> bool {
+        let mut ends = [PollFd::new(self.as_fd(), PollFlags::POLLIN)];
+        poll(&mut ends, PollTimeout::ZERO).is_ok_and(|count| count > 0)
     }
 }
 

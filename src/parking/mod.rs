@@ -18,9 +18,10 @@ mod slot;
 
 pub(crate) use slot::{Farewell, Slot, close};
 
-use std::os::fd::RawFd;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use slab::Slab;
@@ -30,6 +31,7 @@ use crate::concurrency::Placement;
 use crate::connection::{Connection, Socket, Timeouts};
 use crate::poller::{Poller, Ready};
 use crate::server_info::Gauges;
+use crate::sys;
 use lifeline::Lifeline;
 use slot::Overdue;
 
@@ -48,10 +50,12 @@ pub(crate) struct Parking {
     pub(crate) timeouts: Timeouts,
     pub(crate) runner: Arc<dyn Runner>,
     placement: Placement,
-    /// Descriptors that a child closes first.
-    parents: Vec<RawFd>,
     /// For jobs that nothing comes back from, where the system has one to spare.
     lifeline: Mutex<Option<Arc<Lifeline>>>,
+    /// This is a forked child, and the server another process.
+    in_child: AtomicBool,
+    /// There: readable when it is asked to end.
+    asked_to_end: OnceLock<UnixStream>,
     slots: Mutex<Slab<Arc<Slot>>>,
     /// Connections given back with something to read, behind all that wait already.
     returned: Mutex<Vec<Arc<Slot>>>,
@@ -76,18 +80,16 @@ impl Parking {
         runner: Arc<dyn Runner>,
         timeouts: Timeouts,
         placement: Placement,
-        listener: RawFd,
         gauges: Arc<Gauges>,
     ) -> Self {
-        let mut parents = vec![listener];
-        parents.extend(poller.descriptors());
         Self {
             poller,
             timeouts,
             runner,
             placement,
-            parents,
             lifeline: Mutex::new(lifeline_for(placement)),
+            in_child: AtomicBool::new(false),
+            asked_to_end: OnceLock::new(),
             slots: Mutex::default(),
             returned: Mutex::default(),
             gauges,
@@ -131,7 +133,17 @@ impl Parking {
     }
 
     pub(crate) fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::SeqCst)
+        if self.draining.load(Ordering::SeqCst) {
+            return true;
+        }
+        // Nothing tells a child of it by itself.
+        let in_child = self.in_child.load(Ordering::Relaxed);
+        let drains = in_child
+            && (sys::is_asked_to_end() || self.lifeline().is_some_and(|line| line.is_cut()));
+        if drains {
+            self.begin_drain();
+        }
+        drains
     }
 
     pub(crate) fn begin_drain(&self) {
@@ -149,6 +161,27 @@ impl Parking {
         if let Some(lifeline) = self.lifeline() {
             lifeline.cut();
         }
+    }
+
+    /// In a forked child, before it serves: lets go of what is the server's alone.
+    pub(crate) fn leave_to_parent(&self) {
+        self.poller.leave_to_parent();
+        if let Some(lifeline) = self.lifeline() {
+            lifeline.leave_to_parent();
+        }
+        self.in_child.store(true, Ordering::Relaxed);
+    }
+
+    /// In a forked child: what becomes readable when it is asked to end. It may have been already.
+    fn asked_to_end(&self) -> Option<BorrowedFd<'_>> {
+        if !self.in_child.load(Ordering::Relaxed) {
+            return None;
+        }
+        if self.asked_to_end.get().is_none() {
+            let hears = sys::hear_when_asked_to_end().ok()?;
+            return Some(self.asked_to_end.get_or_init(|| hears).as_fd());
+        }
+        self.asked_to_end.get().map(AsFd::as_fd)
     }
 
     fn lifeline(&self) -> Option<Arc<Lifeline>> {

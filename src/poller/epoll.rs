@@ -1,7 +1,7 @@
 //! epoll(7).
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,13 +13,13 @@ use super::{Ready, Report};
 
 /// Waits for readable descriptors.
 #[derive(Debug)]
-pub(crate) struct Poller {
+pub(super) struct Poller {
     epoll: Epoll,
     wake_up: EventFd,
 }
 
 impl Poller {
-    pub(crate) fn new() -> io::Result<Self> {
+    pub(super) fn new() -> io::Result<Self> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
         let wake_up = EventFd::from_value_and_flags(0, flags)?;
@@ -28,22 +28,22 @@ impl Poller {
     }
 
     /// Begins to watch a descriptor; the key is what it is reported as.
-    pub(crate) fn watch(&self, source: impl AsFd, key: usize, report: Report) -> io::Result<()> {
+    pub(super) fn watch(&self, source: impl AsFd, key: usize, report: Report) -> io::Result<()> {
         Ok(self.epoll.add(source, event(key as u64, report))?)
     }
 
     /// Changes how a watched descriptor is reported.
-    pub(crate) fn change(&self, source: impl AsFd, key: usize, report: Report) -> io::Result<()> {
+    pub(super) fn change(&self, source: impl AsFd, key: usize, report: Report) -> io::Result<()> {
         Ok(self.epoll.modify(source, &mut event(key as u64, report))?)
     }
 
     /// Ends watching a descriptor, which must still be open.
-    pub(crate) fn forget(&self, source: impl AsFd) -> io::Result<()> {
+    pub(super) fn forget(&self, source: impl AsFd) -> io::Result<()> {
         Ok(self.epoll.delete(source)?)
     }
 
     /// Appends readable descriptors, waiting for one or for `notify`, at most `limit`.
-    pub(crate) fn wait(&self, ready: &mut Vec<Ready>, limit: Option<Duration>) -> io::Result<()> {
+    pub(super) fn wait(&self, ready: &mut Vec<Ready>, limit: Option<Duration>) -> io::Result<()> {
         let mut events = [EpollEvent::empty(); EVENTS];
         let count = match self.epoll.wait(&mut events, timeout(limit)) {
             Ok(count) => count,
@@ -65,20 +65,15 @@ impl Poller {
     }
 
     /// Ends the present wait, or the next one.
-    pub(crate) fn notify(&self) {
+    pub(super) fn notify(&self) {
         // Fails only when it is readable already.
         let _ = self.wake_up.write(1);
     }
+}
 
-    /// Lets go of the parent's poller in a forked child. It only closes descriptors.
-    pub(crate) fn leave_to_parent(poller: Arc<Self>) {
-        drop(poller);
-    }
-
-    /// The descriptors that a forked child has no use for.
-    pub(crate) fn descriptors(&self) -> [RawFd; 2] {
-        [self.epoll.0.as_raw_fd(), self.wake_up.as_raw_fd()]
-    }
+/// Closes the parent's poller in a forked child, which holds copies of its descriptors only.
+pub(super) fn leave_to_parent(poller: Arc<Poller>) {
+    drop(poller);
 }
 
 fn event(key: u64, report: Report) -> EpollEvent {

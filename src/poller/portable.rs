@@ -1,7 +1,7 @@
 //! kqueue(2) and whatever else `polling` knows.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,36 +12,36 @@ use crate::sys;
 
 /// Waits for readable descriptors.
 #[derive(Debug)]
-pub(crate) struct Poller {
+pub(super) struct Poller {
     poller: polling::Poller,
     /// Storage of the present wait; one thread waits at a time.
     events: Mutex<Events>,
 }
 
 impl Poller {
-    pub(crate) fn new() -> io::Result<Self> {
+    pub(super) fn new() -> io::Result<Self> {
         Ok(Self { poller: polling::Poller::new()?, events: Mutex::new(Events::new()) })
     }
 
     /// Begins to watch a descriptor; the key is what it is reported as.
-    pub(crate) fn watch(&self, source: impl AsFd, key: usize, report: Report) -> io::Result<()> {
+    pub(super) fn watch(&self, source: impl AsFd, key: usize, report: Report) -> io::Result<()> {
         let (event, mode) = interest(key, report);
         sys::watch(&self.poller, source.as_fd(), event, mode)
     }
 
     /// Changes how a watched descriptor is reported.
-    pub(crate) fn change(&self, source: impl AsFd, key: usize, report: Report) -> io::Result<()> {
+    pub(super) fn change(&self, source: impl AsFd, key: usize, report: Report) -> io::Result<()> {
         let (event, mode) = interest(key, report);
         self.poller.modify_with_mode(source.as_fd(), event, mode)
     }
 
     /// Ends watching a descriptor, which must still be open.
-    pub(crate) fn forget(&self, source: impl AsFd) -> io::Result<()> {
+    pub(super) fn forget(&self, source: impl AsFd) -> io::Result<()> {
         self.poller.delete(source.as_fd())
     }
 
     /// Appends readable descriptors, waiting for one or for `notify`, at most `limit`.
-    pub(crate) fn wait(&self, ready: &mut Vec<Ready>, limit: Option<Duration>) -> io::Result<()> {
+    pub(super) fn wait(&self, ready: &mut Vec<Ready>, limit: Option<Duration>) -> io::Result<()> {
         let mut events = self.events.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         events.clear();
         self.poller.wait(&mut events, limit)?;
@@ -50,21 +50,18 @@ impl Poller {
     }
 
     /// Ends the present wait, or the next one.
-    pub(crate) fn notify(&self) {
+    pub(super) fn notify(&self) {
         // Fails only when the poller is gone, and with it anybody to wake.
         let _ = self.poller.notify();
     }
+}
 
-    /// Lets go of the parent's poller in a forked child. Dropping one ends its own watches in what the
-    /// two still share on Linux; with kqueue its number may be another descriptor's by now.
-    pub(crate) fn leave_to_parent(poller: Arc<Self>) {
-        std::mem::forget(poller);
-    }
-
-    /// The descriptors that a forked child has no use for.
-    pub(crate) fn descriptors(&self) -> [RawFd; 1] {
-        [self.poller.as_raw_fd()]
-    }
+/// Lets go of the parent's poller in a forked child, and leaves its descriptors open. `polling` closes
+/// them with its own `Drop` alone, which on Linux ends the wake-up in the epoll that both processes
+/// share. With kqueue there is nothing to close: a child inherits no such descriptor, and the number
+/// may be another's by now.
+pub(super) fn leave_to_parent(poller: Arc<Poller>) {
+    std::mem::forget(poller);
 }
 
 /// How connections are reported that are served elsewhere. Not by arrivals: `polling` does not tell

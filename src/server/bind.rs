@@ -115,7 +115,7 @@ impl<C: Concurrency, H: Handler> Server<Tls, C, H> {
 
     /// A handle that has the certificate files read anew.
     pub fn reload_handle(&self) -> TlsReload {
-        self.transport.reload_handle()
+        self.held.transport.reload_handle()
     }
 }
 

@@ -25,28 +25,34 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         self.reactor.end_rest();
         parking.watch_ends(true);
         let unfinished = self.send_idle_away() + self.unseen.count() + self.strategy.active();
+        // Children hear a second signal by themselves, if it came to all processes, and may be gone
+        // when they are to be cut.
+        let mut hurried = if self.is_hasty() { self.strategy.active() } else { 0 };
         parking.tell_children();
         self.dispatch(usize::MAX);
         while self.is_busy() && Instant::now() < deadline {
             let left = deadline.saturating_duration_since(Instant::now());
-            let wanted = self.strategy.service_actions().into_iter().chain(self.poll_interval);
+            let wanted = self.strategy_actions().into_iter().chain(self.poll_interval);
             let wanted = wanted.fold(left, Duration::min);
-            match self.reactor.wait(&self.transport, Some(wanted), false) {
+            match self.reactor.wait(&self.held.transport, Some(wanted), false) {
                 Ok(turn) => {
                     self.hears(&turn);
+                    self.heed_requests(&turn);
                     self.note_signals(&turn.signals);
                     if self.is_hasty() {
                         deadline = Instant::now();
+                        hurried = self.strategy.active();
                     }
                 }
                 Err(_) => break,
             }
-            self.strategy.service_actions();
+            self.strategy_actions();
             self.dispatch(usize::MAX);
             self.note_workers();
             self.core.handler.service_actions();
         }
-        let cut = self.cut_connections() + self.unseen.cut() + self.strategy.server_close(deadline);
+        let ended = self.strategy.server_close(deadline).max(hurried);
+        let cut = self.cut_connections() + self.unseen.cut() + ended;
         self.report.finished = unfinished.saturating_sub(cut);
         self.report.cut = cut;
         self.heard = 0;
@@ -64,8 +70,8 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
     /// Takes up to `most` of the clients in who wait already, and has the kernel refuse all others,
     /// so that they go elsewhere at once.
     pub(super) fn stop_listening(&mut self, most: usize) {
-        self.reactor.forget_listener(&self.transport);
-        for (arrival, address) in self.transport.accept_last(most) {
+        self.reactor.forget_listener(&self.held.transport);
+        for (arrival, address) in self.held.transport.accept_last(most) {
             (self.welcome)(self, arrival, address, true);
         }
     }

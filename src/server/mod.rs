@@ -1,5 +1,6 @@
 //! The server: accepts connections and hands them to a strategy.
 
+mod belongings;
 mod bind;
 mod core;
 mod drain;
@@ -10,7 +11,7 @@ mod supervise;
 
 use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -24,8 +25,10 @@ use crate::poller::Poller;
 use crate::reactor::Reactor;
 use crate::server_info::ServerInfo;
 use crate::shutdown::ShutdownHandle;
+use crate::signals;
 use crate::transport::Transport;
 use crate::transport::sealed::Accept;
+use belongings::{Belongings, Held};
 use core::Core;
 use packets::Unseen;
 
@@ -72,7 +75,9 @@ pub struct Server<T: Transport, C: Concurrency, H: Handler<T::Request>> {
     unseen: Arc<Unseen>,
     reactor: Reactor,
     // Closed before the strategy waits for its threads or children, as in Python.
-    transport: T,
+    held: Held<T>,
+    /// Where that is while the strategy is called.
+    belongings: Arc<Belongings<T>>,
     strategy: C,
 }
 
@@ -119,16 +124,15 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
             ServerInfo::new(transport.server_address().into(), shutdown),
         ));
         let timeouts = core.handler.timeouts();
-        let listener = transport.as_fd().as_raw_fd();
-        let parking = Parking::new(
+        let parking = Arc::new(Parking::new(
             poller,
             runner(&core),
             timeouts,
             strategy.placement(),
-            listener,
             Arc::clone(core.info.gauges()),
-        );
-        let reactor = Reactor::new(Arc::new(parking), &transport)?;
+        ));
+        let belongings = Belongings::new(&parking, core.info.shutdown_handle());
+        let reactor = Reactor::new(parking, &transport)?;
         Ok(Self {
             timeout: None,
             poll_interval: None,
@@ -143,7 +147,8 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
             welcome,
             unseen: Arc::default(),
             reactor,
-            transport,
+            held: Held::new(transport),
+            belongings,
             strategy,
         })
     }
@@ -200,12 +205,12 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
     fn serve(&mut self) -> io::Result<()> {
         let shutdown = self.shutdown_handle();
         let mut served = Ok(0);
-        while served.is_ok() && !shutdown.is_shutdown_requested() {
+        while served.is_ok() && !shutdown.is_stopping_here() {
             served = self.turn(self.poll_interval, usize::MAX);
         }
         self.drain();
         self.deactivate();
-        shutdown.rearm();
+        self.rearm();
         served.map(drop)
     }
 
@@ -223,10 +228,10 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         self.activate()?;
         // A job for a handshake is none for a request. What children do is not heard of here.
         let counts_calls =
-            self.transport.shakes_hands() && self.strategy.placement() != Placement::Away;
+            self.held.transport.shakes_hands() && self.strategy.placement() != Placement::Away;
         self.reactor.parking.await_handled(counts_calls);
         let mut served = Ok(0);
-        while matches!(served, Ok(0)) && !shutdown.is_shutdown_requested() {
+        while matches!(served, Ok(0)) && !shutdown.is_stopping_here() {
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             if left.is_some_and(|left| left.is_zero()) {
                 self.core.handler.handle_timeout();
@@ -257,11 +262,14 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
     /// Needs no thread, so it goes with every strategy. Numbers are those of `signal(7)`: 2 for
     /// SIGINT (Ctrl-C), 15 for SIGTERM.
     ///
+    /// A signal that this process ignores stays ignored: `nohup` has SIGHUP ignored, and a shell
+    /// SIGINT and SIGQUIT for what a script starts in the background. Python does so for SIGINT.
+    ///
     /// # Errors
     ///
     /// A number is not a signal, or one that cannot be caught.
     pub fn shutdown_on_signals(&mut self, signals: &[i32]) -> io::Result<()> {
-        self.reactor.watch_signals(signals)
+        self.reactor.watch_signals(&signals::heeded(signals))
     }
 
     /// Tells the handler of these signals, by [`Handler::handle_signal`], and goes on serving.
@@ -269,18 +277,19 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
     /// For what daemons do on SIGHUP (1): reopen a log, read certificates anew. A signal that was
     /// given to [`shutdown_on_signals`](Self::shutdown_on_signals), too, ends the server. Under
     /// [`PreFork`](crate::PreFork) the supervisor hears them and its processes do not; the one that has
-    /// processes replaced is heard before the first new one is started.
+    /// processes replaced is heard before the first new one is started. One that is ignored stays so,
+    /// as for [`shutdown_on_signals`](Self::shutdown_on_signals).
     ///
     /// # Errors
     ///
     /// A number is not a signal, or one that cannot be caught.
     pub fn watch_signals(&mut self, signals: &[i32]) -> io::Result<()> {
-        self.reactor.watch_news(signals)
+        self.reactor.watch_news(&signals::heeded(signals))
     }
 
     /// The address that clients connect to, with the real port where 0 was asked for.
     pub fn server_address(&self) -> T::Address {
-        self.transport.server_address()
+        self.held.transport.server_address()
     }
 
     /// What became of the requests that ran when the last loop was asked to stop.
@@ -307,7 +316,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
 
 impl<T: Transport, C: Concurrency, H: Handler<T::Request>> AsFd for Server<T, C, H> {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.transport.as_fd()
+        self.held.transport.as_fd()
     }
 }
 

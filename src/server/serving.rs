@@ -1,21 +1,63 @@
 //! The serving loop: accept, welcome, hand over.
 
 use std::io;
+use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::{Overload, Server};
-use crate::concurrency::workers::HURRY;
 use crate::concurrency::{Concurrency, Placement};
 use crate::handler::Handler;
 use crate::reactor::Turn;
+use crate::shutdown::Requests;
+use crate::sys;
 use crate::transport::{AcceptError, Transport};
 
 impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
     pub(super) fn activate(&mut self) -> io::Result<()> {
         self.refuse_if_ended()?;
         self.strategy.server_activate()?;
+        if self.strategy.placement() == Placement::Away {
+            self.hear_requests()?;
+        }
         self.strategy.wake_up().map_or(Ok(()), |wake_up| self.reactor.watch_strategy(wake_up))
+    }
+
+    /// Begins to hear of forked processes that ask for a shutdown, unless this is one itself: then
+    /// those that it forks ask the same process as it does.
+    pub(super) fn hear_requests(&mut self) -> io::Result<()> {
+        if self.held.requests.is_none() && !self.shutdown_handle().asks_another() {
+            let requests = Requests::new()?;
+            self.reactor.watch_requests(requests.as_fd())?;
+            self.held.requests = Some(requests);
+        }
+        Ok(())
+    }
+
+    /// Has the loop end if a forked process has asked for that.
+    pub(super) fn heed_requests(&self, turn: &Turn) {
+        if turn.child_asks {
+            self.forget_requests();
+            self.shutdown_handle().stop_here();
+        }
+    }
+
+    fn forget_requests(&self) {
+        if let Some(requests) = &self.held.requests {
+            requests.take_all();
+        }
+    }
+
+    /// Forgets what has asked for the loop to end that has ended.
+    pub(super) fn rearm(&self) {
+        self.forget_requests();
+        self.shutdown_handle().rearm();
+    }
+
+    /// Has the strategy do what has to be done now and then.
+    pub(super) fn strategy_actions(&mut self) -> Option<Duration> {
+        self.lend(C::service_actions)
     }
 
     /// There is no listening socket any more once a signal has come.
@@ -35,30 +77,31 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
 
     /// Waits once, and hands up to `most` requests over; returns how many.
     pub(super) fn turn(&mut self, limit: Option<Duration>, most: usize) -> io::Result<usize> {
-        let wanted = self.strategy.service_actions();
+        let wanted = self.strategy_actions();
         let has_room = self.strategy.has_room();
         let limit = if self.reactor.has_ready() && has_room {
             Some(Duration::ZERO)
         } else {
             limit.into_iter().chain(wanted).min()
         };
-        let turn = self.reactor.wait(&self.transport, limit, has_room)?;
+        let turn = self.reactor.wait(&self.held.transport, limit, has_room)?;
         // A child that ended makes room.
-        self.strategy.service_actions();
+        self.strategy_actions();
         if self.hears(&turn) || turn.leash_cut {
-            self.core.info.shutdown();
+            self.shutdown_handle().stop_here();
             self.ends = true;
             self.note_signals(&turn.signals);
         }
+        self.heed_requests(&turn);
         // Nobody is accepted after a shutdown was asked for.
-        if self.shutdown_handle().is_shutdown_requested() {
+        if self.shutdown_handle().is_stopping_here() {
             return Ok(0);
         }
         if turn.clients_wait && self.strategy.has_room() {
             self.accept_clients()?;
         }
         let handed_over = self.dispatch(most);
-        self.strategy.service_actions();
+        self.strategy_actions();
         self.note_workers();
         self.core.handler.service_actions();
         Ok(handed_over)
@@ -82,8 +125,9 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
 
     /// Takes note of signals that ask this server to stop.
     pub(super) fn note_signals(&mut self, signals: &[i32]) {
-        // The supervisor's is worth two.
-        let hurries = self.is_worker && signals.contains(&HURRY);
+        // The supervisor's is worth two, and so is what ends other programs at once.
+        let is_hurry = |signal| [sys::HURRY_SIGNAL as i32, nix::libc::SIGQUIT].contains(signal);
+        let hurries = self.is_worker && signals.iter().any(is_hurry);
         self.heard += signals.len() + usize::from(hurries);
     }
 
@@ -107,7 +151,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
                     break;
                 }
             }
-            match self.transport.accept() {
+            match self.held.transport.accept() {
                 Ok((arrival, address)) => {
                     self.reactor.accepted();
                     let admitted = there_is_room || self.overload != Overload::Refuse;
@@ -160,7 +204,9 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         let mut count = 0;
         while count < most && self.strategy.has_room() {
             let Some((job, address)) = self.reactor.next_job() else { break };
-            if let Err(error) = self.strategy.process_request(job) {
+            let belongings = Arc::clone(&self.belongings);
+            let job = job.with_belongings(belongings);
+            if let Err(error) = self.lend(|strategy| strategy.process_request(job)) {
                 self.core.report(&address, &error);
             }
             count += 1;

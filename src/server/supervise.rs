@@ -1,15 +1,16 @@
 //! Supervising processes that serve, and serving as one of them.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::unistd::Pid;
 
 use super::Server;
+use super::belongings::Belongings;
 use crate::concurrency::Concurrency;
-use crate::concurrency::workers::{HURRY, Leash, NewLeash};
+use crate::concurrency::workers::{Leash, NewLeash};
 use crate::handler::Handler;
 use crate::parking::Parking;
 use crate::poller::Poller;
@@ -24,25 +25,26 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         let shutdown = self.shutdown_handle();
         self.begin_to_supervise()?;
         let mut supervised = Ok(());
-        while supervised.is_ok() && !shutdown.is_shutdown_requested() {
+        while supervised.is_ok() && !shutdown.is_stopping_here() {
             supervised = self.supervise_once();
         }
         self.end_workers();
         if let Some(wake_up) = self.strategy.workers().and_then(|workers| workers.wake_up()) {
             self.reactor.forget_strategy(wake_up);
         }
-        shutdown.rearm();
+        self.rearm();
         supervised
     }
 
     fn begin_to_supervise(&mut self) -> io::Result<()> {
         self.refuse_if_ended()?;
+        self.hear_requests()?;
         let Some(workers) = self.strategy.workers() else { return Ok(()) };
         workers.activate()?;
         if let Some(wake_up) = workers.wake_up() {
             self.reactor.watch_strategy(wake_up)?;
         }
-        self.reactor.watch_signals(workers.replace_on().as_slice())
+        self.reactor.watch_signals(&signals::heeded(workers.replace_on().as_slice()))
     }
 
     /// Starts a worker if one is missing or outdated, and waits for something to happen if not.
@@ -60,15 +62,16 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
             Some(Duration::ZERO) => Some(Duration::ZERO),
             other => other.into_iter().chain(until_kill).chain(self.poll_interval).min(),
         };
-        let turn = self.reactor.wait(&self.transport, limit, false)?;
+        let turn = self.reactor.wait(&self.held.transport, limit, false)?;
         self.hears(&turn);
+        self.heed_requests(&turn);
         let (replacing, ending): (Vec<i32>, Vec<i32>) =
             turn.signals.iter().partition(|&&signal| Some(signal) == replace_on);
         if let Some(workers) = self.strategy.workers().filter(|_| !replacing.is_empty()) {
             workers.replace_all();
         }
         if !ending.is_empty() {
-            self.core.info.shutdown();
+            self.shutdown_handle().stop_here();
             self.ends = true;
             self.note_signals(&ending);
         }
@@ -89,12 +92,16 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         let (ours, theirs) = Leash::pair()?;
         // Until the child has pipes of its own, a signal to it would be heard here.
         let blocked = signals::block()?;
-        let pid = sys::fork_worker(|| self.work(&ours, &theirs, &blocked))?;
+        let mut ours = Some(ours);
+        let pid = sys::fork_worker(|| {
+            ours.take().is_some_and(|ours| self.work(ours, &theirs, &blocked))
+        })?;
+        let ours = ours.ok_or_else(|| io::Error::other("a process has returned from its work"))?;
         Ok((pid, ours))
     }
 
     /// A worker's whole life.
-    fn work(&mut self, ours: &NewLeash, leash: &Leash, blocked: &signals::Blocked) -> bool {
+    fn work(&mut self, ours: NewLeash, leash: &Leash, blocked: &signals::Blocked) -> bool {
         let booted = self.become_worker(ours, leash);
         // Heard by this process alone from now on.
         blocked.unblock();
@@ -108,27 +115,31 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
     }
 
     /// Replaces what a fork leaves both processes with: the poller, and the pipes of signals.
-    fn become_worker(&mut self, ours: &NewLeash, leash: &Leash) -> io::Result<()> {
+    fn become_worker(&mut self, ours: NewLeash, leash: &Leash) -> io::Result<()> {
         if let Some(workers) = self.strategy.workers() {
             workers.become_worker(ours);
         }
         let poller = Arc::new(Poller::new()?);
-        let parking = &self.reactor.parking;
-        let parking = Parking::new(
+        let shutdown = self.shutdown_handle();
+        if let Some(requests) = self.held.requests.take() {
+            shutdown.ask_by(requests);
+        }
+        let parents = Arc::clone(&self.reactor.parking);
+        let parking = Arc::new(Parking::new(
             Arc::clone(&poller),
-            Arc::clone(&parking.runner),
-            parking.timeouts,
+            Arc::clone(&parents.runner),
+            parents.timeouts,
             self.strategy.placement(),
-            self.transport.as_fd().as_raw_fd(),
             Arc::clone(self.core.info.gauges()),
-        );
+        ));
         self.core.info.gauges().reset();
-        self.core.info.adopt(poller);
+        shutdown.adopt(poller);
+        self.belongings = Belongings::new(&parking, shutdown);
         // The old one goes now, and with it the supervisor's signals.
-        let parents = Arc::clone(&self.reactor.parking.poller);
-        self.reactor = Reactor::new(Arc::new(parking), &self.transport)?;
-        Poller::leave_to_parent(parents);
-        self.reactor.watch_signals(&[nix::libc::SIGTERM, HURRY])?;
+        self.reactor = Reactor::new(parking, &self.held.transport)?;
+        parents.leave_to_parent();
+        self.reactor.watch_signals(&signals::heeded(&[nix::libc::SIGTERM, nix::libc::SIGQUIT]))?;
+        self.reactor.watch_signals(&[sys::HURRY_SIGNAL as i32])?;
         self.reactor.watch_leash(leash.as_fd())?;
         self.is_worker = true;
         self.activate()
@@ -149,9 +160,10 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         while self.remaining_workers() > 0 && Instant::now() < deadline {
             let left = deadline.saturating_duration_since(Instant::now());
             let wanted = self.poll_interval.map_or(left, |interval| interval.min(left));
-            match self.reactor.wait(&self.transport, Some(wanted), false) {
+            match self.reactor.wait(&self.held.transport, Some(wanted), false) {
                 Ok(turn) => {
                     self.hears(&turn);
+                    self.heed_requests(&turn);
                     let asks_for_new_ones = |signal: &i32| Some(*signal) == replace_on;
                     if !turn.signals.iter().all(asks_for_new_ones) {
                         deadline = Instant::now();

@@ -46,7 +46,7 @@ use crate::address::Address;
 #[doc(alias = "socket_type")]
 #[doc(alias = "address_family")]
 #[doc(alias = "get_request")]
-pub trait Transport: AsFd + Send + sealed::Accept {
+pub trait Transport: AsFd + Send + sealed::Accept + 'static {
     /// What a handler receives for each request: a [`Connection`](crate::Connection) or a
     /// [`Datagram`](crate::Datagram).
     type Request: Send + 'static;
@@ -60,11 +60,11 @@ pub trait Transport: AsFd + Send + sealed::Accept {
 
 pub(crate) mod sealed {
     use std::io;
-    use std::os::fd::BorrowedFd;
+
+    use socket2::{Domain, Socket, Type};
 
     use super::AcceptError;
     use crate::address::Address;
-    use crate::sys;
 
     /// The half of a transport that only the server calls.
     pub trait Accept {
@@ -87,9 +87,11 @@ pub(crate) mod sealed {
         /// it. Once the listener is closed that file is anybody's.
         fn remove_name(&mut self) {}
 
-        /// What the kernel refuses further clients of; packets it cannot refuse.
-        fn listener(&self) -> Option<BorrowedFd<'_>> {
-            None
+        /// Closes the listening socket. What is given takes its place, so that there still is a
+        /// descriptor to be asked for, on which every call fails. Packets cannot be refused, and
+        /// their sockets stay.
+        fn close(&mut self, in_its_place: Socket) {
+            drop(in_its_place);
         }
 
         /// Takes up to `most` of the clients that wait already, and has the kernel refuse all others.
@@ -98,7 +100,7 @@ pub(crate) mod sealed {
         /// would be lost.
         fn accept_last(&mut self, most: usize) -> Vec<(Self::Arrival, Address)> {
             self.remove_name();
-            let closed = self.listener().and_then(|_| sys::closed_listener().ok());
+            let in_its_place = Socket::new(Domain::UNIX, Type::STREAM, None).ok();
             let mut last = Vec::new();
             for _ in 0..most {
                 match self.accept() {
@@ -107,8 +109,8 @@ pub(crate) mod sealed {
                     Err(_) => break,
                 }
             }
-            if let Some((listener, closed)) = self.listener().zip(closed) {
-                sys::close_listener(listener, &closed);
+            if let Some(in_its_place) = in_its_place {
+                self.close(in_its_place);
             }
             last
         }

@@ -138,8 +138,8 @@ impl Accept for Tcp {
         Ok((connection::Socket::plain(stream), address))
     }
 
-    fn listener(&self) -> Option<BorrowedFd<'_>> {
-        Some(self.listener.as_fd())
+    fn close(&mut self, in_its_place: Socket) {
+        self.listener = in_its_place.into();
     }
 }
 

@@ -221,8 +221,8 @@ impl Accept for Tls {
         true
     }
 
-    fn listener(&self) -> Option<BorrowedFd<'_>> {
-        self.tcp.listener()
+    fn close(&mut self, in_its_place: socket2::Socket) {
+        self.tcp.close(in_its_place);
     }
 }
 

@@ -142,8 +142,8 @@ impl Accept for UnixStream {
         Ok((connection::Socket::plain(stream), address.into()))
     }
 
-    fn listener(&self) -> Option<BorrowedFd<'_>> {
-        Some(self.listener.as_fd())
+    fn close(&mut self, in_its_place: Socket) {
+        self.listener = in_its_place.into();
     }
 
     fn remove_name(&mut self) {

@@ -287,6 +287,8 @@ fn read_tests(directory: &Path, names: &mut BTreeSet<String>) {
 /// The name in `fn name() {`, `    name:` and `    name,`.
 fn test_name(line: &str) -> Option<&str> {
     let words = line.trim_start();
+    // Of a file that one of the programs includes.
+    let words = words.strip_prefix("pub(super) ").unwrap_or(words);
     let function = words.strip_prefix("fn ").and_then(|rest| rest.strip_suffix("() {"));
     let case = || line.strip_prefix("    ")?.strip_suffix([':', ',']);
     let name = function.or_else(case)?;

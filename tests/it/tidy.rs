@@ -102,6 +102,18 @@ fn unsafe_code_is_in_sys_alone() {
     }
 }
 
+/// A number that is closed behind its owner's back is the next file's while the owner still uses it.
+#[test]
+fn descriptors_are_closed_by_their_owners_alone() {
+    for source in sources() {
+        for (number, line) in source.code() {
+            for word in ["libc::close(", "unistd::close", "unistd::{close", "dup2", "dup3"] {
+                assert!(!line.contains(word), "{}:{number}: {line}", source.name);
+            }
+        }
+    }
+}
+
 #[test]
 fn the_version_is_in_the_list_of_changes() {
     let heading = format!("\n## {}\n", env!("CARGO_PKG_VERSION"));

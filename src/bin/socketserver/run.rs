@@ -19,7 +19,7 @@ use socketserver::http::{CgiHttpRequestHandler, Metrics, SimpleHttpRequestHandle
 use socketserver::transport::Transport;
 use socketserver::{
     Concurrency, Connection, Forking, Handler, PreFork, ProxyProtocol, Sequential, Server,
-    ShutdownReport, TcpServer, ThreadPool, TlsServer, UnixStreamServer,
+    ShutdownReport, TcpServer, ThreadPool, TlsServer, UnixStreamServer, signal_is_ignored,
 };
 
 use crate::args::{Args, Strategy};
@@ -267,17 +267,22 @@ fn check_directory(directory: &Path) -> io::Result<()> {
 /// and leaves the file of a Unix socket, which the next start replaces.
 fn end_with_second_signal() -> io::Result<()> {
     let first_came = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
+    for signal in ending_signals() {
         flag::register_conditional_shutdown(signal, 0, Arc::clone(&first_came))?;
         flag::register(signal, Arc::clone(&first_came))?;
     }
     Ok(())
 }
 
+/// Those that end the command. One that was ignored when it was started stays ignored.
+fn ending_signals() -> impl Iterator<Item = i32> {
+    [SIGINT, SIGTERM].into_iter().filter(|&signal| !signal_is_ignored(signal))
+}
+
 /// The same where a program may be running, which must not be left behind.
 fn end_scripts_with_second_signal(scripts: CgiHttpRequestHandler) -> io::Result<()> {
     let (mut heard, hears) = UnixStream::pair()?;
-    for signal in [SIGINT, SIGTERM] {
+    for signal in ending_signals() {
         pipe::register(signal, hears.try_clone()?)?;
     }
     thread::Builder::new().spawn(move || {

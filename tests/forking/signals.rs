@@ -1,0 +1,180 @@
+//! Signals to all processes, to one child, and those that were ignored when the server was started.
+
+use std::os::unix::process::CommandExt;
+
+use nix::sys::signal::killpg;
+use nix::unistd::Pid;
+
+use super::*;
+
+/// As `pkill` does, a terminal, and systemd unless it is told otherwise.
+pub(super) fn a_signal_to_all_processes_lets_them_finish() {
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGUSR1] {
+        let mut group = Group::start(&format!("{PREFIX}stops"));
+        let (mut busy, mut kept) = (group.connect(), group.connect());
+        busy.begin_slow();
+        kept.ask("keep");
+        group.signal(signal);
+        // The one that is idle goes.
+        kept.sees_the_end();
+        busy.hears_nothing_for(MOMENT);
+        assert_eq!(busy.ask("go"), "done", "{signal}");
+        let report = group.line_after("report: ");
+        assert!(report.ends_with(" finished, 0 cut"), "{signal}: {report}");
+    }
+}
+
+pub(super) fn a_second_signal_to_all_processes_cuts_at_once() {
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        let mut group = Group::start(&format!("{PREFIX}stops"));
+        let mut busy = group.connect();
+        busy.begin_slow();
+        group.signal(signal);
+        busy.hears_nothing_for(MOMENT);
+        group.signal(signal);
+        busy.sees_the_end();
+        assert_eq!(group.line_after("report: "), "0 finished, 1 cut", "{signal}");
+    }
+}
+
+/// One that the server merely tells its handler of.
+pub(super) fn news_to_all_processes_cut_nothing() {
+    let mut group = Group::start(&format!("{PREFIX}stops"));
+    let (mut busy, mut kept) = (group.connect(), group.connect());
+    busy.begin_slow();
+    let first = kept.ask("keep");
+    group.signal(Signal::SIGHUP);
+    assert_eq!(group.line(), "news 1");
+    busy.hears_nothing_for(MOMENT);
+    assert_eq!(busy.ask("go"), "done");
+    assert_eq!(kept.ask("keep"), first);
+    // Told once, by the server alone.
+    group.signal(Signal::SIGTERM);
+    let report = group.line();
+    assert!(report.starts_with("turns: "), "{report}");
+}
+
+pub(super) fn a_child_that_is_asked_to_end_finishes_what_it_serves() {
+    let mut server = ServerProcess::start("plain");
+    let mut busy = server.connect();
+    let child = busy.begin_slow();
+    send_signal(child, Signal::SIGTERM);
+    busy.hears_nothing_for(MOMENT);
+    assert_eq!(busy.ask("go"), "done");
+    busy.sees_the_end();
+    // One that waits for its next request has nothing to finish.
+    let mut idle = server.connect();
+    let child = idle.ask("keep").parse().unwrap();
+    send_signal(child, Signal::SIGTERM);
+    idle.sees_the_end();
+    // That was no signal to the server.
+    assert_eq!(server.ask("echo ping"), "ping");
+    server.terminate();
+    let said = server.line();
+    assert!(said.starts_with("turns: "), "{said}");
+}
+
+pub(super) fn a_child_that_is_asked_twice_ends_at_once() {
+    for signals in [&[Signal::SIGTERM, Signal::SIGTERM][..], &[Signal::SIGQUIT]] {
+        let mut server = ServerProcess::start("plain");
+        let mut busy = server.connect();
+        let child = busy.begin_slow();
+        for signal in signals {
+            busy.hears_nothing_for(MOMENT);
+            send_signal(child, *signal);
+        }
+        busy.sees_the_end();
+        let line = server.line();
+        assert!(line.contains(" was ended by SIG"), "{line}");
+        assert_eq!(server.ask("echo ping"), "ping");
+    }
+}
+
+pub(super) fn a_child_knows_that_its_server_stops() {
+    let mut group = Group::start(&format!("{PREFIX}stops"));
+    let (mut one, mut two) = (group.connect(), group.connect());
+    one.send("draining\n");
+    assert_eq!(one.read_line(), "false");
+    two.send("draining\n");
+    assert_eq!(two.read_line(), "false");
+    group.terminate();
+    // It has begun to stop.
+    eventually(|| TcpStream::connect(group.address).is_err());
+    assert_eq!(one.ask("and now"), "true");
+    assert_eq!(two.ask("and now"), "true");
+    assert_eq!(group.line_after("report: "), "2 finished, 0 cut");
+}
+
+/// As `nohup` has it, and a shell for what it starts in the background.
+pub(super) fn signals_that_were_ignored_at_the_start_stay_ignored() {
+    let ignored = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT];
+    let mut group = Group::start_by("trap '' HUP INT QUIT", &format!("{PREFIX}stops"));
+    let mut busy = group.connect();
+    busy.begin_slow();
+    for signal in ignored.into_iter().chain(ignored) {
+        group.signal(signal);
+        busy.hears_nothing_for(MOMENT);
+    }
+    assert_eq!(busy.ask("go"), "done");
+    assert_eq!(group.ask("echo ping"), "ping");
+    // The others are heard, and the deadline ends children without a word that is ignored.
+    let mut busy = group.connect();
+    busy.begin_slow();
+    group.signal(Signal::SIGTERM);
+    busy.hears_nothing_for(MOMENT);
+    group.signal(Signal::SIGTERM);
+    busy.sees_the_end();
+    // Children of the requests before may be on their way out, and finish.
+    let report = group.line_after("report: ");
+    assert!(report.ends_with(" finished, 1 cut"), "{report}");
+}
+
+/// A server and its children, in a process group of their own.
+struct Group {
+    server: ServerProcess,
+}
+
+impl Group {
+    fn start(name: &str) -> Self {
+        Self::start_by(":", name)
+    }
+
+    /// After a line of shell.
+    fn start_by(line: &str, name: &str) -> Self {
+        let program = std::env::current_exe().unwrap();
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("{line}; exec \"$@\""), "sh"]).arg(program);
+        shell.process_group(0);
+        Self { server: ServerProcess::start_as(shell, name) }
+    }
+
+    fn signal(&self, signal: Signal) {
+        killpg(Pid::from_raw(self.pid()), signal).unwrap();
+    }
+}
+
+impl std::ops::Deref for Group {
+    type Target = ServerProcess;
+
+    fn deref(&self) -> &ServerProcess {
+        &self.server
+    }
+}
+
+impl std::ops::DerefMut for Group {
+    fn deref_mut(&mut self) -> &mut ServerProcess {
+        &mut self.server
+    }
+}
+
+/// How the names of these servers begin.
+pub(super) const PREFIX: &str = "hears signals, ";
+
+pub(super) fn serve(_: &str) {
+    install_logger();
+    let handler = Obedient::default();
+    let mut server = bind(handler, Forking::default());
+    server.shutdown_on_signals(&[2, Signal::SIGUSR1 as i32]).unwrap();
+    server.watch_signals(&[1]).unwrap();
+    serve_and_report(server);
+}
