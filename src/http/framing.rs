@@ -56,8 +56,9 @@ pub(crate) fn plain_number(text: &str) -> Option<u64> {
 pub(crate) fn chunk_size(line: &[u8]) -> Option<u64> {
     let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
     let (size, rest) = line.split_at(digits);
-    let extension = rest.trim_ascii_start();
-    if !(1..=16).contains(&digits) || !(extension.is_empty() || extension.starts_with(b";")) {
+    // Blanks may stand before an extension, and nowhere else.
+    let is_extension = rest.is_empty() || rest.trim_ascii_start().starts_with(b";");
+    if !(1..=16).contains(&digits) || !is_extension {
         return None;
     }
     if rest.iter().any(|&byte| byte < b' ' && byte != b'\t' || byte == 0x7f) {
@@ -122,9 +123,20 @@ mod tests {
         assert_eq!(chunk_size(b"fF;a=b"), Some(255));
         assert_eq!(chunk_size(b"5 ;a=\"b\""), Some(5));
         assert_eq!(chunk_size(b"ffffffffffffffff"), Some(u64::MAX));
-        for bad in
-            [&b""[..], b";", b" 5", b"+5", b"-1", b"0x5", b"5 5", b"5\r", b"10000000000000000"]
-        {
+        for bad in [
+            &b""[..],
+            b";",
+            b" 5",
+            b"+5",
+            b"-1",
+            b"0x5",
+            b"5 5",
+            b"5\r",
+            b"5 ",
+            b"0   ",
+            b"0\t",
+            b"10000000000000000",
+        ] {
             assert_eq!(chunk_size(bad), None, "{bad:?}");
         }
     }

@@ -238,17 +238,29 @@ fn header_fields(
         many = [httparse::EMPTY_HEADER; MOST_LINES];
         &mut many
     };
-    let fields = match httparse::parse_headers(bytes, room) {
-        Ok(httparse::Status::Complete((_, fields))) => fields,
-        Ok(httparse::Status::Partial) => return Err(Refusal::new(400, "Bad header syntax")),
-        Err(error) => return Err(Refusal::new(400, format!("Bad header syntax ({error})"))),
-    };
+    let fields = field_lines(bytes, room)
+        .map_err(|why| Refusal::new(400, format!("Bad header syntax{why}")))?;
     let mut headers = Headers::with_capacity(fields.len(), bytes.len());
     for field in fields {
         headers.push(field.name, field.value, decoder);
     }
     check_host(&headers, version)?;
     Ok(headers)
+}
+
+/// Takes field lines apart, up to and with the empty line behind them, or says in brackets what is
+/// wrong with them.
+///
+/// Those of a head and those behind the last chunk of a body (RFC 9112 §5 and §7.1.2).
+pub(crate) fn field_lines<'h, 'b>(
+    bytes: &'b [u8],
+    room: &'h mut [httparse::Header<'b>],
+) -> Result<&'h [httparse::Header<'b>], String> {
+    match httparse::parse_headers(bytes, room) {
+        Ok(httparse::Status::Complete((_, fields))) => Ok(fields),
+        Ok(httparse::Status::Partial) => Err(String::new()),
+        Err(error) => Err(format!(" ({error})")),
+    }
 }
 
 /// A request of HTTP/1.1 names its host, once (RFC 9112 §3.2).

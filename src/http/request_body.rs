@@ -8,6 +8,7 @@ use memchr::memchr;
 
 use super::framing::{BodyLength, chunk_size};
 use super::http_error::HttpError;
+use super::parse::field_lines;
 use crate::connection::{PeerCredentials, Rfile, timed_out};
 
 /// What the client sent after its request's head: `http.rfile`.
@@ -227,7 +228,10 @@ impl RequestBody {
             State::Trailers(bytes) if bytes + line.len() > TRAILER_BYTES => {
                 return Err(malformed("the trailers are too long"));
             }
-            State::Trailers(bytes) => State::Trailers(bytes + line.len()),
+            State::Trailers(bytes) => {
+                check_trailer(&line)?;
+                State::Trailers(bytes + line.len())
+            }
             _ => match chunk_size(&line) {
                 Some(0) => State::Trailers(0),
                 Some(size) => State::Chunk(size),
@@ -360,6 +364,16 @@ fn checked_line(mut line: Vec<u8>) -> io::Result<Vec<u8>> {
         return Err(malformed("a line between chunks does not end with CR LF"));
     }
     Ok(line)
+}
+
+/// Refuses a line that is no field, which may be the next request of a client that forgot the empty
+/// line before it.
+fn check_trailer(line: &[u8]) -> io::Result<()> {
+    let bytes = [line, b"\r\n\r\n"].concat();
+    match field_lines(&bytes, &mut [httparse::EMPTY_HEADER]) {
+        Ok(_) => Ok(()),
+        Err(why) => Err(malformed(&format!("a trailer is not a field{why}"))),
+    }
 }
 
 fn is_time_out(error: &io::Error) -> bool {

@@ -94,8 +94,7 @@ fn chunks(mut rest: &[u8]) -> Result<Body<'_>, NoBody> {
         let (head, after) = strict_line(rest)?;
         let digits = head.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
         let (size, extension) = head.split_at(digits);
-        let extension = extension.trim_ascii();
-        let is_extension = extension.is_empty() || extension.starts_with(b";");
+        let is_extension = extension.is_empty() || extension.trim_ascii().starts_with(b";");
         let is_text = head.iter().all(|&byte| (byte >= b' ' || byte == b'\t') && byte != 0x7f);
         if !is_extension || !is_text || digits > 16 {
             return Err(NoBody);
@@ -117,7 +116,18 @@ fn chunks(mut rest: &[u8]) -> Result<Body<'_>, NoBody> {
         if trailer.is_empty() {
             return Ok(Body { body, is_chunked: true, rest });
         }
+        if !is_field(trailer) {
+            return Err(NoBody);
+        }
     }
+}
+
+/// A name, a colon, and a value without controls.
+fn is_field(line: &[u8]) -> bool {
+    let Some(colon) = line.iter().position(|&byte| byte == b':') else { return false };
+    let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    let is_text = |byte: &u8| *byte == b'\t' || (*byte >= b' ' && *byte != 0x7f);
+    colon > 0 && line[..colon].iter().all(is_token) && line[colon + 1..].iter().all(is_text)
 }
 
 /// A line that ends with CR LF and has neither elsewhere.
