@@ -336,6 +336,7 @@ DIFFERENCES = {
     "client-resets": ("a client sends half a request and resets", "", client_resets),
     "http-0.9": ("`GET /` without a version, no blank line", "gh-139492, gh-70765",
                  with_files(b"GET /\r\n")),
+    "http-0.9-by-name": ("`GET / HTTP/0.9`", "", with_files(b"GET / HTTP/0.9\r\n\r\n")),
     "status-line": ("a malformed version", "gh-54930", with_files(b"GET / HTTP/x\r\n\r\n")),
     "blank-line": ("an empty line before the request", "",
                    with_files(b"\r\nGET / HTTP/1.0\r\n\r\n")),

@@ -180,7 +180,9 @@ fn request_line(line: &[u8], decoder: Latin1<'_>) -> Result<Head, Refusal> {
             b"HTTP/1.0" => Cow::Borrowed("HTTP/1.0"),
             other => Cow::Owned(latin1(other)),
         };
-        if head.version >= (2, 0) {
+        // HTTP/0.9 has no version in its requests. Where it is named, what is in front of this server
+        // has taken the request for one with a head, and takes the file for an answer with one.
+        if head.version >= (2, 0) || head.version < (1, 0) {
             let number = head.request_version.trim_start_matches("HTTP/");
             return Err(Refusal::new(505, format!("Invalid HTTP version ({number})")));
         }

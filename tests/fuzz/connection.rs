@@ -106,7 +106,7 @@ impl Scripted {
             let number = play.served.len();
             let requestline = http.requestline().to_owned();
             let is_head = http.command == "HEAD";
-            let is_bare = model::is_version_0_9(http.request_version.as_bytes());
+            let is_bare = http.request_version == "HTTP/0.9";
             play.served.push(Served { requestline, is_head, is_bare, closes: false, read: None });
             (number, play.script[number % 4])
         };

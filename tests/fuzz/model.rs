@@ -21,7 +21,7 @@ pub(crate) fn request(bytes: &[u8]) -> Option<(&[u8], Result<Body<'_>, NoBody>)>
     let (requestline, mut rest) = line(rest)?;
     let words = requestline.split(|byte| b" \t\x0b\x0c".contains(byte));
     let words: Vec<&[u8]> = words.filter(|word| !word.is_empty()).collect();
-    if words.len() < 3 || is_version_0_9(words[2]) {
+    if words.len() < 3 {
         return Some((requestline, Ok(Body { body: Vec::new(), is_chunked: false, rest })));
     }
     let mut fields = Vec::new();
@@ -33,15 +33,6 @@ pub(crate) fn request(bytes: &[u8]) -> Option<(&[u8], Result<Body<'_>, NoBody>)>
         }
         fields.push(field);
     }
-}
-
-/// The version of requests without a head, which may be written with more zeros.
-pub(crate) fn is_version_0_9(word: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(word);
-    let numbers = text.strip_prefix("HTTP/").and_then(|numbers| numbers.split_once('.'));
-    numbers.is_some_and(|(major, minor)| {
-        major.trim_start_matches('0').is_empty() && minor.trim_start_matches('0') == "9"
-    })
 }
 
 /// A line without its end, and what follows.

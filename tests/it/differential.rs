@@ -21,7 +21,7 @@ use crate::web::{Site, error_page, find, hear_out, listing_page, noting, serve, 
 
 /// Where we answer otherwise, by intent: the case, the reason, and how our reply begins once it is
 /// masked.
-const INTENDED: [(&str, &str, &str); 71] = [
+const INTENDED: &[(&str, &str, &str)] = &[
     (
         "directory without slash",
         "right below a proxy's prefix",
@@ -111,6 +111,11 @@ const INTENDED: [(&str, &str, &str); 71] = [
         "CGI directories without slash",
         "right below a proxy's prefix",
         "HTTP/1.0 301 Moved Permanently\r\n{S}{D}Location: cgi-bin/\r\n",
+    ),
+    (
+        "HTTP/0.9 by name",
+        "a proxy takes the file for a response with a head",
+        "HTTP/1.0 505 Invalid HTTP version (0.9)\r\n",
     ),
     ("absolute target", "RFC 9112 3.2.2", "HTTP/1.0 200 OK\r\n"),
     ("NUL in a path", "no traceback", "HTTP/1.0 404 File not found\r\n"),

@@ -361,10 +361,11 @@ cases! { files;
     only_get_needs_no_version:
         "POST /a.txt\r\n\r\n" => bad_request("Bad HTTP/0.9 request type ('POST')"), Closed,
         ["code 400, message Bad HTTP/0.9 request type ('POST')", "\"POST /a.txt\" 400 -"];
-    // W43
-    http_0_9_by_name_is_answered_without_head:
-        "GET /a.txt HTTP/0.9\r\n\r\n" => "hello world\n", Closed,
-        ["\"GET /a.txt HTTP/0.9\" 200 -"];
+    // W43*
+    http_0_9_by_name_is_505:
+        "GET /a.txt HTTP/0.9\r\n\r\n" => error("HTTP/1.0 505 Invalid HTTP version (0.9)",
+            "Invalid HTTP version (0.9)", "Cannot fulfill request", 465), Closed,
+        ["code 505, message Invalid HTTP version (0.9)", "\"GET /a.txt HTTP/0.9\" 505 -"];
     // W44*
     empty_lines_before_a_request_are_skipped:
         "\r\n\n\r\nGET /a.txt HTTP/1.1\r\nHost: x\r\n\r\n" => text("HTTP/1.0"), Closed,

@@ -334,12 +334,9 @@ fn talk(server: &Running, characters: &str, at_once: bool) -> Vec<Reply> {
 #[test]
 fn nothing_follows_a_request_of_http_0_9() {
     let (server, paths) = server(true);
-    for request in [
-        "GET /old\r\n",
-        "GET /old HTTP/0.9\r\n",
-        "GET /old\r\nHost: x\r\nContent-Length: 5\r\n\r\n",
-        "GET /old\n",
-    ] {
+    for request in
+        ["GET /old\r\n", "GET /old\r\nHost: x\r\nContent-Length: 5\r\n\r\n", "GET /old\n"]
+    {
         let mut browser = Browser::connect(&server);
         browser.send("GET /first HTTP/1.1\r\nHost: x\r\n\r\n".to_owned() + request + MARKER);
         assert_eq!(browser.reply().status(), 200, "{request:?}");

@@ -42,9 +42,14 @@ fn may_be_served(head: &Head) {
     assert!(!head.command.contains(is_blank) && !head.path.contains(is_blank));
     assert!(!head.path.is_empty() && !head.path.starts_with("//"));
     assert!(!head.requestline.contains(is_line_end));
-    assert!(head.version < (2, 0));
+    assert!((1..2).contains(&head.version.0) || head.version == (0, 9));
+    assert_eq!(head.version == (0, 9), head.request_version == "HTTP/0.9");
+    assert!(head.version != (0, 9) || head.requestline.split_ascii_whitespace().count() == 2);
     let hosts = head.headers.get_all("Host").count();
     assert!(hosts <= 1 && (hosts == 1 || head.version < (1, 1)), "{hosts} hosts");
+    for host in head.headers.get_all("Host") {
+        is_host(host);
+    }
     assert!(head.headers.len() < 100);
     for (name, value) in head.headers.iter() {
         let is_token =
