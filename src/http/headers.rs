@@ -47,6 +47,17 @@ impl Headers {
         self.fields.push(Field { name, value });
     }
 
+    /// Gives the first field of that name another value, or adds one that has it.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        let Some(field) = self.iter().position(|(other, _)| other.eq_ignore_ascii_case(name))
+        else {
+            return self.push_text(name, value);
+        };
+        let start = self.position();
+        self.text.push_str(value);
+        self.fields[field].value = start..self.position();
+    }
+
     /// The first value of that name: Python's `headers.get(name)` and `headers[name]`.
     #[doc(alias = "headers.get")]
     pub fn get(&self, name: &str) -> Option<&str> {

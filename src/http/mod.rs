@@ -14,6 +14,7 @@ mod framing;
 pub mod fuzzing;
 mod handler;
 mod headers;
+mod host;
 mod http_error;
 mod metrics;
 mod parse;
@@ -22,6 +23,7 @@ mod response_body;
 mod response_head;
 mod serve;
 mod status;
+mod target;
 mod text;
 mod time_zone;
 pub mod url;
@@ -50,6 +52,7 @@ pub use request_body::RequestBody;
 pub use response_body::ResponseBody;
 #[doc(alias = "HTTPStatus")]
 pub use status::Status;
+pub use target::Target;
 
 #[doc(no_inline)]
 pub use crate::trusted_proxies::TrustedProxies;

@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use memchr::{memchr, memchr_iter, memrchr};
 
 use super::headers::Headers;
+use super::host::HostPort;
 use super::status::Status;
+use super::target::Parts;
 use super::text::{Latin1, latin1, repr};
 
 /// What the bytes received so far amount to.
@@ -100,7 +102,7 @@ pub(crate) fn parse(bytes: &[u8], searched: usize) -> Parsed {
     if let Some(refusal) = total_refused(head_end) {
         return Parsed::Refused(refusal, Box::new(head));
     }
-    match header_fields(&bytes[line_end + 1..head_end], decoder, head.version) {
+    match header_fields(&bytes[line_end + 1..head_end], decoder, &head) {
         Ok(headers) => {
             head.headers = headers;
             Parsed::Complete(head, head_end)
@@ -196,11 +198,25 @@ fn request_line(line: &[u8], decoder: Latin1<'_>) -> Result<Head, Refusal> {
             format!("Bad HTTP/0.9 request type ({})", repr(&head.command)),
         ));
     }
+    if named_host(&head).is_some_and(|host| !is_host(host, &head.command)) {
+        let message = format!("Bad request target ({})", repr(&head.path));
+        return Err(Refusal::new(400, message));
+    }
     if head.path.starts_with("//") {
         // A browser would take what follows for a host (CVE-2021-28861).
         head.path = format!("/{}", head.path.trim_start_matches('/'));
     }
     Ok(head)
+}
+
+/// The host in a request's target, if it has one, and its port (RFC 9112 §3.2.2 and §3.2.3).
+fn named_host(head: &Head) -> Option<&str> {
+    if head.command == "CONNECT" { Some(&head.path) } else { Parts::of(&head.path).authority }
+}
+
+/// Tells whether a target may name this host. A tunnel needs a port, too (RFC 9110 §9.3.6).
+fn is_host(text: &str, command: &str) -> bool {
+    HostPort::parse(text).is_some_and(|it| command != "CONNECT" || it.port.is_some())
 }
 
 /// Reads `HTTP/x.y`: digits only, at most ten on each side.
@@ -215,11 +231,7 @@ fn http_version(word: &[u8]) -> Option<(u64, u64)> {
 }
 
 /// Reads header fields up to and with the empty line.
-fn header_fields(
-    bytes: &[u8],
-    decoder: Latin1<'_>,
-    version: (u64, u64),
-) -> Result<Headers, Refusal> {
+fn header_fields(bytes: &[u8], decoder: Latin1<'_>, head: &Head) -> Result<Headers, Refusal> {
     let mut start = 0;
     let mut lines = 0;
     for end in memchr_iter(b'\n', bytes) {
@@ -246,7 +258,10 @@ fn header_fields(
     for field in fields {
         headers.push(field.name, field.value, decoder);
     }
-    check_host(&headers, version)?;
+    check_host(&headers, head.version)?;
+    if let Some(host) = named_host(head) {
+        headers.set("Host", host);
+    }
     Ok(headers)
 }
 
@@ -272,7 +287,8 @@ fn check_host(headers: &Headers, version: (u64, u64)) -> Result<(), Refusal> {
     match first {
         None if version >= (1, 1) => Err(Refusal::new(400, "Missing Host header")),
         Some(_) if second.is_some() => Err(Refusal::new(400, "Several Host headers")),
-        Some(host) if host.bytes().any(|byte| b" \t/?#@\\,".contains(&byte)) => {
+        // It is empty where the target has no host (RFC 9110 §7.2).
+        Some(host) if !host.is_empty() && HostPort::parse(host).is_none() => {
             Err(Refusal::new(400, format!("Bad Host header ({})", repr(host))))
         }
         _ => Ok(()),

@@ -229,6 +229,18 @@ const WHOLE: &[(&str, Means)] = &[
     ("GET /first HTTP/1.7\r\nHost: x\r\n\r\n", Body("")),
     // The host in a target does not excuse a missing one, nor does a second one follow from it.
     ("GET http://y/first HTTP/1.1\r\nHost: x\r\n\r\n", Body("")),
+    ("GET http://y:99999/first HTTP/1.1\r\nHost: x\r\n\r\n", Refused(400)),
+    ("GET http://user@y/first HTTP/1.1\r\nHost: x\r\n\r\n", Refused(400)),
+    ("GET http:///first HTTP/1.1\r\nHost: x\r\n\r\n", Refused(400)),
+    ("CONNECT y HTTP/1.1\r\nHost: x\r\n\r\n", Refused(400)),
+    ("CONNECT y: HTTP/1.1\r\nHost: x\r\n\r\n", Refused(400)),
+    ("CONNECT http://y:80/ HTTP/1.1\r\nHost: x\r\n\r\n", Refused(400)),
+    // HTTP/0.9 has no versions, least of all with fields.
+    ("GET /first HTTP/0.9\r\n\r\n", Refused(505)),
+    ("GET /first HTTP/0.9\r\nHost: x\r\nContent-Length: 5\r\n\r\nHELLO", Refused(505)),
+    ("GET /first HTTP/00.09\r\n\r\n", Refused(505)),
+    ("GET /first HTTP/0.8\r\n\r\n", Refused(505)),
+    ("POST /first HTTP/0.10\r\nHost: x\r\n\r\n", Refused(505)),
     ("GET http://x/first HTTP/1.1\r\n\r\n", Refused(400)),
     ("GET http://x/first HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n", Refused(400)),
     ("GET /first HTTP/1.1\r\nHost: x, y\r\n\r\n", Refused(400)),

@@ -53,10 +53,13 @@ pub(super) fn environment(
 fn describe_server(all: &mut Environment, cgi: &CgiHttpRequestHandler, http: &Exchange<'_>) {
     all.set("GATEWAY_INTERFACE", "CGI/1.1");
     all.set("SERVER_SOFTWARE", http.version_string());
-    let name = http.server.server_name();
+    let (name, port) = (http.server.server_name(), http.server.server_port());
     // An IPv6 address is in brackets, as in the URL of which it is a part.
-    all.set("SERVER_NAME", if name.contains(':') { format!("[{name}]") } else { name.to_owned() });
-    all.set("SERVER_PORT", http.server.server_port().to_string());
+    let name = if name.contains(':') { format!("[{name}]") } else { name.to_owned() };
+    // Those of the URL that was asked for (RFC 3875 §3.3), as `HTTP_HOST` has them.
+    let target = http.target();
+    all.set_text("SERVER_NAME", target.host().unwrap_or(&name));
+    all.set("SERVER_PORT", target.port().unwrap_or(port).to_string());
     all.set_text("SERVER_PROTOCOL", &http.request_version);
     // Nothing else tells a script the scheme of its own URL; absent where it is `http`.
     if http.rfile.is_secure() {
@@ -70,7 +73,7 @@ fn describe_server(all: &mut Environment, cgi: &CgiHttpRequestHandler, http: &Ex
 
 fn describe_request(all: &mut Environment, http: &Exchange<'_>, script: &Script) {
     all.set_text("REQUEST_METHOD", &http.command);
-    all.set_text("REQUEST_URI", &http.path);
+    all.set_text("REQUEST_URI", &http.target().origin_form());
     all.set("SCRIPT_NAME", &script.name);
     all.set("SCRIPT_FILENAME", script.file.as_os_str().as_bytes());
     all.set_text("QUERY_STRING", &script.query);

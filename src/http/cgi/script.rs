@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::super::exchange::Exchange;
-use super::super::files::{SimpleHttpRequestHandler, query, without_query};
+use super::super::files::{SimpleHttpRequestHandler, without_query};
 use super::super::text::repr;
 use super::super::url::{quote, unquote_to_bytes};
 
@@ -114,7 +114,7 @@ pub(super) fn find(
         return refuse(403, "CGI script is not executable");
     }
     let file = absolute(file);
-    let query = query(&http.path).to_owned();
+    let query = http.target().query().unwrap_or_default().to_owned();
     Ok(Script { name: decoded, readable_name, file, path_info, path_translated, query })
 }
 

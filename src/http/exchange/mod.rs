@@ -16,6 +16,7 @@ use super::parse::{HTTP_0_9, Head};
 use super::request_body::RequestBody;
 use super::response_body::{ResponseBody, misuse};
 use super::status::Status;
+use super::target::Target;
 use super::text::trim_blanks;
 use crate::address::Address;
 use crate::connection::{Berth, Connection, PeerCredentials};
@@ -34,11 +35,12 @@ pub struct Exchange<'h> {
     /// The method: `"GET"`.
     pub command: String,
     /// The request's target as the client wrote it, query included. Several slashes at its start
-    /// are one.
+    /// are one. [`target`](Self::target) takes it apart.
     pub path: String,
     /// The version as the client wrote it: `"HTTP/1.1"`.
     pub request_version: Cow<'static, str>,
-    /// The request's header fields.
+    /// The request's header fields. `Host` is the target's host where the target has one
+    /// (`GET http://example.org/`), whatever the client wrote beside it (RFC 9112 §3.2.2).
     pub headers: Headers,
     /// The request's body.
     pub rfile: RequestBody,
@@ -133,7 +135,7 @@ impl<'h> Exchange<'h> {
     }
 
     /// The request's target, whatever has become of [`path`](Self::path).
-    pub(crate) fn target(&self) -> &str {
+    pub(crate) fn requested_target(&self) -> &str {
         let words = self.requestline.split([' ', '\t', '\x0b', '\x0c']);
         words.filter(|word| !word.is_empty()).nth(1).unwrap_or_default()
     }
@@ -171,6 +173,11 @@ impl<'h> Exchange<'h> {
     /// The present local time as the log has it: `06/Nov/1994 08:49:37`.
     pub fn log_date_time_string(&self) -> String {
         date::log_now()
+    }
+
+    /// What the request's target says: its path, its query, and the host that the request is for.
+    pub fn target(&self) -> Target<'_> {
+        Target::new(&self.path, &self.headers, self.rfile.is_secure())
     }
 
     /// The address that the connection came from, whatever a proxy says of the client.

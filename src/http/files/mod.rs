@@ -9,7 +9,7 @@ mod path;
 mod tree;
 
 pub(crate) use mime::guess_type;
-pub(crate) use path::{query, translate_path, without_query};
+pub(crate) use path::{translate_path, without_query};
 
 #[cfg(any(test, fuzzing))]
 pub(super) use {
@@ -262,7 +262,7 @@ fn redirect_to_directory<T>(http: &mut Exchange<'_>) -> io::Result<Option<T>> {
     // A relative reference begins where the client is, which is not where a script or a handler has
     // sent the request on to.
     let is_there = http.local_redirects == 0
-        && path::last_name_of(http.target()) == path::last_name_of(&http.path);
+        && path::last_name_of(http.requested_target()) == path::last_name_of(&http.path);
     let location = if is_there {
         path::directory_reference(&http.path)
     } else {

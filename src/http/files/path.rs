@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use super::super::target::{Parts, names};
 use super::super::url::{unquote, unquote_to_bytes};
 
 /// The path below `root` that a target names, with a slash at its end where the target has one.
@@ -13,16 +14,8 @@ use super::super::url::{unquote, unquote_to_bytes};
 /// root. The host of an absolute target (`http://host/path`, RFC 9112 §3.2.2) is dropped.
 pub(crate) fn translate_path(root: &Path, target: &str) -> PathBuf {
     let decoded = unquote_to_bytes(without_query(target));
-    let mut components: Vec<&[u8]> = Vec::new();
-    for component in decoded.split(|&byte| byte == b'/') {
-        match component {
-            b"" | b"." => {}
-            b".." => drop(components.pop()),
-            name => components.push(name),
-        }
-    }
     let mut path = root.to_path_buf();
-    path.extend(components.iter().map(|name| OsStr::from_bytes(name)));
+    path.extend(names(&decoded).into_iter().map(OsStr::from_bytes));
     if decoded.ends_with(b"/") {
         // Appends a slash, unless the root brought one.
         path.push("");
@@ -32,14 +25,7 @@ pub(crate) fn translate_path(root: &Path, target: &str) -> PathBuf {
 
 /// The path in a target: without a scheme and host, query or fragment.
 pub(crate) fn without_query(target: &str) -> &str {
-    let (path, _) = split_target(target);
-    path
-}
-
-/// The query in a target, without its mark.
-pub(crate) fn query(target: &str) -> &str {
-    let (_, rest) = split_target(target);
-    rest.strip_prefix('?').map_or("", |query| query.split('#').next().unwrap_or_default())
+    Parts::of(target).path
 }
 
 /// Tells whether a target's path ends with a slash, plain or escaped.
@@ -58,12 +44,12 @@ pub(crate) fn readable(target: &str) -> String {
 /// A client that resolves it comes to the host that it asked: it begins with neither a slash nor a
 /// scheme, and holds no backslash, blank or control character.
 pub(crate) fn directory_reference(target: &str) -> String {
-    let (path, rest) = split_target(target);
-    let name = last_name(path);
+    let parts = Parts::of(target);
+    let name = last_name(parts.path);
     // What stands before a colon would be a scheme (RFC 3986 §4.2).
     let mut location = String::from(if name.is_empty() || name.contains(':') { "./" } else { "" });
     push_escaped(&mut location, name);
-    push_directory_end(&mut location, rest);
+    push_directory_end(&mut location, parts);
     location
 }
 
@@ -72,10 +58,10 @@ pub(crate) fn directory_reference(target: &str) -> String {
 /// For a target that the client did not ask for. Begins with exactly one slash: in `//host/..` a
 /// browser would find another host.
 pub(crate) fn directory_location(target: &str) -> String {
-    let (path, rest) = split_target(target);
+    let parts = Parts::of(target);
     let mut location = String::from("/");
-    push_escaped(&mut location, path.trim_start_matches('/'));
-    push_directory_end(&mut location, rest);
+    push_escaped(&mut location, parts.path.trim_start_matches('/'));
+    push_directory_end(&mut location, parts);
     location
 }
 
@@ -88,35 +74,16 @@ fn last_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or_default()
 }
 
-fn push_directory_end(location: &mut String, rest: &str) {
+fn push_directory_end(location: &mut String, Parts { query, fragment, .. }: Parts<'_>) {
     if !location.ends_with('/') {
         location.push('/');
     }
-    let (query, fragment) = rest.split_once('#').unwrap_or((rest, ""));
-    if query.len() > 1 {
-        push_escaped(location, query);
+    for (mark, part) in [('?', query), ('#', fragment)] {
+        if let Some(part) = part.filter(|part| !part.is_empty()) {
+            location.push(mark);
+            push_escaped(location, part);
+        }
     }
-    if !fragment.is_empty() {
-        location.push('#');
-        push_escaped(location, fragment);
-    }
-}
-
-/// Splits a target into its path and what follows: query and fragment, with their marks.
-fn split_target(target: &str) -> (&str, &str) {
-    let local = match target.split_once("://") {
-        Some((scheme, rest)) if is_http(scheme) => match rest.find(['/', '?', '#']) {
-            Some(end) => &rest[end..],
-            None => "/",
-        },
-        _ => target,
-    };
-    let end = local.find(['?', '#']).unwrap_or(local.len());
-    local.split_at(end)
-}
-
-fn is_http(scheme: &str) -> bool {
-    scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https")
 }
 
 fn push_escaped(location: &mut String, text: &str) {

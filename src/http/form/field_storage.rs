@@ -14,6 +14,7 @@ use super::options::FormOptions;
 use super::reader::Reader;
 use super::spool::Content;
 use crate::http::exchange::Exchange;
+use crate::http::target::Parts;
 
 /// A form that has been read: its fields in the order in which they came, or the body of a request
 /// that is no form.
@@ -65,7 +66,7 @@ impl FieldStorage {
         let most = options.limits.max_bytes;
         let environ = Environ {
             request_method: &http.command,
-            query_string: http.path.split_once('?').map_or("", |(_, query)| query),
+            query_string: Parts::of(&http.path).query.unwrap_or_default(),
             content_type: http.headers.get("Content-Type"),
         };
         if !environ.is_bodiless() && http.rfile.length().is_some_and(|length| length > most) {

@@ -36,6 +36,21 @@ fn arrived(bytes: &[u8], cuts: [usize; 3]) -> Parsed {
     Parsed::Incomplete
 }
 
+/// What a host's grammar leaves of a value, wherever it stands (RFC 3986 §3.2.2), and a port.
+fn is_host(value: &str) {
+    let may_be = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=:[]".contains(&byte);
+    assert!(value.bytes().all(may_be), "{value:?}");
+    let (host, port) = match value.rfind(']') {
+        Some(end) => value.split_at(end + 1),
+        None => value.split_at(value.find(':').unwrap_or(value.len())),
+    };
+    assert_eq!(value.is_empty(), host.is_empty(), "{value:?}");
+    assert_eq!(host.starts_with('['), host.contains(['[', ']', ':']), "{value:?}");
+    let digits = port.strip_prefix(':').unwrap_or(port);
+    let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+    assert!(is_number && digits.parse().unwrap_or(0) < 65_536, "{value:?}");
+}
+
 fn may_be_served(head: &Head) {
     let is_line_end = |character: char| "\r\n\0".contains(character);
     let is_blank = |character: char| is_line_end(character) || character == ' ';

@@ -8,6 +8,7 @@ use std::io::{self, Write};
 
 use super::exchange::Exchange;
 use super::handler::HttpRequestHandler;
+use super::target::canonical;
 use crate::address::Address;
 use counters::Counters;
 
@@ -68,13 +69,17 @@ impl<H: HttpRequestHandler> Metrics<H> {
     }
 
     /// Answers GET of this path with the numbers, in Prometheus' text format 0.0.4.
+    ///
+    /// However it is spelled, as a file's path may be: with a query, a host, escapes, dots and more
+    /// slashes than it needs. Whatever in front of this server is to keep others from it must know
+    /// them as well, or [`only_for`](Self::only_for) does.
     #[must_use]
     pub fn metrics(mut self, path: impl Into<String>) -> Self {
         self.metrics = Some(path.into());
         self
     }
 
-    /// Answers GET of this path with 200 and `ok`, or with 503 and `draining` once the server was
+    /// Answers GET of this path, however it is spelled, with 200 and `ok`, or with 503 and `draining` once the server was
     /// asked to stop.
     ///
     /// A server that is stopped by a signal accepts no connection then, so that most balancers
@@ -100,8 +105,10 @@ impl<H: HttpRequestHandler> Metrics<H> {
 
     /// Answers a request that is for us; false where it is the other handler's.
     fn answer(&self, http: &mut Exchange<'_>) -> io::Result<bool> {
-        let path = http.path.split('?').next();
-        let is_for = |wanted: &Option<String>| wanted.is_some() && wanted.as_deref() == path;
+        let path = canonical(http.target().path());
+        let is_for = |wanted: &Option<String>| {
+            wanted.as_ref().is_some_and(|wanted| canonical(wanted) == path)
+        };
         let (metrics, healthz) = (is_for(&self.metrics), is_for(&self.healthz));
         if !(metrics || healthz) || !(self.admits)(&http.client_address) {
             return Ok(false);

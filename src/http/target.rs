@@ -1,0 +1,212 @@
+//! A request's target, taken apart (RFC 9112 §3.2).
+
+use super::headers::Headers;
+use super::host::HostPort;
+use super::url::unquote_to_bytes;
+
+/// What a request's target says: [`Exchange::target`](super::Exchange::target).
+///
+/// | target | path | query |
+/// |---|---|---|
+/// | `/a%20b?c=d#e` | `/a%20b` | `c=d` |
+/// | `/a?` | `/a` | the empty one |
+/// | `http://example.org` | `/` | |
+/// | `http://example.org:8000//a?b` | `/a` | `b` |
+/// | `*` | `*` | |
+///
+/// Escapes are as in the target; [`url::unquote`](super::url::unquote) decodes them. Python's
+/// handlers cut `self.path` themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Target<'a> {
+    parts: Parts<'a>,
+    host: Option<HostPort<'a>>,
+    is_secure: bool,
+}
+
+impl<'a> Target<'a> {
+    pub(super) fn new(path: &'a str, headers: &'a Headers, is_secure: bool) -> Self {
+        let host = headers.get("Host").and_then(HostPort::parse);
+        Self { parts: Parts::of(path), host, is_secure }
+    }
+
+    /// The path: without scheme and host, query and fragment.
+    pub fn path(&self) -> &'a str {
+        self.parts.path
+    }
+
+    /// What stands between the question mark and the fragment, if there is a question mark.
+    #[doc(alias = "QUERY_STRING")]
+    pub fn query(&self) -> Option<&'a str> {
+        self.parts.query
+    }
+
+    /// The host that the request is for, without its port: the target's where the target has one,
+    /// otherwise that of `Host` (RFC 9112 §3.2.2). An IPv6 address is in brackets.
+    ///
+    /// It is what the client says. Absent in HTTP/0.9 and, where the client names none, in
+    /// HTTP/1.0; absent where `Host` is empty.
+    #[doc(alias = "SERVER_NAME")]
+    pub fn host(&self) -> Option<&'a str> {
+        self.host.map(|it| it.host)
+    }
+
+    /// The port that belongs to the host: the one that the client names, otherwise 443 over TLS and
+    /// for a target of `https`, and 80.
+    #[doc(alias = "SERVER_PORT")]
+    pub fn port(&self) -> Option<u16> {
+        let host = self.host?;
+        let is_https = match self.parts.scheme {
+            Some(scheme) => scheme.eq_ignore_ascii_case("https"),
+            None => self.is_secure,
+        };
+        Some(host.port.unwrap_or(if is_https { 443 } else { 80 }))
+    }
+
+    /// The target without scheme and host.
+    pub(crate) fn origin_form(&self) -> String {
+        let Parts { path, query, fragment, .. } = self.parts;
+        let mut form = path.to_owned();
+        for (mark, part) in [('?', query), ('#', fragment)] {
+            if let Some(part) = part {
+                form.push(mark);
+                form.push_str(part);
+            }
+        }
+        form
+    }
+}
+
+/// The parts of a target, whatever its form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Parts<'a> {
+    /// `http` or `https`, in the client's spelling.
+    pub(crate) scheme: Option<&'a str>,
+    /// What stands between `//` and the path.
+    pub(crate) authority: Option<&'a str>,
+    pub(crate) path: &'a str,
+    pub(crate) query: Option<&'a str>,
+    pub(crate) fragment: Option<&'a str>,
+}
+
+impl<'a> Parts<'a> {
+    pub(crate) fn of(target: &'a str) -> Self {
+        let (scheme, authority, local) = match target.split_once("://") {
+            Some((scheme, rest)) if is_http(scheme) => {
+                let (authority, local) =
+                    rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+                (Some(scheme), Some(authority), local)
+            }
+            _ => (None, None, target),
+        };
+        let (local, fragment) = match local.split_once('#') {
+            Some((local, fragment)) => (local, Some(fragment)),
+            None => (local, None),
+        };
+        let (path, query) = match local.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (local, None),
+        };
+        let path = match authority {
+            Some(_) if path.is_empty() => "/",
+            // Several slashes are one, as in a target that begins with them.
+            Some(_) => &path[path.len() - path.trim_start_matches('/').len() - 1..],
+            None => path,
+        };
+        Self { scheme, authority, path, query, fragment }
+    }
+}
+
+fn is_http(scheme: &str) -> bool {
+    scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https")
+}
+
+/// The names in a decoded path: dots are resolved, and do not lead above the root.
+pub(crate) fn names(decoded: &[u8]) -> Vec<&[u8]> {
+    let mut names = Vec::new();
+    for name in decoded.split(|&byte| byte == b'/') {
+        match name {
+            b"" | b"." => {}
+            b".." => drop(names.pop()),
+            name => names.push(name),
+        }
+    }
+    names
+}
+
+/// The one spelling of a path that has several: decoded once, with dots resolved.
+pub(crate) fn canonical(path: &str) -> Vec<u8> {
+    let decoded = unquote_to_bytes(path);
+    let mut canonical = Vec::with_capacity(decoded.len() + 1);
+    for name in names(&decoded) {
+        canonical.push(b'/');
+        canonical.extend_from_slice(name);
+    }
+    if decoded.ends_with(b"/") || canonical.is_empty() {
+        canonical.push(b'/');
+    }
+    canonical
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::text::Latin1;
+
+    #[test]
+    fn targets_of_every_form_are_taken_apart() {
+        for (target, path, query) in [
+            ("/", "/", None),
+            ("/a%20b?c=d#e", "/a%20b", Some("c=d")),
+            ("/a?", "/a", Some("")),
+            ("/a?b?c", "/a", Some("b?c")),
+            ("/a#b?c", "/a", None),
+            ("/a?u=http://h/", "/a", Some("u=http://h/")),
+            ("a", "a", None),
+            ("*", "*", None),
+            ("h:80", "h:80", None),
+            ("ftp://h/a", "ftp://h/a", None),
+            ("http://h", "/", None),
+            ("http://h?q", "/", Some("q")),
+            ("http://h#f", "/", None),
+            ("HTTPS://h:8/a?b#c", "/a", Some("b")),
+            ("http://h///a//b", "/a//b", None),
+            ("http://h//", "/", None),
+        ] {
+            let parts = Parts::of(target);
+            assert_eq!((parts.path, parts.query), (path, query), "{target}");
+        }
+    }
+
+    #[test]
+    fn a_host_has_the_port_of_its_scheme() {
+        for (target, host, is_secure, expected) in [
+            ("/", Some("h"), false, Some(("h", 80))),
+            ("/", Some("h"), true, Some(("h", 443))),
+            ("/", Some("h:8000"), true, Some(("h", 8000))),
+            ("/", Some("[::1]:"), false, Some(("[::1]", 80))),
+            ("https://h/", Some("h"), false, Some(("h", 443))),
+            ("http://h/", Some("h"), true, Some(("h", 80))),
+            ("/", Some(""), false, None),
+            ("/", None, false, None),
+        ] {
+            let mut headers = Headers::default();
+            if let Some(host) = host {
+                headers.push("host", host.as_bytes(), Latin1::new(host.as_bytes()));
+            }
+            let target = Target::new(target, &headers, is_secure);
+            assert_eq!(target.host().zip(target.port()), expected, "{target:?}");
+        }
+    }
+
+    #[test]
+    fn every_spelling_of_a_path_is_one() {
+        for path in ["/a/b", "/%61/b", "/a%2fb", "//a//b", "/./a/x/../b", "/../a/b", "a/b"] {
+            assert_eq!(canonical(path), b"/a/b", "{path}");
+        }
+        for (path, spelling) in
+            [("", "/"), ("/", "/"), ("/..", "/"), ("/a/", "/a/"), ("/%2561", "/%61")]
+        {
+            assert_eq!(canonical(path), spelling.as_bytes(), "{path}");
+        }
+    }
+}
