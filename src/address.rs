@@ -21,7 +21,7 @@ use socket2::SockAddr;
 /// Python's `repr` does: `('127.0.0.1', 8000)`, `('::1', 8000, 0, 0)`, `'/run/app.sock'`.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub enum Address {
-    /// An Internet address and a port.
+    /// An Internet address and a port. IPv4 where that is what the peer speaks, on a socket for both, too.
     Inet(SocketAddr),
     /// The path that a Unix socket is bound to; empty for one without a name, as most clients'
     /// are. On Linux a leading NUL means a name that is in no file system, as in Python.
@@ -72,7 +72,7 @@ impl Address {
     /// The address as the kernel wrote it.
     pub(crate) fn received(address: &SockAddr) -> Self {
         if let Some(inet) = address.as_socket() {
-            return Self::Inet(inet);
+            return inet.into();
         }
         #[cfg(target_os = "linux")]
         if let Some(name) = address.as_abstract_namespace() {
@@ -88,11 +88,24 @@ impl Address {
             Self::Unix(path) => SockAddr::unix(path),
         }
     }
+
+    /// The same for a socket of IPv6, where IPv4 has a form of its own.
+    pub(crate) fn to_ipv6_sockaddr(&self) -> io::Result<SockAddr> {
+        match self {
+            Self::Inet(SocketAddr::V4(address)) => {
+                let mapped = address.ip().to_ipv6_mapped();
+                Ok(SocketAddr::new(mapped.into(), address.port()).into())
+            }
+            _ => self.to_sockaddr(),
+        }
+    }
 }
 
+/// An IPv4 address in the form of IPv6, `::ffff:192.0.2.1`, becomes `192.0.2.1` (RFC 4038 §4.2). A socket for both
+/// has its IPv4 clients so, and some proxies write it; the client is the same.
 impl From<SocketAddr> for Address {
     fn from(address: SocketAddr) -> Self {
-        Self::Inet(address)
+        Self::Inet(canonical(address))
     }
 }
 
@@ -114,7 +127,7 @@ impl From<unix::net::SocketAddr> for Address {
 
 impl PartialEq<SocketAddr> for Address {
     fn eq(&self, other: &SocketAddr) -> bool {
-        self.inet() == Some(*other)
+        self.inet() == Some(canonical(*other))
     }
 }
 
@@ -169,6 +182,13 @@ impl fmt::Debug for Address {
     }
 }
 
+fn canonical(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        ip @ IpAddr::V4(_) => SocketAddr::new(ip, address.port()),
+        IpAddr::V6(_) => address,
+    }
+}
+
 /// Writes text as Python's `repr` does; a name that begins with NUL is of type `bytes` there.
 fn write_python_string(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
@@ -190,6 +210,25 @@ mod tests {
     use std::net::Ipv6Addr;
 
     use super::*;
+
+    #[test]
+    fn an_ipv4_address_in_the_form_of_ipv6_is_one_of_ipv4() {
+        let inet = |text: &str| text.parse::<SocketAddr>().expect("an address");
+        let mapped = inet("[::ffff:192.0.2.1]:80");
+        for address in [Address::from(mapped), Address::received(&mapped.into())] {
+            assert_eq!(format!("{address} {address:?}"), "192.0.2.1:80 ('192.0.2.1', 80)");
+            assert_eq!(address.host(), "192.0.2.1");
+            assert!(address == inet("192.0.2.1:80") && address == mapped);
+            // And is sent to in the form that the socket has.
+            assert_eq!(address.to_ipv6_sockaddr().ok(), Some(mapped.into()));
+            assert_eq!(address.to_sockaddr().ok(), Some(inet("192.0.2.1:80").into()));
+        }
+        for text in ["[::1]:80", "[::192.0.2.1]:80", "[64:ff9b::192.0.2.1]:80", "[fe80::1%2]:80"] {
+            let address = Address::from(inet(text));
+            assert_eq!(address.inet(), Some(inet(text)));
+            assert_eq!(address.to_ipv6_sockaddr().ok(), Some(inet(text).into()));
+        }
+    }
 
     #[test]
     fn addresses_are_written_as_python_writes_them() {

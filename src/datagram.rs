@@ -183,9 +183,17 @@ fn send(socket: &OwnedFd, bytes: &[u8], to: &Address) -> io::Result<()> {
         let message = "the client has no name to be answered at";
         return Err(io::Error::new(ErrorKind::AddrNotAvailable, message));
     }
-    let to = to.to_sockaddr()?;
+    let socket = SockRef::from(socket);
+    // Linux sends to IPv4 addresses from sockets for both; others want the form of IPv6.
+    let to = if cfg!(all(target_os = "linux", not(portable_poller)))
+        || !socket.local_addr()?.is_ipv6()
+    {
+        to.to_sockaddr()?
+    } else {
+        to.to_ipv6_sockaddr()?
+    };
     loop {
-        match SockRef::from(socket).send_to(bytes, &to) {
+        match socket.send_to(bytes, &to) {
             // A datagram leaves whole or not at all.
             Ok(_) => return Ok(()),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}

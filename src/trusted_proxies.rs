@@ -15,8 +15,9 @@ use crate::address::Address;
 ///
 /// As text it is a list of addresses and networks, separated by commas, with `unix:` for whoever
 /// connects to a Unix socket: `127.0.0.1,10.0.0.0/8,::1,unix:`. Bits of a network's address
-/// beyond its prefix do not matter. An IPv4 client of an IPv6 socket (`::ffff:10.0.0.1`) is
-/// compared with the IPv4 networks. Python has nothing alike.
+/// beyond its prefix do not matter. Clients of a socket for IPv4 and IPv6 are compared with the networks of
+/// their own kind, whatever the socket; `::ffff:10.0.0.0/104` is another spelling of `10.0.0.0/8`, and
+/// `::/0` is all of IPv6. Python has nothing alike.
 ///
 /// # Examples
 ///
@@ -85,12 +86,22 @@ impl fmt::Display for TrustedProxies {
 }
 
 fn network(word: &str) -> Result<IpNet, InvalidNetwork> {
+    let invalid = || InvalidNetwork { word: word.to_owned() };
     let network = match word.parse::<IpAddr>() {
-        Ok(address) => IpNet::from(address.to_canonical()),
-        Err(_) => word.parse().map_err(|_| InvalidNetwork { word: word.to_owned() })?,
+        Ok(address) => IpNet::from(address),
+        Err(_) => word.parse().map_err(|_| invalid())?,
     };
-    Ok(network.trunc())
+    // As clients have them: IPv4 in its own form.
+    let address = network.trunc().addr().to_canonical();
+    let prefix = match (address, network) {
+        (IpAddr::V4(_), IpNet::V6(_)) => network.prefix_len().checked_sub(IPV4_IN_IPV6),
+        _ => Some(network.prefix_len()),
+    };
+    prefix.and_then(|prefix| IpNet::new(address, prefix).ok()).ok_or_else(invalid)
 }
+
+/// The bits before an IPv4 address in its form for IPv6.
+const IPV4_IN_IPV6: u8 = 96;
 
 /// A word in a list of proxies that is no address and no network.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,6 +141,20 @@ mod tests {
         assert_eq!(trusted.to_string(), "127.0.0.1/32,10.0.0.0/8,::1/128,fd00::/8");
         let local: TrustedProxies = "unix:".parse().unwrap();
         assert!(local.contains(&Address::unix("")) && !local.contains(&inet("127.0.0.1")));
+        let mapped = "::ffff:10.0.0.0/104,::ffff:192.0.2.1,::ffff:0:0/96,::ffff:127.0.0.0/128,::/0";
+        let spelled = "10.0.0.0/8,192.0.2.1/32,0.0.0.0/0,127.0.0.0/32,::/0";
+        let mapped: TrustedProxies = mapped.parse().unwrap();
+        assert_eq!(mapped.to_string(), spelled);
+        let mapped: TrustedProxies = "::ffff:10.0.0.0/104,::/0".parse().unwrap();
+        for (peer, is_trusted) in
+            [("10.1.2.3", true), ("::ffff:10.1.2.3", true), ("11.0.0.1", false), ("fd00::1", true)]
+        {
+            assert_eq!(mapped.contains(&inet(peer)), is_trusted, "{peer}");
+        }
+        // Less than all of IPv4 and more than IPv4 is what it says, and no IPv4 client is in it.
+        let wide: TrustedProxies = "::ffff:10.0.0.0/95".parse().unwrap();
+        assert_eq!(wide.to_string(), "::fffe:0:0/95");
+        assert!(!wide.contains(&inet("10.1.2.3")));
         assert!(!local.is_empty() && TrustedProxies::default().is_empty());
     }
 

@@ -183,7 +183,7 @@ fn port_number(text: &str) -> Option<u16> {
 
 fn is_same_host(one: &Address, other: &Address) -> bool {
     match (one.ip(), other.ip()) {
-        (Some(one), Some(other)) => one.to_canonical() == other.to_canonical(),
+        (Some(one), Some(other)) => one == other,
         _ => one == other,
     }
 }

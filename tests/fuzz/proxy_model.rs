@@ -66,7 +66,7 @@ fn version_1(bytes: &[u8]) -> Header {
 fn between(from: Option<IpAddr>, to: Option<IpAddr>, one: &str, other: &str) -> Option<Client> {
     let port = |word: &str| is_number(word).then(|| word.parse().ok())?;
     let (port, _): (u16, u16) = (port(one)?, port(other)?);
-    to.and(from).map(|from| Client::Inet(SocketAddr::new(from, port)))
+    to.and(from).map(|from| inet(from, port))
 }
 
 /// Sixteen bytes that tell how many follow.
@@ -90,16 +90,28 @@ fn version_2(bytes: &[u8]) -> Header {
         (0x21, 0x00..=0x02 | 0x10 | 0x20 | 0x30) => Some(Client::Nobody),
         (0x21, 0x11 | 0x12) => block.first_chunk::<12>().and_then(|_| {
             let ip = Ipv4Addr::from(*block.first_chunk()?);
-            Some(Client::Inet(SocketAddr::new(ip.into(), port(8)?)))
+            Some(inet(ip.into(), port(8)?))
         }),
         (0x21, 0x21 | 0x22) => block.first_chunk::<36>().and_then(|_| {
             let ip = Ipv6Addr::from(*block.first_chunk::<16>()?);
-            Some(Client::Inet(SocketAddr::new(ip.into(), port(32)?)))
+            Some(inet(ip.into(), port(32)?))
         }),
         (0x21, 0x31 | 0x32) => block.first_chunk::<216>().map(|paths| unix(&paths[..108])),
         _ => None,
     };
     client.map_or(Header::Bad, |client| Header::Whole(length, client))
+}
+
+/// IPv4 in the form of IPv6 is IPv4: ten bytes of zeros, two of ones, and the address.
+fn inet(ip: IpAddr, port: u16) -> Client {
+    let ip = match ip {
+        IpAddr::V6(six) => match six.octets() {
+            [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, four @ ..] => Ipv4Addr::from(four).into(),
+            _ => ip,
+        },
+        IpAddr::V4(_) => ip,
+    };
+    Client::Inet(SocketAddr::new(ip, port))
 }
 
 /// A path, or behind a NUL a name that is in no file system, padded with NUL.

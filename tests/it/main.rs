@@ -25,6 +25,7 @@ mod cli_processes; // the command and other processes: signals that are ignored
 mod cli_tls; // the command over HTTPS: its options, its files, and what it says of them
 #[cfg(feature = "cli")]
 mod cli_words; // how its arguments may be written, and what is said of wrong ones
+mod client_addresses; // a client of IPv4 is one, whatever the socket and whoever says so
 mod comparison; // COMPARISON.md quotes what there is
 mod cpython_names; // which of our tests stand for which of CPython's
 mod datagrams; // servers of datagrams, over UDP and over Unix sockets

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::net::IpAddr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
@@ -87,7 +86,7 @@ fn describe_request(all: &mut Environment, http: &Exchange<'_>, script: &Script)
 
 fn describe_client(all: &mut Environment, http: &Exchange<'_>) {
     // A client over a Unix socket has no address, and the variable may be empty.
-    let address = http.client_address.ip().map(canonical);
+    let address = http.client_address.ip();
     let address = address.map_or_else(String::new, |address| address.to_string());
     all.set("REMOTE_HOST", &address);
     all.set("REMOTE_ADDR", address);
@@ -95,11 +94,6 @@ fn describe_client(all: &mut Environment, http: &Exchange<'_>) {
     if let Some(port) = http.client_address.port().filter(|&port| port != 0) {
         all.set("REMOTE_PORT", port.to_string());
     }
-}
-
-/// IPv4 addresses as such, where a socket for both has them in those of IPv6.
-fn canonical(address: IpAddr) -> IpAddr {
-    address.to_canonical()
 }
 
 fn describe_headers(all: &mut Environment, headers: &Headers, pass_authorization: bool) {
