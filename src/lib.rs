@@ -58,6 +58,12 @@
 //!                    └────────────── Connection::park ──────────┘
 //! ```
 //!
+//! # Warnings
+//!
+//! What a server has to tell beside its handlers' log goes to the crate [`log`]: install a logger of your
+//! choice to see it. A crash of a forked process is written to standard error where no logger is
+//! installed.
+//!
 //! # Features
 //!
 //! `cli`, on by default, is the `socketserver` command. A library has no use for it:

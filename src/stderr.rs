@@ -1,5 +1,6 @@
 //! Standard error, without waiting for whoever reads it.
 
+use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
@@ -7,6 +8,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use log::LevelFilter;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::libc::{dev_t, ino_t};
@@ -24,6 +26,16 @@ use nix::unistd::write;
 pub fn write_to_stderr(text: &str) {
     let mut log = LOG.lock().unwrap_or_else(PoisonError::into_inner);
     log.write(text.as_bytes());
+}
+
+/// Tells of what the operator of a program should not miss: by a logger, or on standard error where
+/// no logger is installed.
+pub(crate) fn report(what: fmt::Arguments<'_>) {
+    if log::max_level() == LevelFilter::Off {
+        write_to_stderr(&format!("socketserver: {what}\n"));
+    } else {
+        log::error!("{what}");
+    }
 }
 
 static LOG: Mutex<StandardError> =

@@ -66,6 +66,7 @@ const CASES: &[Case] = cases![
     a_handler_can_stop_the_server,
     a_hangup_lets_the_children_of_processes_finish,
     signals_that_were_ignored_at_the_start_stay_ignored,
+    a_crash_is_written_to_standard_error_without_a_logger,
     processes_end_with_their_supervisor,
     processes_hold_nothing_of_each_other,
     a_process_with_threads_is_refused,
@@ -435,6 +436,20 @@ fn signals_that_were_ignored_at_the_start_stay_ignored() {
         let said = server.wait();
         assert!(said.starts_with("signal 15\nreport ") && !said.ends_with(" 0\n"), "{said}");
     }
+}
+
+fn a_crash_is_written_to_standard_error_without_a_logger() {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.stderr(Stdio::piped());
+    let mut server = Supervisor::start_as(command, "no logger");
+    let pid = server.ask_pid();
+    send_signal(pid, Signal::SIGKILL);
+    eventually(|| server.processes().len() == 1 && !server.processes().contains(&pid));
+    let errors = server.child.stderr.take().unwrap();
+    server.stop(Signal::SIGTERM);
+    let said = io::read_to_string(errors).unwrap();
+    let expected = format!("socketserver: process {pid} was ended by SIGKILL, replacing it in ");
+    assert!(said.starts_with(&expected) && said.lines().count() == 1, "{said}");
 }
 
 fn processes_end_with_their_supervisor() {

@@ -4,11 +4,13 @@ use std::io::{self, Write};
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, WaitStatus};
 
 use super::children::{Children, know_the_processor, refuse_threads};
 use super::{Concurrency, Job, Placement};
 use crate::signals;
+use crate::stderr::report;
 use crate::sys;
 
 /// Runs each connection in a child process of its own: Python's `ForkingMixIn`.
@@ -23,7 +25,8 @@ use crate::sys;
 /// A signal that stops the server may be sent to it alone or to all its processes, as `pkill`, a
 /// terminal and systemd do: running requests are finished, up to
 /// [`Server::shutdown_timeout`](crate::Server::shutdown_timeout), and a second one cuts them. SIGTERM to
-/// one child has it finish its request and end; a second one, or SIGQUIT, ends it at once.
+/// one child has it finish its request and end; a second one, or SIGQUIT, ends it at once. A child that
+/// crashes is reported by `log`, or on standard error where no logger is installed.
 ///
 /// # Forking and threads
 ///
@@ -124,8 +127,15 @@ impl Concurrency for Forking {
 
     fn service_actions(&mut self) -> Option<Duration> {
         for (child, status) in self.family.children.collect_heard() {
-            if let WaitStatus::Signaled(_, signal, _) = status {
-                log::warn!("child {child} was ended by {signal}");
+            match status {
+                // It was told to, twice.
+                WaitStatus::Signaled(_, Signal::SIGTERM, _) => {
+                    log::warn!("child {child} was ended by SIGTERM");
+                }
+                WaitStatus::Signaled(_, signal, _) => {
+                    report(format_args!("child {child} was ended by {signal}"));
+                }
+                _ => {}
             }
         }
         None

@@ -33,6 +33,8 @@ use super::{Concurrency, Job, Placement};
 ///   at most [`Server::shutdown_timeout`](crate::Server::shutdown_timeout). SIGTERM asks one of them
 ///   to do so, and SIGQUIT to end at once; it is replaced then.
 /// - A signal that is sent to the supervising process and to all others, as `pkill` does, counts once.
+/// - A process that ends unasked or cannot start is reported by `log`, or on standard error where no
+///   logger is installed.
 ///
 /// [`ShutdownHandle::shutdown`](crate::ShutdownHandle::shutdown) in a handler stops the server, with
 /// all its processes, as it does under every other strategy.

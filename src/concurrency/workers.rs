@@ -11,6 +11,7 @@ use nix::sys::wait::WaitStatus;
 use nix::unistd::Pid;
 
 use super::children::{Children, know_the_processor, refuse_threads};
+use crate::stderr::report;
 
 /// The processes of a [`PreFork`](super::PreFork) strategy.
 ///
@@ -160,7 +161,7 @@ impl Workers {
         }
         self.restart.after(Duration::ZERO);
         let pause = self.restart.pause;
-        log::warn!("cannot start a process, trying again in {pause:?}: {error}");
+        report(format_args!("cannot start a process, trying again in {pause:?}: {error}"));
         Ok(())
     }
 
@@ -177,7 +178,7 @@ impl Workers {
             if worker.retired.is_none() {
                 self.restart.after(worker.started.elapsed());
                 let pause = self.restart.pause;
-                log::warn!("process {pid} {}, replacing it in {pause:?}", ending(status));
+                report(format_args!("process {pid} {}, replacing it in {pause:?}", ending(status)));
             }
         }
     }
@@ -190,7 +191,7 @@ impl Workers {
             let Some(retired) = worker.retired else { continue };
             let left = limit.saturating_sub(retired.elapsed());
             if left.is_zero() {
-                log::warn!("process {} has not stopped in time, killing it", worker.pid);
+                report(format_args!("process {} has not stopped in time, killing it", worker.pid));
                 worker.killed = true;
                 // Gone already is as good as killed.
                 let _ = kill(worker.pid, Signal::SIGKILL);

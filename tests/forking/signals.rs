@@ -129,6 +129,22 @@ pub(super) fn signals_that_were_ignored_at_the_start_stay_ignored() {
     assert!(report.ends_with(" finished, 1 cut"), "{report}");
 }
 
+/// A crash is told of where no logger is, and once.
+pub(super) fn a_crash_is_written_to_standard_error_without_a_logger() {
+    let mut server = ServerProcess::start_with(&format!("{PREFIX}no logger"), |command| {
+        command.stderr(Stdio::piped());
+    });
+    let mut client = server.connect();
+    let child = client.begin_slow();
+    client.send("abort\n");
+    client.sees_the_end();
+    assert_eq!(server.ask("echo ping"), "ping");
+    server.terminate();
+    server.line_after("report: ");
+    let said = io::read_to_string(server.process.stderr.take().unwrap()).unwrap();
+    assert_eq!(said, format!("socketserver: child {child} was ended by SIGABRT\n"));
+}
+
 /// A server and its children, in a process group of their own.
 struct Group {
     server: ServerProcess,
@@ -170,8 +186,10 @@ impl std::ops::DerefMut for Group {
 /// How the names of these servers begin.
 pub(super) const PREFIX: &str = "hears signals, ";
 
-pub(super) fn serve(_: &str) {
-    install_logger();
+pub(super) fn serve(kind: &str) {
+    if kind != "no logger" {
+        install_logger();
+    }
     let handler = Obedient::default();
     let mut server = bind(handler, Forking::default());
     server.shutdown_on_signals(&[2, Signal::SIGUSR1 as i32]).unwrap();

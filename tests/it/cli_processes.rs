@@ -1,8 +1,9 @@
-//! The command and other processes: signals that are ignored.
+//! The command and other processes: signals that are ignored, and crashes.
 
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
-use crate::cli::{STRATEGIES, Serving};
+use crate::cli::{STRATEGIES, Serving, children_of, eventually, pid};
 
 /// As `nohup` has it, and a shell for what a script starts in the background.
 #[test]
@@ -20,4 +21,20 @@ fn signals_that_were_ignored_at_the_start_stay_ignored() {
             assert_eq!((ended.status, ended.stdout), (Some(0), String::new()), "{arguments:?}");
         }
     }
+}
+
+#[test]
+fn a_crash_of_a_process_is_reported_once() {
+    let serving = Serving::start(&["-b", "127.0.0.1", "--processes", "1"]);
+    let processes = || children_of(pid(&serving.child));
+    eventually(|| processes().len() == 1);
+    let crashed = processes();
+    kill(Pid::from_raw(crashed[0].parse().unwrap()), Signal::SIGKILL).unwrap();
+    eventually(|| processes().len() == 1 && processes() != crashed);
+    assert!(serving.get("/a.txt").ends_with("hello\n"));
+    let said = serving.stop(Signal::SIGTERM).stderr;
+    let crashes: Vec<&str> = said.lines().filter(|line| line.contains("SIGKILL")).collect();
+    let [line] = crashes[..] else { panic!("{said}") };
+    let expected = format!("socketserver: process {} was ended by SIGKILL, ", crashed[0]);
+    assert!(line.starts_with(&expected), "{line}");
 }

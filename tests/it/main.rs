@@ -20,7 +20,7 @@ mod cli_cgi; // the command's options for programs
 #[cfg(feature = "cli")]
 mod cli_log; // the command's log: its times, and what strangers may write into it
 #[cfg(feature = "cli")]
-mod cli_processes; // the command and other processes: signals that are ignored
+mod cli_processes; // the command and other processes: signals that are ignored, and crashes
 #[cfg(feature = "cli")]
 mod cli_tls; // the command over HTTPS: its options, its files, and what it says of them
 #[cfg(feature = "cli")]
