@@ -86,6 +86,7 @@ const CASES: &[Case] = cases![
     a_process_with_threads_may_insist,
     a_client_sees_the_end_although_a_sibling_runs,
     a_client_sees_the_end_when_its_handler_drops_it,
+    a_client_that_has_sent_too_much_sees_the_end,
     an_idle_client_sees_the_end_although_a_child_runs,
     a_client_that_no_child_can_be_made_for_sees_the_end,
     buffered_output_is_printed_once,
@@ -326,6 +327,19 @@ fn a_client_sees_the_end_when_its_handler_drops_it() {
     server.input.write_all(b"\n").unwrap();
     eventually(|| children_of(server.pid()).len() == 1);
     assert_eq!(sibling.ask("go"), "done");
+}
+
+/// In good order: it has sent what nobody read, and is told so before that resets the connection.
+fn a_client_that_has_sent_too_much_sees_the_end() {
+    let server = ServerProcess::start("plain");
+    for _ in 0..10 {
+        let mut client = server.connect();
+        client.send("echo 552 Too large\n");
+        client.send(&"x".repeat(100 * 1024));
+        let mut reply = String::new();
+        client.stream.read_to_string(&mut reply).unwrap();
+        assert_eq!(reply, "552 Too large\n");
+    }
 }
 
 fn an_idle_client_sees_the_end_although_a_child_runs() {

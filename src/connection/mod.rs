@@ -1,7 +1,7 @@
 //! A client's connection: what a stream handler is given.
 //!
 //! ```text
-//!            accepted ──► handle(connection) ──► dropped: closed
+//!            accepted ──► handle(connection) ──► dropped: closed in good order
 //!                              ▲    │
 //!     bytes arrived, or        │    ├──► connection.park()            waits for the next request
 //!     the deadline passed ─────┴────┤
@@ -35,6 +35,7 @@ pub(crate) use wire::{Direction, remaining, timed_out};
 
 use std::fmt;
 use std::io::{self, BufRead, Read, Write};
+use std::net::Shutdown;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,10 +44,22 @@ use crate::server_info::ServerInfo;
 
 /// A connected client: Python's `StreamRequestHandler` without the class.
 ///
-/// A handler owns the connection. Dropping it closes it; moving it to another thread or into a
+/// A handler owns the connection. Dropping it ends it; moving it to another thread or into a
 /// collection takes it over; [`park`](Self::park) gives it back to the server until there is
 /// something to read. `rfile` and `wfile` are fields so that they can be borrowed apart:
 /// `io::copy(&mut connection.rfile, &mut connection.wfile)` echoes.
+///
+/// # How it ends
+///
+/// As in Python (`shutdown(SHUT_WR)`, then `close`), for every process that holds the socket: the
+/// client reads what was written, and then the end. Where it has sent what nobody read, closing
+/// would reset the connection, on a Unix socket for certain; so what has arrived and what still
+/// comes is thrown away first, for at most two seconds and 256 KiB. The server does that, and no
+/// thread waits for it, but for a child of [`Forking`](crate::Forking). Where an end of the
+/// connection outlives it, such as a clone of `wfile`, what has arrived when the last one is dropped
+/// is thrown away.
+///
+/// [`lingering_close`](Self::lingering_close) also waits where nothing has arrived yet.
 pub struct Connection {
     /// What the client sends, buffered.
     pub rfile: Rfile,
@@ -150,19 +163,28 @@ impl Connection {
         self.give_back(Until::More)
     }
 
-    /// Closes the connection so that the client can read what was written last, even when it has
-    /// sent bytes that nobody read.
+    /// Closes the connection so that the client can read what was written last, even when it is
+    /// about to send more.
     ///
-    /// Closing a socket with unread input resets it, and the reset may overtake the response. So
-    /// the sending half is closed first and what still arrives is thrown away, for at most two
-    /// seconds and 256 KiB. The server does that; no worker waits for it.
+    /// Dropping a connection takes care of what has arrived by then. For a refusal in the middle of
+    /// a request that is not enough: the reset for what comes later may overtake the response. So
+    /// here what arrives is thrown away until the client ends, for at most two seconds and 256 KiB.
+    /// The server does that; no worker waits for it.
     ///
     /// # Errors
     ///
     /// Fails when what was held back for the client cannot be sent.
     pub fn lingering_close(mut self) -> io::Result<()> {
         self.wfile.flush()?;
-        self.give_back(Until::Drained)
+        self.berth.home.end_by(End::Lingering);
+        Ok(())
+    }
+
+    /// Closes the connection at once, for every holder and whatever has arrived: the server gives it
+    /// up.
+    pub(crate) fn close(self) {
+        self.berth.home.end_by(End::AtOnce);
+        self.rfile.socket().shutdown(Shutdown::Write);
     }
 
     /// Tells whether the server is shutting down, so that no further request should be expected.
@@ -266,14 +288,27 @@ pub(crate) enum Until {
     Readable,
     /// Bytes from the client; those in the buffer are the beginning of something.
     More,
-    /// The client's end; whatever comes before it is thrown away.
-    Drained,
+}
+
+/// How a connection ends that is dropped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum End {
+    /// In good order: where something has arrived that was not read, as [`Lingering`](Self::Lingering).
+    #[default]
+    Orderly,
+    /// What still comes is thrown away first, until the client ends.
+    Lingering,
+    /// Whatever has arrived.
+    AtOnce,
 }
 
 /// The place in the server that a connection belongs to.
 pub(crate) trait Home: Send + Sync {
     /// Takes a connection back.
     fn take_back(&self, connection: Connection, until: Until);
+
+    /// Settles how the connection ends when it is dropped.
+    fn end_by(&self, end: End);
 
     /// Hears that the connection was dropped or taken apart.
     fn left(&self);

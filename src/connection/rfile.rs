@@ -225,15 +225,6 @@ impl Rfile {
         }
     }
 
-    /// Reads and throws away what has arrived; the end of the stream is `Ok(0)`.
-    pub(crate) fn discard(&mut self) -> io::Result<usize> {
-        // A late client may read why it is refused, as any other.
-        self.expired = false;
-        (self.start, self.end, self.searched) = (0, 0, 0);
-        self.make_room();
-        self.socket.recv_raw(&mut self.buffer)
-    }
-
     /// Moves everything out and leaves an empty end of the same connection.
     pub(crate) fn detach(&mut self) -> Self {
         let empty = Self::new(Arc::clone(&self.socket), self.stall, self.body_rate);

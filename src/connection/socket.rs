@@ -21,8 +21,10 @@ pub struct Socket {
     session: Option<Box<Session>>,
     /// A response head that leaves with the first bytes of its body, or before a read has to wait.
     unsent: Mutex<Vec<u8>>,
-    /// Other processes hold copies, which must not keep the client waiting for the end.
-    ends_for_all: AtomicBool,
+    /// A child process has this connection now, and ends it.
+    is_a_childs: AtomicBool,
+    /// Ends of it are held where no server sees to its end.
+    is_loose: AtomicBool,
 }
 
 impl Socket {
@@ -31,7 +33,8 @@ impl Socket {
             wire: Wire::new(stream),
             session,
             unsent: Mutex::new(Vec::new()),
-            ends_for_all: AtomicBool::new(false),
+            is_a_childs: AtomicBool::new(false),
+            is_loose: AtomicBool::new(false),
         }
     }
 
@@ -270,9 +273,19 @@ impl Socket {
         self.wire.shutdown(how);
     }
 
-    /// Has the last owner in this process end the connection for every process that holds it.
-    pub(crate) fn end_for_all(&self) {
-        self.ends_for_all.store(true, Ordering::Relaxed);
+    /// Leaves it to a child process to end the connection.
+    pub(crate) fn leave_to_child(&self) {
+        self.is_a_childs.store(true, Ordering::Relaxed);
+    }
+
+    /// The server lets go of the connection while ends of it are held elsewhere.
+    pub(crate) fn let_loose(&self) {
+        self.is_loose.store(true, Ordering::Relaxed);
+    }
+
+    /// Tells whether something has arrived that was not read. Closing would reset the connection.
+    pub(crate) fn has_arrivals(&self) -> bool {
+        self.wire.peek().is_ok_and(|count| count > 0)
     }
 
     /// The socket itself, for what has no wrapper here.
@@ -289,12 +302,20 @@ impl Socket {
     }
 }
 
+/// The last owner in this process ends the connection, for every process that holds a copy: one that
+/// was forked while this one was served would keep the client waiting. And the client sees an end
+/// first where it has sent what was not read, and not the reset alone.
 impl Drop for Socket {
     fn drop(&mut self) {
-        if self.ends_for_all.load(Ordering::Relaxed) {
-            self.shutdown(Shutdown::Write);
-        } else {
-            self.say_goodbye();
+        if self.is_a_childs.load(Ordering::Relaxed) {
+            return;
+        }
+        self.shutdown(Shutdown::Write);
+        if self.is_loose.load(Ordering::Relaxed) {
+            let (mut buffer, mut left) = ([0; 8 * 1024], LOOSE_READS);
+            while left > 0 && self.recv_raw(&mut buffer).is_ok_and(|count| count > 0) {
+                left -= 1;
+            }
         }
     }
 }
@@ -304,3 +325,6 @@ impl AsFd for Socket {
         self.wire.as_fd()
     }
 }
+
+/// Times that a buffer of what has arrived is thrown away before a loose connection is closed.
+const LOOSE_READS: usize = 32;

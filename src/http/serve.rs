@@ -297,23 +297,17 @@ fn go_on(mut http: Exchange<'_>) -> io::Result<()> {
     let closes = http.close_connection;
     let drained = closes || http.rfile.drain();
     let body_ended = http.rfile.is_ended();
-    let mut connection = http.take_over()?;
+    let connection = http.take_over()?;
     // Whoever holds the socket last ends it, which must have happened when the server hears of the end.
     drop(http);
     if !closes && drained {
         connection.park()
-    } else if body_ended && !sends_on(&mut connection) {
+    } else if body_ended && connection.rfile.unread().is_empty() {
         Ok(())
     } else {
+        // The client is sending still, so that it would lose what of the response is on its way.
         connection.lingering_close()
     }
-}
-
-/// Tells whether the client has sent more than was read. Closing would reset the connection then, and
-/// the client would lose what of the response is still on its way.
-fn sends_on(connection: &mut Connection) -> bool {
-    let rfile = &mut connection.rfile;
-    !rfile.unread().is_empty() || rfile.look().is_ok_and(|count| count > 0)
 }
 
 /// Seconds after which a client that was turned away may come again.

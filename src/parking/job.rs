@@ -8,9 +8,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::parked::Parked;
-use super::slot::{Slot, close};
+use super::slot::Slot;
 use crate::concurrency::{Placement, Work};
-use crate::connection::{Connection, Direction, Home, Socket, Until, is_broken_tls};
+use crate::connection::{Connection, Direction, End, Home, Socket, Until, is_broken_tls};
 
 impl Work for Slot {
     fn run(&self) {
@@ -18,10 +18,6 @@ impl Work for Slot {
     }
 
     fn run_in_child(&self) -> bool {
-        // Siblings may hold copies of the socket, so that closing it would not end it.
-        if let Some(socket) = &self.state().socket {
-            socket.end_for_all();
-        }
         let succeeded = self.serve();
         // What the handler left with others ends now, with this process.
         if let Some(socket) = &self.state().socket {
@@ -31,12 +27,15 @@ impl Work for Slot {
     }
 
     fn leave_to_child(&self) {
-        drop(self.give_up());
+        if let Some(connection) = self.give_up() {
+            connection.rfile.socket().leave_to_child();
+            self.end_by(End::AtOnce);
+        }
     }
 
     fn abandon(&self) {
         if let Some(connection) = self.give_up() {
-            close(connection);
+            connection.close();
         }
     }
 }
@@ -81,7 +80,7 @@ impl Slot {
                     log::debug!("{address} went away during the TLS handshake: {error}");
                 }
                 // The client may read the alert.
-                self.take_back(connection, Until::Drained);
+                self.end_by(End::Lingering);
             }
         }
         true
@@ -89,7 +88,18 @@ impl Slot {
 
     /// After the handler has returned: the connection, if it is to be handled again at once.
     fn after(&self, in_a_row: u32) -> Option<Connection> {
+        let next = self.next(in_a_row);
+        if next.is_none() && self.parking.placement == Placement::Away {
+            self.finish_closing();
+        }
+        next
+    }
+
+    fn next(&self, in_a_row: u32) -> Option<Connection> {
         let mut state = self.state();
+        if state.closing.is_some() && self.parking.placement == Placement::Away {
+            return None;
+        }
         if let Some(parked) = &state.parked {
             if self.parking.placement == Placement::Away && !parked.is_late() {
                 let parked = state.parked.take();
@@ -131,13 +141,6 @@ impl Slot {
     /// Waits in a job that must serve its connection to the end.
     fn wait_here(&self, mut parked: Parked) -> Option<Connection> {
         let socket = Arc::clone(parked.connection.rfile.socket());
-        if parked.until == Until::Drained {
-            socket.shutdown(Shutdown::Write);
-            while parked.discard() {
-                socket.wait(Direction::Read, parked.left()).ok()?;
-            }
-            return None;
-        }
         if parked.has_bytes() {
             return Some(parked.connection);
         }

@@ -11,12 +11,13 @@
 //! A connection stays in its slot until its job begins; what travels to the strategy is only the
 //! slot.
 
+mod closing;
 mod job;
 mod lifeline;
 mod parked;
 mod slot;
 
-pub(crate) use slot::{Farewell, Slot, close};
+pub(crate) use slot::{Farewell, Slot};
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
@@ -194,11 +195,8 @@ impl Parking {
         self.tell_children();
         self.closed.store(true, Ordering::SeqCst);
         for slot in self.all() {
-            match slot.remove() {
-                Some(connection) => slot::close(connection),
-                None => {
-                    slot.end_wait_here();
-                }
+            if !slot.close() {
+                slot.end_wait_here();
             }
         }
     }
@@ -282,7 +280,7 @@ impl Parking {
             idle.select_nth_unstable_by_key(count - 1, |(since, _)| *since);
         }
         let oldest = idle.into_iter().take(count);
-        oldest.filter_map(|(_, slot)| slot.remove()).map(slot::close).count()
+        oldest.filter(|(_, slot)| slot.close()).count()
     }
 
     /// Every slot.

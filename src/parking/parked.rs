@@ -1,6 +1,5 @@
 //! A connection that waits, and for how long.
 
-use std::io;
 use std::time::{Duration, Instant};
 
 use crate::connection::{Connection, Timeouts, Until};
@@ -12,8 +11,6 @@ pub(super) struct Parked {
     pub(super) until: Until,
     pub(super) since: Instant,
     pub(super) deadline: Option<Instant>,
-    /// Bytes that may still be thrown away before a refused client is cut off.
-    patience: usize,
 }
 
 impl Parked {
@@ -26,30 +23,28 @@ impl Parked {
         // A handshake or a part of a record is no request yet, and no reason to be patient.
         let busy_since = match until {
             Until::Readable => connection.rfile.socket().busy_since(),
-            Until::More | Until::Drained => None,
+            Until::More => None,
         };
         let since = head_since.or(busy_since).unwrap_or_else(Instant::now);
         let limit = match until {
             Until::Readable if busy_since.is_some() => timeouts.head,
             Until::Readable => timeouts.idle,
             Until::More => timeouts.head,
-            Until::Drained => Some(DRAIN_LIMIT),
         };
         let deadline = limit.and_then(|limit| since.checked_add(limit));
-        Self { connection, until, since, deadline, patience: DRAIN_BYTES }
+        Self { connection, until, since, deadline }
     }
 
     pub(super) fn has_bytes(&self) -> bool {
         match self.until {
             Until::Readable => self.connection.rfile.holds_unread(),
             Until::More => self.connection.rfile.socket().holds_unread(),
-            Until::Drained => false,
         }
     }
 
     /// It has had its last call, which told it that its deadline had passed.
     pub(super) fn is_late(&self) -> bool {
-        self.until != Until::Drained && self.connection.rfile.is_expired()
+        self.connection.rfile.is_expired()
     }
 
     /// Has a connection that was answered a moment ago closed only after another one: its client
@@ -63,23 +58,7 @@ impl Parked {
     pub(super) fn left(&self) -> Option<Duration> {
         self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
     }
-
-    /// Throws away what a refused client still sends; false when it is time to close.
-    pub(super) fn discard(&mut self) -> bool {
-        loop {
-            match self.connection.rfile.discard() {
-                Ok(0) => return false,
-                Ok(count) if count > self.patience => return false,
-                Ok(count) => self.patience -= count,
-                Err(error) => return error.kind() == io::ErrorKind::WouldBlock,
-            }
-        }
-    }
 }
 
 /// How long a connection stays idle before a server that stops closes it.
 const FAREWELL: Duration = Duration::from_millis(500);
-
-/// How long a refused client may go on sending, and how much.
-const DRAIN_LIMIT: Duration = Duration::from_secs(2);
-const DRAIN_BYTES: usize = 256 * 1024;

@@ -5,18 +5,19 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
+use super::closing::Closing;
 use super::parked::Parked;
 use super::{Parking, lock};
 use crate::address::Address;
 use crate::concurrency::Placement;
-use crate::connection::{Connection, Home, Socket, Until};
+use crate::connection::{Connection, End, Home, Socket, Until};
 use crate::poller::{HANDED_OVER, Report};
 
 /// The place of one connection, from its acceptance to its end.
 #[derive(Debug)]
 pub(crate) struct Slot {
     pub(super) parking: Arc<Parking>,
-    key: usize,
+    pub(super) key: usize,
     client_address: Address,
     state: Mutex<State>,
 }
@@ -26,6 +27,10 @@ pub(super) struct State {
     /// Until the connection is gone, so that nobody keeps the socket open longer than its owner.
     pub(super) socket: Option<Arc<Socket>>,
     pub(super) parked: Option<Parked>,
+    /// The connection was dropped, and what its client still sends is thrown away.
+    pub(super) closing: Option<Closing>,
+    /// How it ends when it is dropped.
+    pub(super) end: End,
     /// A job was made for this slot and has not ended: what is parked is the job's.
     pub(super) claimed: bool,
     /// A job that serves its connection to the end waits for the next request.
@@ -35,7 +40,7 @@ pub(super) struct State {
     /// The poller will report what arrives.
     armed: bool,
     /// The poller has reported the client's end.
-    ended: bool,
+    pub(super) ended: bool,
     /// When an incomplete request was first waited for.
     head_since: Option<Instant>,
 }
@@ -91,7 +96,7 @@ impl Slot {
     }
 
     /// Claims the connection because the poller reported it; false where there is nothing to do.
-    /// A refused client's bytes are thrown away here.
+    /// What comes on a closed connection is thrown away here.
     pub(crate) fn report(&self, ended: bool) -> bool {
         let mut state = self.state();
         state.ended |= ended;
@@ -99,15 +104,15 @@ impl Slot {
             self.disarm(&mut state);
             return false;
         }
-        match &mut state.parked {
-            Some(parked) if parked.until == Until::Drained => {
-                if parked.discard() && !state.ended {
-                    self.arm(&mut state);
-                } else {
-                    drop(take_out(state));
-                }
-                false
+        if state.closing.is_some() {
+            if state.discard() {
+                self.arm(&mut state);
+            } else {
+                self.vacate(state);
             }
+            return false;
+        }
+        match &mut state.parked {
             Some(parked) => {
                 parked.connection.rfile.note_arrival();
                 self.claim(&mut state);
@@ -120,12 +125,6 @@ impl Slot {
                 false
             }
         }
-    }
-
-    /// Takes the connection out unless it is a job's, to be closed.
-    pub(crate) fn remove(&self) -> Option<Connection> {
-        let state = self.state();
-        if state.claimed { None } else { take_out(state) }
     }
 
     /// Before the server stops: closes the connection if it is idle, and claims it if its next
@@ -144,7 +143,7 @@ impl Slot {
                         drop(state);
                         self.parking.expect(deadline);
                     }
-                    _ => close_parked(state),
+                    _ => drop(close_parked(state)),
                 }
                 Farewell::Gone
             }
@@ -173,6 +172,11 @@ impl Slot {
     /// Closes the connection, under whoever serves it if need be; tells whether it had a request.
     pub(crate) fn cut(&self) -> bool {
         let state = self.state();
+        if state.closing.is_some() && !state.claimed {
+            // It was answered.
+            self.vacate(state);
+            return false;
+        }
         match &state.parked {
             Some(parked) if !state.claimed => {
                 let had_request = parked.until != Until::Readable;
@@ -193,6 +197,13 @@ impl Slot {
     pub(super) fn overdue(&self, now: Instant) -> Overdue {
         let mut state = self.state();
         if state.claimed {
+            return Overdue::Never;
+        }
+        if let Some(deadline) = state.closing.as_ref().map(|closing| closing.deadline) {
+            if deadline > now {
+                return Overdue::At(deadline);
+            }
+            self.vacate(state);
             return Overdue::Never;
         }
         let Some(parked) = &mut state.parked else { return Overdue::Never };
@@ -216,11 +227,14 @@ impl Slot {
         }
     }
 
-    /// Since when the connection has been idle, if it is.
+    /// Since when the connection has been idle, or closed but for its client's end, if it is.
     pub(super) fn idle_since(&self) -> Option<Instant> {
         let state = self.state();
-        let idle = state.parked.as_ref().filter(|_| !state.claimed);
-        idle.map(|parked| parked.since)
+        if state.claimed {
+            return None;
+        }
+        let parked = state.parked.as_ref().map(|parked| parked.since);
+        parked.or(state.closing.as_ref().map(|closing| closing.since))
     }
 
     fn claim(&self, state: &mut State) {
@@ -236,9 +250,18 @@ impl Slot {
     /// Finds the place of a connection that was given back, if one was.
     pub(super) fn settle(&self, mut state: MutexGuard<'_, State>) {
         let parking = &self.parking;
+        if let Some(deadline) = state.closing.as_ref().map(|closing| closing.deadline) {
+            if parking.is_closed() || !state.discard() {
+                return self.vacate(state);
+            }
+            self.arm(&mut state);
+            drop(state);
+            return parking.expect(deadline);
+        }
         let Some(parked) = &mut state.parked else { return };
         if parked.is_late() || parking.is_closed() {
-            return close_parked(state);
+            close_parked(state);
+            return;
         }
         if parking.is_draining() && parked.until == Until::Readable {
             parked.hurry();
@@ -250,9 +273,6 @@ impl Slot {
             lock(&parking.returned).extend(slot);
             parking.poller.notify();
             return;
-        }
-        if parked.until == Until::Drained {
-            parked.connection.rfile.socket().shutdown(Shutdown::Write);
         }
         parked.connection.rfile.release();
         self.arm(&mut state);
@@ -276,6 +296,7 @@ impl Slot {
         let parked = state.parked.as_ref();
         let missed = report == Report::Arrivals
             && (state.ended
+                || state.closing.is_some()
                 || parked.is_some_and(|parked| !parked.connection.rfile.is_exhausted()));
         let armed = if !state.registered {
             poller.watch(&**socket, self.key, report)
@@ -290,7 +311,9 @@ impl Slot {
             socket.shutdown(Shutdown::Both);
             // Found by the next look at the deadlines.
             if let Some(parked) = &mut state.parked {
-                (parked.until, parked.deadline) = (Until::Drained, Some(parked.since));
+                (parked.until, parked.deadline) = (Until::Readable, Some(parked.since));
+            } else if let Some(closing) = &mut state.closing {
+                closing.deadline = closing.since;
             }
         }
     }
@@ -308,7 +331,7 @@ impl Slot {
         }
     }
 
-    fn forget(&self, state: &mut State) {
+    pub(super) fn forget(&self, state: &mut State) {
         if let Some(socket) = &state.socket
             && state.registered
         {
@@ -328,7 +351,7 @@ impl Home for Slot {
         let mut state = self.state();
         let head_since = match until {
             Until::More => Some(*state.head_since.get_or_insert_with(Instant::now)),
-            Until::Readable | Until::Drained => None,
+            Until::Readable => None,
         };
         state.head_since = head_since;
         state.parked = Some(Parked::new(connection, until, &self.parking.timeouts, head_since));
@@ -337,25 +360,12 @@ impl Home for Slot {
         }
     }
 
+    fn end_by(&self, end: End) {
+        self.state().end = end;
+    }
+
     fn left(&self) {
-        let mut state = self.state();
-        self.forget(&mut state);
-        let socket = state.socket.take();
-        drop(state);
-        // The last one, unless the connection was taken apart. What is to be said must be said before
-        // the slot is gone, as a process may end then; the client sees the end after it.
-        if let Some(socket) = socket.as_ref().filter(|socket| Arc::strong_count(socket) == 1) {
-            socket.say_goodbye();
-        }
-        let parking = &self.parking;
-        let removed = parking.slots().try_remove(self.key);
-        if removed.is_some() {
-            parking.gauges.open.fetch_sub(1, Ordering::Relaxed);
-        }
-        drop((removed, socket));
-        if parking.watching_ends.load(Ordering::SeqCst) {
-            parking.poller.notify();
-        }
+        self.let_go(self.state());
     }
 
     fn is_draining(&self) -> bool {
@@ -368,13 +378,8 @@ fn take_out(mut state: MutexGuard<'_, State>) -> Option<Connection> {
     state.parked.take().map(|parked| parked.connection)
 }
 
-fn close_parked(state: MutexGuard<'_, State>) {
-    if let Some(connection) = take_out(state) {
-        close(connection);
-    }
-}
-
-/// Closes a connection that the server gives up, for every process that may hold it.
-pub(crate) fn close(connection: Connection) {
-    connection.rfile.socket().shutdown(Shutdown::Write);
+/// Closes a connection that the server gives up; tells whether there was one.
+pub(super) fn close_parked(state: MutexGuard<'_, State>) -> bool {
+    let connection = take_out(state);
+    connection.map(Connection::close).is_some()
 }

@@ -9,7 +9,6 @@ use crate::address::Address;
 use crate::concurrency::Concurrency;
 use crate::connection::{Connection, Socket};
 use crate::handler::Handler;
-use crate::parking;
 use crate::transport::Transport;
 use crate::transport::sealed::Accept;
 
@@ -40,7 +39,7 @@ where
             return self.core.refuse(connection, &address);
         }
         if !self.core.verify(&connection, &address) {
-            return parking::close(connection);
+            return connection.close();
         }
         if !self.core.speaks_first {
             slot.park_claimed(connection);

@@ -99,6 +99,7 @@ each_strategy! {
     a_body_is_larger_than_records_and_buffers,
     a_slow_client_receives_a_large_file,
     an_end_is_announced,
+    an_end_is_announced_to_a_client_that_has_sent_too_much,
     an_end_without_a_word_is_an_end,
     clear_text_is_answered_in_clear_text,
     what_is_no_tls_at_all_gets_an_alert,
@@ -284,6 +285,22 @@ fn an_end_is_announced<C: Strategy>() {
         client.send(request);
         // Without the announcement this fails.
         assert!(client.read_to_end().starts_with("HTTP/1.1 "));
+    }
+}
+
+fn an_end_is_announced_to_a_client_that_has_sent_too_much<C: Strategy>() {
+    let server = Secure::start::<C, _>(testing(|mut connection: Connection| {
+        read_line(&mut connection)?;
+        connection.rfile.fill_buf()?;
+        connection.wfile.write_all(b"552 Too large\n")
+    }));
+    for _ in 0..10 {
+        let mut client = server.connect();
+        client.send("DATA\n");
+        client.send(vec![b'x'; 100 * 1024]);
+        let mut reply = String::new();
+        client.reader.read_to_string(&mut reply).unwrap();
+        assert_eq!(reply, "552 Too large\n");
     }
 }
 
