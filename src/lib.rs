@@ -185,7 +185,7 @@ pub use signals::signal_is_ignored;
 #[cfg(unix)]
 pub use stderr::write_to_stderr;
 #[cfg(unix)]
-pub use trusted_proxies::{InvalidNetwork, TrustedProxies};
+pub use trusted_proxies::{ForwardedHeader, InvalidNetwork, TrustedProxies};
 
 #[cfg(all(unix, feature = "tls"))]
 use transport::Tls;

@@ -35,12 +35,58 @@ use crate::address::Address;
 pub struct TrustedProxies {
     networks: Vec<IpNet>,
     unix: bool,
+    header: Option<ForwardedHeader>,
+}
+
+/// A header in which a proxy names its client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForwardedHeader {
+    /// `Forwarded: for=192.0.2.1` (RFC 7239).
+    Forwarded,
+    /// `X-Forwarded-For: 192.0.2.1`.
+    XForwardedFor,
+}
+
+impl ForwardedHeader {
+    /// The header's name: `Forwarded` or `X-Forwarded-For`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Forwarded => "Forwarded",
+            Self::XForwardedFor => "X-Forwarded-For",
+        }
+    }
 }
 
 impl TrustedProxies {
     /// Trusts nobody.
     pub const fn nobody() -> Self {
-        Self { networks: Vec::new(), unix: false }
+        Self { networks: Vec::new(), unix: false, header: None }
+    }
+
+    /// Reads one header alone, the one that the proxies write, and ignores the other.
+    ///
+    /// Without this, both are read. A proxy that writes one of them hands on the other as a client made
+    /// it up, and the two then do not agree: that client's address becomes `0.0.0.0`. So name the header
+    /// where addresses decide about something, such as a limit for each client. A PROXY header is no
+    /// header of HTTP, and is not concerned.
+    ///
+    /// ```
+    /// use socketserver::{ForwardedHeader, TrustedProxies};
+    ///
+    /// let trusted: TrustedProxies = "10.0.0.0/8".parse()?;
+    /// let trusted = trusted.reading_only(ForwardedHeader::XForwardedFor);
+    /// # let _ = trusted;
+    /// # Ok::<(), socketserver::InvalidNetwork>(())
+    /// ```
+    #[must_use]
+    pub const fn reading_only(mut self, header: ForwardedHeader) -> Self {
+        self.header = Some(header);
+        self
+    }
+
+    /// The one header that is read; `None` for both.
+    pub const fn header(&self) -> Option<ForwardedHeader> {
+        self.header
     }
 
     /// Tells whether nobody is trusted.

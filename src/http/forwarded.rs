@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::headers::Headers;
 use crate::address::Address;
-use crate::trusted_proxies::TrustedProxies;
+use crate::trusted_proxies::{ForwardedHeader, TrustedProxies};
 
 /// The client that a trusted peer asks for; the peer where it does not say.
 ///
@@ -16,14 +16,18 @@ use crate::trusted_proxies::TrustedProxies;
 /// A proxy that writes one of the two headers may hand on the other as a client made it up.
 /// Where both came, they must name the same client, or neither is believed. The client is [`nobody`]
 /// then, and where its own bytes have spoiled what a proxy wrote behind them. It must not be the proxy:
-/// everybody could have what that is allowed to.
+/// everybody could have what that is allowed to. Where the one header is known that counts
+/// ([`TrustedProxies::reading_only`]), the other is not looked at.
 pub(super) fn client_of(peer: &Address, headers: &Headers, trusted: &TrustedProxies) -> Address {
     if trusted.is_empty() || !trusted.contains(peer) {
         return peer.clone();
     }
     let found = |hops: Vec<Hop>| walk(peer, hops, trusted);
-    let forwarded = headers.contains("Forwarded").then(|| found(forwarded(headers)));
-    let for_list = headers.contains("X-Forwarded-For").then(|| found(x_forwarded_for(headers)));
+    let is_read = |header: ForwardedHeader| {
+        trusted.header().is_none_or(|only| only == header) && headers.contains(header.name())
+    };
+    let forwarded = is_read(ForwardedHeader::Forwarded).then(|| found(forwarded(headers)));
+    let for_list = is_read(ForwardedHeader::XForwardedFor).then(|| found(x_forwarded_for(headers)));
     match (forwarded, for_list) {
         (None, None) => peer.clone(),
         (Some(client), None) | (None, Some(client)) => client,
@@ -74,29 +78,32 @@ fn walk(peer: &Address, hops: Vec<Hop>, trusted: &TrustedProxies) -> Address {
 /// The addresses of `X-Forwarded-For`, in order.
 fn x_forwarded_for(headers: &Headers) -> Vec<Hop> {
     let values = headers.get_all("X-Forwarded-For");
-    let words = values.flat_map(|value| value.split(','));
-    words.map(|word| node(word.trim_matches(BLANKS)).into()).collect()
+    let words = values.flat_map(|value| value.split(',')).map(|word| word.trim_matches(BLANKS));
+    words.filter(|word| !word.is_empty()).map(|word| node(word).into()).collect()
 }
 
 /// The addresses of `Forwarded`, in order.
 fn forwarded(headers: &Headers) -> Vec<Hop> {
     let mut hops = Vec::new();
     for value in headers.get_all("Forwarded") {
-        let mut rest = value;
-        loop {
+        let mut rest = without_empty_elements(value);
+        while !rest.is_empty() {
             let Some((hop, after)) = element(rest) else {
                 // Nobody can tell where it would have gone on.
                 hops.push(Hop::Broken);
                 break;
             };
             hops.push(hop.and_then(|text| node(&text)).into());
-            match after {
-                Some(after) => rest = after,
-                None => break,
-            }
+            rest = without_empty_elements(after.unwrap_or_default());
         }
     }
     hops
+}
+
+/// The elements of a list from the first that says something (RFC 9110 §5.6.1.2): a proxy that appends to an
+/// empty value writes a comma first.
+fn without_empty_elements(list: &str) -> &str {
+    list.trim_start_matches([' ', '\t', ','])
 }
 
 /// Reads `for=192.0.2.43;proto=http` up to the next comma; returns the value of `for`, and what
@@ -204,12 +211,16 @@ mod tests {
 
     /// The client of a request from 10.0.0.1, where 10.0.0.0/8 and Unix sockets are trusted.
     fn client(fields: &[(&str, &str)]) -> String {
+        client_for(fields, &"10.0.0.0/8,fd00::/8,unix:".parse().unwrap())
+    }
+
+    fn client_for(fields: &[(&str, &str)], trusted: &TrustedProxies) -> String {
         let mut headers = Headers::default();
         for (name, value) in fields {
             headers.push(name, value.as_bytes(), Latin1::new(value.as_bytes()));
         }
         let peer = SocketAddr::from(([10, 0, 0, 1], 1)).into();
-        client_of(&peer, &headers, &"10.0.0.0/8,fd00::/8,unix:".parse().unwrap()).to_string()
+        client_of(&peer, &headers, trusted).to_string()
     }
 
     const PEER: &str = "10.0.0.1:1";
@@ -228,7 +239,10 @@ mod tests {
             ("10.0.0.3, 10.0.0.2", "10.0.0.3:0"),
             ("192.0.2.1, unknown, 10.0.0.2", "10.0.0.2:0"),
             ("unknown", PEER),
-            ("192.0.2.1,", PEER),
+            ("192.0.2.1,", "192.0.2.1:0"),
+            (", 192.0.2.1 , ,, ", "192.0.2.1:0"),
+            ("6.6.6.6,,192.0.2.1,\t,10.0.0.2", "192.0.2.1:0"),
+            (", ,", PEER),
             ("", PEER),
         ] {
             assert_eq!(client(&[(LIST, list)]), expected, "{list:?}");
@@ -254,6 +268,12 @@ mod tests {
             ("for=unknown", PEER),
             ("for=_gazonk", PEER),
             ("proto=http", PEER),
+            ("for=192.0.2.43,", "192.0.2.43:0"),
+            (" ,, for=192.0.2.43 , \t,", "192.0.2.43:0"),
+            ("for=6.6.6.6,,for=192.0.2.43;,,for=10.0.0.2,", "192.0.2.43:0"),
+            (",", PEER),
+            // An element that says something else than who it is for.
+            ("for=192.0.2.43, ;", PEER),
             ("for=192.0.2.43;for=192.0.2.44", NOBODY),
             ("for=\"192.0.2.43", NOBODY),
             ("for=\"6.6.6.6, for=192.0.2.43", NOBODY),
@@ -280,9 +300,32 @@ mod tests {
             let made_up = client(&[(FORWARDED, forged), (LIST, "192.0.2.1")]);
             assert_eq!(made_up, NOBODY, "{forged}");
         }
+        // An empty line names nobody; that it came at all counts.
+        for name in [FORWARDED, LIST] {
+            let value = if name == LIST { "192.0.2.1" } else { "for=192.0.2.1" };
+            for lines in [[(name, value), (name, "")], [(name, " ,"), (name, value)]] {
+                assert_eq!(client(&lines), "192.0.2.1:0", "{lines:?}");
+            }
+        }
         // A line of its own is read on its own.
         let lines = [(FORWARDED, "for=\"6.6.6.6"), (FORWARDED, "for=192.0.2.1")];
         assert_eq!(client(&lines), "192.0.2.1:0");
+    }
+
+    #[test]
+    fn one_header_alone_is_read_where_it_is_named() {
+        let trusted: TrustedProxies = "10.0.0.0/8".parse().unwrap();
+        for (only, name, value, other, forged) in [
+            (ForwardedHeader::XForwardedFor, LIST, "192.0.2.1", FORWARDED, "for=6.6.6.6"),
+            (ForwardedHeader::Forwarded, FORWARDED, "for=192.0.2.1", LIST, "6.6.6.6"),
+        ] {
+            let trusted = trusted.clone().reading_only(only);
+            for forged in [forged, "", "\"", "unknown"] {
+                let lines = [(other, forged), (name, value)];
+                assert_eq!(client_for(&lines, &trusted), "192.0.2.1:0", "{lines:?}");
+                assert_eq!(client_for(&lines[..1], &trusted), PEER);
+            }
+        }
     }
 
     proptest! {

@@ -273,7 +273,9 @@ pub trait HttpRequestHandler: Send + Sync + 'static {
     /// told, and the log has it, too. From everybody else both headers are ignored. A proxy that
     /// sends neither must not be named here, as it may hand on those that a client has made up.
     /// Where both came and do not name the same client, neither is believed, and the client is nobody's
-    /// address, `0.0.0.0`: whoever made one of them up should not be taken for the proxy.
+    /// address, `0.0.0.0`: whoever made one of them up should not be taken for the proxy. Name the header that
+    /// the proxy writes ([`TrustedProxies::reading_only`]), and the other is ignored. Empty elements of
+    /// the lists count for nothing (RFC 9110 §5.6.1).
     ///
     /// [`verify_request`](Self::verify_request) and [`handle_error`](Self::handle_error) hear
     /// of the connection's own address all the same: they know no request.

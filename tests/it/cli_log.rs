@@ -5,7 +5,7 @@ use std::process::Command;
 
 use nix::sys::signal::Signal;
 
-use crate::cli::Serving;
+use crate::cli::{Serving, fails};
 
 /// A zone five hours and a quarter east, in the form of RFC 9636: nothing but a rule.
 fn quarter_zone() -> Vec<u8> {
@@ -112,4 +112,25 @@ for tz in sys.argv[1:]:
         let passed = seconds_between(seconds_of_day(expected), seconds_of_day(&said));
         assert!(passed < 300, "TZ={tz:?}: {expected} in Python, {said}");
     }
+}
+
+#[test]
+fn the_header_that_names_clients_can_be_chosen() {
+    let request =
+        "GET /a.txt HTTP/1.0\r\nX-Forwarded-For: 192.0.2.7\r\nForwarded: for=192.0.2.8\r\n\r\n";
+    for (header, client) in [
+        (&[][..], "0.0.0.0"),
+        (&["--forwarded-header", "X-Forwarded-For"], "192.0.2.7"),
+        (&["--forwarded-header", "forwarded"], "192.0.2.8"),
+    ] {
+        let arguments = ["-b", "127.0.0.1", "--trusted-proxies", "127.0.0.1"];
+        let serving = Serving::start(&[&arguments[..], header].concat());
+        serving.ask_bytes(request);
+        let said = serving.stop(Signal::SIGINT).stderr;
+        assert!(said.starts_with(&format!("{client} - - [")), "{said}");
+    }
+    let said = fails(&["0", "--forwarded-header", "Forwarded"], 2);
+    assert!(said.contains("--trusted-proxies"), "{said}");
+    let said = fails(&["0", "--trusted-proxies", "::1", "--forwarded-header", "Via"], 2);
+    assert!(said.contains("X-Forwarded-For"), "{said}");
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use socketserver::http::{CgiHttpRequestHandler, Exchange, HttpRequestHandler};
 use socketserver::{
-    Address, Connection, Handler, ProxyProtocol, Sequential, ThreadPool, Timeouts, TrustedProxies,
+    Address, Connection, ForwardedHeader, Handler, ProxyProtocol, Sequential, ThreadPool, Timeouts,
+    TrustedProxies,
 };
 
 use crate::support::{Client, Notes, Running, bind, testing};
@@ -78,6 +79,43 @@ fn a_client_that_makes_headers_up_is_not_taken_for_its_proxy() {
         "Forwarded: for=\", for=192.0.2.7",
     ] {
         assert_eq!(browser.ask(asking_for(header)).text(), "0.0.0.0:0 0.0.0.0 true", "{header}");
+    }
+}
+
+#[test]
+fn empty_elements_of_a_list_count_for_nothing() {
+    let server = behind("127.0.0.0/8");
+    let mut browser = Browser::connect(&server);
+    for header in [
+        "Forwarded: for=192.0.2.7,",
+        "Forwarded: ,for=192.0.2.7 , , ",
+        "Forwarded: for=192.0.2.7\r\nForwarded: ",
+        "Forwarded: \r\nForwarded: for=6.6.6.6,,for=192.0.2.7",
+        "X-Forwarded-For: 192.0.2.7,",
+        "X-Forwarded-For: , 192.0.2.7",
+        "X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-For: ",
+        "X-Forwarded-For: 6.6.6.6,\t,192.0.2.7, ,127.0.0.9",
+    ] {
+        let reply = browser.ask(asking_for(header));
+        assert_eq!(reply.text(), "192.0.2.7:0 192.0.2.7 true", "{header}");
+    }
+}
+
+#[test]
+fn the_header_that_counts_can_be_named() {
+    for (only, right, forged) in [
+        (ForwardedHeader::XForwardedFor, "X-Forwarded-For: 192.0.2.7", "Forwarded: for=6.6.6.6"),
+        (ForwardedHeader::Forwarded, "Forwarded: for=192.0.2.7", "X-Forwarded-For: 6.6.6.6"),
+    ] {
+        let trusted: TrustedProxies = "127.0.0.0/8".parse().unwrap();
+        let trusted = trusted.reading_only(only);
+        assert_eq!(trusted.header(), Some(only));
+        let server = serve(Behind { base: answering(who), trusted });
+        let mut browser = Browser::connect(&server);
+        let reply = browser.ask(asking_for(&format!("{forged}\r\n{right}")));
+        assert_eq!(reply.text(), "192.0.2.7:0 192.0.2.7 true", "{only:?}");
+        let expected = format!("{} 127.0.0.1 true", browser.client.address());
+        assert_eq!(browser.ask(asking_for(forged)).text(), expected, "{only:?}");
     }
 }
 

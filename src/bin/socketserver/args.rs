@@ -10,7 +10,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, ValueEnum, value_parser};
 use clap_complete::Shell;
 use socketserver::http::ProtocolVersion;
-use socketserver::{Overload, TrustedProxies};
+use socketserver::{ForwardedHeader, Overload, TrustedProxies};
 
 use crate::complain;
 use crate::header::{Header, in_two_words};
@@ -144,7 +144,11 @@ pub(crate) struct Args {
 
     /// believe these when they say for whom they ask: addresses, networks, unix: for Unix sockets
     #[arg(long, value_name = "LIST")]
-    pub(crate) trusted_proxies: Option<TrustedProxies>,
+    trusted_proxies: Option<TrustedProxies>,
+
+    /// read for whom they ask from this header alone [default: both, which must agree]
+    #[arg(long, value_name = "NAME", value_enum, ignore_case = true, requires = "trusted_proxies")]
+    forwarded_header: Option<Forwarded>,
 
     /// take connections from trusted proxies only, which begin them with a PROXY header, before TLS
     #[arg(long, requires = "trusted_proxies")]
@@ -190,6 +194,14 @@ enum Protocol {
     Http11,
 }
 
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Forwarded {
+    #[value(name = "Forwarded")]
+    Forwarded,
+    #[value(name = "X-Forwarded-For")]
+    XForwardedFor,
+}
+
 impl Args {
     /// Reads the command line. Where there is nothing to serve, it has said why or shown the
     /// help, and returns the status to exit with.
@@ -224,6 +236,16 @@ impl Args {
         match self.protocol {
             Protocol::Http10 => ProtocolVersion::Http10,
             Protocol::Http11 => ProtocolVersion::Http11,
+        }
+    }
+
+    /// Who is believed about clients, and where they say it.
+    pub(crate) fn trusted_proxies(&self) -> TrustedProxies {
+        let trusted = self.trusted_proxies.clone().unwrap_or_default();
+        match self.forwarded_header {
+            None => trusted,
+            Some(Forwarded::Forwarded) => trusted.reading_only(ForwardedHeader::Forwarded),
+            Some(Forwarded::XForwardedFor) => trusted.reading_only(ForwardedHeader::XForwardedFor),
         }
     }
 

@@ -60,7 +60,7 @@ pub(crate) fn run(args: Args) -> io::Result<()> {
         headers: args.headers().map_err(io::Error::other)?,
         quiet: args.quiet,
         certificate: None,
-        trusted_proxies: args.trusted_proxies.clone().unwrap_or_default(),
+        trusted_proxies: args.trusted_proxies(),
         service: Arc::clone(&service),
         interrupted: AtomicBool::new(false),
     };

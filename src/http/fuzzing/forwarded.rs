@@ -157,13 +157,17 @@ fn last_known(peer: &Address, hops: &[Hop]) -> Address {
 }
 
 fn list(value: &str) -> Vec<Hop> {
-    value.split(',').map(|word| node(word.trim_matches(BLANKS))).collect()
+    let words = value.split(',').map(|word| word.trim_matches(BLANKS));
+    words.filter(|word| !word.is_empty()).map(node).collect()
 }
 
 /// Elements up to the first that is none; behind that nobody can tell where one begins.
 fn forwarded(value: &str) -> Vec<Hop> {
     let mut hops = Vec::new();
     for element in outside_quotes(value, ',') {
+        if element.trim_matches(BLANKS).is_empty() {
+            continue;
+        }
         let Some(hop) = element_for(element) else {
             hops.push(Hop::Broken);
             break;
