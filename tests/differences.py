@@ -185,6 +185,18 @@ def with_hello(data):
     return both
 
 
+def connection_said(data):
+    """What a response says of its connection."""
+    def both():
+        for command in sides(python(HELLO, server="ThreadingHTTPServer"), example("bench_hello", "pool", "4", "0")):
+            with Server(command) as server, server.connect() as client:
+                client.settimeout(LIMIT)
+                client.sendall(data)
+                said = re.search(rb"\r\n(Connection: \S+)", client.recv(65536).split(b"\r\n\r\n")[0])
+                yield f"`{said[1].decode()}`" if said else "nothing is said"
+    return both
+
+
 def silent_client():
     for command in sides(python(HELLO, server="HTTPServer"), example("bench_hello", "seq", "0")):
         with Server(command) as server, server.connect():
@@ -354,6 +366,10 @@ DIFFERENCES = {
                     with_hello(b"GET /" + HOST + b"Connection: keep-alive\r\nContent-Length: %d\r\n\r\n" % len(SECOND) + SECOND)),
     "chunked": ("the same, chunked", "gh-150499",
                 with_hello(b"GET /" + HOST + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % len(SECOND) + SECOND + b"\r\n0\r\n\r\n")),
+    "keep-alive": ("a client of HTTP/1.0 asks to be kept, and is", "",
+                   connection_said(b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")),
+    "close": ("a client asks for the end", "",
+              connection_said(b"GET /" + HOST + b"Connection: close\r\n\r\n")),
     "absolute-form": ("`GET http://h/index.html`", "gh-132741",
                       with_files(b"GET http://h/index.html" + HOST + b"\r\n")),
     "redirect": ("`GET /\\evil.example/..`", "gh-132826",

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::time::Duration;
 
-use super::framing::plain_number;
+use super::response_frame::{Asked, Declared, Framing};
 use super::status::Status;
 use crate::connection::{Wfile, copy_file};
 
@@ -26,14 +26,11 @@ pub struct ResponseBody {
     declared: Declared,
     /// None before the first one, and while another one takes its place.
     status: Option<Status>,
-    /// The client speaks HTTP/0.9: no head at all.
-    headless: bool,
-    /// The client asked for the head only.
-    head_only: bool,
-    /// The client understands the chunked coding.
-    may_chunk: bool,
+    asked: Asked,
     must_close: bool,
     written: u64,
+    /// Writing failed: the client is gone.
+    has_failed: bool,
 }
 
 /// How far the response is.
@@ -48,27 +45,8 @@ pub(crate) enum Stage {
     Done,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Framing {
-    /// Whatever is written is dropped.
-    None,
-    /// So many bytes may still be written.
-    Length(u64),
-    Chunked,
-    /// The end of the connection ends the body, or the handler frames it.
-    Raw,
-}
-
-/// What the handler's headers say of the body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Declared {
-    Nothing,
-    Length(u64),
-    Coding,
-}
-
 impl ResponseBody {
-    pub(crate) fn new(output: Wfile, headless: bool, head_only: bool, may_chunk: bool) -> Self {
+    pub(crate) fn new(output: Wfile, asked: Asked) -> Self {
         Self {
             head: output.lend(),
             output,
@@ -77,11 +55,10 @@ impl ResponseBody {
             framing: Framing::None,
             declared: Declared::Nothing,
             status: None,
-            headless,
-            head_only,
-            may_chunk,
+            asked,
             must_close: false,
             written: 0,
+            has_failed: false,
         }
     }
 
@@ -102,7 +79,8 @@ impl ResponseBody {
             return copy_file(self, file, offset, count);
         }
         self.admit(count)?;
-        let sent = self.output.send_file(file, offset, count)?;
+        let sent = self.output.send_file(file, offset, count);
+        let sent = self.noted(sent)?;
         self.wrote(sent);
         Ok(sent)
     }
@@ -128,14 +106,26 @@ impl ResponseBody {
 
     /// Tells of a response whose head has ended whether its body is dropped.
     pub(crate) fn is_dropping(&self) -> bool {
-        self.framing == Framing::None && !self.headless
+        matches!(self.framing, Framing::None) && !self.asked.headless
+    }
+
+    /// How the body falls short of what its head has said, where the client could have read it.
+    pub(crate) fn shortfall(&self) -> Option<String> {
+        if self.framing.is_whole() || self.has_failed {
+            return None;
+        }
+        let Framing::Length(left) = self.framing else {
+            return Some("the handler did not write the last chunk of its body".to_owned());
+        };
+        let (written, length) = (self.written, self.written + left);
+        Some(format!("the handler wrote {written} of {length} bytes of its Content-Length"))
     }
 
     /// Tells whether nothing has left yet, so that another response can take this one's place.
     pub(crate) fn is_recallable(&self) -> bool {
         match self.stage {
             Stage::Start | Stage::Head => true,
-            Stage::Body => !self.headless && self.written == 0 && self.output.is_holding(),
+            Stage::Body => !self.asked.headless && self.written == 0 && self.output.is_holding(),
             Stage::Done => false,
         }
     }
@@ -175,78 +165,40 @@ impl ResponseBody {
         self.must_close = true;
     }
 
-    /// Notes what a header line says of the body.
-    pub(crate) fn declare(&mut self, name: &str, value: &str) -> io::Result<()> {
-        // A response that says two things of its end could be read as two (RFC 9112 §6.3).
-        if name.eq_ignore_ascii_case("Content-Length") {
-            let length = plain_number(value).ok_or_else(|| {
-                misuse(format!("send_header: Content-Length is no number: {value:?}"))
-            })?;
-            match self.declared {
-                Declared::Length(other) if other != length => {
-                    let what = format!("send_header: Content-Length is {other}, not {value:?}");
-                    return Err(misuse(what));
-                }
-                Declared::Coding => {
-                    return Err(misuse("send_header: Content-Length beside Transfer-Encoding"));
-                }
-                _ => self.declared = Declared::Length(length),
-            }
-        } else if name.eq_ignore_ascii_case("Transfer-Encoding") {
-            if let Declared::Length(_) = self.declared {
-                return Err(misuse("send_header: Transfer-Encoding beside Content-Length"));
-            }
-            self.declared = Declared::Coding;
-        }
-        Ok(())
+    /// Tells whether the response opens a tunnel.
+    pub(crate) fn is_tunnel(&self) -> bool {
+        self.asked.is_tunnel(self.status())
+    }
+
+    /// Notes what a header line says of the body, and tells whether the line leaves.
+    pub(crate) fn declare(&mut self, name: &str, value: &str) -> io::Result<bool> {
+        let (asked, status) = (self.asked, self.status());
+        self.declared.declare(name, value, asked, status)
     }
 
     /// Notes what a header line says of the body that takes the place of all others of its name.
-    pub(crate) fn redeclare(&mut self, name: &str, value: &str) -> io::Result<()> {
+    pub(crate) fn redeclare(&mut self, name: &str, value: &str) -> io::Result<bool> {
         let before = self.declared;
-        let said_by = match before {
-            Declared::Nothing => "",
-            Declared::Length(_) => "Content-Length",
-            Declared::Coding => "Transfer-Encoding",
-        };
-        if name.eq_ignore_ascii_case(said_by) {
-            self.declared = Declared::Nothing;
-        }
+        self.declared.forget(name);
         self.declare(name, value).inspect_err(|_| self.declared = before)
+    }
+
+    /// Settles how the body ends, before the last lines of the head are written.
+    pub(crate) fn frame(&mut self) {
+        let (framing, must_close) = Framing::new(self.declared, self.asked, self.status());
+        self.framing = framing;
+        self.must_close |= must_close;
     }
 
     /// Ends the head, which leaves with the first bytes of the body; or, for an interim response,
     /// at once.
     pub(crate) fn end_head(&mut self) -> io::Result<()> {
         let status = self.status();
-        let framing_line: &[u8] = match self.declared {
-            _ if status.is_bodiless() || self.head_only => {
-                // Alone of them, 205 leaves a client to look for its body (RFC 9110 §15.3.6).
-                self.must_close |= status.code() == 205 && self.declared != Declared::Length(0);
-                self.framing = if status.code() == 101 { Framing::Raw } else { Framing::None };
-                b""
-            }
-            Declared::Length(length) => {
-                self.framing = Framing::Length(length);
-                b""
-            }
-            Declared::Coding => {
-                self.framing = Framing::Raw;
-                b""
-            }
-            Declared::Nothing if self.may_chunk => {
-                self.framing = Framing::Chunked;
-                b"Transfer-Encoding: chunked\r\n"
-            }
-            Declared::Nothing => {
-                self.framing = Framing::Raw;
-                self.must_close = true;
-                b""
-            }
-        };
-        if !self.headless {
+        if !self.asked.headless {
             self.unframed = self.head.len();
-            self.head.extend_from_slice(framing_line);
+            if matches!(self.framing, Framing::Chunked) {
+                self.head.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
+            }
             self.head.extend_from_slice(b"\r\n");
             self.output.hold(std::mem::take(&mut self.head));
         }
@@ -264,7 +216,8 @@ impl ResponseBody {
     ///
     /// # Errors
     ///
-    /// The client is gone. A body shorter than declared is none: the connection must close then.
+    /// The client is gone. A body shorter than declared is [`shortfall`](Self::shortfall), and the
+    /// connection must close then.
     pub(crate) fn finish(&mut self) -> io::Result<()> {
         if std::mem::replace(&mut self.stage, Stage::Done) == Stage::Done {
             return Ok(());
@@ -279,8 +232,8 @@ impl ResponseBody {
                 self.output.flush()
             }
             Framing::Chunked => self.output.write_all(b"0\r\n\r\n"),
-            Framing::Length(left) => {
-                self.must_close |= left > 0;
+            Framing::Length(_) | Framing::Own { .. } => {
+                self.must_close |= !self.framing.is_whole();
                 self.flush_unwritten()
             }
             // What was written was dropped.
@@ -303,13 +256,13 @@ impl ResponseBody {
 
     /// Checks that so many bytes may be written.
     fn admit(&mut self, count: u64) -> io::Result<()> {
-        match (self.stage, self.framing) {
-            (Stage::Start, _) if !self.headless => {
+        match (self.stage, &self.framing) {
+            (Stage::Start, _) if !self.asked.headless => {
                 Err(misuse("wfile: write before send_response and end_headers"))
             }
             (Stage::Head, _) => Err(misuse("wfile: write before end_headers")),
             (Stage::Done, _) => Err(misuse("wfile: write after the response has ended")),
-            (_, Framing::Length(left)) if count > left => {
+            (_, &Framing::Length(left)) if count > left => {
                 self.must_close = true;
                 Err(misuse(format!("wfile: {count} bytes, but {left} are left of Content-Length")))
             }
@@ -323,6 +276,31 @@ impl ResponseBody {
             *left -= count;
         }
     }
+
+    /// Notes that the client is gone where writing has failed.
+    fn noted<T>(&mut self, written: io::Result<T>) -> io::Result<T> {
+        self.has_failed |= written.is_err();
+        written
+    }
+
+    fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let output = &mut self.output;
+        match &mut self.framing {
+            Framing::None if !self.asked.headless => Ok(()),
+            Framing::Chunked => {
+                let size = format!("{:x}\r\n", bytes.len());
+                output.write_pieces([size.as_bytes(), bytes, b"\r\n"])
+            }
+            Framing::Own { chunks, is_sent: true } => {
+                chunks.read(bytes, |_| Ok(()))?;
+                output.write_all(bytes)
+            }
+            Framing::Own { chunks, is_sent: false } => {
+                chunks.read(bytes, |inside| output.write_all(inside))
+            }
+            Framing::None | Framing::Length(_) | Framing::Raw => output.write_all(bytes),
+        }
+    }
 }
 
 impl Write for ResponseBody {
@@ -331,14 +309,8 @@ impl Write for ResponseBody {
         if bytes.is_empty() {
             return Ok(0);
         }
-        match self.framing {
-            Framing::None if !self.headless => {}
-            Framing::Chunked => {
-                let size = format!("{:x}\r\n", bytes.len());
-                self.output.write_pieces([size.as_bytes(), bytes, b"\r\n"])?;
-            }
-            Framing::None | Framing::Length(_) | Framing::Raw => self.output.write_all(bytes)?,
-        }
+        let sent = self.send(bytes);
+        self.noted(sent)?;
         self.wrote(bytes.len() as u64);
         Ok(bytes.len())
     }
@@ -346,7 +318,10 @@ impl Write for ResponseBody {
     /// Sends the head if that is still held back.
     fn flush(&mut self) -> io::Result<()> {
         match self.stage {
-            Stage::Body => self.output.flush(),
+            Stage::Body => {
+                let flushed = self.output.flush();
+                self.noted(flushed)
+            }
             Stage::Start | Stage::Head | Stage::Done => Ok(()),
         }
     }

@@ -146,6 +146,41 @@ const INTENDED: &[(&str, &str, &str)] = &[
     ("NUL in a request line", "a line of text holds none", "HTTP/1.0 400 Bad request syntax"),
     ("CR in a request line", "RFC 9112 2.2", "HTTP/1.0 400 Bad request syntax"),
     ("long method", "a page does not quote it all", "HTTP/1.0 501 Unsupported method ('MMM"),
+    (
+        "close",
+        "RFC 9112 9.6",
+        "HTTP/1.1 200 OK\r\n{S}{D}Content-type: text/plain\r\nContent-Length: 12\r\n\
+         Last-Modified: Thu, 02 Jan 2020 03:04:05 GMT\r\nConnection: close\r\n\r\nhello world\n",
+    ),
+    (
+        "HTTP/1.0 closed",
+        "a client that reads HTTP/1.1 expects more",
+        "HTTP/1.1 200 OK\r\n{S}{D}Content-type: text/plain\r\nContent-Length: 12\r\n\
+         Last-Modified: Thu, 02 Jan 2020 03:04:05 GMT\r\nConnection: close\r\n\r\nhello world\n",
+    ),
+    (
+        "expectation of HTTP/1.0",
+        "a client that reads HTTP/1.1 expects more",
+        "HTTP/1.1 200 OK\r\n{S}{D}Content-type: text/plain\r\nContent-Length: 12\r\n\
+         Last-Modified: Thu, 02 Jan 2020 03:04:05 GMT\r\nConnection: close\r\n\r\nhello world\n",
+    ),
+    (
+        "HTTP/1.0 kept",
+        "a client of HTTP/1.0 waits for the end",
+        "HTTP/1.1 200 OK\r\n{S}{D}Content-type: text/plain\r\nContent-Length: 12\r\n\
+         Last-Modified: Thu, 02 Jan 2020 03:04:05 GMT\r\nConnection: keep-alive\r\n\r\nhello world\n",
+    ),
+    (
+        "HTTP/1.0 kept in any case",
+        "a client of HTTP/1.0 waits for the end",
+        "HTTP/1.1 200 OK\r\n{S}{D}Content-type: text/plain\r\nContent-Length: 12\r\n\
+         Last-Modified: Thu, 02 Jan 2020 03:04:05 GMT\r\nConnection: keep-alive\r\n\r\nhello world\n",
+    ),
+    (
+        "NOCL of HTTP/1.0",
+        "a client that reads HTTP/1.1 expects more",
+        "HTTP/1.1 200 OK\r\n{S}{D}Connection: close\r\n\r\nhi",
+    ),
     ("close in a list", "RFC 9110 7.6.1", "HTTP/1.1 200 OK\r\n"),
     ("close and a blank", "RFC 9110 5.5", "HTTP/1.1 200 OK\r\n"),
     ("unread body", "it is not the next request", "HTTP/1.1 200 OK\r\n"),
@@ -787,7 +822,7 @@ fn file_cases() -> Vec<(String, Vec<u8>)> {
 }
 
 /// The end of all cases that show whether a connection is kept.
-const LAST: &str = "GET /empty0 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+const LAST: &str = "GET /empty0 HTTP/1.1\r\nHost: x\r\n\r\n";
 
 fn kept_cases() -> Vec<(String, Vec<u8>)> {
     let host = "HTTP/1.1\r\nHost: x\r\n";
@@ -798,7 +833,7 @@ fn kept_cases() -> Vec<(String, Vec<u8>)> {
         ("close in a list", format!("GET /a.txt {host}Connection: close, TE\r\n\r\n")),
         ("close and a blank", format!("GET /a.txt {host}Connection: close \r\n\r\n")),
         ("other connection option", format!("GET /a.txt {host}Connection: TE\r\n\r\n")),
-        ("HTTP/1.0", "GET /a.txt HTTP/1.0\r\n\r\n".into()),
+        ("HTTP/1.0 closed", "GET /a.txt HTTP/1.0\r\n\r\n".into()),
         ("HTTP/1.0 kept", "GET /a.txt HTTP/1.0\r\nConnection: keep-alive\r\n\r\n".into()),
         (
             "HTTP/1.0 kept in any case",

@@ -120,6 +120,11 @@ fn text(version: &str) -> String {
     text_head(version) + "hello world\n"
 }
 
+/// The same with what it says of the connection.
+fn with_connection(option: &str, reply: String) -> String {
+    reply.replacen("\r\n\r\n", &format!("\r\nConnection: {option}\r\n\r\n"), 1)
+}
+
 /// A file of this kind and content.
 fn file(kind: &str, content: &str) -> String {
     let length = content.len();
@@ -423,34 +428,34 @@ cases! { kept;
     a_connection_of_http_1_1_is_kept:
         "GET /a.txt HTTP/1.1\r\nHost: x\r\n\r\n" => text("HTTP/1.1"), Open,
         ["\"GET /a.txt HTTP/1.1\" 200 -"];
-    // K02
-    connection_close_is_honoured_in_any_case_and_not_echoed:
-        "GET /a.txt HTTP/1.1\r\nHost: x\r\nConnection: CLOSE\r\n\r\n" => text("HTTP/1.1"), Closed,
+    // K02*
+    connection_close_is_honoured_in_any_case:
+        "GET /a.txt HTTP/1.1\r\nHost: x\r\nConnection: CLOSE\r\n\r\n" => with_connection("close", text("HTTP/1.1")), Closed,
         ["\"GET /a.txt HTTP/1.1\" 200 -"];
     // K03*
     connection_close_is_honoured_in_a_list:
-        "GET /a.txt HTTP/1.1\r\nHost: x\r\nConnection: close, TE\r\n\r\n" => text("HTTP/1.1"), Closed,
+        "GET /a.txt HTTP/1.1\r\nHost: x\r\nConnection: close, TE\r\n\r\n" => with_connection("close", text("HTTP/1.1")), Closed,
         ["\"GET /a.txt HTTP/1.1\" 200 -"];
     // K04*
     connection_close_is_honoured_with_a_blank_behind:
-        "GET /a.txt HTTP/1.1\r\nHost: x\r\nConnection: close \r\n\r\n" => text("HTTP/1.1"), Closed,
+        "GET /a.txt HTTP/1.1\r\nHost: x\r\nConnection: close \r\n\r\n" => with_connection("close", text("HTTP/1.1")), Closed,
         ["\"GET /a.txt HTTP/1.1\" 200 -"];
-    // K05
+    // K05*
     a_client_of_http_1_0_is_answered_as_1_1_and_closed:
-        "GET /a.txt HTTP/1.0\r\n\r\n" => text("HTTP/1.1"), Closed,
+        "GET /a.txt HTTP/1.0\r\n\r\n" => with_connection("close", text("HTTP/1.1")), Closed,
         ["\"GET /a.txt HTTP/1.0\" 200 -"];
-    // K06
+    // K06*
     a_client_of_http_1_0_may_ask_to_be_kept:
-        "GET /a.txt HTTP/1.0\r\nConnection: keep-alive\r\n\r\n" => text("HTTP/1.1"), Open,
+        "GET /a.txt HTTP/1.0\r\nConnection: keep-alive\r\n\r\n" => with_connection("keep-alive", text("HTTP/1.1")), Open,
         ["\"GET /a.txt HTTP/1.0\" 200 -"];
     // test_single_request of CPython 3.14
     a_request_without_version_is_the_last_of_its_connection:
         "GET /a.txt\r\nGET /a.txt\r\n\r\n" => "hello world\n", Closed,
         ["\"GET /a.txt\" 200 -"];
-    // K07
+    // K07*
     requests_sent_together_are_answered_in_order:
         "HEAD /a.txt HTTP/1.1\r\nHost: x\r\n\r\nGET /a.txt HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-            => text_head("HTTP/1.1") + &text("HTTP/1.1"), Closed,
+            => text_head("HTTP/1.1") + &with_connection("close", text("HTTP/1.1")), Closed,
         ["\"HEAD /a.txt HTTP/1.1\" 200 -", "\"GET /a.txt HTTP/1.1\" 200 -"];
     // K08
     an_error_closes_the_connection:
@@ -477,7 +482,7 @@ cases! { kept;
     // K13*
     a_body_that_nobody_reads_is_not_the_next_request:
         "GET /a.txt HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nHELLO\
-         GET /a.txt HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" => text("HTTP/1.1").repeat(2), Closed,
+         GET /a.txt HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" => text("HTTP/1.1") + &with_connection("close", text("HTTP/1.1")), Closed,
         ["\"GET /a.txt HTTP/1.1\" 200 -", "\"GET /a.txt HTTP/1.1\" 200 -"];
     // K14*
     a_chunked_body_that_nobody_reads_is_not_the_next_request:
@@ -639,7 +644,7 @@ cases! { methods;
     // H07*
     an_unknown_status_has_an_empty_reason:
         "CUST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-            => "HTTP/1.1 299 \r\n{B}{D}Content-Length: 0\r\n\r\n", Closed,
+            => "HTTP/1.1 299 \r\n{B}{D}Connection: close\r\nContent-Length: 0\r\n\r\n", Closed,
         ["\"CUST / HTTP/1.1\" 299 -"];
     // H08*
     a_line_end_in_a_reason_is_refused:
@@ -662,7 +667,7 @@ cases! { methods;
         ["\"NOCL / HTTP/1.1\" 200 -"];
     // H10*
     a_body_without_length_is_ended_by_closing_for_http_1_0:
-        "NOCL / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n" => "HTTP/1.1 200 OK\r\n{B}{D}\r\nhi", Closed,
+        "NOCL / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n" => "HTTP/1.1 200 OK\r\n{B}{D}Connection: close\r\n\r\nhi", Closed,
         ["\"NOCL / HTTP/1.0\" 200 -"];
     // H11*
     an_error_replaces_a_response_that_has_not_left:

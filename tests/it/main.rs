@@ -49,6 +49,7 @@ mod http_error; // errors that say how their request is to be answered
 mod http_files; // paths, listings, dates, types, and what is no file
 mod http_framing; // where a request begins and ends, and what happens when that is in doubt
 mod http_handler; // what a handler may override, call, and get wrong
+mod http_responses; // what a response says of its connection and its end
 mod http_target; // the path, the query and the host that a request is for
 mod http_wire; // the reference's cases, byte for byte
 mod matrix; // what every strategy must do, once for each

@@ -15,6 +15,7 @@ use super::headers::Headers;
 use super::parse::{HTTP_0_9, Head};
 use super::request_body::RequestBody;
 use super::response_body::{ResponseBody, misuse};
+use super::response_frame::Asked;
 use super::status::Status;
 use super::target::Target;
 use super::text::trim_blanks;
@@ -58,7 +59,10 @@ pub struct Exchange<'h> {
     handler: &'h dyn HttpRequestHandler,
     draining: bool,
     since: Instant,
-    /// The response's head says that the connection will be closed.
+    /// The client keeps a connection only where it is told to.
+    is_http10: bool,
+    /// The handler has said something of the connection, and perhaps that it will be closed.
+    announces: bool,
     announces_close: bool,
     /// What the content of the file that is sent is coded with, unless the handler says it.
     pub(super) content_coding: Option<&'static str>,
@@ -81,10 +85,12 @@ impl<'h> Exchange<'h> {
         let Connection { rfile, wfile, client_address: peer_address, server, berth } = connection;
         let client_address = client_of(&peer_address, &head.headers, handler.trusted_proxies());
         let keeps = handler.protocol_version() == ProtocolVersion::Http11;
-        let headless = head.version == HTTP_0_9;
-        let head_only = head.command == "HEAD";
-        // What follows the answer to CONNECT is the tunnel (RFC 9110 §9.3.6).
-        let may_chunk = keeps && head.version >= (1, 1) && head.command != "CONNECT";
+        let asked = Asked {
+            headless: head.version == HTTP_0_9,
+            head_only: head.command == "HEAD",
+            tunnel: head.command == "CONNECT",
+            may_chunk: keeps && head.version >= (1, 1),
+        };
         let mut request_body = RequestBody::new(rfile, body);
         // With other methods the field has no meaning (RFC 9110 §14.4).
         request_body.is_partial = head.command == "PUT" && head.headers.contains("Content-Range");
@@ -95,7 +101,7 @@ impl<'h> Exchange<'h> {
             request_version: head.request_version,
             headers: head.headers,
             rfile: request_body,
-            wfile: ResponseBody::new(wfile, headless, head_only, may_chunk),
+            wfile: ResponseBody::new(wfile, asked),
             client_address,
             server,
             close_connection,
@@ -104,6 +110,8 @@ impl<'h> Exchange<'h> {
             handler,
             draining,
             since: Instant::now(),
+            is_http10: head.version < (1, 1),
+            announces: false,
             announces_close: false,
             content_coding: None,
             local_redirects: 0,

@@ -8,6 +8,7 @@ use super::super::handler::ProtocolVersion;
 use super::super::response_body::{Stage, misuse};
 use super::super::response_head::{find_header, is_header_name, push_header, push_status_line};
 use super::super::status::Status;
+use super::super::text::trim_blanks;
 use super::Exchange;
 
 impl Exchange<'_> {
@@ -49,12 +50,20 @@ impl Exchange<'_> {
     /// [`send_response`](Self::send_response) has sent, as a response has one of each (RFC 9110
     /// §5.3); in CPython there are two then.
     ///
+    /// Where a handler sends no `Connection`, the last response of a connection says that it is, and
+    /// a client of HTTP/1.0 that is kept is told so.
+    ///
+    /// A `Content-Length` that was sent before does not leave again, nor does one with a status
+    /// below 200, 204, or a 2xx that opens a tunnel; neither does a `Transfer-Encoding` there (RFC 9110
+    /// §8.6). Where the client, or this server, speaks nothing above HTTP/1.0, `Transfer-Encoding:
+    /// chunked` does not leave, and the chunks that the handler writes leave without their sizes.
+    ///
     /// # Errors
     ///
     /// Called before `send_response` or after `end_headers`; the name is not a token; the value
     /// contains a line end, NUL, or a character beyond ISO 8859-1 (CPython writes the first two
     /// out, which lets a client split the response); a length contradicts another one or a transfer
-    /// coding.
+    /// coding; a transfer coding follows the chunked one, or is another than that before HTTP/1.1.
     pub fn send_header(&mut self, keyword: &str, value: impl fmt::Display) -> io::Result<()> {
         let is_automatic = ["Server", "Date"].iter().any(|own| keyword.eq_ignore_ascii_case(own));
         let write = if is_automatic { Self::replace_header } else { Self::add_header };
@@ -153,13 +162,9 @@ impl Exchange<'_> {
         {
             self.add_header("Content-Encoding", coding)?;
         }
-        if self.draining
-            && !self.announces_close
-            && !self.wfile.status().is_interim()
-            && self.protocol_version() == ProtocolVersion::Http11
-        {
-            self.close_connection = true;
-            self.wfile.head().extend_from_slice(b"Connection: close\r\n");
+        self.wfile.frame();
+        if let Some(line) = self.connection_line() {
+            self.wfile.head().extend_from_slice(line);
         }
         self.wfile.end_head()?;
         if self.wfile.status().code() == 101 {
@@ -169,6 +174,26 @@ impl Exchange<'_> {
         Ok(())
     }
 
+    /// What the head has to say of the connection (RFC 9112 §9.3 and §9.6), unless the handler has
+    /// said it.
+    ///
+    /// A response of HTTP/1.1 is not the last one unless it says so, and a client of HTTP/1.0 waits
+    /// for the end unless it is told that there will be none.
+    fn connection_line(&mut self) -> Option<&'static [u8]> {
+        let status = self.wfile.status();
+        let is_last_head = !status.is_interim() && status.code() != 101 && !self.wfile.is_tunnel();
+        if !is_last_head || self.protocol_version() != ProtocolVersion::Http11 {
+            return None;
+        }
+        self.close_connection |= self.draining || self.wfile.must_close();
+        match self.close_connection {
+            true if self.announces_close || (self.announces && !self.draining) => None,
+            true => Some(b"Connection: close\r\n"),
+            false if self.is_http10 && !self.announces => Some(b"Connection: keep-alive\r\n"),
+            false => None,
+        }
+    }
+
     /// Begins an error response in the place of whatever was begun.
     pub(crate) fn begin_error(&mut self, code: Status, message: &str) -> io::Result<()> {
         if !self.wfile.is_recallable() {
@@ -176,7 +201,6 @@ impl Exchange<'_> {
             return Err(misuse(format!("send_error({code}) after the response has begun")));
         }
         self.wfile.recall();
-        self.announces_close = false;
         self.content_coding = None;
         // What the page may say in full, a status line must not.
         let reason: String = message
@@ -210,11 +234,14 @@ impl Exchange<'_> {
         let protocol = self.protocol_version();
         push_status_line(self.wfile.head(), protocol, code, message)?;
         self.wfile.begin(code);
+        (self.announces, self.announces_close) = (false, false);
         Ok(())
     }
 
     fn add_header(&mut self, keyword: &str, value: &str) -> io::Result<()> {
-        self.wfile.declare(keyword, value)?;
+        if !self.wfile.declare(keyword, value)? {
+            return Ok(());
+        }
         push_header(self.wfile.head(), keyword, value)?;
         if keyword.eq_ignore_ascii_case("Connection") {
             self.note_connection(value);
@@ -249,12 +276,14 @@ impl Exchange<'_> {
         // What cannot be sent leaves what there is as it was.
         let mut line = Vec::new();
         push_header(&mut line, keyword, value)?;
-        self.wfile.redeclare(keyword, value)?;
+        let leaves = self.wfile.redeclare(keyword, value)?;
         let head = self.wfile.head();
         while let Some(sent) = find_header(head, keyword) {
             head.drain(sent);
         }
-        head.extend_from_slice(&line);
+        if leaves {
+            head.extend_from_slice(&line);
+        }
         if keyword.eq_ignore_ascii_case("Connection") {
             self.announces_close = false;
             self.note_connection(value);
@@ -263,10 +292,14 @@ impl Exchange<'_> {
     }
 
     fn note_connection(&mut self, value: &str) {
-        if value.eq_ignore_ascii_case("close") {
+        let says = |option: &str| {
+            value.split(',').any(|other| trim_blanks(other).eq_ignore_ascii_case(option))
+        };
+        self.announces = true;
+        if says("close") {
             self.announces_close = true;
             self.close_connection = true;
-        } else if value.eq_ignore_ascii_case("keep-alive") {
+        } else if says("keep-alive") {
             self.close_connection = false;
         }
     }
