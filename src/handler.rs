@@ -1,5 +1,6 @@
 //! What a server does with each request.
 
+use std::any::Any;
 use std::io;
 use std::sync::Arc;
 
@@ -213,4 +214,14 @@ pub(crate) fn print_error(client_address: &Address, error: &io::Error) {
          {error}\n{rule}\n"
     );
     write_to_stderr(&block);
+}
+
+/// A panic as the error that handlers hear of.
+pub(crate) fn panicked(panic: &(dyn Any + Send)) -> io::Error {
+    let message = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("(no message)");
+    io::Error::other(format!("handler panicked: {message}"))
 }

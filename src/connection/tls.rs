@@ -347,7 +347,10 @@ impl Write for Outgoing<'_> {
 
 /// Tells whether reading failed because the client broke the rules of TLS.
 pub(crate) fn is_broken_tls(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|error| error.is::<rustls::Error>())
+    let Some(inner) = error.get_ref() else { return false };
+    // It may say, around this, which request it is about.
+    inner.is::<rustls::Error>()
+        || inner.source().and_then(|source| source.downcast_ref()).is_some_and(is_broken_tls)
 }
 
 fn not_tls(received: &[u8]) -> io::Error {

@@ -290,6 +290,9 @@ pub trait HttpRequestHandler: Send + Sync + 'static {
     }
 
     /// Hears of a request that failed; see [`Handler::handle_error`](crate::Handler::handle_error).
+    ///
+    /// The error says which request it was, `while answering "GET / HTTP/1.1": ...`; its kind is that
+    /// of the error that the handler returned, which is its `source`.
     fn handle_error(&self, client_address: &Address, error: &io::Error) {
         self.base().handle_error(client_address, error);
     }

@@ -4,6 +4,7 @@ mod base;
 mod cgi;
 mod date;
 mod exchange;
+mod failure;
 mod files;
 #[doc(alias = "cgi")]
 pub mod form;

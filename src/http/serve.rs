@@ -1,9 +1,10 @@
 //! From a connection to exchanges: reads requests, calls the handler, sees each to its end.
 
 use std::io::{self, BufRead};
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::exchange::Exchange;
+use super::failure::while_answering;
 use super::framing::{BodyLength, body_length};
 use super::handler::{HttpRequestHandler, ProtocolVersion};
 use super::http_error::HttpError;
@@ -13,7 +14,7 @@ use super::status::Status;
 use super::text::latin1;
 use crate::address::Address;
 use crate::connection::{Connection, NotTls, Timeouts};
-use crate::handler::Handler;
+use crate::handler::{Handler, panicked};
 
 /// HTTP on top of a stream: each call serves one request, and gives the connection back for
 /// the next.
@@ -193,22 +194,25 @@ fn exchange(
         dispatch(handler, &mut http, version)?;
         finish_response(&mut http)
     }));
-    if !matches!(handled, Ok(Ok(()))) && !http.is_taken_over() {
-        let error = handled.as_ref().ok().and_then(|result| result.as_ref().err());
-        if let Some(answer) = error.and_then(HttpError::inside)
+    let Err(error) = handled.unwrap_or_else(|panic| Err(panicked(&*panic))) else {
+        handler.finish(&http);
+        return if http.is_taken_over() { Ok(()) } else { go_on(http) };
+    };
+    if !http.is_taken_over() {
+        if let Some(answer) = HttpError::inside(&error)
             && http.wfile.is_recallable()
         {
             return answer_with(http, &answer);
         }
-        apologise(&mut http, error.is_some_and(|error| error.kind() == io::ErrorKind::TimedOut));
-        handler.finish(&http);
-        // The response, whatever became of it, is the last one; the failure is reported either way.
-        let closed = http.take_over().and_then(Connection::lingering_close);
-        return handled.unwrap_or_else(|panic| resume_unwind(panic)).and(closed);
+        apologise(&mut http, error.kind() == io::ErrorKind::TimedOut);
     }
     handler.finish(&http);
-    handled.unwrap_or_else(|panic| resume_unwind(panic))?;
-    if http.is_taken_over() { Ok(()) } else { go_on(http) }
+    let error = while_answering(http.requestline(), error);
+    if !http.is_taken_over() {
+        // The response, whatever became of it, is the last one; the failure is reported either way.
+        let _ = http.take_over().and_then(Connection::lingering_close);
+    }
+    Err(error)
 }
 
 fn dispatch(
@@ -253,6 +257,9 @@ fn finish_response(http: &mut Exchange<'_>) -> io::Result<()> {
         Stage::Body | Stage::Done => {}
     }
     http.wfile.finish()?;
+    if let Some(what) = http.wfile.shortfall() {
+        http.log_error(format_args!("{what}"));
+    }
     http.close_connection |= http.wfile.must_close();
     Ok(())
 }

@@ -70,7 +70,11 @@ pub(crate) fn trim_blanks(text: &str) -> &str {
 
 /// A text as Python's `repr` writes it, cut where it would fill pages and logs.
 pub(crate) fn repr(text: &str) -> String {
-    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
+    quoted(text, if text.contains('\'') && !text.contains('"') { '"' } else { '\'' })
+}
+
+/// A text in these quotes, escaped and cut as by [`repr`].
+pub(crate) fn quoted(text: &str, quote: char) -> String {
     let mut written = String::with_capacity(text.len() + 2);
     written.push(quote);
     for (count, character) in text.chars().enumerate() {

@@ -1,13 +1,12 @@
 //! The handler as jobs call it: guarded against panics, with its failures reported.
 
-use std::any::Any;
 use std::io;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::address::Address;
 use crate::connection::Connection;
-use crate::handler::Handler;
+use crate::handler::{Handler, panicked};
 use crate::parking::Runner;
 use crate::server_info::ServerInfo;
 
@@ -79,14 +78,4 @@ impl<H: Handler> Runner for Core<H, Connection> {
     fn client_speaks_first(&self) -> bool {
         self.speaks_first
     }
-}
-
-/// A panic as the error that handlers hear of.
-fn panicked(panic: &(dyn Any + Send)) -> io::Error {
-    let message = panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("(no message)");
-    io::Error::other(format!("handler panicked: {message}"))
 }

@@ -74,7 +74,7 @@ fn an_http_error_after_the_response_has_left_is_reported() {
     let mut browser = Browser::connect(&server);
     assert_eq!(browser.ask(get("/")).text(), "first words");
     browser.sees_the_end();
-    assert_eq!(errors.next(), "404 Too late");
+    assert_eq!(errors.next(), "while answering \"GET / HTTP/1.1\": 404 Too late");
 }
 
 #[test]

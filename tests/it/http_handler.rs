@@ -425,7 +425,7 @@ fn the_timeouts_of_an_http_handler_count() {
     ] {
         let reply = talk(&server, format!("PUT / HTTP/1.1\r\nHost: x\r\n{body}"));
         assert!(reply.starts_with(b"HTTP/1.1 408 Request Timeout\r\n"), "{}", show(reply));
-        assert_eq!(errors.next(), "timed out");
+        assert_eq!(errors.next(), "while answering \"PUT / HTTP/1.1\": timed out");
     }
 }
 
@@ -1074,7 +1074,7 @@ fn an_error_before_the_head_has_left_is_500_and_reported() {
         let reply = browser.ask(get(path));
         assert_eq!((reply.status(), reply.header("X-Secret")), (500, None));
         browser.sees_the_end();
-        assert_eq!(errors.next(), "boom");
+        assert_eq!(errors.next(), format!("while answering \"GET {path} HTTP/1.1\": boom"));
     }
 }
 
@@ -1143,7 +1143,8 @@ fn a_body_longer_than_declared_is_not_sent() {
     let server = serve(handler);
     let reply = talk(&server, get("/"));
     assert!(reply.ends_with(b"\r\n\r\nhell"), "{}", show(reply));
-    assert_eq!(errors.next(), "wfile: 19 bytes, but 0 are left of Content-Length");
+    let error = errors.next();
+    assert!(error.ends_with(": wfile: 19 bytes, but 0 are left of Content-Length"), "{error}");
 }
 
 // Other protocols.

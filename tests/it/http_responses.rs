@@ -333,3 +333,133 @@ fn other_codings_are_the_handlers_matter() {
         assert!(reply.starts_with(format!("HTTP/1.1 {status} ").as_bytes()), "{request:?}");
     }
 }
+
+/// Writes 5 bytes of 50.
+fn too_short(http: &mut Exchange<'_>) -> io::Result<()> {
+    http.send_response(200)?;
+    http.send_header("Content-Length", 50)?;
+    http.end_headers()?;
+    match http.path.as_str() {
+        "/nothing" => Ok(()),
+        "/late" => http.wfile.flush(),
+        _ => http.wfile.write_all(b"hello"),
+    }
+}
+
+#[test]
+fn a_body_that_is_shorter_than_it_says_is_a_line_in_the_log() {
+    for (request, log) in [
+        ("GET /", &["the handler wrote 5 of 50 bytes of its Content-Length"][..]),
+        ("POST /", &["the handler wrote 5 of 50 bytes of its Content-Length"]),
+        ("GET /nothing", &["the handler wrote 0 of 50 bytes of its Content-Length"]),
+        ("GET /late", &["the handler wrote 0 of 50 bytes of its Content-Length"]),
+        // A length alone is what HEAD asks for.
+        ("HEAD /", &[]),
+    ] {
+        for version in ["1.1", "1.0"] {
+            let handler = answering(too_short);
+            let notes = handler.log.clone();
+            let server = Running::start(bind::<Sequential, _>(handler));
+            let request = format!("{request} HTTP/{version}");
+            talk(&server, format!("{request}\r\nHost: x\r\nConnection: close\r\n\r\n"));
+            server.stop();
+            let access = format!("\"{request}\" 200 -");
+            let expected = [&[access.as_str()], log].concat();
+            assert_eq!(notes.so_far(), expected, "{request}");
+        }
+    }
+}
+
+#[test]
+fn a_client_that_leaves_is_no_short_body() {
+    let done = Notes::new();
+    let handler = answering({
+        let done = done.clone();
+        move |http| {
+            http.send_response(200)?;
+            http.send_header("Content-Length", 1 << 30)?;
+            http.end_headers()?;
+            // As handlers do that have nobody to tell.
+            while http.wfile.write_all(&[b'x'; 65_536]).is_ok() {}
+            done.add(());
+            Ok(())
+        }
+    });
+    let log = handler.log.clone();
+    let server = Running::start(bind::<Sequential, _>(handler));
+    let mut client = server.connect();
+    client.send(get("/"));
+    client.read_exactly(100);
+    drop(client);
+    done.next();
+    server.stop();
+    assert_eq!(log.so_far(), ["\"GET / HTTP/1.1\" 200 -"]);
+}
+
+#[test]
+fn a_failure_is_reported_with_its_request() {
+    struct Failing;
+
+    impl HttpRequestHandler for Failing {
+        fn do_get(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+            match http.path.as_str() {
+                "/panic" => panic!("at once"),
+                _ => Err(io::Error::from(io::ErrorKind::NotFound)),
+            }
+        }
+
+        fn log_request(
+            &self,
+            http: &Exchange<'_>,
+            code: socketserver::http::Status,
+            _: Option<u64>,
+        ) {
+            BaseHttpRequestHandler.log_request(http, code, None);
+        }
+    }
+
+    let name = "http_responses::a_failure_is_reported_with_its_request";
+    let printed = in_a_process_of_its_own(name, || {
+        let server = Running::start(bind::<ThreadPool, _>(Failing));
+        talk(&server, "GET /enotfound HTTP/1.1\r\nHost: x\r\n\r\n");
+        talk(&server, "GET /\x1b[31m\"\\ HTTP/1.0\r\n\r\n");
+        talk(&server, "GET /panic HTTP/1.1\r\nHost: x\r\n\r\n");
+        server.stop();
+    });
+    if printed.is_empty() {
+        // In the process itself.
+        return;
+    }
+    for line in [
+        r#"while answering "GET /enotfound HTTP/1.1": entity not found"#,
+        r#"while answering "GET /\x1b[31m\"\\ HTTP/1.0": entity not found"#,
+        r#"while answering "GET /panic HTTP/1.1": handler panicked: at once"#,
+    ] {
+        let found: Vec<_> = printed.lines().filter(|other| *other == line).collect();
+        assert_eq!(found.len(), 1, "{line}\n{printed}");
+    }
+}
+
+#[test]
+fn a_failures_error_keeps_its_kind_and_its_source() {
+    struct Telling(Notes<(io::ErrorKind, Option<i32>)>);
+
+    impl HttpRequestHandler for Telling {
+        fn do_get(&self, _: &mut Exchange<'_>) -> io::Result<()> {
+            Err(io::Error::from_raw_os_error(28))
+        }
+
+        fn log_message(&self, _: &Exchange<'_>, _: std::fmt::Arguments<'_>) {}
+
+        fn handle_error(&self, _: &socketserver::Address, error: &io::Error) {
+            let source = std::error::Error::source(error);
+            let source = source.and_then(|source| source.downcast_ref::<io::Error>());
+            self.0.add((error.kind(), source.and_then(io::Error::raw_os_error)));
+        }
+    }
+
+    let errors = Notes::new();
+    let server = serve(Telling(errors.clone()));
+    talk(&server, "GET / HTTP/1.0\r\n\r\n");
+    assert_eq!(errors.next(), (io::ErrorKind::StorageFull, Some(28)));
+}
