@@ -114,8 +114,10 @@ fn balancer(name: &str, instances: &[String; 3], version: &str) -> Option<Balanc
         fs::write(at("socketserver.conf"), text.replace("listen 80;", &port)).unwrap();
         // Its workers may not enter a test's directory under another user.
         let user = if nix::unistd::geteuid().is_root() { "user root;" } else { "" };
+        // One process, so that killing it leaves no workers behind.
         let main = format!(
-            "{user} daemon off; pid nginx.pid; error_log stderr crit; events {{}}\n\
+            "{user} daemon off; master_process off; pid nginx.pid; error_log stderr crit;\n\
+             events {{}}\n\
              http {{ access_log off; include socketserver.conf; }}\n"
         );
         fs::write(at("nginx.conf"), main).unwrap();
