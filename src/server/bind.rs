@@ -1,7 +1,7 @@
 //! How servers are made: an address, a listening socket, or a transport with options of its own.
 
 use std::io;
-use std::net::{TcpListener, ToSocketAddrs, UdpSocket};
+use std::net::{TcpListener, UdpSocket};
 use std::os::unix::net;
 use std::path::Path;
 
@@ -10,7 +10,9 @@ use crate::concurrency::Concurrency;
 use crate::connection::Connection;
 use crate::datagram::Datagram;
 use crate::handler::Handler;
-use crate::transport::{Tcp, TcpBind, Udp, UdpBind, UnixBind, UnixDatagram, UnixStream};
+use crate::transport::{
+    Tcp, TcpBind, ToBindAddress, Udp, UdpBind, UnixBind, UnixDatagram, UnixStream,
+};
 #[cfg(feature = "tls")]
 use crate::transport::{Tls, TlsBind, TlsReload};
 
@@ -25,7 +27,7 @@ impl<C: Concurrency, H: Handler> Server<Tcp, C, H> {
     /// The address cannot be bound; the error names it and nothing stays open.
     #[doc(alias = "server_bind")]
     #[doc(alias = "server_activate")]
-    pub fn bind(address: impl ToSocketAddrs, handler: H) -> io::Result<Self>
+    pub fn bind(address: impl ToBindAddress, handler: H) -> io::Result<Self>
     where
         C: Default,
     {
@@ -37,7 +39,7 @@ impl<C: Concurrency, H: Handler> Server<Tcp, C, H> {
     /// # Errors
     ///
     /// As [`bind`](Self::bind).
-    pub fn bind_with(address: impl ToSocketAddrs, handler: H, strategy: C) -> io::Result<Self> {
+    pub fn bind_with(address: impl ToBindAddress, handler: H, strategy: C) -> io::Result<Self> {
         Self::from_listener(TcpBind::default().listen(address)?, handler, strategy)
     }
 
@@ -66,7 +68,7 @@ impl<C: Concurrency, H: Handler> Server<Tls, C, H> {
     ///
     /// As [`TlsBind::listen`](crate::transport::TlsBind::listen).
     pub fn bind(
-        address: impl ToSocketAddrs,
+        address: impl ToBindAddress,
         tls: impl Into<TlsBind>,
         handler: H,
     ) -> io::Result<Self>
@@ -82,7 +84,7 @@ impl<C: Concurrency, H: Handler> Server<Tls, C, H> {
     ///
     /// As [`bind`](Self::bind).
     pub fn bind_with(
-        address: impl ToSocketAddrs,
+        address: impl ToBindAddress,
         tls: impl Into<TlsBind>,
         handler: H,
         strategy: C,
@@ -125,7 +127,7 @@ impl<C: Concurrency, H: Handler<Datagram>> Server<Udp, C, H> {
     /// # Errors
     ///
     /// The address cannot be bound; the error names it and nothing stays open.
-    pub fn bind(address: impl ToSocketAddrs, handler: H) -> io::Result<Self>
+    pub fn bind(address: impl ToBindAddress, handler: H) -> io::Result<Self>
     where
         C: Default,
     {
@@ -137,7 +139,7 @@ impl<C: Concurrency, H: Handler<Datagram>> Server<Udp, C, H> {
     /// # Errors
     ///
     /// As [`bind`](Self::bind).
-    pub fn bind_with(address: impl ToSocketAddrs, handler: H, strategy: C) -> io::Result<Self> {
+    pub fn bind_with(address: impl ToBindAddress, handler: H, strategy: C) -> io::Result<Self> {
         Self::from_transport(UdpBind::default().bind(address)?, handler, strategy)
     }
 

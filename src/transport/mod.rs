@@ -9,6 +9,7 @@
 //! | [`UnixDatagram`] | a [`Datagram`](crate::Datagram) | this host |
 
 mod accept_error;
+mod bind_address;
 mod inbox;
 mod socket_file;
 mod tcp;
@@ -21,6 +22,7 @@ mod unix;
 
 pub(crate) use accept_error::AcceptError;
 
+pub use bind_address::ToBindAddress;
 pub use tcp::{Tcp, TcpBind};
 #[cfg(feature = "tls")]
 #[doc(alias = "load_cert_chain")]
@@ -33,7 +35,7 @@ pub use unix::{UnixBind, UnixDatagram, UnixStream};
 
 use std::fmt::Debug;
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::os::fd::AsFd;
 
 use socket2::Socket;
@@ -64,7 +66,14 @@ pub(crate) mod sealed {
     use socket2::{Domain, Socket, Type};
 
     use super::AcceptError;
+    use super::bind_address::BindAddress;
     use crate::address::Address;
+
+    /// What an address to bind can be written as.
+    pub trait Bindable {
+        /// What was written.
+        fn bind_address(&self) -> BindAddress;
+    }
 
     /// The half of a transport that only the server calls.
     pub trait Accept {
@@ -115,28 +124,6 @@ pub(crate) mod sealed {
             last
         }
     }
-}
-
-/// Binds the first of an address's resolutions that can be bound.
-fn first_bound<S>(
-    address: impl ToSocketAddrs,
-    bind: impl Fn(SocketAddr) -> io::Result<S>,
-) -> io::Result<S> {
-    let mut failures = Vec::new();
-    let mut kind = io::ErrorKind::InvalidInput;
-    for address in address.to_socket_addrs()? {
-        match bind(address) {
-            Ok(bound) => return Ok(bound),
-            Err(error) => {
-                kind = error.kind();
-                failures.push(cannot_bind(&address.into(), &error).to_string());
-            }
-        }
-    }
-    if failures.is_empty() {
-        failures.push("the name has no address to bind".to_owned());
-    }
-    Err(io::Error::new(kind, failures.join("; ")))
 }
 
 /// Binds a socket, which may share its address or its port with others.

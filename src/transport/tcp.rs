@@ -1,13 +1,13 @@
 //! TCP over IPv4 and IPv6.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::sealed::Accept;
-use super::{Transport, bind_inet, first_bound};
+use super::{ToBindAddress, Transport, bind_inet};
 use crate::address::Address;
 use crate::connection::{self, Connection};
 use crate::sys;
@@ -61,9 +61,10 @@ impl TcpBind {
     ///
     /// # Errors
     ///
-    /// Names each address that was tried and what was wrong with it. Nothing stays open.
-    pub fn listen(&self, address: impl ToSocketAddrs) -> io::Result<TcpListener> {
-        first_bound(address, |address| self.listen_on(address))
+    /// Names what was asked for, each address that was tried, and what was wrong with it. Nothing
+    /// stays open.
+    pub fn listen(&self, address: impl ToBindAddress) -> io::Result<TcpListener> {
+        address.bind_address().bind_first(|address| self.listen_on(address))
     }
 
     /// Binds all interfaces and listens, as `python -m http.server` does without `--bind`.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,7 +11,7 @@ use rustls::ServerConfig;
 
 use super::sealed::Accept;
 use super::tls_config::server_config;
-use super::{Tcp, TcpBind, Transport};
+use super::{Tcp, TcpBind, ToBindAddress, Transport};
 use crate::address::Address;
 use crate::connection::{Connection, Session, Socket};
 
@@ -105,7 +105,7 @@ impl TlsBind {
     /// A file cannot be read or holds something else, the password is wrong, or the key is not the
     /// certificate's; the error says which in one line. And those of [`TcpBind::listen`].
     #[doc(alias = "HTTPSServer.server_activate")]
-    pub fn listen(&self, address: impl ToSocketAddrs) -> io::Result<Tls> {
+    pub fn listen(&self, address: impl ToBindAddress) -> io::Result<Tls> {
         // Nobody should connect to a server that cannot serve.
         let config = server_config(self)?;
         Tls::new(self, self.tcp.listen(address)?, config)

@@ -1,14 +1,14 @@
 //! UDP over IPv4 and IPv6.
 
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::inbox::{Inbox, MAX_PACKET_SIZE};
 use super::sealed::Accept;
-use super::{Transport, bind_inet, first_bound};
+use super::{ToBindAddress, Transport, bind_inet};
 use crate::address::Address;
 use crate::datagram::{Datagram, Packet};
 
@@ -60,9 +60,10 @@ impl UdpBind {
     ///
     /// # Errors
     ///
-    /// Names each address that was tried and what was wrong with it. Nothing stays open.
-    pub fn bind(&self, address: impl ToSocketAddrs) -> io::Result<Udp> {
-        let socket = first_bound(address, |address| self.bind_to(address))?;
+    /// Names what was asked for, each address that was tried, and what was wrong with it. Nothing
+    /// stays open.
+    pub fn bind(&self, address: impl ToBindAddress) -> io::Result<Udp> {
+        let socket = address.bind_address().bind_first(|address| self.bind_to(address))?;
         Udp::new(socket.into(), self.max_packet_size)
     }
 

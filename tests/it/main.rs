@@ -5,6 +5,7 @@
     reason = "a test that finds something else than it expects should panic, and say where"
 )]
 
+mod bind_addresses; // what can be bound, and what is said of the rest
 mod blank_lines; // before a request: skipped, and what they may cost
 #[cfg(feature = "tls")]
 mod certificates; // an authority, what it issues, and a client that speaks TLS

@@ -84,7 +84,7 @@ fn a_bind_error_names_every_address_that_was_tried() {
     }
     let nothing: &[SocketAddr] = &[];
     let error = TcpBind::default().listen(nothing).unwrap_err();
-    assert_eq!(error.to_string(), "the name has no address to bind");
+    assert_eq!(error.to_string(), "cannot bind []: the list of addresses is empty");
 }
 
 #[test]
