@@ -484,14 +484,14 @@ fn usage_errors_are_one_line_and_status_2() {
         (&["-b"], "a value is required for '--bind <ADDRESS>'"),
         (&["-p", "HTTP/2"], "[possible values: HTTP/1.0, HTTP/1.1]"),
         (&["--concurrency", "async"], "[possible values: sequential, threading, forking]"),
-        (&["--max-threads", "0"], "0 is not in 1..="),
+        (&["--max-threads", "0"], "a count is a number from 1 to 4294967295"),
         (&["--max-children", "3"], "--max-children goes with --concurrency forking only"),
         (
             &["--concurrency", "forking", "--max-threads", "3"],
             "--max-threads goes with --concurrency threading only",
         ),
         (&["--cgi-timeout", "3"], "required arguments were not provided: --cgi"),
-        (&["--cgi", "--cgi-timeout", "-1"], "invalid value"),
+        (&["--cgi", "--cgi-timeout", "-1"], "a number of whole seconds; 0 is for ever"),
         (&["-H", "X-Alone"], "2 values required for '--header"),
         (&["-H", "", "value"], "\"\" is not a header name"),
         (&["-H", "X A", "value"], "\"X A\" is not a header name"),
@@ -542,7 +542,6 @@ fn an_address_that_cannot_be_bound_is_one_line_and_status_1() {
         (&[&port, "-b", "127.0.0.1"][..], "is in use; stop who uses it, or choose another port"),
         (&["0", "-b", "192.0.2.1"], "192.0.2.1 port 0: this machine does not have that address"),
         (&["0", "-b", "host.invalid"], "cannot find the address 'host.invalid'"),
-        (&["0", "-b", ""], "cannot find the address ''"),
     ] {
         let said = fails(arguments, 1);
         assert!(said.contains(line), "{arguments:?}: {said}");

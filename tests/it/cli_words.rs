@@ -1,6 +1,101 @@
 //! The words of the command line: how they may be written, and what is said of wrong ones.
 
-use crate::cli::{STRATEGIES, Serving, fails};
+use std::net::TcpListener;
+use std::thread::available_parallelism;
+
+use crate::cli::{STRATEGIES, Serving, children_of, eventually, fails, pid};
+
+/// What users of other servers write, and of Python's with a slip.
+#[test]
+fn a_wrong_word_is_named_with_the_right_one() {
+    for (words, line) in [
+        (
+            &["--port", "8000"][..],
+            "unexpected argument '--port' found: give the port alone: socketserver 8000",
+        ),
+        (
+            &["--port=8000"],
+            "unexpected argument '--port' found: give the port alone: socketserver 8000",
+        ),
+        (
+            &["-p", "8000"],
+            "invalid value '8000' for '--protocol <VERSION>': give the port alone: socketserver 8000",
+        ),
+        (&["src"], "invalid value 'src' for '[port]': to serve this directory, say -d src"),
+        (&["8000", "src"], "unexpected argument 'src' found: to serve this directory, say -d src"),
+        (
+            &["nosuch"],
+            "invalid value 'nosuch' for '[port]': a port is a number; -d names a directory, \
+             -b an address",
+        ),
+        (
+            &["0.0.0.0:8000"],
+            "invalid value '0.0.0.0:8000' for '[port]': give address and port apart: \
+             socketserver 8000 -b 0.0.0.0",
+        ),
+        (&["[::1]:80"], "socketserver 80 -b ::1"),
+        (&["http://localhost:80/"], "socketserver 80 -b localhost"),
+        (&[":8000"], "give the port alone: socketserver 8000"),
+        (&["0.0.0.0"], "to bind to this address, say -b 0.0.0.0"),
+        (&["::1"], "to bind to this address, say -b ::1"),
+        (&["[::1]"], "to bind to this address, say -b ::1"),
+        (&["70000"], "invalid value '70000' for '[port]': 70000 is not in 0..=65535"),
+        (
+            &["-b", "127.0.0.1:8000"],
+            "invalid value '127.0.0.1:8000' for '--bind <ADDRESS>': give address and port apart: \
+             socketserver 8000 -b 127.0.0.1",
+        ),
+        (&["-b", "[::1]:80"], "give address and port apart: socketserver 80 -b ::1"),
+        (&["-b", "[fe80::1%lo]:80"], "give address and port apart: socketserver 80 -b fe80::1%lo"),
+        (&["-b", ":80"], "give the port alone: socketserver 80"),
+        (&["-b", ""], "to bind to all interfaces, leave --bind out"),
+        (&["-b", "*"], "to bind to all interfaces, leave --bind out"),
+        (&["-b", "http://localhost"], "it is a URL; say -b localhost"),
+        (&["-b", "/run/x.sock"], "a Unix socket is given with --unix PATH"),
+        (&["--host", "::1"], "unexpected argument '--host' found: an address is given with -b"),
+        (&["--root", "x"], "unexpected argument '--root' found: a directory is given with -d"),
+        (
+            &["--concurrency", "prefork"],
+            "invalid value 'prefork' for '--concurrency <STRATEGY>': processes go with any of them: \
+             --processes auto",
+        ),
+        (&["--concurrency", "threads"], "; a similar value exists: 'threading'"),
+        (&["--protocool", "x"], "found; a similar argument exists: '--protocol'"),
+        (
+            &["--processes", "0"],
+            "invalid value '0' for '--processes <COUNT>': a count from 1 on, or auto for one on each \
+             processor",
+        ),
+        (&["--processes", "-1"], "a count from 1 on, or auto"),
+        (&["--processes", "many"], "a count from 1 on, or auto"),
+    ] {
+        let said = fails(words, 2);
+        assert!(said.contains(line), "{words:?}: {said}");
+    }
+    assert!(!fails(&["--frobnicate"], 2).contains("to pass"));
+}
+
+#[test]
+fn words_with_one_meaning_are_understood() {
+    for (version, reply) in
+        [("1.0", "HTTP/1.0 200"), ("1.1", "HTTP/1.1 200"), ("http/1.1", "HTTP/1.1 200")]
+    {
+        let serving = Serving::start(&["-b", "127.0.0.1", "-p", version]);
+        let request = "GET /a.txt HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+        assert!(ask(&serving, request).starts_with(reply), "{version}");
+    }
+    let serving = Serving::start(&["-b", "127.0.0.1", "--processes", "auto"]);
+    let count = available_parallelism().unwrap().get();
+    eventually(|| children_of(pid(&serving.child)).len() == count);
+    assert!(serving.get("/a.txt").ends_with("\r\n\r\nhello\n"));
+    if TcpListener::bind("[::1]:0").is_ok() {
+        let serving = Serving::start(&["-b", "[::1]"]);
+        assert_eq!(
+            serving.masked_banner(),
+            "Serving HTTP on ::1 port PORT (http://[::1]:PORT/) ...\n"
+        );
+    }
+}
 
 /// A reply's values of a header.
 fn values<'a>(reply: &'a str, name: &str) -> Vec<&'a str> {

@@ -7,13 +7,15 @@ use std::process::ExitCode;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser, ValueEnum, value_parser};
+use clap::{CommandFactory, Parser, ValueEnum};
 use clap_complete::Shell;
 use socketserver::http::ProtocolVersion;
 use socketserver::{ForwardedHeader, Overload, TrustedProxies};
 
 use crate::complain;
 use crate::header::{Header, in_two_words};
+use crate::usage::in_one_line;
+use crate::values::{absolute_path, address, count, mode, port, processes, seconds};
 use crate::variable::Variable;
 
 /// Serve the files of a directory over HTTP or HTTPS, as python -m http.server does
@@ -21,11 +23,11 @@ use crate::variable::Variable;
 #[command(version)]
 pub(crate) struct Args {
     /// bind to this port; 0 picks a free one [default: 8000]
-    #[arg(value_name = "port", allow_negative_numbers = true)]
+    #[arg(value_name = "port", allow_negative_numbers = true, value_parser = port)]
     pub(crate) port: Option<u16>,
 
     /// bind to this address [default: all interfaces]
-    #[arg(short, long, value_name = "ADDRESS")]
+    #[arg(short, long, value_name = "ADDRESS", value_parser = address)]
     pub(crate) bind: Option<String>,
 
     /// bind to a Unix socket at this path instead of a port
@@ -41,7 +43,7 @@ pub(crate) struct Args {
     pub(crate) directory: Option<PathBuf>,
 
     /// conform to this HTTP version; 1.1 keeps connections open
-    #[arg(short, long, value_name = "VERSION", value_enum, default_value_t = Protocol::Http10)]
+    #[arg(short, long, value_name = "VERSION", value_enum, default_value_t = Protocol::Http10, ignore_case = true)]
     protocol: Protocol,
 
     /// send this header with every response, in the place of the server's own; what describes the
@@ -93,7 +95,7 @@ pub(crate) struct Args {
     pub(crate) cgi: bool,
 
     /// let a program run this many seconds; 0 is for ever [default: 300]
-    #[arg(long, value_name = "SECONDS", requires = "cgi")]
+    #[arg(long, value_name = "SECONDS", requires = "cgi", value_parser = seconds)]
     pub(crate) cgi_timeout: Option<u32>,
 
     /// run programs as this user when started by root; root keeps them root [default: nobody]
@@ -123,19 +125,20 @@ pub(crate) struct Args {
     pub(crate) concurrency: Strategy,
 
     /// run at most this many threads [default: 1024]
-    #[arg(long, value_name = "COUNT", value_parser = value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "COUNT", value_parser = count)]
     pub(crate) max_threads: Option<u32>,
 
     /// run at most this many child processes [default: 40]
-    #[arg(long, value_name = "COUNT", value_parser = value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "COUNT", value_parser = count)]
     pub(crate) max_children: Option<u32>,
 
-    /// serve in this many supervised processes, which SIGHUP replaces one by one
-    #[arg(long, value_name = "COUNT", value_parser = value_parser!(u32).range(1..))]
+    /// serve in this many supervised processes, which SIGHUP replaces one by one; auto is one on each
+    /// processor
+    #[arg(long, value_name = "COUNT", value_parser = processes)]
     pub(crate) processes: Option<u32>,
 
     /// keep at most this many connections open [default: 3/4 of the descriptor limit]
-    #[arg(long, value_name = "COUNT", value_parser = value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "COUNT", value_parser = count)]
     pub(crate) max_connections: Option<u32>,
 
     /// what to do beyond that: close the oldest idle one, let clients wait, or answer 503
@@ -188,9 +191,9 @@ enum OverloadPolicy {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Protocol {
-    #[value(name = "HTTP/1.0")]
+    #[value(name = "HTTP/1.0", alias = "1.0")]
     Http10,
-    #[value(name = "HTTP/1.1")]
+    #[value(name = "HTTP/1.1", alias = "1.1")]
     Http11,
 }
 
@@ -316,30 +319,4 @@ impl Args {
         }
         Ok(())
     }
-}
-
-/// Permissions as `chmod` takes them in digits.
-fn mode(digits: &str) -> Result<u32, String> {
-    match u32::from_str_radix(digits, 8) {
-        Ok(mode) if mode <= 0o777 => Ok(mode),
-        _ => Err("a mode is three octal digits, such as 660".to_owned()),
-    }
-}
-
-fn absolute_path(text: &str) -> Result<String, &'static str> {
-    if text.starts_with('/') { Ok(text.to_owned()) } else { Err("a path begins with a slash") }
-}
-
-/// A usage error without the usage.
-fn in_one_line(error: &clap::Error) -> String {
-    let text = error.to_string();
-    let said: Vec<&str> = text
-        .lines()
-        .map(str::trim)
-        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"))
-        .filter(|line| !line.is_empty())
-        .collect();
-    let said = said.join(" ");
-    let said = said.strip_prefix("error: ").unwrap_or(&said);
-    format!("{said}; see 'socketserver --help'")
 }

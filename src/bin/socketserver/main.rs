@@ -9,6 +9,8 @@ mod logger;
 mod run;
 mod service;
 mod tls;
+mod usage;
+mod values;
 mod variable;
 
 use std::fmt::Display;

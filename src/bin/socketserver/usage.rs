@@ -1,0 +1,62 @@
+//! What is said of a wrong command line: one line that names the way out.
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use crate::values::{is_number, misplaced};
+
+/// A usage error in one line, without the usage.
+pub(crate) fn in_one_line(error: &clap::Error) -> String {
+    let said = explained(error).unwrap_or_else(|| joined(&error.to_string()));
+    format!("{said}; see 'socketserver --help'")
+}
+
+/// Words for what users of other servers write, and for what clap knows nothing of.
+fn explained(error: &clap::Error) -> Option<String> {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    let argument = text(ContextKind::InvalidArg)?;
+    let way_out = match (error.kind(), text(ContextKind::InvalidValue)) {
+        (ErrorKind::UnknownArgument, _) => {
+            let way_out = instead_of(argument)?;
+            return Some(format!("unexpected argument '{argument}' found: {way_out}"));
+        }
+        (ErrorKind::InvalidValue, Some(value)) if argument.starts_with("--protocol ") => {
+            is_number(value).then(|| format!("give the port alone: socketserver {value}"))
+        }
+        (ErrorKind::InvalidValue, Some(value)) if argument.starts_with("--concurrency ") => {
+            let other = ["prefork", "pre-fork", "pre_fork", "processes"];
+            let is_other = other.iter().any(|other| value.eq_ignore_ascii_case(other));
+            is_other.then(|| "processes go with any of them: --processes auto".to_owned())
+        }
+        _ => None,
+    };
+    let value = text(ContextKind::InvalidValue)?;
+    way_out.map(|way_out| format!("invalid value '{value}' for '{argument}': {way_out}"))
+}
+
+fn instead_of(argument: &str) -> Option<String> {
+    let way_out = match argument {
+        "--port" => "give the port alone: socketserver 8000",
+        "--host" | "--address" | "--listen" => "an address is given with -b",
+        "--dir" | "--root" | "--path" => "a directory is given with -d",
+        "--workers" => "processes are given with --processes",
+        option if option.starts_with('-') => return None,
+        word => return misplaced(word),
+    };
+    Some(way_out.to_owned())
+}
+
+/// clap's lines up to the usage, as one.
+fn joined(text: &str) -> String {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let said: Vec<String> = lines
+        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"))
+        // No argument here may begin with a dash.
+        .filter(|line| !line.starts_with("tip: to pass"))
+        .map(|line| line.strip_prefix("tip: ").map_or(line.to_owned(), |tip| format!("; {tip}")))
+        .collect();
+    let said = said.join(" ").replace(" ; ", "; ");
+    said.strip_prefix("error: ").unwrap_or(&said).to_owned()
+}
