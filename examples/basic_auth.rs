@@ -7,25 +7,48 @@ use std::env;
 use std::io::{self, Write};
 
 use data_encoding::BASE64;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
 use socketserver::HttpServer;
 use socketserver::http::{Exchange, HttpRequestHandler, SimpleHttpRequestHandler};
 
+/// The name and the password. They cross the network unprotected, unless it is HTTPS.
+const KEY: &[u8] = b"ada:lovelace";
+
 struct AuthHandler {
     files: SimpleHttpRequestHandler,
-    key: String,
 }
 
 impl AuthHandler {
     fn knows(&self, http: &Exchange<'_>) -> bool {
-        http.headers.get("Authorization") == Some(&self.key)
+        let sent = http.headers.get("Authorization").unwrap_or_default();
+        let (scheme, sent) = sent.split_once(' ').unwrap_or_default();
+        let sent = BASE64.decode(sent.trim_ascii().as_bytes()).unwrap_or_default();
+        scheme.eq_ignore_ascii_case("Basic") && compare_digest(&sent, KEY)
     }
 
-    fn do_authhead(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+    /// Answers for the handler below to a client that it knows.
+    fn guard(
+        &self,
+        http: &mut Exchange<'_>,
+        answer: fn(&SimpleHttpRequestHandler, &mut Exchange<'_>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        if self.knows(http) {
+            return answer(&self.files, http);
+        }
         http.send_response(401)?;
         http.send_header("WWW-Authenticate", "Basic realm=\"Files\"")?;
         http.send_header("Content-Type", "text/plain")?;
-        http.end_headers()
+        http.end_headers()?;
+        if http.command == "HEAD" { Ok(()) } else { http.wfile.write_all(b"not authenticated\n") }
     }
+}
+
+/// Python's `hmac.compare_digest`: takes the same time wherever the two differ.
+fn compare_digest(one: &[u8], other: &[u8]) -> bool {
+    let digest = |text| Hmac::<Sha256>::new_from_slice(KEY).map(|mac| mac.chain_update(text));
+    let (Ok(one), Ok(other)) = (digest(one), digest(other)) else { return false };
+    one.verify_slice(&other.finalize().into_bytes()).is_ok()
 }
 
 impl HttpRequestHandler for AuthHandler {
@@ -33,16 +56,17 @@ impl HttpRequestHandler for AuthHandler {
         &self.files
     }
 
+    // Each method that the handler below answers, and the rest.
     fn do_get(&self, http: &mut Exchange<'_>) -> io::Result<()> {
-        if self.knows(http) {
-            return self.files.do_get(http);
-        }
-        self.do_authhead(http)?;
-        http.wfile.write_all(b"not authenticated\n")
+        self.guard(http, |files, http| files.do_get(http))
     }
 
     fn do_head(&self, http: &mut Exchange<'_>) -> io::Result<()> {
-        if self.knows(http) { self.files.do_head(http) } else { self.do_authhead(http) }
+        self.guard(http, |files, http| files.do_head(http))
+    }
+
+    fn do_method(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        self.guard(http, |files, http| files.do_method(http))
     }
 }
 
@@ -50,8 +74,7 @@ fn main() -> io::Result<()> {
     let port = env::args().nth(1).unwrap_or("8000".into());
     let directory = env::args().nth(2).unwrap_or(".".into());
     let files = SimpleHttpRequestHandler::new(directory);
-    let key = format!("Basic {}", BASE64.encode(b"ada:lovelace"));
-    let mut server = HttpServer::bind(format!("127.0.0.1:{port}"), AuthHandler { files, key })?;
+    let mut server = HttpServer::bind(format!("127.0.0.1:{port}"), AuthHandler { files })?;
     println!("Serving on http://{}", server.server_address());
     server.serve_forever()
 }

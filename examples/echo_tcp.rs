@@ -4,20 +4,23 @@
 //! Try: `printf 'hello\nworld\n' | nc -N 127.0.0.1 8080`
 
 use std::env;
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead, Read, Write};
 
 use socketserver::{Concurrency, Connection, Handler, TcpServer};
 use socketserver::{Forking, Sequential, ThreadPool};
+
+/// Bytes that are read at once: a longer line comes in pieces, and not all of it into memory.
+const LINE: u64 = 64 * 1024;
 
 struct EchoHandler;
 
 impl Handler for EchoHandler {
     fn handle(&self, mut connection: Connection) -> io::Result<()> {
-        for line in connection.rfile.split(b'\n') {
-            let mut line = line?;
+        let mut line = Vec::new();
+        while (&mut connection.rfile).take(LINE).read_until(b'\n', &mut line)? > 0 {
             line.make_ascii_uppercase();
-            line.push(b'\n');
             connection.wfile.write_all(&line)?;
+            line.clear();
         }
         Ok(())
     }

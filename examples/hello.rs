@@ -32,6 +32,7 @@ impl HttpRequestHandler for GetHandler {
             String::new(),
         ];
         http.send_response(200)?;
+        http.send_header("Content-Type", "text/plain; charset=utf-8")?;
         http.end_headers()?;
         http.wfile.write_all(message.join("\n").as_bytes())
     }

@@ -79,6 +79,9 @@ impl HttpRequestHandler for RestHandler {
     }
 
     fn do_put(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        if http.headers.contains("Content-Range") {
+            return http.send_error_with(400, "A part of a note is not the whole");
+        }
         let note = self.body(http)?;
         if !self.state().change(number(&http.path), note.clone()) {
             return http.send_error(404);

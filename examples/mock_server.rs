@@ -27,6 +27,7 @@ impl HttpRequestHandler for MockHandler {
         let answer = lock(&self.answers).pop_front();
         let (code, answer) = answer.ok_or(HttpError::new(500, "No answer is left"))?;
         http.send_response(code)?;
+        http.send_header("Content-Type", "text/plain")?;
         http.send_header("Content-Length", answer.len())?;
         http.end_headers()?;
         http.wfile.write_all(answer.as_bytes())

@@ -44,6 +44,7 @@ struct Handler;
 impl HttpRequestHandler for Handler {
     fn do_get(&self, http: &mut Exchange<'_>) -> io::Result<()> {
         http.send_response(200)?;
+        http.send_header("Content-Type", "text/plain; charset=utf-8")?;
         http.end_headers()?;
         writeln!(http.wfile, "{}", thread::current().name().unwrap_or("unnamed"))
     }

@@ -19,6 +19,7 @@ impl HttpRequestHandler for PostHandler {
 
         // Begin the response
         http.send_response(200)?;
+        http.send_header("Content-Type", "text/plain; charset=utf-8")?;
         http.end_headers()?;
         writeln!(http.wfile, "Client: {:?}", http.client_address)?;
         writeln!(http.wfile, "Path: {}", http.path)?;

@@ -20,6 +20,7 @@ impl HttpRequestHandler for WhoServes {
     fn do_get(&self, http: &mut Exchange<'_>) -> io::Result<()> {
         let message = format!("{}\n", process::id());
         http.send_response(200)?;
+        http.send_header("Content-Type", "text/plain")?;
         http.send_header("Content-Length", message.len())?;
         http.end_headers()?;
         http.wfile.write_all(message.as_bytes())

@@ -6,6 +6,7 @@
 use std::{env, io};
 
 use socketserver::HttpServer;
+use socketserver::http::url::urlsplit;
 use socketserver::http::{Exchange, HttpRequestHandler};
 
 struct RedirectHandler {
@@ -13,15 +14,19 @@ struct RedirectHandler {
 }
 
 impl HttpRequestHandler for RedirectHandler {
-    fn do_get(&self, http: &mut Exchange<'_>) -> io::Result<()> {
-        http.send_response(301)?;
-        let location = self.target.clone() + &http.path;
+    // Every method: 308 keeps it, and the body, where a client may make a GET of 301.
+    fn do_method(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        let url = urlsplit(&http.path)?;
+        // Behind `https://example.org`, `@evil.example` would name another server.
+        if !url.path.starts_with('/') {
+            return http.send_error(400);
+        }
+        let mark = if url.query.is_empty() { "" } else { "?" };
+        http.send_response(308)?;
+        let location = format!("{}{}{mark}{}", self.target, url.path, url.query);
         http.send_header("Location", location)?;
+        http.send_header("Content-Length", 0)?;
         http.end_headers()
-    }
-
-    fn do_head(&self, http: &mut Exchange<'_>) -> io::Result<()> {
-        self.do_get(http)
     }
 }
 

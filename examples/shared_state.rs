@@ -19,6 +19,7 @@ impl HttpRequestHandler for Counter {
     fn do_get(&self, http: &mut Exchange<'_>) -> io::Result<()> {
         let visits = self.visits.fetch_add(1, Ordering::Relaxed) + 1;
         http.send_response(200)?;
+        http.send_header("Content-Type", "text/plain; charset=utf-8")?;
         http.end_headers()?;
         writeln!(http.wfile, "visit {visits}")
     }

@@ -14,6 +14,7 @@ struct Handler;
 impl HttpRequestHandler for Handler {
     fn do_get(&self, http: &mut Exchange<'_>) -> io::Result<()> {
         http.send_response(200)?;
+        http.send_header("Content-Type", "text/plain; charset=utf-8")?;
         http.end_headers()?;
         http.wfile.write_all(b"still here\n")
     }

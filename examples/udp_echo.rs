@@ -14,7 +14,7 @@ impl Handler<Datagram> for MyUdpHandler {
     fn handle(&self, datagram: Datagram) -> io::Result<()> {
         let data = datagram.packet.trim_ascii();
         println!("{} wrote:", datagram.client_address.host());
-        println!("{}", String::from_utf8_lossy(data));
+        println!("{}", data.escape_ascii()); // What a terminal would obey is shown.
         datagram.reply(&data.to_ascii_uppercase())
     }
 }

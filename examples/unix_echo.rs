@@ -4,9 +4,12 @@
 //! Try: `printf 'hello\nworld\n' | nc -N -U /tmp/echo.sock`
 
 use std::env;
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead, Read, Write};
 
 use socketserver::{Connection, Handler, ThreadingUnixStreamServer};
+
+/// Bytes that are read at once: a longer line comes in pieces, and not all of it into memory.
+const LINE: u64 = 64 * 1024;
 
 struct EchoHandler;
 
@@ -14,7 +17,7 @@ impl Handler for EchoHandler {
     fn handle(&self, mut connection: Connection) -> io::Result<()> {
         let uid = connection.peer_credentials()?.uid;
         let mut line = Vec::new();
-        while connection.rfile.read_until(b'\n', &mut line)? > 0 {
+        while (&mut connection.rfile).take(LINE).read_until(b'\n', &mut line)? > 0 {
             connection.wfile.write_all(&[format!("{uid}: ").as_bytes(), &line].concat())?;
             line.clear();
         }

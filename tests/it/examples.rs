@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use socket2::{Domain, Socket, Type};
 use socketserver::http::url::{parse_qs, urlencode, urlsplit};
 use socketserver::http::{Exchange, HttpRequestHandler};
 use socketserver::{Connection, ThreadPool, handler_fn};
@@ -130,7 +131,7 @@ fn echo_tcp_answers_lines_under_every_strategy() {
         assert_eq!(client.ask("hello"), "HELLO", "{strategy}");
         client.send(b"w\xc3\xa9\nend");
         client.finish_sending();
-        assert_eq!(client.read_to_end(), "W\u{e9}\nEND\n", "{strategy}");
+        assert_eq!(client.read_to_end(), "W\u{e9}\nEND", "{strategy}");
     }
 }
 
@@ -533,8 +534,8 @@ fn redirect_server_keeps_the_path() {
     for command in ["GET", "HEAD"] {
         let line = format!("{command} /a%20b?c=d HTTP/1.0\r\n\r\n");
         let response = request(example.address, &line);
-        assert!(response.starts_with("HTTP/1.0 301 Moved Permanently\r\n"), "{response}");
-        assert!(response.ends_with("\r\nLocation: https://h.example/a%20b?c=d\r\n\r\n"));
+        assert!(response.starts_with("HTTP/1.0 308 Permanent Redirect\r\n"), "{response}");
+        assert!(response.contains("\r\nLocation: https://h.example/a%20b?c=d\r\n"), "{response}");
     }
 }
 
@@ -595,7 +596,7 @@ fn websocket_echo_says_everything_back() {
     // The example of RFC 6455 section 1.3.
     assert!(head.contains("\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"), "{head}");
     let refused = request(example.address, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
-    assert!(refused.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{refused}");
+    assert!(refused.starts_with("HTTP/1.1 400 Not a WebSocket's handshake\r\n"), "{refused}");
 }
 
 /// Speaks with a WebSocket from its opening to its end; returns the head of the handshake.
@@ -623,7 +624,7 @@ pub(crate) fn shake_hands_and_echo(program: &Example) -> String {
 }
 
 /// A WebSocket's frame; what a client sends is masked.
-fn frame(kind: u8, data: &[u8], mask: Option<[u8; 4]>) -> Vec<u8> {
+pub(crate) fn frame(kind: u8, data: &[u8], mask: Option<[u8; 4]>) -> Vec<u8> {
     let bit = if mask.is_some() { 0x80 } else { 0 };
     let mut frame = vec![kind];
     match u8::try_from(data.len()) {
@@ -649,8 +650,11 @@ fn forward_proxy_fetches_and_tunnels() {
     }
     let refused = request(example.address, "GET /a HTTP/1.0\r\n\r\n");
     assert!(refused.starts_with("HTTP/1.0 400 Not a proxy's request\r\n"), "{refused}");
-    let nobody = "127.0.0.1:1";
-    for line in [format!("CONNECT {nobody}"), format!("GET http://{nobody}/"), "CONNECT x".into()] {
+    // Bound, but nobody listens there.
+    let silent = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    silent.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    let nobody = silent.local_addr().unwrap().as_socket().unwrap();
+    for line in [format!("CONNECT {nobody}"), format!("GET http://{nobody}/")] {
         let refused = request(example.address, &format!("{line} HTTP/1.0\r\n\r\n"));
         assert!(refused.starts_with("HTTP/1.0 502 "), "{refused}");
     }
@@ -659,7 +663,7 @@ fn forward_proxy_fetches_and_tunnels() {
 /// Fetches by absolute URLs and through a tunnel; returns the replies.
 pub(crate) fn fetch_and_tunnel(program: &Example, upstream: SocketAddr) -> [String; 3] {
     let get = format!(
-        "GET http://ada:x@{upstream}/a/../b?c=d HTTP/1.1\r\nHost: elsewhere\r\n\
+        "GET http://{upstream}/a/../b?c=d HTTP/1.1\r\nHost: elsewhere\r\n\
          Proxy-Connection: keep-alive\r\nProxy-Authorization: x\r\nX-Mine: caf\u{e9}\r\n\r\n"
     );
     let post = format!("POST http://{upstream} HTTP/1.0\r\nContent-Length: 5\r\n\r\nhello");
@@ -816,7 +820,7 @@ fn bench_hello_writes_an_upload_to_its_file() {
 
 /// A running example; it is stopped when this is dropped.
 pub(crate) struct Example {
-    child: Child,
+    pub(crate) child: Child,
     lines: Receiver<String>,
     pub(crate) address: SocketAddr,
 }
@@ -902,14 +906,14 @@ fn find_address(line: &str) -> Option<SocketAddr> {
     line.split([' ', ',', '/']).find_map(|word| word.parse().ok())
 }
 
-fn request(address: SocketAddr, text: &str) -> String {
+pub(crate) fn request(address: SocketAddr, text: &str) -> String {
     let mut client = Client::connect(address);
     client.send(text);
     client.read_to_end()
 }
 
 /// Reads a response's head, the blank line included.
-fn read_head(client: &mut Client) -> String {
+pub(crate) fn read_head(client: &mut Client) -> String {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
         head += &client.read_line();

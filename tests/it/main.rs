@@ -38,6 +38,7 @@ mod doc_search; // Python's names are found in the documentation
 mod drain; // what becomes of running requests when the server is asked to stop
 mod encoded_files; // compressed files have the type of their bytes
 mod endings; // how connections end that a handler drops
+mod example_safety; // what the examples do with those who do not behave
 mod examples; // every example runs and does what its header promises
 mod exhaustion; // out of descriptors, out of connections
 mod form_differential; // the same forms to CPython and to us
