@@ -181,6 +181,7 @@ pub use server_info::ServerInfo;
 #[cfg(unix)]
 pub use shutdown::ShutdownHandle;
 #[cfg(unix)]
+#[doc(alias = "SIG_IGN")]
 pub use signals::signal_is_ignored;
 #[cfg(unix)]
 pub use stderr::write_to_stderr;

@@ -92,7 +92,6 @@ pub(crate) fn heeded(numbers: &[i32]) -> Vec<i32> {
 /// shell SIGINT (2) and SIGQUIT (3) for what a script starts in the background.
 /// [`Server::shutdown_on_signals`](crate::Server::shutdown_on_signals) does; this is for programs that
 /// handle signals by themselves. `false` where the number is not a signal.
-#[doc(alias = "SIG_IGN")]
 pub fn signal_is_ignored(number: i32) -> bool {
     sys::is_ignored(number)
 }

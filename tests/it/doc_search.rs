@@ -99,7 +99,11 @@ fn no_alias_in_the_source_is_lost() {
         for rest in source.split("#[doc(alias = \"").skip(1) {
             let alias = rest.split('"').next().unwrap();
             let is_found = index.aliases.contains_key(alias);
-            assert!(is_found, "{}: rustdoc drops the alias {alias}", path.display());
+            assert!(
+                is_found,
+                "{}: rustdoc drops the alias {alias}; put it on the `pub use`",
+                path.display()
+            );
             count += 1;
         }
     });
