@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
+use super::parked::HEAD_GRACE;
 use super::slot::{Slot, State, close_parked};
 use crate::connection::{Direction, End, Socket};
 
@@ -27,6 +28,11 @@ impl Closing {
     fn new() -> Self {
         let since = Instant::now();
         Self { since, deadline: since + DRAIN_LIMIT, bytes_left: DRAIN_BYTES }
+    }
+
+    /// Shortens the wait, as the server stops.
+    pub(super) fn hasten(&mut self, drain_began: Instant) {
+        self.deadline = self.deadline.min(self.since.max(drain_began) + HEAD_GRACE);
     }
 
     fn left(&self) -> Duration {
@@ -87,9 +93,18 @@ impl Slot {
         let Some(mut closing) = state.closing.take() else { return };
         if let Some(socket) = state.socket.clone() {
             drop(state);
-            while closing.discard(&socket)
-                && socket.wait(Direction::Read, Some(closing.left())).is_ok()
-            {}
+            while closing.discard(&socket) {
+                let waited = match self.parking.drain_began() {
+                    None => self.wait_or_drain(&socket, Some(closing.left())).map(drop),
+                    Some(began) => {
+                        closing.hasten(began);
+                        socket.wait(Direction::Read, Some(closing.left()))
+                    }
+                };
+                if waited.is_err() {
+                    break;
+                }
+            }
         }
         self.vacate(self.state());
     }

@@ -147,11 +147,7 @@ impl Slot {
         let idles = parked.until == Until::Readable;
         parked.connection.rfile.release();
         self.state().waits_here = idles;
-        let waited = if idles {
-            self.wait_for_request(&socket, &mut parked)
-        } else {
-            socket.wait(Direction::Read, parked.left())
-        };
+        let waited = self.wait_for_more(&socket, &mut parked);
         self.state().waits_here = false;
         match waited {
             Ok(()) => {}
@@ -168,21 +164,36 @@ impl Slot {
         Some(parked.connection)
     }
 
-    /// Waits for the next request, and not much longer once the server stops.
-    fn wait_for_request(&self, socket: &Socket, parked: &mut Parked) -> io::Result<()> {
+    /// Waits for the client, and not much longer once the server stops.
+    fn wait_for_more(&self, socket: &Socket, parked: &mut Parked) -> io::Result<()> {
+        if self.wait_or_drain(socket, parked.left())? {
+            return Ok(());
+        }
+        if let Some(began) = self.parking.drain_began() {
+            parked.hasten(began);
+        }
+        socket.wait(Direction::Read, parked.left())
+    }
+
+    /// Waits for the client; false at once when the server stops.
+    pub(super) fn wait_or_drain(
+        &self,
+        socket: &Socket,
+        limit: Option<Duration>,
+    ) -> io::Result<bool> {
         // Before the look whether that has come already.
         let asked = self.parking.asked_to_end();
-        if !self.parking.is_draining() {
-            let lifeline = self.parking.lifeline();
-            let others: Vec<_> = lifeline.iter().map(|line| line.as_fd()).chain(asked).collect();
-            if socket.wait_beside(&others, parked.left())? {
-                return Ok(());
-            }
-            // In a child process nothing else has told of it.
-            self.parking.begin_drain();
+        if self.parking.is_draining() {
+            return Ok(false);
         }
-        parked.hurry();
-        socket.wait(Direction::Read, parked.left())
+        let lifeline = self.parking.lifeline();
+        let others: Vec<_> = lifeline.iter().map(|line| line.as_fd()).chain(asked).collect();
+        if socket.wait_beside(&others, limit)? {
+            return Ok(true);
+        }
+        // In a child process nothing else has told of it.
+        self.parking.begin_drain();
+        Ok(false)
     }
 
     /// Takes a claimed connection out whose job will not run here.

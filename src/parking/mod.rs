@@ -61,7 +61,8 @@ pub(crate) struct Parking {
     /// Connections given back with something to read, behind all that wait already.
     returned: Mutex<Vec<Arc<Slot>>>,
     gauges: Arc<Gauges>,
-    draining: AtomicBool,
+    /// When the server began to stop, in milliseconds since `epoch`.
+    drain_began: AtomicU64,
     /// The server is gone, and nothing that is given back will be served.
     closed: AtomicBool,
     /// Set while the serving thread waits for a request after a handshake.
@@ -94,7 +95,7 @@ impl Parking {
             slots: Mutex::default(),
             returned: Mutex::default(),
             gauges,
-            draining: AtomicBool::new(false),
+            drain_began: AtomicU64::new(NEVER),
             closed: AtomicBool::new(false),
             awaits_handled: AtomicBool::new(false),
             handled: AtomicBool::new(false),
@@ -134,7 +135,7 @@ impl Parking {
     }
 
     pub(crate) fn is_draining(&self) -> bool {
-        if self.draining.load(Ordering::SeqCst) {
+        if self.drain_began.load(Ordering::SeqCst) != NEVER {
             return true;
         }
         // Nothing tells a child of it by itself.
@@ -147,13 +148,23 @@ impl Parking {
         drains
     }
 
+    /// When the server began to stop, if it does.
+    fn drain_began(&self) -> Option<Instant> {
+        match self.drain_began.load(Ordering::SeqCst) {
+            NEVER => None,
+            millis => Some(self.epoch + Duration::from_millis(millis)),
+        }
+    }
+
     pub(crate) fn begin_drain(&self) {
-        self.draining.store(true, Ordering::SeqCst);
+        let now = self.millis(Instant::now());
+        // Where it has begun before, that counts.
+        let _ = self.drain_began.compare_exchange(NEVER, now, Ordering::SeqCst, Ordering::SeqCst);
     }
 
     /// The server may serve again, and have children again.
     pub(crate) fn end_drain(&self) {
-        self.draining.store(false, Ordering::SeqCst);
+        self.drain_began.store(NEVER, Ordering::SeqCst);
         *lock(&self.lifeline) = lifeline_for(self.placement);
     }
 

@@ -47,10 +47,20 @@ impl Parked {
         self.connection.rfile.is_expired()
     }
 
-    /// Has a connection that was answered a moment ago closed only after another one: its client
-    /// may have sent the next request already, and would lose it. Returns when that is over.
-    pub(super) fn hurry(&mut self) -> Option<Instant> {
-        let end = self.since.checked_add(FAREWELL)?;
+    /// Shortens the wait, as the server stops; returns when it is over.
+    ///
+    /// A connection that was answered a moment ago is closed only after another one: its client may
+    /// have sent the next request already, and would lose it. One that has begun a request or a
+    /// handshake is given a little longer, from the time when the drain began or, if that is later,
+    /// from its own first byte.
+    pub(super) fn hasten(&mut self, drain_began: Instant) -> Option<Instant> {
+        let is_idle =
+            self.until == Until::Readable && self.connection.rfile.socket().busy_since().is_none();
+        let end = if is_idle {
+            self.since.checked_add(IDLE_GRACE)?
+        } else {
+            self.since.max(drain_began).checked_add(HEAD_GRACE)?
+        };
         self.deadline = Some(self.deadline.map_or(end, |deadline| deadline.min(end)));
         self.deadline
     }
@@ -61,4 +71,7 @@ impl Parked {
 }
 
 /// How long a connection stays idle before a server that stops closes it.
-const FAREWELL: Duration = Duration::from_millis(500);
+const IDLE_GRACE: Duration = Duration::from_millis(500);
+
+/// How long a server that stops waits for the rest of a head or a handshake, and for clients to leave.
+pub(super) const HEAD_GRACE: Duration = Duration::from_secs(1);

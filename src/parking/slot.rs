@@ -127,25 +127,34 @@ impl Slot {
         }
     }
 
-    /// Before the server stops: closes the connection if it is idle, and claims it if its next
-    /// request has arrived.
+    /// Before the server stops: closes the connection if it is idle, claims it if its next request
+    /// has arrived, and gives one that has begun little time to arrive.
     pub(crate) fn send_away(&self) -> Farewell {
         let mut state = self.state();
         let claimed = state.claimed;
+        let began = self.parking.drain_began();
+        if let (Some(closing), Some(began)) = (&mut state.closing, began) {
+            closing.hasten(began);
+            let deadline = closing.deadline;
+            drop(state);
+            self.parking.expect(deadline);
+            return Farewell::Busy;
+        }
         match &mut state.parked {
-            Some(parked) if !claimed && parked.until == Until::Readable => {
-                if matches!(parked.connection.rfile.look(), Ok(count) if count > 0) {
+            Some(parked) if !claimed => {
+                let is_idle = parked.until == Until::Readable;
+                if is_idle && matches!(parked.connection.rfile.look(), Ok(count) if count > 0) {
                     self.claim(&mut state);
                     return Farewell::Claimed;
                 }
-                match parked.hurry() {
-                    Some(deadline) if deadline > Instant::now() => {
+                match began.and_then(|began| parked.hasten(began)) {
+                    Some(deadline) if !is_idle || deadline > Instant::now() => {
                         drop(state);
                         self.parking.expect(deadline);
                     }
                     _ => drop(close_parked(state)),
                 }
-                Farewell::Gone
+                if is_idle { Farewell::Gone } else { Farewell::Busy }
             }
             _ => {
                 drop(state);
@@ -250,7 +259,11 @@ impl Slot {
     /// Finds the place of a connection that was given back, if one was.
     pub(super) fn settle(&self, mut state: MutexGuard<'_, State>) {
         let parking = &self.parking;
-        if let Some(deadline) = state.closing.as_ref().map(|closing| closing.deadline) {
+        if let Some(closing) = &mut state.closing {
+            if let Some(began) = parking.drain_began() {
+                closing.hasten(began);
+            }
+            let deadline = closing.deadline;
             if parking.is_closed() || !state.discard() {
                 return self.vacate(state);
             }
@@ -263,8 +276,8 @@ impl Slot {
             close_parked(state);
             return;
         }
-        if parking.is_draining() && parked.until == Until::Readable {
-            parked.hurry();
+        if let Some(began) = parking.drain_began() {
+            parked.hasten(began);
         }
         if parked.has_bytes() {
             self.claim(&mut state);

@@ -162,8 +162,8 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
     /// waiting clients stay in the kernel's queue.
     ///
     /// Ends when [`ShutdownHandle::shutdown`] was called, then or before. Idle connections are
-    /// closed, running requests are finished for at most
-    /// [`shutdown_timeout`](Self::shutdown_timeout), and
+    /// closed, requests and handshakes that have begun to arrive have a second to be complete,
+    /// running requests are finished for at most [`shutdown_timeout`](Self::shutdown_timeout), and
     /// [`shutdown_report`](Self::shutdown_report) tells what was cut. The server may serve again.
     ///
     /// # Errors

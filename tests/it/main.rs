@@ -36,6 +36,7 @@ mod differences; // from CPython, by intent
 mod differential; // the same bytes to CPython and to us
 mod doc_search; // Python's names are found in the documentation
 mod drain; // what becomes of running requests when the server is asked to stop
+mod drain_heads; // what becomes of those that have begun to arrive
 mod encoded_files; // compressed files have the type of their bytes
 mod endings; // how connections end that a handler drops
 mod example_safety; // what the examples do with those who do not behave
