@@ -20,7 +20,7 @@ use tempfile::TempDir;
 use crate::certificates::{Authority, PemFiles, TlsClient, client_config, client_session};
 use crate::proxies::{Behind, who};
 use crate::support::{Client, LIMIT, Running, bind};
-use crate::web::{Browser, answering, get};
+use crate::web::{Browser, answer, answering, get};
 
 /// A program that was started for a test, ended with it.
 struct Program {
@@ -245,6 +245,79 @@ fn a_handler_behind_a_balancer_sees_the_client() {
             for _ in 0..2 {
                 assert!(browser.ask(get("/")).text().starts_with(&address.to_string()));
             }
+        }
+    }
+}
+
+/// Ways to write a path that some server takes for `/PAGE`.
+const SPELLINGS: [&str; 24] = [
+    "/PAGE",
+    "//PAGE",
+    "///PAGE",
+    "/%2fPAGE",
+    "/PAGE/",
+    "/PAGE//",
+    "/PAGE%2F",
+    "/PAGE?x",
+    "/PAGE?x=/../y",
+    "/PAGE/?x",
+    "/PAGE;x",
+    "/PAGE#x",
+    "/./PAGE",
+    "/x/../PAGE",
+    "/x/%2e%2e/PAGE",
+    "/x/.%2E/PAGE",
+    "/x//../PAGE",
+    "/PAGE/.",
+    "/PAGE/x/..",
+    "/../PAGE",
+    "http://x/PAGE",
+    "http://x//PAGE",
+    "http://x/x/../PAGE",
+    "http://x:80/PAGE?x",
+];
+
+#[test]
+fn no_spelling_of_a_path_reaches_what_is_not_for_clients() {
+    let handler = || {
+        let answering = answering(|http| {
+            let path = http.path.clone();
+            answer(http, format!("reached: {path}"))
+        });
+        Behind { base: answering, trusted: "127.0.0.1".parse().unwrap() }
+    };
+    for name in ["nginx", "haproxy"] {
+        let server = match name {
+            "nginx" => Running::start(bind::<ThreadPool, _>(handler())),
+            _ => {
+                let trusted = "127.0.0.1".parse().unwrap();
+                Running::start(bind::<ThreadPool, _>(ProxyProtocol::new(handler(), trusted)))
+            }
+        };
+        let place = server.address.to_string();
+        let instances = [(); 3].map(|()| place.clone());
+        let Some(balancer) = balancer(name, &instances, "send-proxy-v2") else { continue };
+        let ask = |target: &str| client_from("127.0.0.3", balancer.address).ask(get(target));
+        for page in ["metrics", "healthz"] {
+            let escaped = page.replace('e', "%65");
+            let upper = page.replace('m', "%6D").replace('z', "%7a");
+            for spelling in SPELLINGS {
+                for page in [page, &escaped, &upper] {
+                    let target = spelling.replace("PAGE", page);
+                    let reply = ask(&target);
+                    let (status, text) = (reply.status(), reply.text());
+                    assert!(
+                        [400, 404].contains(&status) && !text.contains("reached"),
+                        "{name}: {target}: {status} {text}"
+                    );
+                }
+            }
+        }
+        // Others are those of the site.
+        for target in
+            ["/", "/metricsx", "/x/metrics", "/metrics/x", "/.../x", "/a..b", "/healthz.txt"]
+        {
+            assert_eq!(ask(target).text(), format!("reached: {target}"), "{name}");
         }
     }
 }
