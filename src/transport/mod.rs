@@ -140,9 +140,49 @@ fn bind_inet(
     if address.is_ipv6() && address.ip().is_unspecified() {
         socket.set_only_v6(!dual_stack)?;
     }
-    socket.bind(&address.into())
+    socket.bind(&address.into()).map_err(|error| {
+        if lacks_zone(address) {
+            io::Error::new(io::ErrorKind::InvalidInput, NO_ZONE)
+        } else {
+            error
+        }
+    })
 }
+
+/// Tells whether an address is one of a link, and does not say of which (RFC 4007 §6). Linux calls that an
+/// invalid argument.
+fn lacks_zone(address: SocketAddr) -> bool {
+    let SocketAddr::V6(address) = address else { return false };
+    // Interface-local and link-local multicast: `ff01::/16` and `ff02::/16`, whatever their flags.
+    let is_local_group = matches!(address.ip().segments()[0] & 0xff0f, 0xff01 | 0xff02);
+    address.scope_id() == 0 && (address.ip().is_unicast_link_local() || is_local_group)
+}
+
+const NO_ZONE: &str = "a link-local address needs its interface, as in (\"fe80::1%eth0\", 8000)";
 
 fn cannot_bind(address: &Address, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("cannot bind {address}: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_a_link_need_its_name() {
+        for (address, lacks) in [
+            ("[fe80::1]:80", true),
+            ("[febf::1]:80", true),
+            ("[fe80::1%2]:80", false),
+            ("[ff02::fb]:80", true),
+            ("[ff12::fb]:80", true),
+            ("[ff02::fb%2]:80", false),
+            ("[ff05::2]:80", false),
+            ("[::1]:80", false),
+            ("[fd00::1]:80", false),
+            ("169.254.1.1:80", false),
+        ] {
+            assert_eq!(lacks_zone(address.parse().expect("an address")), lacks, "{address}");
+        }
+    }
 }

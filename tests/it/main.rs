@@ -78,3 +78,5 @@ mod unix_sockets; // the file, who is at the other end, and HTTP over them
 mod uploads; // what a request writes to files: whole files, below the directory
 mod urls; // taken apart, read and quoted as CPython does
 mod web; // a site of files, a client that reads replies, handlers that take notes
+#[cfg(feature = "cli")]
+mod zones; // addresses of a link, which need its name

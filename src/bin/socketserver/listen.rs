@@ -1,9 +1,11 @@
 //! The listening socket, or one line that says why there is none and what to do.
 
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::path::Path;
 
+use nix::net::if_::if_indextoname;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use socketserver::Address;
 use socketserver::systemd::{self, Socket};
 use socketserver::transport::{TcpBind, UnixBind, UnixStream};
@@ -95,13 +97,31 @@ pub(crate) fn banner(address: &Address, is_secure: bool) -> String {
 
 fn internet_banner(address: SocketAddr, scheme: &str) -> String {
     let (host, port) = (address.ip(), address.port());
-    let quoted = match host {
-        IpAddr::V4(host) => host.to_string(),
-        IpAddr::V6(host) => format!("[{host}]"),
+    let (zone, quoted) = match address {
+        SocketAddr::V4(_) => (String::new(), host.to_string()),
+        SocketAddr::V6(address) => {
+            let zone = zone(address.scope_id());
+            (zone.clone(), format!("[{host}{}]", utf8_percent_encode(&zone, NOT_IN_ZONE)))
+        }
     };
     let protocol = scheme.to_uppercase();
-    format!("Serving {protocol} on {host} port {port} ({scheme}://{quoted}:{port}/) ...\n")
+    format!("Serving {protocol} on {host}{zone} port {port} ({scheme}://{quoted}:{port}/) ...\n")
 }
+
+/// `%eth0`, without which an address of a link reaches nothing; nothing for the other addresses.
+fn zone(scope_id: u32) -> String {
+    match (scope_id, if_indextoname(scope_id)) {
+        (0, _) => String::new(),
+        // Empty where there is none, as `nix` has it.
+        (_, Ok(name)) if !name.is_empty() => format!("%{}", name.to_string_lossy()),
+        // Interfaces may go; their numbers will do.
+        (number, _) => format!("%{number}"),
+    }
+}
+
+/// What a URL has escaped in the name of an interface, the `%` before it included (RFC 6874 §2).
+const NOT_IN_ZONE: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Python's.
 const DEFAULT_PORT: u16 = 8000;
@@ -122,6 +142,14 @@ fn explain(error: &io::Error, address: Option<&str>, port: u16) -> io::Error {
         Some(address) => format!("{address} port {port}"),
         None => format!("port {port}"),
     };
+    let link_local = address.filter(|address| {
+        address.parse().is_ok_and(|address: Ipv6Addr| address.is_unicast_link_local())
+    });
+    if let Some(address) = link_local {
+        return io::Error::other(format!(
+            "cannot serve on {place}: a link-local address needs its interface, as in {address}%eth0"
+        ));
+    }
     let reason = match error.kind() {
         ErrorKind::AddrInUse => "it is in use; stop who uses it, or choose another port",
         ErrorKind::AddrNotAvailable => "this machine does not have that address; choose another",
@@ -129,4 +157,23 @@ fn explain(error: &io::Error, address: Option<&str>, port: u16) -> io::Error {
         _ => return io::Error::other(format!("cannot serve on {place}: {error}")),
     };
     io::Error::other(format!("cannot serve on {place}: {reason}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_zone_is_in_the_banner_and_escaped_in_its_url() {
+        // An interface that is not there has its number.
+        let address: SocketAddr = "[fe80::1%4000000000]:80".parse().expect("an address");
+        assert_eq!(
+            banner(&address.into(), true),
+            "Serving HTTPS on fe80::1%4000000000 port 80 (https://[fe80::1%254000000000]:80/) ...\n"
+        );
+        let address: SocketAddr = "[::1]:80".parse().expect("an address");
+        assert!(banner(&address.into(), false).ends_with("(http://[::1]:80/) ...\n"));
+        let zone = utf8_percent_encode("%veth-1.2@if~_3", NOT_IN_ZONE).to_string();
+        assert_eq!(zone, "%25veth-1.2%40if~_3");
+    }
 }
