@@ -235,6 +235,11 @@ fn cors_files_answers_as_its_twin() {
     for line in ["GET /a.txt", "HEAD /a.txt", "GET /sub/", "GET /nope", "OPTIONS /"] {
         twins.agree(&format!("{line} HTTP/1.0\r\n\r\n"));
     }
+    // Python's `Location` is `/sub/`.
+    let reply = hear_out(twins.ours.address, b"GET /sub HTTP/1.0\r\n\r\n");
+    let fields = "Location: sub/\r\nContent-Length: 0\r\nAccess-Control-Allow-Origin: *\r\n\r\n";
+    let expected = ["HTTP/1.0 301 Moved Permanently\r\n{S}{D}", fields].concat();
+    assert_eq!(show(mask(&reply)), show(expected));
 }
 
 #[test]
