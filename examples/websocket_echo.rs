@@ -81,7 +81,8 @@ impl HttpRequestHandler for EchoHandler {
         http.end_headers()?;
         let mut connection = http.take_over()?;
         connection.rfile.set_timeout(Some(SILENCE));
-        let config = WebSocketConfig::default().max_message_size(Some(MESSAGE));
+        let config = WebSocketConfig::default();
+        let config = config.max_frame_size(Some(MESSAGE)).max_message_size(Some(MESSAGE));
         let thread = thread::Builder::new().spawn(move || {
             let address = connection.client_address.clone();
             let socket = WebSocket::from_raw_socket(connection, Role::Server, Some(config));

@@ -138,6 +138,7 @@ pub use connection::PeerCredentials;
 #[cfg(unix)]
 #[doc(alias = "StreamRequestHandler.rfile")]
 #[doc(alias = "recv")]
+#[doc(alias = "readline")]
 pub use connection::Rfile;
 #[cfg(unix)]
 #[doc(alias = "settimeout")]

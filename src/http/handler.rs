@@ -208,6 +208,9 @@ pub trait HttpRequestHandler: Send + Sync + 'static {
 
     /// The file that a request's target names; see
     /// [`SimpleHttpRequestHandler`](super::SimpleHttpRequestHandler).
+    ///
+    /// Below the directory by its text alone: a symbolic link may lead elsewhere, and a name may begin
+    /// with a dot, whatever the handler itself would serve.
     fn translate_path(&self, http: &Exchange<'_>, path: &str) -> PathBuf {
         self.base().translate_path(http, path)
     }

@@ -70,6 +70,7 @@ const LOOKED_FOR: &[(&str, &str)] = &[
     ("self.server", "ServerInfo"),
     ("self.request", "Connection"),
     ("recv", "Rfile"),
+    ("readline", "Rfile"),
     ("sendall", "Wfile"),
     ("settimeout", "Timeouts"),
     ("setsockopt", "Connection"),

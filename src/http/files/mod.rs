@@ -114,6 +114,10 @@ impl SimpleHttpRequestHandler {
     /// The kernel sees to that (openat2(2) with `RESOLVE_BENEATH`, Linux 5.6). Links that stay
     /// inside are followed, except where the kernel cannot do it: there no link is followed.
     /// CPython has no such switch (gh-132142).
+    ///
+    /// This holds for what this handler opens. A path of
+    /// [`translate_path`](HttpRequestHandler::translate_path) that a program opens by itself may lead
+    /// outside.
     #[must_use]
     pub fn confined(mut self) -> Self {
         self.tree.is_confined = true;
@@ -121,7 +125,8 @@ impl SimpleHttpRequestHandler {
     }
 
     /// Serves and lists no name that begins with a dot, nor what is below it; `.well-known`
-    /// excepted (RFC 8615). CPython serves them all.
+    /// excepted (RFC 8615). CPython serves them all. As with [`confined`](Self::confined), a path that
+    /// a program opens by itself is not checked.
     #[must_use]
     pub fn hiding_dot_files(mut self) -> Self {
         self.tree.hides_dot_files = true;
