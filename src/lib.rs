@@ -115,6 +115,9 @@ pub mod transport;
 mod trusted_proxies;
 
 #[cfg(unix)]
+mod work;
+
+#[cfg(unix)]
 #[doc(alias = "client_address")]
 pub use address::Address;
 #[cfg(unix)]

@@ -23,6 +23,7 @@ mod wire;
 pub use credentials::PeerCredentials;
 pub use not_tls::NotTls;
 pub use rfile::Rfile;
+pub(crate) use rfile::Searched;
 pub use wfile::Wfile;
 
 pub(crate) use wfile::copy_file;

@@ -6,10 +6,13 @@ use std::io::{self, BufRead, Read};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use memchr::memchr;
+
 use super::credentials::PeerCredentials;
 use super::pace::Pace;
 use super::socket::Socket;
 use super::wire::{Direction, timed_out};
+use crate::work;
 
 /// What a client sends, buffered.
 ///
@@ -33,10 +36,22 @@ pub struct Rfile {
     /// `buffer[start..end]` has been received and not consumed.
     start: usize,
     end: usize,
-    /// How many of the unread bytes a parser has already searched.
-    searched: usize,
+    /// What a parser knows of the unread bytes.
+    searched: Searched,
     /// How many bytes of the message that is being read were dropped.
     skipped: usize,
+}
+
+/// What a parser that needs more remembers of the unread bytes, so that a slow client's request is
+/// not searched from its beginning with each byte.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Searched {
+    /// How many of them it has searched.
+    pub(crate) bytes: usize,
+    /// Where the first line among those ends, if one does.
+    pub(crate) first_line_end: Option<usize>,
+    /// Where the last one ends.
+    pub(crate) last_line_end: usize,
 }
 
 impl Rfile {
@@ -57,7 +72,7 @@ impl Rfile {
             buffer,
             start: 0,
             end: 0,
-            searched: 0,
+            searched: Searched::default(),
             skipped: 0,
         }
     }
@@ -181,15 +196,26 @@ impl Rfile {
         !self.unread().is_empty() || self.socket.holds_unread()
     }
 
-    /// How many of the [`unread`](Self::unread) bytes were marked as searched.
-    pub(crate) fn searched(&self) -> usize {
+    /// The first line of the [`unread`](Self::unread) bytes with its LF, or as many bytes as it may
+    /// have where it is longer. What was searched for its end is not searched again.
+    pub(crate) fn unread_line(&mut self, limit: usize) -> Option<&[u8]> {
+        let begun = self.end - self.start;
+        let begun = &self.buffer[self.start..self.start + begun.min(limit)];
+        let from = self.searched.bytes.min(begun.len());
+        let end = memchr(b'\n', &begun[from..]).map(|end| from + end + 1);
+        work::note(end.unwrap_or(begun.len()) - from);
+        self.searched.bytes = begun.len();
+        end.or((begun.len() == limit).then_some(limit)).map(|end| &begun[..end])
+    }
+
+    /// What was remembered of the [`unread`](Self::unread) bytes.
+    pub(crate) fn searched(&self) -> Searched {
         self.searched
     }
 
-    /// Remembers that all unread bytes were searched, so that a slow client's request is not
-    /// searched from its beginning with each byte.
-    pub(crate) fn mark_searched(&mut self) {
-        self.searched = self.end - self.start;
+    /// Remembers what was found in the unread bytes, until some are consumed.
+    pub(crate) fn mark_searched(&mut self, searched: Searched) {
+        self.searched = searched;
     }
 
     /// Consumes bytes that belong to a message and need not be kept until it is complete.
@@ -249,9 +275,11 @@ impl Rfile {
         if self.buffer.is_empty() {
             self.buffer = take_spare();
         } else if self.start > 0 {
+            work::note(self.end - self.start);
             self.buffer.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
         } else {
+            work::note(self.buffer.len());
             self.buffer.resize(self.buffer.len() * 2, 0);
         }
     }
@@ -306,7 +334,9 @@ impl BufRead for Rfile {
 
     fn consume(&mut self, count: usize) {
         self.start = (self.start + count).min(self.end);
-        self.searched = self.searched.saturating_sub(count);
+        if count > 0 {
+            self.searched = Searched::default();
+        }
     }
 }
 

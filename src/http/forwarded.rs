@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::headers::Headers;
 use crate::address::Address;
 use crate::trusted_proxies::{ForwardedHeader, TrustedProxies};
+use crate::work;
 
 /// The client that a trusted peer asks for; the peer where it does not say.
 ///
@@ -134,6 +135,12 @@ fn element(text: &str) -> Option<(Option<String>, Option<&str>)> {
 /// Takes a token or a quoted string (RFC 9110 §5.6.4) from the front; returns what it says and the
 /// rest.
 fn token_or_quoted(text: &str) -> Option<(String, &str)> {
+    let taken = take_token_or_quoted(text);
+    work::note(taken.as_ref().map_or(text.len(), |(_, rest)| text.len() - rest.len()));
+    taken
+}
+
+fn take_token_or_quoted(text: &str) -> Option<(String, &str)> {
     let Some(quoted) = text.strip_prefix('"') else {
         let end = text.find([',', ';', ' ', '\t']).unwrap_or(text.len());
         let (token, rest) = text.split_at(end);
@@ -158,6 +165,7 @@ fn is_token(text: &str) -> bool {
 /// An address as proxies write it: `192.0.2.43`, `192.0.2.43:4711`, `2001:db8::17`,
 /// `[2001:db8::17]:4711`, and nginx's `unix:`. The port is 0 where there is none, or a hidden one.
 fn node(text: &str) -> Option<Address> {
+    work::note(text.len());
     if text == "unix:" {
         return Some(Address::unix(""));
     }

@@ -3,6 +3,7 @@
 use super::headers::Headers;
 use super::parse::Refusal;
 use super::text::{repr, trim_blanks};
+use crate::work;
 
 /// How a request's body ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,12 +49,14 @@ pub(crate) fn body_length(headers: &Headers, version: (u64, u64)) -> Result<Body
 
 /// Reads digits and nothing else; `parse` alone would take a sign.
 pub(crate) fn plain_number(text: &str) -> Option<u64> {
+    work::note(text.len());
     let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if plain { text.parse().ok() } else { None }
 }
 
 /// Reads the line before a chunk, without its CR LF: hexadecimal digits, then perhaps extensions.
 pub(crate) fn chunk_size(line: &[u8]) -> Option<u64> {
+    work::note(line.len());
     let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
     let (size, rest) = line.split_at(digits);
     // Blanks may stand before an extension, and nowhere else.

@@ -2,6 +2,8 @@
 
 use std::net::Ipv6Addr;
 
+use crate::work;
+
 /// `uri-host [":" port]` (RFC 9110 §7.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct HostPort<'a> {
@@ -44,6 +46,7 @@ impl<'a> HostPort<'a> {
 
 /// Reads digits, of which any number may be leading zeros.
 fn port_number(digits: &str) -> Option<u16> {
+    work::note(digits.len());
     if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
@@ -78,6 +81,7 @@ fn is_bracketed(text: &str) -> bool {
 
 /// Tells whether a text is made of unreserved characters, whole escapes, and some more.
 fn consists_of(text: &str, may_be: impl Fn(u8) -> bool) -> bool {
+    work::note(text.len());
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {
         let is_right = match byte {

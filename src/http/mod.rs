@@ -2,6 +2,8 @@
 
 mod base;
 mod cgi;
+#[cfg(test)]
+mod costs;
 mod date;
 mod exchange;
 mod failure;

@@ -9,6 +9,8 @@ use super::host::HostPort;
 use super::status::Status;
 use super::target::Parts;
 use super::text::{Latin1, latin1, repr};
+use crate::connection::Searched;
+use crate::work;
 
 /// What the bytes received so far amount to.
 #[derive(Debug)]
@@ -66,22 +68,33 @@ impl Refusal {
     }
 }
 
-/// Looks for a request's head at the start of `bytes`, of which the first `searched` were looked
-/// at before.
+/// Looks for a request's head at the start of `bytes`, and notes in `searched` how far it has looked,
+/// for the next call with more of them.
 ///
 /// Limits are CPython's: lines of 65,536 bytes, fewer than 100 header fields; and a total.
-pub(crate) fn parse(bytes: &[u8], searched: usize) -> Parsed {
-    let Some(line_end) = memchr(b'\n', bytes) else {
+pub(crate) fn parse(bytes: &[u8], searched: &mut Searched) -> Parsed {
+    let before = std::mem::replace(&mut searched.bytes, bytes.len());
+    if searched.first_line_end.is_none() {
+        let end = memchr(b'\n', &bytes[before..]);
+        work::note(end.unwrap_or(bytes.len() - before));
+        searched.first_line_end = end.map(|end| before + end);
+    }
+    let Some(line_end) = searched.first_line_end else {
         return if bytes.len() > LINE_LIMIT { too_long() } else { Parsed::Incomplete };
     };
     if line_end + 1 > LINE_LIMIT {
         return too_long();
     }
-    let head_end = find_head_end(bytes, line_end, searched);
+    let head_end = find_head_end(bytes, line_end, before);
+    if head_end.is_none()
+        && let Some(end) = memrchr(b'\n', &bytes[before..])
+    {
+        searched.last_line_end = before + end;
+    }
     // The request line is judged as soon as it is there, so that what is no HTTP at all need
     // not be waited for, and then again with the headers.
-    if head_end.is_none() && searched > line_end {
-        return unfinished(bytes, line_end);
+    if head_end.is_none() && before > line_end {
+        return unfinished(bytes, searched);
     }
     let decoder = Latin1::new(&bytes[..head_end.unwrap_or(line_end + 1)]);
     let requestline = trim_line_end(&bytes[..line_end]);
@@ -97,7 +110,7 @@ pub(crate) fn parse(bytes: &[u8], searched: usize) -> Parsed {
         return Parsed::Complete(head, line_end + 1);
     }
     let Some(head_end) = head_end else {
-        return unfinished(bytes, line_end);
+        return unfinished(bytes, searched);
     };
     if let Some(refusal) = total_refused(head_end) {
         return Parsed::Refused(refusal, Box::new(head));
@@ -134,24 +147,26 @@ pub(crate) fn total_refused(length: usize) -> Option<Refusal> {
 fn find_head_end(bytes: &[u8], line_end: usize, searched: usize) -> Option<usize> {
     // The end may have been cut: step back far enough to see a whole LF CR LF.
     let from = searched.saturating_sub(3).max(line_end);
-    memchr_iter(b'\n', &bytes[from..]).find_map(|position| match &bytes[from + position + 1..] {
+    let mut line_ends = memchr_iter(b'\n', &bytes[from..]);
+    let end = line_ends.find_map(|position| match &bytes[from + position + 1..] {
         [b'\n', ..] => Some(from + position + 2),
         [b'\r', b'\n', ..] => Some(from + position + 3),
         _ => None,
-    })
+    });
+    work::note(end.unwrap_or(bytes.len()) - from);
+    end
 }
 
 /// A head of which more must come, unless it is too large already.
-fn unfinished(bytes: &[u8], line_end: usize) -> Parsed {
-    let last_line = memrchr(b'\n', bytes).unwrap_or(0);
-    let refusal = if bytes.len() - last_line > LINE_LIMIT {
+fn unfinished(bytes: &[u8], searched: &Searched) -> Parsed {
+    let refusal = if bytes.len() - searched.last_line_end > LINE_LIMIT {
         line_too_long()
     } else if let Some(refusal) = total_refused(bytes.len()) {
         refusal
     } else {
         return Parsed::Incomplete;
     };
-    let line = trim_line_end(&bytes[..line_end]);
+    let line = trim_line_end(&bytes[..searched.first_line_end.unwrap_or(0)]);
     let head = request_line(line, Latin1::new(line)).unwrap_or_else(|_| Head::unread(latin1(line)));
     Parsed::Refused(refusal, Box::new(head))
 }
@@ -232,6 +247,7 @@ fn http_version(word: &[u8]) -> Option<(u64, u64)> {
 
 /// Reads header fields up to and with the empty line.
 fn header_fields(bytes: &[u8], decoder: Latin1<'_>, head: &Head) -> Result<Headers, Refusal> {
+    work::note(bytes.len());
     let mut start = 0;
     let mut lines = 0;
     for end in memchr_iter(b'\n', bytes) {

@@ -4,12 +4,11 @@ use std::io::{self, BufRead, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
-use memchr::memchr;
-
 use super::framing::{BodyLength, chunk_size};
 use super::http_error::HttpError;
 use super::parse::field_lines;
 use crate::connection::{PeerCredentials, Rfile, timed_out};
+use crate::work;
 
 /// What the client sent after its request's head: `http.rfile`.
 ///
@@ -244,15 +243,10 @@ impl RequestBody {
     /// A line that has arrived as a whole, or what is wrong with it; `WouldBlock` while it has not.
     fn arrived_line(&mut self) -> io::Result<io::Result<Vec<u8>>> {
         loop {
-            let unread = self.input.unread();
-            let searched = &unread[..unread.len().min(CHUNK_LINE_BYTES as usize)];
-            if let Some(end) = memchr(b'\n', searched) {
-                let line = searched[..=end].to_vec();
+            if let Some(line) = self.input.unread_line(CHUNK_LINE_BYTES as usize) {
+                let line = line.to_vec();
                 self.input.consume(line.len());
                 return Ok(checked_line(line));
-            }
-            if searched.len() as u64 == CHUNK_LINE_BYTES {
-                return Ok(checked_line(searched.to_vec()));
             }
             match self.input.receive() {
                 Ok(0) => return Ok(Err(truncated())),
@@ -352,6 +346,7 @@ impl BufRead for RequestBody {
 
 /// A line without its CR LF, or what is wrong with it.
 fn checked_line(mut line: Vec<u8>) -> io::Result<Vec<u8>> {
+    work::note(line.len());
     if !line.ends_with(b"\n") {
         return Err(if line.len() as u64 == CHUNK_LINE_BYTES {
             malformed("a line between chunks is too long")

@@ -90,8 +90,9 @@ fn read_head(connection: &mut Connection) -> io::Result<Received> {
     loop {
         rfile.skip(leading_blank(rfile.unread()));
         let skipped = rfile.skipped();
-        if rfile.unread().len() > rfile.searched() {
-            match parse(rfile.unread(), rfile.searched()) {
+        if rfile.unread().len() > rfile.searched().bytes {
+            let mut searched = rfile.searched();
+            match parse(rfile.unread(), &mut searched) {
                 Parsed::Complete(head, length) => {
                     if let Some(refusal) = total_refused(skipped + length) {
                         return Ok(Received::Refused(refusal, Box::new(head)));
@@ -101,7 +102,7 @@ fn read_head(connection: &mut Connection) -> io::Result<Received> {
                     return Ok(Received::Head(head));
                 }
                 Parsed::Refused(refusal, head) => return Ok(Received::Refused(refusal, head)),
-                Parsed::Incomplete => rfile.mark_searched(),
+                Parsed::Incomplete => rfile.mark_searched(searched),
             }
         }
         let has_line = !rfile.unread().is_empty();

@@ -3,6 +3,7 @@
 use super::headers::Headers;
 use super::host::HostPort;
 use super::url::unquote_to_bytes;
+use crate::work;
 
 /// What a request's target says: [`Exchange::target`](super::Exchange::target).
 ///
@@ -90,6 +91,7 @@ pub(crate) struct Parts<'a> {
 
 impl<'a> Parts<'a> {
     pub(crate) fn of(target: &'a str) -> Self {
+        work::note(target.len());
         let (scheme, authority, local) = match target.split_once("://") {
             Some((scheme, rest)) if is_http(scheme) => {
                 let (authority, local) =
@@ -122,6 +124,7 @@ fn is_http(scheme: &str) -> bool {
 
 /// The names in a decoded path: dots are resolved, and do not lead above the root.
 pub(crate) fn names(decoded: &[u8]) -> Vec<&[u8]> {
+    work::note(decoded.len());
     let mut names = Vec::new();
     for name in decoded.split(|&byte| byte == b'/') {
         match name {

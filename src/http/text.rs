@@ -2,8 +2,11 @@
 
 use std::fmt::Write as _;
 
+use crate::work;
+
 /// Appends bytes as the characters U+0000 to U+00FF.
 pub(crate) fn push_latin1(text: &mut String, bytes: &[u8]) {
+    work::note(bytes.len());
     match str::from_utf8(bytes) {
         Ok(ascii) if ascii.is_ascii() => text.push_str(ascii),
         _ => text.extend(bytes.iter().map(|&byte| char::from(byte))),
@@ -26,6 +29,7 @@ pub(crate) struct Latin1<'a> {
 
 impl<'a> Latin1<'a> {
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        work::note(bytes.len());
         let ascii = if bytes.is_ascii() { str::from_utf8(bytes).ok() } else { None };
         Self { bytes, ascii }
     }
@@ -51,6 +55,7 @@ impl<'a> Latin1<'a> {
 
 /// Appends text as ISO 8859-1; false, and nothing appended, where a character is beyond it.
 pub(crate) fn encode_latin1(text: &str, bytes: &mut Vec<u8>) -> bool {
+    work::note(text.len());
     if text.is_ascii() {
         bytes.extend_from_slice(text.as_bytes());
         return true;
@@ -75,6 +80,7 @@ pub(crate) fn repr(text: &str) -> String {
 
 /// A text in these quotes, escaped and cut as by [`repr`].
 pub(crate) fn quoted(text: &str, quote: char) -> String {
+    work::note(text.len());
     let mut written = String::with_capacity(text.len() + 2);
     written.push(quote);
     for (count, character) in text.chars().enumerate() {
@@ -98,6 +104,7 @@ pub(crate) fn quoted(text: &str, quote: char) -> String {
 
 /// A log message without characters that could steer a terminal, as CPython escapes them.
 pub(crate) fn escape_log(message: &str) -> String {
+    work::note(message.len());
     let mut escaped = String::with_capacity(message.len());
     for character in message.chars() {
         match character {
@@ -111,6 +118,7 @@ pub(crate) fn escape_log(message: &str) -> String {
 
 /// Text for a page: Python's `html.escape(text, quote=False)`.
 pub(crate) fn escape_html(text: &str) -> String {
+    work::note(text.len());
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::ffi::OsStrExt;
 
 use crate::address::Address;
+use crate::work;
 
 /// What the beginning of a connection is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +22,7 @@ pub(super) enum Parsed {
 
 /// Reads the header that a connection begins with.
 pub(super) fn parse(bytes: &[u8]) -> Parsed {
+    work::note(bytes.len().min(FIXED));
     if begins_with(bytes, SIGNATURE) {
         if bytes.len() < FIXED { Parsed::Incomplete } else { binary(bytes) }
     } else if begins_with(bytes, b"PROXY ") {
@@ -39,6 +41,7 @@ fn begins_with(bytes: &[u8], prefix: &[u8]) -> bool {
 /// Version 1 (§2.1): a line of at most 107 bytes, whose only LF is its last.
 fn text(bytes: &[u8]) -> Parsed {
     let start = &bytes[..bytes.len().min(LONGEST_LINE)];
+    work::note(start.len());
     let length = start.iter().position(|&byte| byte == b'\n').map(|end| end + 1);
     if length.is_none() && bytes.len() < LONGEST_LINE {
         return Parsed::Incomplete;
@@ -243,6 +246,25 @@ mod tests {
             let more = [&bytes[..], b"GET / HTTP/1.1\r\n\r\n"].concat();
             assert_eq!(parse(&more), parse(&bytes));
         }
+    }
+
+    #[test]
+    fn a_header_costs_what_it_is_long() {
+        // A line has at most 107 bytes and is read again with each piece of it; the rest of a binary
+        // header is not looked at before it is complete.
+        for unit in ["x", " ", "TCP4 ", "1"] {
+            assert!(work::assert_linear(unit, 100, |length| {
+                let line = unit.chars().cycle().take(length).collect::<String>();
+                drop(parse(format!("PROXY {line}\r\n").as_bytes()));
+            }));
+        }
+        assert!(work::assert_linear("binary, byte by byte", 16_000, |length| {
+            let bytes = v2(0x21, 0x11, &vec![0; length]);
+            for end in 1..=bytes.len() {
+                work::note(1);
+                drop(parse(&bytes[..end]));
+            }
+        }));
     }
 
     proptest! {

@@ -4,8 +4,10 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::unistd::geteuid;
@@ -285,6 +287,52 @@ fn an_outer_handler_decides_what_is_run() {
     assert_eq!(text(&get(&server, "/a.sh")), "GET\n");
     assert_eq!(get(&server, "/never.sh").status(), 403);
     assert_eq!(text(&Browser::connect(&server).ask(request("PUT", "/x", ""))), "PUT\n");
+}
+
+#[test]
+fn a_long_path_costs_no_lookup_for_each_of_its_parts() {
+    /// Counts the bytes of the paths that it translates, and takes all paths for scripts'.
+    struct Counting(CgiHttpRequestHandler, AtomicUsize, bool);
+    impl HttpRequestHandler for Counting {
+        fn base(&self) -> &dyn HttpRequestHandler {
+            &self.0
+        }
+
+        fn is_cgi(&self, http: &Exchange<'_>) -> Option<CgiInfo> {
+            let as_it_is = || CgiInfo::new("/cgi-bin", &http.path["/cgi-bin/".len()..]);
+            if self.2 { Some(as_it_is()) } else { self.0.is_cgi(http) }
+        }
+
+        fn translate_path(&self, http: &Exchange<'_>, path: &str) -> PathBuf {
+            self.1.fetch_add(path.len(), Ordering::Relaxed);
+            self.0.translate_path(http, path)
+        }
+    }
+    let site = site(&[("x", PLAIN)]);
+    fs::create_dir(site.site.path("cgi-bin/sub")).unwrap();
+    for takes_all in [false, true] {
+        let counting = Arc::new(Counting(site.handler(), AtomicUsize::new(0), takes_all));
+        let server = serve(noting(Shared(Arc::clone(&counting))).http11());
+        for part in ["a/", "./", "sub/../", "%2e/", "sub/%2e%2e/", "/", "x/"] {
+            let [half, whole] = [30_000, 60_000].map(|length| {
+                counting.1.store(0, Ordering::Relaxed);
+                let parts = part.repeat(length / part.len());
+                let status = get(&server, &format!("/cgi-bin/{parts}x")).status();
+                assert!([200, 404].contains(&status), "{part}: {status}");
+                counting.1.load(Ordering::Relaxed)
+            });
+            assert!(whole <= half * 5 / 2 + 100, "{part}: {half} bytes, then {whole}");
+        }
+    }
+}
+
+/// A handler that the test can ask afterwards.
+struct Shared<H>(Arc<H>);
+
+impl<H: HttpRequestHandler> HttpRequestHandler for Shared<H> {
+    fn base(&self) -> &dyn HttpRequestHandler {
+        &*self.0
+    }
 }
 
 #[test]

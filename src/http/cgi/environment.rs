@@ -10,6 +10,7 @@ use super::super::headers::Headers;
 use super::super::text::encode_latin1;
 use super::CgiHttpRequestHandler;
 use super::script::Script;
+use crate::work;
 
 /// A script's variables, of which none twice.
 #[derive(Debug, Default)]
@@ -123,6 +124,7 @@ fn describe_headers(all: &mut Environment, headers: &Headers, pass_authorization
 /// A name with an underscore would be taken for the one with a hyphen in its place. The rest is
 /// of the connection, or has a variable of its own.
 fn variable(header: &str) -> Option<String> {
+    work::note(header.len());
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     let special = ["Proxy", "Content-Length", "Content-Type", "Transfer-Encoding"];
     if !header.bytes().all(is_plain) || special.iter().any(|it| it.eq_ignore_ascii_case(header)) {
@@ -170,6 +172,7 @@ fn bytes(text: &str) -> Vec<u8> {
 fn decode_base64(text: &str) -> Option<Vec<u8>> {
     let digits = text.trim_end_matches('=');
     let mut decoded = Vec::with_capacity(digits.len() * 3 / 4);
+    work::note(digits.len());
     let (mut bits, mut count) = (0_u32, 0);
     for byte in digits.bytes() {
         let digit = match byte {
@@ -211,6 +214,33 @@ mod tests {
             ("YTpi!", None),
         ] {
             assert_eq!(decode_base64(text).as_deref(), decoded, "{text}");
+        }
+    }
+    #[test]
+    fn variables_cost_what_their_headers_are_long() {
+        let describe = |headers: &Headers| {
+            let mut all = Environment::default();
+            describe_headers(&mut all, headers, true);
+            describe_body(&mut all, headers, None);
+        };
+        let headers = |name: &str, value: &str, count: usize| {
+            let mut headers = Headers::default();
+            (0..count).for_each(|_| headers.push_text(name, value));
+            headers
+        };
+        for unit in ["a", ",", "\u{e9}", " ", "=", "YTpi", "Basic "] {
+            let value = |length| unit.chars().cycle().take(length).collect::<String>();
+            for name in ["A", "Cookie"] {
+                assert!(work::assert_linear(unit, 260_000, |length| {
+                    describe(&headers(name, &value(length / 90), 90));
+                }));
+            }
+            assert!(work::assert_linear(unit, 65_000, |length| {
+                describe(&headers("Authorization", &format!("Basic {}", value(length)), 1));
+            }));
+            assert!(work::assert_linear(unit, 65_000, |length| {
+                describe(&headers(&"A-".repeat(length / 2), "", 1));
+            }));
         }
     }
 }

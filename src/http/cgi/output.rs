@@ -5,6 +5,7 @@ use memchr::memchr;
 use super::super::framing::plain_number;
 use super::super::response_head::is_header_name;
 use super::super::text::latin1;
+use crate::work;
 
 /// What a script's head asks for.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,6 +30,7 @@ pub(super) struct Response {
 ///
 /// Lines end with LF or CR LF. The first `searched` bytes were looked at before.
 pub(super) fn head_end(bytes: &[u8], searched: usize) -> Option<usize> {
+    work::note(bytes.len() - searched);
     // The end may have been cut: step back far enough to see a whole LF CR LF.
     let mut from = searched.saturating_sub(3);
     if from == 0 && (bytes.starts_with(b"\n") || bytes.starts_with(b"\r\n")) {

@@ -6,6 +6,7 @@ use super::super::exchange::Exchange;
 use super::super::files::{SimpleHttpRequestHandler, without_query};
 use super::super::text::repr;
 use super::super::url::{quote, unquote_to_bytes};
+use crate::work;
 
 /// Where the CGI part of a path begins: Python's `cgi_info`.
 ///
@@ -76,6 +77,7 @@ pub(crate) fn is_cgi(target: &str, directories: &[&str]) -> Option<CgiInfo> {
     // Grows by a name for each slash, so that no byte is decoded twice.
     let (mut directory, mut start) = (Vec::new(), 0);
     for (end, _) in path.match_indices('/').skip(1) {
+        work::note(end - start);
         directory.extend(unquote_to_bytes(&path[start..end]));
         if directories.iter().any(|listed| listed.as_bytes() == directory) {
             return Some(CgiInfo::new(&path[..end], &path[end + 1..]));

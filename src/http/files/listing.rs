@@ -68,3 +68,23 @@ fn page(directory: &str, entries: &[Named]) -> Vec<u8> {
     page.extend_from_slice(b"</ul>\n<hr>\n</body>\n</html>\n");
     page
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listing_costs_what_its_names_are_long() {
+        for unit in ["a", "%", "<", "\u{e9}", "/"] {
+            assert!(crate::work::assert_linear(unit, 200_000, |length| {
+                let name = unit.repeat(200 / unit.len());
+                let entries = (0..length / 200).map(|_| Named {
+                    name: name.clone().into(),
+                    is_link: false,
+                    is_directory: true,
+                });
+                page(&unit.repeat(length / 10), &entries.collect::<Vec<_>>());
+            }));
+        }
+    }
+}

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::target::{Parts, names};
 use super::super::url::{unquote, unquote_to_bytes};
+use crate::work;
 
 /// The path below `root` that a target names, with a slash at its end where the target has one.
 ///
@@ -87,6 +88,7 @@ fn push_directory_end(location: &mut String, Parts { query, fragment, .. }: Part
 }
 
 fn push_escaped(location: &mut String, text: &str) {
+    work::note(text.len());
     for character in text.chars() {
         match character {
             '!'..='~' if !"\\\"<>^`{|}".contains(character) => location.push(character),

@@ -3,6 +3,7 @@
 use memchr::memmem::Finder;
 
 use super::error::FormError;
+use crate::work;
 
 /// The line that ends a part: a line end, two hyphens, the boundary, and two more hyphens if it is
 /// the last one (RFC 2046 §5.1.1).
@@ -57,6 +58,7 @@ impl Delimiter {
         }
         let mut from = 0;
         while let Some(position) = self.finder.find(&bytes[from..]) {
+            work::note(position + needle.len());
             let line_end = from + position;
             let data_end = line_end - usize::from(bytes[..line_end].ends_with(b"\r"));
             let after = line_end + needle.len();
@@ -65,6 +67,7 @@ impl Delimiter {
             }
             from = line_end + 1;
         }
+        work::note(bytes.len() - from);
         Found::Data(self.certain(bytes, from))
     }
 
@@ -98,6 +101,7 @@ fn classify(tail: &[u8], ended: bool) -> Tail {
         rest => (false, rest),
     };
     let padding = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    work::note(padding);
     let line_end = match &rest[padding..] {
         _ if padding > MOST_PADDING => return Tail::Other,
         [b'\n', ..] => 1,

@@ -5,6 +5,7 @@ use std::fmt;
 use percent_encoding::percent_decode_str;
 
 use super::options::Encoding;
+use crate::work;
 
 /// Splits a header's value from its parameters: Python's `cgi.parse_header`.
 ///
@@ -62,6 +63,12 @@ impl fmt::Debug for Params {
 
 /// Splits at the first semicolon outside quotes.
 fn split(text: &str) -> (&str, Option<&str>) {
+    let parts = split_at_semicolon(text);
+    work::note(parts.0.len());
+    parts
+}
+
+fn split_at_semicolon(text: &str) -> (&str, Option<&str>) {
     let (mut quoted, mut escaped) = (false, false);
     for (position, byte) in text.bytes().enumerate() {
         match byte {

@@ -11,6 +11,7 @@ use super::part::Part;
 use super::part_head::PartHead;
 use crate::http::exchange::Exchange;
 use crate::http::request_body::RequestBody;
+use crate::work;
 
 /// A reader of the parts of a `multipart/form-data` body: Python's `cgi.parse_multipart`, without
 /// holding the body anywhere.
@@ -188,9 +189,11 @@ impl<R: Read> Multipart<R> {
 
     fn read_head(&mut self) -> Result<PartHead, FormError> {
         let most = self.limits.max_part_header_bytes;
+        let mut searched = 0;
         loop {
             let bytes = &self.buffer[self.start..self.end];
-            let end = head_end(bytes);
+            let end = head_end(bytes, searched);
+            searched = bytes.len();
             // Of the line end that ends the head, a CR may be there already.
             let length = end.map_or(bytes.len().saturating_sub(1), |(length, _)| length);
             if length > most {
@@ -210,9 +213,13 @@ impl<R: Read> Multipart<R> {
         if self.ended {
             return Err(FormError::Truncated);
         }
-        self.buffer.copy_within(self.start..self.end, 0);
+        if self.start > 0 {
+            work::note(self.end - self.start);
+            self.buffer.copy_within(self.start..self.end, 0);
+        }
         (self.end, self.start, self.clear) = (self.end - self.start, 0, 0);
         if self.end == self.buffer.len() {
+            work::note(self.buffer.len());
             self.buffer.resize(self.buffer.len() * 2, 0);
         }
         let count = loop {
@@ -230,13 +237,18 @@ impl<R: Read> Multipart<R> {
 }
 
 /// The length of a head with the end of its last line, and where the content begins.
-fn head_end(bytes: &[u8]) -> Option<(usize, usize)> {
-    let line_ends = memchr::memchr_iter(b'\n', bytes).map(|position| position + 1);
-    std::iter::once(0).chain(line_ends).find_map(|position| match &bytes[position..] {
+fn head_end(bytes: &[u8], searched: usize) -> Option<(usize, usize)> {
+    // What follows the last line end, and a CR behind that, was not known before.
+    let from = searched.saturating_sub(2);
+    let line_ends = memchr::memchr_iter(b'\n', &bytes[from..]).map(|end| from + end + 1);
+    let mut starts = (from == 0).then_some(0).into_iter().chain(line_ends);
+    let end = starts.find_map(|position| match &bytes[position..] {
         [b'\n', ..] => Some((position, position + 1)),
         [b'\r', b'\n', ..] => Some((position, position + 2)),
         _ => None,
-    })
+    });
+    work::note(end.map_or(bytes.len(), |(position, _)| position).saturating_sub(from));
+    end
 }
 
 /// Bytes that are received in one go: few system calls, and still in the processor's cache when

@@ -4,6 +4,7 @@ use super::error::FormError;
 use super::header::{Params, parse_header};
 use super::limits::Limits;
 use crate::http::headers::Headers;
+use crate::work;
 
 /// What a part of a form says of itself.
 ///
@@ -69,6 +70,7 @@ impl PartHead {
 /// Reads lines of headers. A line that begins with a blank continues the one before it, as in mail.
 fn headers(head: &str, most: usize) -> Result<Headers, FormError> {
     let mut fields: Vec<(&str, String)> = Vec::new();
+    work::note(head.len());
     for line in head.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line)) {
         if line.starts_with([' ', '\t']) {
             let (_, value) = fields.last_mut().ok_or(FormError::PartHead)?;
@@ -93,6 +95,7 @@ fn headers(head: &str, most: usize) -> Result<Headers, FormError> {
 /// Undoes what browsers do to quotes and line ends in names, and to nothing else (HTML, "multipart
 /// form data").
 fn unescape(name: &str) -> String {
+    work::note(name.len());
     let (mut text, mut rest) = (String::with_capacity(name.len()), name);
     while let Some(position) = rest.find('%') {
         text.push_str(&rest[..position]);

@@ -4,6 +4,7 @@ use percent_encoding::percent_decode;
 
 use super::error::FormError;
 use super::options::FormOptions;
+use crate::work;
 
 /// Splits a text into names and values: Python's `urllib.parse.parse_qsl`.
 pub(super) fn parse_qsl(
@@ -33,6 +34,7 @@ pub(super) fn parse_qsl(
 }
 
 fn decode(text: &[u8], options: &FormOptions) -> String {
+    work::note(text.len());
     let spaced: Vec<u8> = text.iter().map(|&byte| if byte == b'+' { b' ' } else { byte }).collect();
     options.encoding.decode(&percent_decode(&spaced).collect::<Vec<u8>>())
 }

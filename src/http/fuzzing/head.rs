@@ -1,11 +1,12 @@
 //! Heads: what may be served, and that it does not matter how the bytes arrive.
 
 use super::super::parse::{Head, Parsed, parse};
+use crate::connection::Searched;
 
 /// Reads a head whole, and cut at two places, which the first two bytes tell.
 pub fn check(data: &[u8]) {
     let [first, second, bytes @ ..] = data else { return };
-    let whole = parse(bytes, 0);
+    let whole = parse(bytes, &mut Searched::default());
     let (first, second) = (usize::from(*first), usize::from(*second));
     let cuts = [first.min(second), first.max(second), usize::MAX];
     let pieces = arrived(bytes, cuts.map(|cut| cut.min(bytes.len())));
@@ -13,7 +14,7 @@ pub fn check(data: &[u8]) {
     match whole {
         Parsed::Complete(head, length) => {
             assert!(length <= bytes.len());
-            let alone = parse(&bytes[..length], 0);
+            let alone = parse(&bytes[..length], &mut Searched::default());
             assert!(matches!(alone, Parsed::Complete(_, other) if other == length));
             may_be_served(&head);
         }
@@ -26,10 +27,10 @@ pub fn check(data: &[u8]) {
 
 /// What becomes of bytes that arrive cut at these places.
 fn arrived(bytes: &[u8], cuts: [usize; 3]) -> Parsed {
-    let mut searched = 0;
+    let mut searched = Searched::default();
     for end in cuts {
-        match parse(&bytes[..end], searched) {
-            Parsed::Incomplete => searched = end,
+        match parse(&bytes[..end], &mut searched) {
+            Parsed::Incomplete => {}
             other => return other,
         }
     }

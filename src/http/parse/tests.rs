@@ -7,10 +7,10 @@ use super::*;
 
 /// What becomes of bytes that arrive cut at these places.
 fn arrived(bytes: &[u8], cuts: &[usize]) -> String {
-    let mut searched = 0;
+    let mut searched = Searched::default();
     for &end in cuts.iter().chain([&bytes.len()]) {
-        match parse(&bytes[..end], searched) {
-            Parsed::Incomplete => searched = end,
+        match parse(&bytes[..end], &mut searched) {
+            Parsed::Incomplete => {}
             Parsed::Complete(head, length) => return format!("{head:?}, {length} bytes"),
             Parsed::Refused(refusal, head) => return format!("{refusal:?} of {head:?}"),
         }
@@ -51,7 +51,7 @@ fn a_head_ends_at_its_empty_line() {
         ("GET / HTTP/1.0\r\n\r\n\r\n", 18),
         ("GET /\r\nrest", 7),
     ] {
-        match parse(head.as_bytes(), 0) {
+        match parse(head.as_bytes(), &mut Searched::default()) {
             Parsed::Complete(_, taken) => assert_eq!(taken, length, "{head:?}"),
             other => panic!("{head:?}: {other:?}"),
         }
@@ -103,7 +103,7 @@ proptest! {
 
     #[test]
     fn what_is_accepted_holds_no_line_end_and_no_nul(bytes in bytes()) {
-        if let Parsed::Complete(head, length) = parse(&bytes, 0) {
+        if let Parsed::Complete(head, length) = parse(&bytes, &mut Searched::default()) {
             prop_assert!(length <= bytes.len());
             let Head { command, path, request_version, requestline, .. } = &head;
             for text in [&**command, path, request_version, requestline] {

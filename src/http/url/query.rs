@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::quote::{quote_plus, unquote_plus};
 use super::value_error::ValueError;
+use crate::work;
 
 /// Reads a query into lists by name: Python's `parse_qs`.
 ///
@@ -80,6 +81,7 @@ impl QueryOptions<'_> {
             return Ok(Vec::new());
         }
         let most = self.max_num_fields.unwrap_or(usize::MAX);
+        work::note(qs.len());
         if qs.split(self.separator).nth(most).is_some() {
             return Err(ValueError::TooManyFields);
         }

@@ -2,6 +2,7 @@
 
 use super::netloc::Netloc;
 use super::value_error::ValueError;
+use crate::work;
 
 /// A URL in five parts: Python's `SplitResult`.
 ///
@@ -51,6 +52,7 @@ pub struct ParseResult {
 /// a delimiter, such as the fullwidth `／`. Brackets are checked as in CPython 3.13.2, which is
 /// stricter than the versions before (CVE-2025-0938).
 pub fn urlsplit(url: &str) -> Result<SplitResult, ValueError> {
+    work::note(url.len());
     let mut url = url.trim_start_matches(|character| character <= ' ').to_owned();
     url.retain(|character| !matches!(character, '\t' | '\r' | '\n'));
     let (scheme, rest) = split_scheme(&url);
