@@ -46,3 +46,15 @@ fn components(target: &str) -> Vec<OsString> {
     let path = translate_path(Path::new(""), target);
     path.components().map(|one| one.as_os_str().to_owned()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    proptest::proptest! {
+        #[test]
+        fn no_spelling_leads_to_another_host(
+            target in r"(/|//|/\\|http://h|)([a.:?#\\/ \t@]|%2f|%5c|%2e|http:|é){0,12}",
+        ) {
+            super::check(target.as_bytes());
+        }
+    }
+}
