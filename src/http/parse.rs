@@ -225,8 +225,15 @@ fn request_line(line: &[u8], decoder: Latin1<'_>) -> Result<Head, Refusal> {
 }
 
 /// The host in a request's target, if it has one, and its port (RFC 9112 §3.2.2 and §3.2.3).
+///
+/// A user before it is none of its business: RFC 9110 §4.2.4 would have it refused, but Python's clients
+/// hand one to their proxies.
 fn named_host(head: &Head) -> Option<&str> {
-    if head.command == "CONNECT" { Some(&head.path) } else { Parts::of(&head.path).authority }
+    if head.command == "CONNECT" {
+        return Some(&head.path);
+    }
+    let authority = Parts::of(&head.path).authority?;
+    Some(authority.rsplit_once('@').map_or(authority, |(_, host)| host))
 }
 
 /// Tells whether a target may name this host. A tunnel needs a port, too (RFC 9110 §9.3.6).

@@ -26,6 +26,9 @@ fn the_host_of_an_absolute_target_beats_the_host_field() {
         ("GET HTTP://y:8080/a HTTP/1.1\r\nhost: x:90", "/a \"-\" Some((\"y\", 8080)) [\"y:8080\"]"),
         ("GET https://y HTTP/1.1\r\nHost: x", "/ \"-\" Some((\"y\", 443)) [\"y\"]"),
         ("GET https://[::1]:?b HTTP/1.1\r\nHost:", "/ \"b\" Some((\"[::1]\", 443)) [\"[::1]:\"]"),
+        // Python's clients leave a user in what they ask a proxy for.
+        ("GET http://a:b@y:8/ HTTP/1.1\r\nHost: x", "/ \"-\" Some((\"y\", 8)) [\"y:8\"]"),
+        ("GET http://a@b@y/ HTTP/1.1\r\nHost: x", "/ \"-\" Some((\"y\", 80)) [\"y\"]"),
         // Without a field there is none to beat.
         ("GET http://y:1/a HTTP/1.0", "/a \"-\" Some((\"y\", 1)) [\"y:1\"]"),
         ("GET /a HTTP/1.0", "/a \"-\" None []"),
@@ -62,8 +65,10 @@ fn a_target_with_a_wrong_host_is_refused() {
         "http://y:99999/",
         "http://y:b/",
         "http://[::1/",
-        "http://user@y/",
-        "http://user:word@y/",
+        "http://user@/",
+        "http://user@:80/",
+        "http://@/",
+        "http://y@z:a/",
         "http://<y>/",
         "http://y,z/",
         "https://\\y/a",

@@ -230,7 +230,7 @@ const WHOLE: &[(&str, Means)] = &[
     // The host in a target does not excuse a missing one, nor does a second one follow from it.
     ("GET http://y/first HTTP/1.1\r\nHost: x\r\n\r\n", Body("")),
     ("GET http://y:99999/first HTTP/1.1\r\nHost: x\r\n\r\n", Refused(400)),
-    ("GET http://user@y/first HTTP/1.1\r\nHost: x\r\n\r\n", Refused(400)),
+    ("GET http://user@y/first HTTP/1.1\r\nHost: x\r\n\r\n", Body("")),
     ("GET http:///first HTTP/1.1\r\nHost: x\r\n\r\n", Refused(400)),
     ("CONNECT y HTTP/1.1\r\nHost: x\r\n\r\n", Refused(400)),
     ("CONNECT y: HTTP/1.1\r\nHost: x\r\n\r\n", Refused(400)),
