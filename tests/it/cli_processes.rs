@@ -27,8 +27,10 @@ fn signals_that_were_ignored_at_the_start_stay_ignored() {
 fn a_crash_of_a_process_is_reported_once() {
     let serving = Serving::start(&["-b", "127.0.0.1", "--processes", "1"]);
     let processes = || children_of(pid(&serving.child));
-    eventually(|| processes().len() == 1);
+    // One that has served has told its supervisor that it is ready.
+    assert!(serving.get("/a.txt").ends_with("hello\n"));
     let crashed = processes();
+    assert_eq!(crashed.len(), 1);
     kill(Pid::from_raw(crashed[0].parse().unwrap()), Signal::SIGKILL).unwrap();
     eventually(|| processes().len() == 1 && processes() != crashed);
     assert!(serving.get("/a.txt").ends_with("hello\n"));

@@ -12,6 +12,8 @@ mod certificates; // an authority, what it issues, and a client that speaks TLS
 mod cgi; // programs that answer: what they are told, what they may say, how they end
 mod cgi_bodies; // chunked bodies on their way to programs
 mod cgi_ends; // programs whose clients leave, or seem to
+#[cfg(feature = "cli")]
+mod cgi_isolation; // what a program gets of the process that starts it
 mod cgi_programs; // Python, Perl, PHP and Git behind the server
 mod cgi_site; // a site with programs, and servers for it
 #[cfg(feature = "cli")]

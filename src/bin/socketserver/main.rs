@@ -4,6 +4,7 @@ mod args;
 mod documents;
 mod handler;
 mod header;
+mod limits;
 mod listen;
 mod logger;
 mod run;

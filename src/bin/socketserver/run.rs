@@ -10,7 +10,6 @@ use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::Duration;
 
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::{User, geteuid};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
@@ -24,6 +23,7 @@ use socketserver::{
 
 use crate::args::{Args, Strategy};
 use crate::handler::Files;
+use crate::limits::raise_descriptor_limit;
 use crate::listen::{Listener, banner, listen};
 use crate::service::Service;
 use crate::tls::{Listening, secure};
@@ -37,7 +37,7 @@ use crate::{complain, logger};
 /// Nothing was served, and the error's text is the line to tell the user.
 pub(crate) fn run(args: Args) -> io::Result<()> {
     logger::install();
-    raise_descriptor_limit();
+    let descriptor_limit = raise_descriptor_limit();
     let mut files = match &args.directory {
         Some(directory) => SimpleHttpRequestHandler::new(directory),
         None => SimpleHttpRequestHandler::default(),
@@ -49,7 +49,8 @@ pub(crate) fn run(args: Args) -> io::Result<()> {
         files = files.hiding_dot_files();
     }
     check_directory(files.directory())?;
-    let scripts = if args.cgi { Some(scripts(&args, files.clone())?) } else { None };
+    let scripts =
+        if args.cgi { Some(scripts(&args, files.clone(), descriptor_limit)?) } else { None };
     let service = Arc::new(Service::new());
     let handler = Files {
         files: match scripts.clone() {
@@ -167,8 +168,13 @@ impl Serving<'_> {
 }
 
 /// A handler that runs programs as the command line wants it.
-fn scripts(args: &Args, files: SimpleHttpRequestHandler) -> io::Result<CgiHttpRequestHandler> {
+fn scripts(
+    args: &Args,
+    files: SimpleHttpRequestHandler,
+    descriptor_limit: Option<u64>,
+) -> io::Result<CgiHttpRequestHandler> {
     let mut scripts = CgiHttpRequestHandler::from(files);
+    scripts.descriptor_limit = descriptor_limit;
     if let Some(seconds) = args.cgi_timeout {
         scripts.timeout = (seconds > 0).then(|| Duration::from_secs(seconds.into()));
     }
@@ -292,14 +298,4 @@ fn end_scripts_with_second_signal(scripts: CgiHttpRequestHandler) -> io::Result<
         }
     })?;
     Ok(())
-}
-
-/// Allows as many connections as the system lets this process have.
-fn raise_descriptor_limit() {
-    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
-        && soft < hard
-    {
-        // Where that fails, the server makes do with fewer.
-        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
-    }
 }

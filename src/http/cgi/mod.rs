@@ -33,6 +33,7 @@ use super::exchange::Exchange;
 use super::files::SimpleHttpRequestHandler;
 use super::handler::HttpRequestHandler;
 use super::text::repr;
+use crate::sys;
 use body::Body;
 use process::{Process, Running};
 use relay::{Outcome, Relay};
@@ -70,6 +71,12 @@ use script::Script;
 /// a response that has begun; or when its client leaves or the server cuts the client off. Then
 /// its whole process group is sent SIGTERM, and SIGKILL half a second later.
 ///
+/// It does not outlive its server. Where that cannot end it, as it is killed or crashes, Linux kills the
+/// program, though not what that has started. Other systems have no such call: there a program learns
+/// of it by the end of its input and by writing, if at all.
+///
+/// A program has its input, output and error output, and no other descriptor of the server.
+///
 /// A client that has ended its own half of the connection has not left, but waits for the answer
 /// (RFC 9112 §9.6). One that has closed it looks the same until it is sent something, which it
 /// answers with a reset; so a program that writes nothing runs for its time.
@@ -105,6 +112,11 @@ pub struct CgiHttpRequestHandler {
     /// run some of them by the [`run_cgi`](Self::run_cgi) of a handler with `None`. A body that is
     /// not chunked has a length, is always passed on as it arrives, and has no limit here.
     pub chunked_body_limit: Option<u64>,
+    /// Descriptors that a program may have: its soft limit (`RLIMIT_NOFILE`), which is never more than
+    /// the server's hard one. Defaults to `None`: the server's own soft limit. For servers that raise
+    /// theirs, as the command does, which gives programs the limit that it was started with: `select`
+    /// fails beyond 1,024, and programs that close all that they may have take their time.
+    pub descriptor_limit: Option<u64>,
     /// Bytes of a program's standard error that are logged; the rest is dropped. Defaults
     /// to 64 KiB.
     pub stderr_limit: usize,
@@ -216,6 +228,7 @@ impl CgiHttpRequestHandler {
         if let Some((user, group)) = self.identity()? {
             command.uid(user).gid(group);
         }
+        sys::isolate(&mut command, self.descriptor_limit)?;
         Ok((Process::start(&mut command, &self.running)?, input))
     }
 
@@ -250,6 +263,7 @@ impl From<SimpleHttpRequestHandler> for CgiHttpRequestHandler {
             environment: Vec::new(),
             pass_authorization: false,
             chunked_body_limit: Some(1 << 30),
+            descriptor_limit: None,
             stderr_limit: 64 * 1024,
             files,
             identity: Arc::default(),

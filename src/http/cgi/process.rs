@@ -27,9 +27,6 @@ pub(super) struct Process {
 
 impl Process {
     /// Starts a script in a process group of its own.
-    ///
-    /// With `std`'s own switches only, and no closure before the exec, so that it is
-    /// `posix_spawn`: no copy of this process is made, whose threads may hold any lock.
     pub(super) fn start(command: &mut Command, running: &Arc<Running>) -> io::Result<Self> {
         command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = command.spawn()?;
