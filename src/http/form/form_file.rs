@@ -57,7 +57,7 @@ impl<'a> FormFile<'a> {
     ///
     /// [`FormError::Store`].
     pub fn save_as(&mut self, path: impl AsRef<Path>) -> Result<u64, FormError> {
-        save::atomically(path.as_ref(), |file| save::copy(self, file))
+        save::atomically(path.as_ref(), FormError::Store, |file| save::copy(self, file))
     }
 }
 

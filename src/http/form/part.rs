@@ -61,7 +61,7 @@ impl<'a, R: Read> Part<'a, R> {
     ///
     /// [`FormError::Store`] where the file cannot be written; those of the form itself.
     pub fn save_as(&mut self, path: impl AsRef<Path>) -> Result<u64, FormError> {
-        save::atomically(path.as_ref(), |file| self.copy_to(file))
+        save::atomically(path.as_ref(), FormError::Store, |file| self.copy_to(file))
     }
 }
 

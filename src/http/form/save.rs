@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::error::FormError;
+use super::error::{FormError, is_full};
 use crate::http::http_error::HttpError;
 use crate::http::request_body::RequestBody;
 
@@ -19,22 +19,31 @@ impl RequestBody {
     ///
     /// An [`HttpError`] 413 when the body is longer, and 400 for a PUT with
     /// `Content-Range`, whose body is a part of the file (RFC 9110 §14.5); nothing is written then.
-    /// [`FormError::Store`] when the file cannot be written, what the connection reports otherwise.
+    /// An `HttpError` 507 when the disk is full. What the system reports when the file cannot be
+    /// written for another reason, and what the connection reports otherwise.
     pub fn save_as(&mut self, path: impl AsRef<Path>, limit: u64) -> io::Result<u64> {
         if self.is_partial {
             return Err(HttpError::new(400, "A part of a file is not the whole").into());
         }
         self.check_length(limit)?;
-        atomically(path.as_ref(), |file| {
-            let length = copy(&mut Read::take(&mut *self, limit.saturating_add(1)), file)?;
+        atomically(path.as_ref(), not_stored, |file| {
+            let mut body = Read::take(&mut *self, limit.saturating_add(1));
+            let length = copy_or(&mut body, file, |error| error, not_stored)?;
             if length > limit { Err(Self::too_long(limit)) } else { Ok(length) }
         })
     }
 }
 
-/// Makes a file that appears under its name when `write` has succeeded.
-pub(super) fn atomically<T, E: From<FormError>>(
+/// What the system says of its files is no business of the client's, but for a full disk.
+fn not_stored(error: io::Error) -> io::Error {
+    if is_full(&error) { HttpError::new(507, "No room for the body").into() } else { error }
+}
+
+/// Makes a file that appears under its name when `write` has succeeded; `failed` wraps what goes wrong
+/// with the file.
+pub(super) fn atomically<T, E>(
     path: &Path,
+    failed: impl Fn(io::Error) -> E,
     write: impl FnOnce(&mut File) -> Result<T, E>,
 ) -> Result<T, E> {
     let directory = match path.parent() {
@@ -47,29 +56,38 @@ pub(super) fn atomically<T, E: From<FormError>>(
     // What any new file has; the process's mask applies.
     let permissions = kept.clone().unwrap_or_else(|| Permissions::from_mode(0o666));
     builder.prefix(".upload-").permissions(permissions);
-    let mut file = builder.tempfile_in(directory).map_err(FormError::Store)?;
+    let mut file = builder.tempfile_in(directory).map_err(&failed)?;
     let written = write(file.as_file_mut())?;
     if let Some(kept) = kept {
         // The mask may have taken something from it.
-        file.as_file().set_permissions(kept).map_err(FormError::Store)?;
+        file.as_file().set_permissions(kept).map_err(&failed)?;
     }
-    file.persist(path).map_err(|error| FormError::Store(error.error))?;
+    file.persist(path).map_err(|error| failed(error.error))?;
     Ok(written)
 }
 
 /// Copies, and tells which side failed.
-pub(super) fn copy(input: &mut impl Read, mut output: &File) -> Result<u64, FormError> {
+pub(super) fn copy(input: &mut impl Read, output: &File) -> Result<u64, FormError> {
+    copy_or(input, output, FormError::from_read, FormError::Store)
+}
+
+fn copy_or<E>(
+    input: &mut impl Read,
+    mut output: &File,
+    not_read: impl Fn(io::Error) -> E,
+    not_stored: impl Fn(io::Error) -> E,
+) -> Result<u64, E> {
     let mut buffer = vec![0; COPY_SIZE];
     let mut copied = 0;
     loop {
         match input.read(&mut buffer) {
             Ok(0) => return Ok(copied),
             Ok(count) => {
-                output.write_all(&buffer[..count]).map_err(FormError::Store)?;
+                output.write_all(&buffer[..count]).map_err(&not_stored)?;
                 copied += count as u64;
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(FormError::from_read(error)),
+            Err(error) => return Err(not_read(error)),
         }
     }
 }
