@@ -66,8 +66,11 @@ pub trait Handler<R = Connection>: Send + Sync + 'static {
     /// Hears of a request that failed, and of a strategy that could not run one.
     ///
     /// A panic arrives as an error of the kind `Other` that quotes its message. The default
-    /// prints a block to standard error, laid out as Python's; a client that went away is no news
-    /// and costs one line in the debug log, and one that broke the rules of TLS is a warning.
+    /// prints a block to standard error, laid out as Python's. A client that went away costs one line
+    /// in the debug log, and one that broke the rules of TLS is a warning.
+    ///
+    /// Where a handler fails with `UnexpectedEof` and the client has left without sending a byte, as
+    /// port scans and health checks do, the error is of the kind `ConnectionAborted`: it went away.
     fn handle_error(&self, client_address: &Address, error: &io::Error) {
         print_error(client_address, error);
     }
@@ -121,43 +124,55 @@ pub trait Handler<R = Connection>: Send + Sync + 'static {
     }
 }
 
+/// A handler behind a pointer is a handler.
+macro_rules! forward_handler {
+    () => {
+        fn handle(&self, request: R) -> io::Result<()> {
+            (**self).handle(request)
+        }
+
+        fn verify_request(&self, request: &R, client_address: &Address) -> bool {
+            (**self).verify_request(request, client_address)
+        }
+
+        fn handle_error(&self, client_address: &Address, error: &io::Error) {
+            (**self).handle_error(client_address, error);
+        }
+
+        fn handle_overload(&self, request: R) -> io::Result<()> {
+            (**self).handle_overload(request)
+        }
+
+        fn handle_timeout(&self) {
+            (**self).handle_timeout();
+        }
+
+        fn service_actions(&self) {
+            (**self).service_actions();
+        }
+
+        fn handle_signal(&self, signal: i32) {
+            (**self).handle_signal(signal);
+        }
+
+        fn timeouts(&self) -> Timeouts {
+            (**self).timeouts()
+        }
+
+        fn client_speaks_first(&self) -> bool {
+            (**self).client_speaks_first()
+        }
+    };
+}
+
 /// So that a handler can be shared, or chosen when the program runs: `Arc<dyn Handler>`.
 impl<R, H: Handler<R> + ?Sized> Handler<R> for Arc<H> {
-    fn handle(&self, request: R) -> io::Result<()> {
-        (**self).handle(request)
-    }
+    forward_handler!();
+}
 
-    fn verify_request(&self, request: &R, client_address: &Address) -> bool {
-        (**self).verify_request(request, client_address)
-    }
-
-    fn handle_error(&self, client_address: &Address, error: &io::Error) {
-        (**self).handle_error(client_address, error);
-    }
-
-    fn handle_overload(&self, request: R) -> io::Result<()> {
-        (**self).handle_overload(request)
-    }
-
-    fn handle_timeout(&self) {
-        (**self).handle_timeout();
-    }
-
-    fn service_actions(&self) {
-        (**self).service_actions();
-    }
-
-    fn handle_signal(&self, signal: i32) {
-        (**self).handle_signal(signal);
-    }
-
-    fn timeouts(&self) -> Timeouts {
-        (**self).timeouts()
-    }
-
-    fn client_speaks_first(&self) -> bool {
-        (**self).client_speaks_first()
-    }
+/// So that a handler can be chosen when the program runs.
+impl<R: 'static> Handler<R> for Box<dyn Handler<R>> {
+    forward_handler!();
 }
 
 /// Makes a handler of a closure.

@@ -33,6 +33,8 @@ use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::address::Address;
+
 /// Decides where requests run: Python's `ThreadingMixIn` and `ForkingMixIn`.
 ///
 /// The server calls, always on the thread that serves and in this order:
@@ -179,6 +181,17 @@ impl Job {
         job
     }
 
+    /// The address of the client: for a strategy that counts by address, or refuses some.
+    ///
+    /// That of the connection, as [`Handler::verify_request`](crate::Handler::verify_request) hears
+    /// it, whatever a balancer says later of the client behind it. Dropping the job, or an error of
+    /// [`process_request`](Concurrency::process_request) after it, refuses the client.
+    #[doc(alias = "process_request.client_address")]
+    pub fn client_address(&self) -> &Address {
+        // Taken by the calls alone that consume the job.
+        self.work.as_ref().expect("a job that was not run").client_address()
+    }
+
     /// Runs the request, here and now.
     ///
     /// Does not panic: a panic in the handler is caught and reported.
@@ -227,6 +240,9 @@ pub(crate) trait Belongings: Send + Sync {
 
 /// What a job does, as the server defines it. One of these is called, once.
 pub(crate) trait Work: Send + Sync {
+    /// The client's address.
+    fn client_address(&self) -> &Address;
+
     /// Serves the request.
     fn run(&self);
 

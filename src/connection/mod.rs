@@ -11,16 +11,19 @@
 //! ```
 
 mod credentials;
+mod line;
 mod not_tls;
 mod pace;
 mod rfile;
 mod socket;
+mod spare;
 #[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
 mod tls;
 mod wfile;
 mod wire;
 
 pub use credentials::PeerCredentials;
+pub(crate) use line::readline;
 pub use not_tls::NotTls;
 pub use rfile::Rfile;
 pub(crate) use rfile::Searched;
@@ -37,6 +40,7 @@ pub(crate) use wire::{Direction, remaining, timed_out};
 use std::fmt;
 use std::io::{self, BufRead, Read, Write};
 use std::net::Shutdown;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,6 +53,20 @@ use crate::server_info::ServerInfo;
 /// collection takes it over; [`park`](Self::park) gives it back to the server until there is
 /// something to read. `rfile` and `wfile` are fields so that they can be borrowed apart:
 /// `io::copy(&mut connection.rfile, &mut connection.wfile)` echoes.
+///
+/// # Porting a `StreamRequestHandler`
+///
+/// | Python | here |
+/// |---|---|
+/// | `self.rfile.readline(limit)` | [`connection.rfile.readline(limit)?`](Rfile::readline) |
+/// | `self.rfile.readline()`, `for line in self.rfile` | `rfile.read_until(b'\n', &mut line)?`, `rfile.split(b'\n')`: without a limit |
+/// | `self.rfile.read(n)` | `rfile.read_exact(&mut buffer)?`: an error where the client ends early; `(&mut rfile).take(n).read_to_end(&mut bytes)?`: fewer bytes then |
+/// | `self.request.recv(n)` | `rfile.read(&mut buffer)?`: what has arrived, at least a byte, none at the end |
+/// | `self.wfile.write(data)`, `self.request.sendall(data)` | `wfile.write_all(data)?` |
+/// | `self.request.settimeout(seconds)` | [`rfile.set_timeout`](Rfile::set_timeout), [`wfile.set_timeout`](Wfile::set_timeout); for all connections [`Handler::timeouts`](crate::Handler::timeouts) |
+/// | `self.request.shutdown(socket.SHUT_WR)` | [`wfile.shutdown()?`](Wfile::shutdown) |
+/// | `self.request.setsockopt(..)`, `getsockname()` | `socket2::SockRef::from(&connection)`, by its `AsFd` |
+/// | `self.client_address`, `self.server` | fields of the same names |
 ///
 /// # How it ends
 ///
@@ -190,7 +208,7 @@ impl Connection {
 
     /// Tells whether the server is shutting down, so that no further request should be expected.
     pub fn is_draining(&self) -> bool {
-        self.berth.home.is_draining()
+        self.berth.is_draining()
     }
 
     /// Who is at the other end, if this is a Unix socket.
@@ -254,6 +272,32 @@ impl Connection {
         let home = Arc::clone(&self.berth.home);
         home.take_back(self, until);
         Ok(())
+    }
+}
+
+/// The socket itself, for options and addresses that have no method here.
+///
+/// Reading from it and writing to it goes around the buffer and around TLS. A duplicate of it does
+/// not keep the connection open: dropping the connection ends it for all who hold the socket.
+///
+/// ```
+/// use std::io;
+/// use std::os::fd::AsFd;
+/// use socket2::SockRef;
+/// use socketserver::{Connection, handler_fn};
+///
+/// let handler = handler_fn(|connection: Connection| {
+///     let socket = SockRef::from(&connection);
+///     socket.set_keepalive(true)?; // setsockopt(SOL_SOCKET, SO_KEEPALIVE, 1)
+///     let own_address = socket.local_addr()?; // getsockname()
+///     println!("{own_address:?}");
+///     Ok(())
+/// });
+/// # let _ = handler;
+/// ```
+impl AsFd for Connection {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.rfile.socket().as_fd()
     }
 }
 
@@ -323,6 +367,13 @@ pub(crate) struct Berth {
     home: Arc<dyn Home>,
     /// The client's address is the one that a balancer has told; whether the client speaks first then.
     introduced: Option<bool>,
+}
+
+impl Berth {
+    /// Tells whether the server is shutting down.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.home.is_draining()
+    }
 }
 
 impl Drop for Berth {

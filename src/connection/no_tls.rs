@@ -37,6 +37,14 @@ impl Session {
         match *self {}
     }
 
+    pub(super) fn admit_clear_text(&self) {
+        match *self {}
+    }
+
+    pub(super) fn is_clear_text_admitted(&self) -> bool {
+        match *self {}
+    }
+
     pub(super) fn is_shaking_hands(&self) -> bool {
         match *self {}
     }

@@ -1,9 +1,9 @@
 //! The reading end of a connection.
 
-use std::cell::RefCell;
 use std::fmt;
 use std::io::{self, BufRead, Read};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use memchr::memchr;
@@ -11,6 +11,7 @@ use memchr::memchr;
 use super::credentials::PeerCredentials;
 use super::pace::Pace;
 use super::socket::Socket;
+use super::spare::{BUFFER_SIZE, give_spare, take_spare};
 use super::wire::{Direction, timed_out};
 use crate::work;
 
@@ -234,6 +235,25 @@ impl Rfile {
         self.skipped = 0;
     }
 
+    /// Goes on in clear text, where TLS is expected and the client has begun with these bytes
+    /// ([`NotTls`](super::NotTls)).
+    pub(crate) fn admit_clear_text(&mut self, received: &[u8]) {
+        self.socket.admit_clear_text();
+        let mut unread = self.unread().to_vec();
+        unread.extend_from_slice(received);
+        let room = unread.len().next_power_of_two().max(BUFFER_SIZE);
+        (self.start, self.end) = (0, unread.len());
+        unread.resize(room, 0);
+        self.buffer = unread;
+        // There may be more.
+        self.exhausted = false;
+    }
+
+    /// Notes from now on whether there is anything of the client's to read, or was.
+    pub(crate) fn note_whether_heard(&self) -> Arc<AtomicBool> {
+        self.socket.note_whether_heard(!self.unread().is_empty())
+    }
+
     /// Lets every further read fail with `TimedOut`.
     pub(crate) fn expire(&mut self) {
         self.expired = true;
@@ -351,32 +371,3 @@ impl fmt::Debug for Rfile {
         f.debug_struct("Rfile").field("unread", &self.unread().len()).finish_non_exhaustive()
     }
 }
-
-fn take_spare() -> Vec<u8> {
-    let spare = SPARE.with_borrow_mut(Vec::pop);
-    spare.unwrap_or_else(|| vec![0; BUFFER_SIZE])
-}
-
-fn give_spare(buffer: Vec<u8>) {
-    if buffer.len() == BUFFER_SIZE {
-        // Not there any more when the thread itself is ending.
-        let _ = SPARE.try_with(|spare| {
-            let mut spare = spare.borrow_mut();
-            if spare.len() < SPARE_BUFFERS {
-                spare.push(buffer);
-            }
-        });
-    }
-}
-
-thread_local! {
-    /// Buffers of connections that went to wait, for those that come to be served: an idle
-    /// connection holds none, and a busy thread allocates none.
-    static SPARE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
-}
-
-/// Bytes of a fresh buffer, enough for the head of most requests.
-const BUFFER_SIZE: usize = 8 * 1024;
-
-/// Spare buffers that one thread keeps.
-const SPARE_BUFFERS: usize = 16;

@@ -4,7 +4,7 @@ use std::io::{self, IoSlice};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::tls::Session;
@@ -21,6 +21,8 @@ pub struct Socket {
     session: Option<Box<Session>>,
     /// A response head that leaves with the first bytes of its body, or before a read has to wait.
     unsent: Mutex<Vec<u8>>,
+    /// Whether the handler that is called was sent anything.
+    heard: Arc<AtomicBool>,
     /// A child process has this connection now, and ends it.
     is_a_childs: AtomicBool,
     /// Ends of it are held where no server sees to its end.
@@ -33,6 +35,7 @@ impl Socket {
             wire: Wire::new(stream),
             session,
             unsent: Mutex::new(Vec::new()),
+            heard: Arc::default(),
             is_a_childs: AtomicBool::new(false),
             is_loose: AtomicBool::new(false),
         }
@@ -54,9 +57,22 @@ impl Socket {
         self.begun_session().filter(|session| !session.is_clear())
     }
 
-    /// The session, unless it is held off.
+    /// The session, unless it is held off, or takes no part.
     fn begun_session(&self) -> Option<&Session> {
-        self.session.as_deref().filter(|session| !session.is_held_off())
+        let session = self.session.as_deref();
+        session.filter(|session| !session.is_held_off() && !session.is_clear_text_admitted())
+    }
+
+    /// Has the rest of what comes read in clear text, where the client has begun so.
+    pub(crate) fn admit_clear_text(&self) {
+        if let Some(session) = &self.session {
+            session.admit_clear_text();
+        }
+    }
+
+    /// Tells whether the client speaks in clear text where TLS is expected, and is listened to.
+    pub(crate) fn is_clear_text_admitted(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| session.is_clear_text_admitted())
     }
 
     /// Has what comes first read and written in clear text, where a session lies over the socket.
@@ -79,10 +95,20 @@ impl Socket {
 
     /// Reads what is there: `Ok(0)` at the end, `WouldBlock` when nothing has arrived.
     pub(crate) fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self.begun_session() {
+        let received = match self.begun_session() {
             Some(session) => session.recv(&self.wire, buffer),
             None => self.wire.recv(buffer),
+        };
+        if matches!(received, Ok(count) if count > 0) {
+            self.heard.store(true, Ordering::Relaxed);
         }
+        received
+    }
+
+    /// Notes from now on whether something is received; `heard` if it was already.
+    pub(crate) fn note_whether_heard(&self, heard: bool) -> Arc<AtomicBool> {
+        self.heard.store(heard, Ordering::Relaxed);
+        Arc::clone(&self.heard)
     }
 
     /// Reads what is there without understanding it, to throw it away.

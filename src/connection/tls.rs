@@ -48,6 +48,8 @@ const OPEN: u8 = 3;
 /// The client does not speak TLS.
 const CLEAR: u8 = 4;
 const FAILED: u8 = 5;
+/// The client does not speak TLS, and what it says is read all the same.
+const ADMITTED_IN_CLEAR: u8 = 6;
 
 impl Session {
     /// A session that waits for its client's first words.
@@ -134,7 +136,16 @@ impl Session {
 
     /// Tells whether the client does not speak TLS, and is told so in clear text.
     pub(super) fn is_clear(&self) -> bool {
-        self.phase() == CLEAR
+        matches!(self.phase(), CLEAR | ADMITTED_IN_CLEAR)
+    }
+
+    /// Takes no further part: the client is listened to in clear text.
+    pub(super) fn admit_clear_text(&self) {
+        self.phase.store(ADMITTED_IN_CLEAR, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_clear_text_admitted(&self) -> bool {
+        self.phase() == ADMITTED_IN_CLEAR
     }
 
     /// Tells whether the handshake has begun and is not done.

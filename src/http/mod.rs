@@ -2,6 +2,7 @@
 
 mod base;
 mod cgi;
+mod chunk_line;
 #[cfg(test)]
 mod costs;
 mod date;

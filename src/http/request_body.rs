@@ -4,11 +4,10 @@ use std::io::{self, BufRead, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
+use super::chunk_line::{CHUNK_LINE_BYTES, check_trailer, checked_line, malformed, truncated};
 use super::framing::{BodyLength, chunk_size};
 use super::http_error::HttpError;
-use super::parse::field_lines;
-use crate::connection::{PeerCredentials, Rfile, timed_out};
-use crate::work;
+use crate::connection::{PeerCredentials, Rfile, readline, timed_out};
 
 /// What the client sent after its request's head: `http.rfile`.
 ///
@@ -78,6 +77,16 @@ impl RequestBody {
         let mut body = Vec::new();
         Read::take(&mut *self, most.saturating_add(1)).read_to_end(&mut body)?;
         if body.len() > limit { Err(Self::too_long(most)) } else { Ok(body) }
+    }
+
+    /// Reads a line of the body, its end (`\n`) included, or `limit` bytes of it: Python's
+    /// `self.rfile.readline(limit)`. See [`Rfile::readline`](crate::Rfile::readline).
+    ///
+    /// # Errors
+    ///
+    /// As reading does.
+    pub fn readline(&mut self, limit: usize) -> io::Result<Vec<u8>> {
+        readline(self, limit)
     }
 
     /// Refuses a body that is known to be longer.
@@ -344,47 +353,11 @@ impl BufRead for RequestBody {
     }
 }
 
-/// A line without its CR LF, or what is wrong with it.
-fn checked_line(mut line: Vec<u8>) -> io::Result<Vec<u8>> {
-    work::note(line.len());
-    if !line.ends_with(b"\n") {
-        return Err(if line.len() as u64 == CHUNK_LINE_BYTES {
-            malformed("a line between chunks is too long")
-        } else {
-            truncated()
-        });
-    }
-    line.pop();
-    if line.pop() != Some(b'\r') || line.contains(&b'\r') {
-        return Err(malformed("a line between chunks does not end with CR LF"));
-    }
-    Ok(line)
-}
-
-/// Refuses a line that is no field, which may be the next request of a client that forgot the empty
-/// line before it.
-fn check_trailer(line: &[u8]) -> io::Result<()> {
-    let bytes = [line, b"\r\n\r\n"].concat();
-    match field_lines(&bytes, &mut [httparse::EMPTY_HEADER]) {
-        Ok(_) => Ok(()),
-        Err(why) => Err(malformed(&format!("a trailer is not a field{why}"))),
-    }
-}
-
 fn is_time_out(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::TimedOut
 }
 
-fn malformed(what: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, format!("malformed request body: {what}"))
-}
-
-fn truncated() -> io::Error {
-    io::Error::new(io::ErrorKind::UnexpectedEof, "the client ended before its request's body did")
-}
-
-/// A chunk's size with its extensions, or a trailer.
-const CHUNK_LINE_BYTES: u64 = 8 * 1024;
+/// Bytes of all trailers.
 const TRAILER_BYTES: usize = 64 * 1024;
 
 /// What a handler may leave unread without costing the connection, and how long to wait for all of

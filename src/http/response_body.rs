@@ -99,8 +99,13 @@ impl ResponseBody {
         self.status
     }
 
-    /// Bytes of the body that were written and not dropped.
-    pub(crate) fn sent(&self) -> u64 {
+    /// How many bytes of the body the kernel has taken so far, without framing.
+    ///
+    /// 0 where what is written is dropped, as in answer to HEAD. In
+    /// [`finish`](super::HttpRequestHandler::finish) it is the size of the whole body, or of what
+    /// went out before it failed: the size that logs have, which Python's `log_request` never
+    /// knows.
+    pub fn sent(&self) -> u64 {
         if self.is_dropping() { 0 } else { self.written }
     }
 

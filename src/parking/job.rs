@@ -9,10 +9,15 @@ use std::time::Duration;
 
 use super::parked::Parked;
 use super::slot::Slot;
+use crate::address::Address;
 use crate::concurrency::{Placement, Work};
 use crate::connection::{Connection, Direction, End, Home, Socket, Until, is_broken_tls};
 
 impl Work for Slot {
+    fn client_address(&self) -> &Address {
+        self.client_address()
+    }
+
     fn run(&self) {
         self.serve();
     }

@@ -3,6 +3,7 @@
 use std::io;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
 
 use crate::address::Address;
 use crate::connection::Connection;
@@ -72,10 +73,23 @@ impl<H: Handler<R>, R> Core<H, R> {
 impl<H: Handler> Runner for Core<H, Connection> {
     fn handle(&self, connection: Connection) -> bool {
         let address = connection.client_address.clone();
-        self.handle(connection, &address)
+        let heard = connection.rfile.note_whether_heard();
+        self.guard(&address, || {
+            let handled = self.handler.handle(connection);
+            handled.map_err(|error| match error.kind() {
+                // It went away, whatever the handler had hoped to read.
+                io::ErrorKind::UnexpectedEof if !heard.load(Ordering::Relaxed) => {
+                    io::Error::new(io::ErrorKind::ConnectionAborted, LEFT_SILENTLY)
+                }
+                _ => error,
+            })
+        })
     }
 
     fn client_speaks_first(&self) -> bool {
         self.speaks_first
     }
 }
+
+/// Of a client that ended before it had sent a byte of a request.
+const LEFT_SILENTLY: &str = "it left without a byte";

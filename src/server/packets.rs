@@ -73,6 +73,10 @@ impl<H> PacketWork<H> {
 }
 
 impl<H: Handler<Datagram>> Work for PacketWork<H> {
+    fn client_address(&self) -> &Address {
+        &self.address
+    }
+
     fn run(&self) {
         self.run_in_child();
     }

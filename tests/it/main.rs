@@ -62,6 +62,7 @@ mod metrics; // what is counted, and whether the server is well
 mod multipart; // multipart bodies in pieces of every size
 mod names; // the table of names, against the crate and against Python
 mod platforms; // where it cannot run, the build says so in one line
+mod porting; // what Python's handlers do with socket, request and server
 mod promises; // the documents of security and reliability name tests that there are
 mod proxies; // who the client is, behind balancers
 mod redirects; // a directory without its slash leads to where the client is

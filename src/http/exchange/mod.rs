@@ -5,6 +5,7 @@ mod response;
 use std::borrow::Cow;
 use std::fmt;
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::date;
@@ -57,7 +58,8 @@ pub struct Exchange<'h> {
     requestline: String,
     peer_address: Address,
     handler: &'h dyn HttpRequestHandler,
-    draining: bool,
+    /// When the request came.
+    was_draining: bool,
     since: Instant,
     /// The client keeps a connection only where it is told to.
     is_http10: bool,
@@ -108,7 +110,7 @@ impl<'h> Exchange<'h> {
             requestline: head.requestline,
             peer_address,
             handler,
-            draining,
+            was_draining: draining,
             since: Instant::now(),
             is_http10: head.version < (1, 1),
             announces: false,
@@ -204,9 +206,23 @@ impl<'h> Exchange<'h> {
         self.since.elapsed()
     }
 
-    /// Tells whether the server was shutting down when the request came.
+    /// Tells whether the request came over TLS: whether a cookie may be `Secure`, and what scheme a
+    /// URL to this server has.
+    ///
+    /// Of the client's own connection. What a proxy says of the client's connection to it, in
+    /// `Forwarded: proto=` or `X-Forwarded-Proto`, is for the handler to read and to believe.
+    #[doc(alias = "HTTPS")]
+    pub fn is_secure(&self) -> bool {
+        self.rfile.is_secure()
+    }
+
+    /// Tells whether the server is shutting down by now.
+    ///
+    /// A response that goes on as long as its client stays, such as a stream of events, ends when
+    /// this is true: the server waits for it, up to
+    /// [`Server::shutdown_timeout`](crate::Server::shutdown_timeout). Look before each piece.
     pub fn is_draining(&self) -> bool {
-        self.draining
+        self.berth.as_ref().map_or(self.was_draining, Berth::is_draining)
     }
 
     /// The outermost handler, whose overrides count.
@@ -241,6 +257,7 @@ impl<'h> Exchange<'h> {
     /// It was taken over before, or it is broken.
     pub fn take_over(&mut self) -> io::Result<Connection> {
         let wfile = self.wfile.take()?;
+        self.was_draining = self.is_draining();
         let berth = self.berth.take().ok_or_else(|| misuse("take_over: taken over before"))?;
         let server = self.server.clone();
         Ok(Connection {
@@ -255,6 +272,13 @@ impl<'h> Exchange<'h> {
     /// Tells whether [`take_over`](Self::take_over) was called.
     pub(crate) fn is_taken_over(&self) -> bool {
         self.berth.is_none()
+    }
+}
+
+/// The client's socket, for options and addresses that have no method here; see [`Connection`].
+impl AsFd for Exchange<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.rfile.socket()
     }
 }
 

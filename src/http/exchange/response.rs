@@ -185,9 +185,10 @@ impl Exchange<'_> {
         if !is_last_head || self.protocol_version() != ProtocolVersion::Http11 {
             return None;
         }
-        self.close_connection |= self.draining || self.wfile.must_close();
+        let draining = self.is_draining();
+        self.close_connection |= draining || self.wfile.must_close();
         match self.close_connection {
-            true if self.announces_close || (self.announces && !self.draining) => None,
+            true if self.announces_close || (self.announces && !draining) => None,
             true => Some(b"Connection: close\r\n"),
             false if self.is_http10 && !self.announces => Some(b"Connection: keep-alive\r\n"),
             false => None,

@@ -1,0 +1,44 @@
+//! What stands between the chunks of a body: lines, and what is wrong with them.
+
+use std::io;
+
+use super::parse::field_lines;
+use crate::work;
+
+/// A line without its CR LF, or what is wrong with it.
+pub(super) fn checked_line(mut line: Vec<u8>) -> io::Result<Vec<u8>> {
+    work::note(line.len());
+    if !line.ends_with(b"\n") {
+        return Err(if line.len() as u64 == CHUNK_LINE_BYTES {
+            malformed("a line between chunks is too long")
+        } else {
+            truncated()
+        });
+    }
+    line.pop();
+    if line.pop() != Some(b'\r') || line.contains(&b'\r') {
+        return Err(malformed("a line between chunks does not end with CR LF"));
+    }
+    Ok(line)
+}
+
+/// Refuses a line that is no field, which may be the next request of a client that forgot the empty
+/// line before it.
+pub(super) fn check_trailer(line: &[u8]) -> io::Result<()> {
+    let bytes = [line, b"\r\n\r\n"].concat();
+    match field_lines(&bytes, &mut [httparse::EMPTY_HEADER]) {
+        Ok(_) => Ok(()),
+        Err(why) => Err(malformed(&format!("a trailer is not a field{why}"))),
+    }
+}
+
+pub(super) fn malformed(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("malformed request body: {what}"))
+}
+
+pub(super) fn truncated() -> io::Error {
+    io::Error::new(io::ErrorKind::UnexpectedEof, "the client ended before its request's body did")
+}
+
+/// A chunk's size with its extensions, or a trailer.
+pub(super) const CHUNK_LINE_BYTES: u64 = 8 * 1024;
