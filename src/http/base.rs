@@ -10,6 +10,7 @@ use super::date;
 use super::exchange::Exchange;
 use super::files;
 use super::handler::{HttpRequestHandler, ProtocolVersion};
+use super::serve::CLEAR_TEXT;
 use super::status::Status;
 use super::text::{escape_html, escape_log, repr};
 use crate::address::Address;
@@ -118,6 +119,17 @@ impl HttpRequestHandler for BaseHttpRequestHandler {
         http.complete_head()
     }
 
+    fn handle_overload(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        http.begin_error(Status::from(503), "Service Unavailable")?;
+        http.send_header("Retry-After", RETRY_AFTER)?;
+        http.send_header("Content-Length", 0)?;
+        http.end_headers()
+    }
+
+    fn handle_clear_text(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        http.send_error_with(400, CLEAR_TEXT)
+    }
+
     fn handle_expect_100(&self, http: &mut Exchange<'_>) -> io::Result<bool> {
         http.send_response_only(100)?;
         http.end_headers()?;
@@ -208,6 +220,9 @@ impl HttpRequestHandler for BaseHttpRequestHandler {
 
     fn handle_signal(&self, _: i32) {}
 }
+
+/// Seconds after which a client that was turned away may come again.
+const RETRY_AFTER: u32 = 1;
 
 static NOBODY: TrustedProxies = TrustedProxies::nobody();
 

@@ -169,6 +169,50 @@ pub trait HttpRequestHandler: Send + Sync + 'static {
         self.base().end_headers(http)
     }
 
+    /// Answers a client beyond [`Server::max_connections`](crate::Server::max_connections), where
+    /// the server is to refuse those ([`Overload::Refuse`](crate::Overload::Refuse)).
+    ///
+    /// Nothing of a request has been read: the exchange has an address, and no path and no header.
+    /// Runs on the serving thread and must not wait for the client, so that a short answer is best.
+    /// The connection is closed after it; one that is [taken over](Exchange::take_over) and dropped
+    /// gets no answer. The default sends 503 with `Retry-After` and no body. Python has no such
+    /// place; its programs override `process_request`.
+    fn handle_overload(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        self.base().handle_overload(http)
+    }
+
+    /// Answers a request that came in clear text to a server that speaks TLS, whatever its method;
+    /// no `do_` method is called for it.
+    ///
+    /// The exchange has the request's head, and [`Exchange::is_secure`] is `false`. The default
+    /// answers 400. An override may send the client to HTTPS, or serve it, so that one port speaks
+    /// both; what was not encrypted may have been changed on its way. A request that is malformed is
+    /// answered 400 without a call. Python ends such a connection without an answer.
+    ///
+    /// ```
+    /// use std::io;
+    /// use socketserver::http::{Exchange, HttpRequestHandler};
+    ///
+    /// struct Secure;
+    ///
+    /// impl HttpRequestHandler for Secure {
+    ///     fn handle_clear_text(&self, http: &mut Exchange) -> io::Result<()> {
+    ///         let target = http.target();
+    ///         let (Some(host), Some(port)) = (target.host(), target.port()) else {
+    ///             return http.send_error(400); // The client is as old as HTTP/1.0.
+    ///         };
+    ///         let query = target.query().map(|query| format!("?{query}")).unwrap_or_default();
+    ///         let location = format!("https://{host}:{port}{}{query}", target.path());
+    ///         http.send_response(308)?;
+    ///         http.send_header("Location", location)?;
+    ///         http.send_header("Content-Length", 0)
+    ///     }
+    /// }
+    /// ```
+    fn handle_clear_text(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        self.base().handle_clear_text(http)
+    }
+
     /// Answers a client that waits for leave to send its body, and tells whether to go on.
     ///
     /// Sends `100 Continue`. An override may answer with an error and return `false`.

@@ -2,6 +2,7 @@
 
 mod base;
 mod cgi;
+mod chosen_handler;
 mod chunk_line;
 #[cfg(test)]
 mod costs;

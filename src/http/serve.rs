@@ -10,7 +10,6 @@ use super::handler::{HttpRequestHandler, ProtocolVersion};
 use super::http_error::HttpError;
 use super::parse::{Head, Parsed, Refusal, leading_blank, parse, total_refused};
 use super::response_body::Stage;
-use super::status::Status;
 use super::text::latin1;
 use crate::address::Address;
 use crate::connection::{Connection, NotTls, Timeouts};
@@ -57,11 +56,17 @@ impl<T: HttpRequestHandler> Handler for T {
 }
 
 fn serve(handler: &dyn HttpRequestHandler, mut connection: Connection) -> io::Result<()> {
-    match read_head(&mut connection)? {
+    let received = read_head(&mut connection)?;
+    let in_clear = connection.rfile.socket().is_clear_text_admitted();
+    match received {
         Received::Head(head) => match body_length(&head.headers, head.version) {
-            Ok(body) => exchange(handler, connection, head, body),
+            Ok(body) => exchange(handler, connection, head, body, in_clear),
             Err(refusal) => refuse(handler, connection, refusal, head),
         },
+        // Whatever else may be wrong with it.
+        Received::Refused(_, head) if in_clear => {
+            refuse(handler, connection, Refusal::new(400, CLEAR_TEXT), *head)
+        }
         Received::Refused(refusal, head) => refuse(handler, connection, refusal, *head),
         Received::Nothing => connection.park(),
         Received::Part => connection.park_for_more(),
@@ -122,8 +127,9 @@ fn read_head(connection: &mut Connection) -> io::Result<Received> {
             Ok(_) => {}
             Err(error) => {
                 if let Some(clear_text) = spoken_in_clear(&error) {
-                    let refusal = Refusal::new(400, "Plain HTTP was sent to an HTTPS port");
-                    return Ok(refused(clear_text, refusal));
+                    // The handler hears of it when it is known what is asked for.
+                    rfile.admit_clear_text(clear_text);
+                    continue;
                 }
                 return match error.kind() {
                     io::ErrorKind::WouldBlock if has_line || skipped > 0 => Ok(Received::Part),
@@ -171,15 +177,8 @@ fn refuse(
 fn turn_away(handler: &dyn HttpRequestHandler, connection: Connection) -> io::Result<()> {
     let head = Head::unread(String::new());
     let mut http = Exchange::new(handler, connection, head, BodyLength::Known(0));
-    let answered = say_busy(&mut http);
+    let answered = handler.handle_overload(&mut http);
     dismiss(http, answered)
-}
-
-fn say_busy(http: &mut Exchange<'_>) -> io::Result<()> {
-    http.begin_error(Status::from(503), "Service Unavailable")?;
-    http.send_header("Retry-After", RETRY_AFTER)?;
-    http.send_header("Content-Length", 0)?;
-    http.end_headers()
 }
 
 /// Serves a request.
@@ -188,11 +187,16 @@ fn exchange(
     connection: Connection,
     head: Head,
     body: BodyLength,
+    in_clear: bool,
 ) -> io::Result<()> {
     let version = head.version;
     let mut http = Exchange::new(handler, connection, head, body);
     let handled = catch_unwind(AssertUnwindSafe(|| {
-        dispatch(handler, &mut http, version)?;
+        if in_clear {
+            handler.handle_clear_text(&mut http)?;
+        } else {
+            dispatch(handler, &mut http, version)?;
+        }
         finish_response(&mut http)
     }));
     let Err(error) = handled.unwrap_or_else(|panic| Err(panicked(&*panic))) else {
@@ -277,7 +281,7 @@ fn dismiss(mut http: Exchange<'_>, answered: io::Result<()>) -> io::Result<()> {
     let answered = answered.and_then(|()| finish_response(&mut http));
     http.handler().finish(&http);
     answered?;
-    http.take_over()?.lingering_close()
+    if http.is_taken_over() { Ok(()) } else { http.take_over()?.lingering_close() }
 }
 
 /// Answers where no response has left yet: 500 for a handler that failed, 400 for a body that
@@ -318,8 +322,8 @@ fn go_on(mut http: Exchange<'_>) -> io::Result<()> {
     }
 }
 
-/// Seconds after which a client that was turned away may come again.
-const RETRY_AFTER: u32 = 1;
+/// What a client is told that speaks HTTP without TLS where that is expected.
+pub(super) const CLEAR_TEXT: &str = "Plain HTTP was sent to an HTTPS port";
 
 /// Bytes of empty lines before a request that one look at a connection skips.
 const BLANK_BYTES: usize = 4 * 1024;

@@ -467,7 +467,7 @@ fn the_base_has_every_method_of_the_trait() {
         assert!(implemented.contains(&name), "BaseHttpRequestHandler does not define {name}");
         count += 1;
     }
-    assert_eq!(count, 37, "call the new ones in the next test, too");
+    assert_eq!(count, 39, "call the new ones in the next test, too");
 }
 
 #[test]
@@ -478,6 +478,8 @@ fn every_method_of_the_base_can_be_called() {
     let server = serve(answering(move |http| {
         match http.path.as_str() {
             "/send_error" => return base.send_error(http, Status::from(418), None, None),
+            "/handle_overload" => return base.handle_overload(http),
+            "/handle_clear_text" => return base.handle_clear_text(http),
             "/list_directory" => return base.list_directory(http, Path::new("/nonexistent")),
             _ => {}
         }
@@ -520,6 +522,9 @@ fn every_method_of_the_base_can_be_called() {
     assert_eq!(ask(&server, get("/send_error")).reason(), "I'm a Teapot");
     let reply = ask(&server, get("/list_directory"));
     assert_eq!(reply.reason(), "No permission to list directory");
+    assert_eq!(ask(&server, get("/handle_overload")).header("Retry-After"), Some("1"));
+    let reply = ask(&server, get("/handle_clear_text"));
+    assert_eq!(reply.reason(), "Plain HTTP was sent to an HTTPS port");
 
     let server = serve(noting(base).http11());
     for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "SPAM"] {

@@ -16,6 +16,9 @@ mod cgi_ends; // programs whose clients leave, or seem to
 mod cgi_isolation; // what a program gets of the process that starts it
 mod cgi_programs; // Python, Perl, PHP and Git behind the server
 mod cgi_site; // a site with programs, and servers for it
+mod chosen_handlers; // handlers behind pointers, and what clients beyond the bound are told
+#[cfg(feature = "tls")]
+mod clear_text; // HTTP without TLS where that is expected
 #[cfg(feature = "cli")]
 mod cli; // the command: its words, its ends, its errors
 #[cfg(feature = "cli")]

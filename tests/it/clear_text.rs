@@ -1,0 +1,167 @@
+//! Clear text where TLS is expected: what the handler may make of it.
+
+use std::io::{self, Write};
+use std::process::Command;
+use std::sync::Arc;
+
+use rustls::ClientConfig;
+use socketserver::http::{Exchange, HttpRequestHandler, ProtocolVersion};
+use socketserver::{Sequential, ThreadPool, Timeouts, TlsServer};
+
+use crate::certificates::{Authority, TlsClient, client_config};
+use crate::support::{LIMIT, MOMENT, Running, Strategy, ThreadPerConnection};
+use crate::web::{Browser, answer, get};
+
+/// Sends clients to HTTPS, but for what may be read by anybody.
+struct Secure;
+
+impl HttpRequestHandler for Secure {
+    fn protocol_version(&self) -> ProtocolVersion {
+        ProtocolVersion::Http11
+    }
+
+    fn do_get(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        assert!(http.is_secure(), "no do_ method is called in clear text");
+        answer(http, format!("secret {}", http.path))
+    }
+
+    fn do_post(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        self.do_get(http)
+    }
+
+    fn handle_clear_text(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        assert!(!http.is_secure());
+        if http.path == "/public" {
+            let body = http.rfile.read_all(100)?;
+            return answer(http, format!("{} {}", http.command, String::from_utf8_lossy(&body)));
+        }
+        let target = http.target();
+        let (host, port) = (target.host().unwrap_or_default(), target.port().unwrap_or_default());
+        let query = target.query().map(|query| format!("?{query}")).unwrap_or_default();
+        let location = format!("https://{host}:{port}{}{query}", target.path());
+        http.send_response(308)?;
+        http.send_header("Location", location)?;
+        http.send_header("Content-Length", 0)
+    }
+
+    fn timeouts(&self) -> Timeouts {
+        Timeouts { head: Some(MOMENT), ..Timeouts::default() }
+    }
+
+    fn log_message(&self, _: &Exchange<'_>, _: std::fmt::Arguments<'_>) {}
+}
+
+fn start<C: Strategy>() -> (Running, Arc<ClientConfig>) {
+    let authority = Authority::new();
+    let tls = authority.issue().tls();
+    let mut server = TlsServer::bind_with("127.0.0.1:0", tls, Secure, C::default()).unwrap();
+    server.shutdown_timeout = LIMIT;
+    (Running::start(server), Arc::new(client_config(&authority)))
+}
+
+macro_rules! each_strategy {
+    ($($name:ident,)*) => {$(
+        mod $name {
+            #[test]
+            fn sequential() {
+                super::$name::<super::Sequential>();
+            }
+
+            #[test]
+            fn thread_pool() {
+                super::$name::<super::ThreadPool>();
+            }
+
+            #[test]
+            fn thread_per_connection() {
+                super::$name::<super::ThreadPerConnection>();
+            }
+        }
+    )*};
+}
+
+each_strategy! {
+    one_port_speaks_both,
+    a_request_in_clear_text_may_come_byte_by_byte,
+    a_large_request_in_clear_text_is_read_whole,
+    what_is_no_request_is_answered_400,
+    a_request_in_clear_text_that_does_not_come_in_time_is_answered_400,
+}
+
+fn one_port_speaks_both<C: Strategy>() {
+    let (server, config) = start::<C>();
+    let mut plain = Browser::connect(&server);
+    let reply = plain.ask("GET /a%20b?c=d HTTP/1.1\r\nHost: h:8443\r\n\r\n");
+    let location = Some("https://h:8443/a%20b?c=d");
+    assert_eq!((reply.status(), reply.header("Location")), (308, location));
+    // The connection is kept, in clear text.
+    let request = "POST /public HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nbody";
+    assert_eq!(plain.ask(request).text(), "POST body");
+    plain.send([request, request].concat());
+    assert_eq!((plain.reply().text(), plain.reply().text()), ("POST body", "POST body"));
+    let reply = plain.ask("GET http://other/ HTTP/1.1\r\nHost: other\r\n\r\n");
+    assert_eq!(reply.header("Location"), Some("https://other:80/"));
+
+    let mut secure = TlsClient::connect(server.address, &config);
+    secure.send(get("/x"));
+    assert_eq!(secure.reply().1, b"secret /x");
+    // Its connection has become no other.
+    assert_eq!(plain.ask(request).text(), "POST body");
+}
+
+fn a_request_in_clear_text_may_come_byte_by_byte<C: Strategy>() {
+    let (server, _) = start::<C>();
+    let mut plain = Browser::connect(&server);
+    for byte in "GET /public HTTP/1.1\r\nHost: h\r\n\r\n".bytes() {
+        plain.send([byte]);
+    }
+    assert_eq!(plain.reply().text(), "GET ");
+}
+
+/// More than one read of the session takes.
+fn a_large_request_in_clear_text_is_read_whole<C: Strategy>() {
+    let (server, _) = start::<C>();
+    let mut plain = Browser::connect(&server);
+    let field = format!("X-Long: {}\r\n", "x".repeat(60_000));
+    let reply = plain.ask(format!("GET /public HTTP/1.1\r\nHost: h\r\n{field}{field}\r\n"));
+    assert_eq!(reply.text(), "GET ");
+}
+
+fn what_is_no_request_is_answered_400<C: Strategy>() {
+    let (server, _) = start::<C>();
+    for bytes in
+        ["EHLO mail.example.org\r\n", "GET /public HTTP/1.1\r\n\r\n", "GET  x  y z\r\n\r\n"]
+    {
+        let mut client = server.connect();
+        client.send(bytes);
+        let reply = client.read_to_end();
+        let line = "HTTP/1.1 400 Plain HTTP was sent to an HTTPS port\r\n";
+        assert!(reply.starts_with(line), "{bytes}: {reply}");
+    }
+}
+
+fn a_request_in_clear_text_that_does_not_come_in_time_is_answered_400<C: Strategy>() {
+    let (server, _) = start::<C>();
+    let mut client = server.connect();
+    client.send("GET /public");
+    let reply = client.read_to_end();
+    assert!(reply.starts_with("HTTP/1.1 400 Plain HTTP was sent to an HTTPS port\r\n"), "{reply}");
+    let mut client = server.connect();
+    client.send("GET /public HTTP/1.1\r\n");
+    client.finish_sending();
+    let reply = client.read_to_end();
+    assert!(reply.starts_with("HTTP/1.1 400 Plain HTTP was sent to an HTTPS port\r\n"), "{reply}");
+}
+
+/// What a user does who forgets the `s`.
+#[test]
+fn curl_is_led_to_https() {
+    let (server, _) = start::<ThreadPool>();
+    let url = format!("http://{}/zz?q=1", server.address);
+    let curl = Command::new("curl").args(["-skL", "--max-time", "5", &url]).output();
+    let Ok(curl) = curl else {
+        let _ = writeln!(io::stderr(), "skipped: there is no curl");
+        return;
+    };
+    assert_eq!(String::from_utf8(curl.stdout).unwrap(), "secret /zz?q=1");
+}
