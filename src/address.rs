@@ -15,6 +15,8 @@ use std::sync::Arc;
 
 use socket2::SockAddr;
 
+use crate::printable::{is_unprintable, write_escape, write_shown};
+
 /// The address of a client or a server: Python's `client_address`.
 ///
 /// `{}` writes `127.0.0.1:8000`, `[::1]:8000` or `unix:/run/app.sock`; `{:?}` writes what
@@ -152,16 +154,9 @@ impl fmt::Display for Address {
             Self::Inet(address) => address.fmt(f),
             Self::Unix(path) => {
                 f.write_str("unix:")?;
-                for character in path.to_string_lossy().chars() {
-                    match character {
-                        // NUL is for the kernel; the tools that list such sockets write `@`.
-                        '\0' => f.write_char('@')?,
-                        // A client chooses its name, and logs have lines.
-                        control if control.is_control() => control.escape_default().fmt(f)?,
-                        other => f.write_char(other)?,
-                    }
-                }
-                Ok(())
+                // NUL is for the kernel; the tools that list such sockets write `@`. A client chooses its
+                // name, and logs have lines.
+                write_shown(f, &path.to_string_lossy().replace('\0', "@"))
             }
         }
     }
@@ -198,7 +193,7 @@ fn write_python_string(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
         match character {
             '\\' | '\'' if character == '\\' || character == quote => write!(f, "\\{character}")?,
             '\n' | '\r' | '\t' => write!(f, "{}", character.escape_default())?,
-            control if control.is_ascii_control() => write!(f, "\\x{:02x}", u32::from(control))?,
+            _ if is_unprintable(character) => write_escape(f, character)?,
             other => f.write_char(other)?,
         }
     }
@@ -251,5 +246,9 @@ mod tests {
         }
         assert_eq!(format!("{:?} {}", Address::unix(""), Address::unix("")), "'' unix:");
         assert_eq!(Address::unix("a\nb").to_string(), r"unix:a\nb");
+        let steering = Address::unix("\u{9b}31m\u{85}\x1b\u{202e}");
+        let written = r"unix:\x9b31m\x85\x1b\u202e '\x9b31m\x85\x1b\u202e'";
+        assert_eq!(format!("{steering} {steering:?}"), written);
+        assert_eq!(steering.host(), r"unix:\x9b31m\x85\x1b\u202e");
     }
 }

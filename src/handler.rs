@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::address::Address;
 use crate::connection::{Connection, Timeouts, is_broken_tls};
+use crate::printable::shown;
 use crate::stderr::write_to_stderr;
 
 /// Answers requests: Python's request handler classes as one value.
@@ -223,12 +224,18 @@ pub(crate) fn print_error(client_address: &Address, error: &io::Error) {
         log::warn!("{client_address}: TLS failed: {error}");
         return;
     }
+    write_to_stderr(&report(client_address, error));
+}
+
+fn report(client_address: &Address, error: &io::Error) -> String {
     let rule = "-".repeat(40);
-    let block = format!(
+    // What a client sent may be in it. A program's lines stay lines.
+    let error: Vec<String> = error.to_string().split('\n').map(shown).collect();
+    let error = error.join("\n");
+    format!(
         "{rule}\nException occurred during processing of request from {client_address:?}\n\
          {error}\n{rule}\n"
-    );
-    write_to_stderr(&block);
+    )
 }
 
 /// A panic as the error that handlers hear of.
@@ -239,4 +246,21 @@ pub(crate) fn panicked(panic: &(dyn Any + Send)) -> io::Error {
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("(no message)");
     io::Error::other(format!("handler panicked: {message}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_does_not_steer_the_terminal_that_shows_it() {
+        let error = io::Error::other("no user 'a\u{9b}31m\x1b[2J\u{202e}'\nfound: none");
+        assert_eq!(
+            report(&Address::unix("/run/\u{9b}x"), &error),
+            "----------------------------------------\n\
+             Exception occurred during processing of request from '/run/\\x9bx'\n\
+             no user 'a\\x9b31m\\x1b[2J\\u202e'\nfound: none\n\
+             ----------------------------------------\n"
+        );
+    }
 }

@@ -91,6 +91,8 @@ mod parking;
 #[cfg(unix)]
 mod poller;
 #[cfg(unix)]
+mod printable;
+#[cfg(unix)]
 mod proxy_protocol;
 #[cfg(unix)]
 mod reactor;

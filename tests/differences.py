@@ -197,6 +197,19 @@ def connection_said(data):
     return both
 
 
+def last_logged(data):
+    """What the log says of a request, behind the client's address and the time."""
+    def both():
+        with tempfile.TemporaryDirectory() as directory:
+            for command in sides(python(FILES, directory), example("server_evolution_3_files", "0", directory)):
+                with Server(command) as server:
+                    send(server, data)
+                    time.sleep(0.2)
+                    server.log.seek(0)
+                    yield "`%s`" % server.log.read().decode().splitlines()[-1].split("] ", 1)[1]
+    return both
+
+
 def silent_client():
     for command in sides(python(HELLO, server="HTTPServer"), example("bench_hello", "seq", "0")):
         with Server(command) as server, server.connect():
@@ -376,6 +389,7 @@ DIFFERENCES = {
                  with_files(b"GET /\\evil.example/.." + HOST + b"\r\n")),
     "redirect-prefix": ("`GET /sub`, a directory, of a proxy that was asked for `/files/sub`", "",
                         with_files(b"GET /sub" + HOST + b"\r\n")),
+    "log-quote": ("`GET /\" HTTP/1.0`, in the log", "", last_logged(b"GET /\" HTTP/1.0\r\n\r\n")),
     "nul": ("`GET /a%00`", "gh-103223", with_files(b"GET /a%00" + HOST + b"\r\n")),
     "long-datagram": ("a datagram of 9,000 bytes, echoed", "", long_datagram),
     "socket-file": ("a server on a Unix socket is killed and started again", "", socket_file),

@@ -16,6 +16,7 @@ use super::text::{escape_html, escape_log, repr};
 use crate::address::Address;
 use crate::connection::{Connection, Timeouts};
 use crate::handler::print_error;
+use crate::printable::shown;
 use crate::stderr::write_to_stderr;
 use crate::trusted_proxies::TrustedProxies;
 
@@ -139,7 +140,8 @@ impl HttpRequestHandler for BaseHttpRequestHandler {
     fn finish(&self, _: &Exchange<'_>) {}
 
     fn log_request(&self, http: &Exchange<'_>, code: Status, size: Option<u64>) {
-        let line = http.requestline();
+        // As URLs have it: a quote would end the line for who parses the log.
+        let line = http.requestline().replace('"', "%22");
         match size {
             Some(size) => http.log_message(format_args!("\"{line}\" {code} {size}")),
             None => http.log_message(format_args!("\"{line}\" {code} -")),
@@ -152,7 +154,8 @@ impl HttpRequestHandler for BaseHttpRequestHandler {
 
     fn log_message(&self, http: &Exchange<'_>, message: fmt::Arguments<'_>) {
         let message = escape_log(&message.to_string());
-        let (address, date) = (http.address_string(), date::log_now());
+        // Of an override, it may be what a client sent.
+        let (address, date) = (shown(&http.address_string()), date::log_now());
         let line = format!("{address} - - [{date}] {message}\n");
         write_to_stderr(&line);
     }

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::http_error::HttpError;
 use super::parse::field_lines;
 use crate::work;
 
@@ -33,11 +34,13 @@ pub(super) fn check_trailer(line: &[u8]) -> io::Result<()> {
 }
 
 pub(super) fn malformed(what: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, format!("malformed request body: {what}"))
+    let answer = HttpError::new(400, format!("Malformed request body: {what}"));
+    io::Error::new(io::ErrorKind::InvalidData, answer)
 }
 
 pub(super) fn truncated() -> io::Error {
-    io::Error::new(io::ErrorKind::UnexpectedEof, "the client ended before its request's body did")
+    let answer = HttpError::new(400, "The client ended before its request's body did");
+    io::Error::new(io::ErrorKind::UnexpectedEof, answer)
 }
 
 /// A chunk's size with its extensions, or a trailer.

@@ -230,7 +230,7 @@ pub trait HttpRequestHandler: Send + Sync + 'static {
     }
 
     /// Logs a response that is about to be sent; `size` is `None`, as in CPython, unless an
-    /// override knows better.
+    /// override knows better. A `"` in the request's line is written as `%22`.
     fn log_request(&self, http: &Exchange<'_>, code: Status, size: Option<u64>) {
         self.base().log_request(http, code, size);
     }

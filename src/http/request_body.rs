@@ -13,7 +13,8 @@ use crate::connection::{PeerCredentials, Rfile, readline, timed_out};
 ///
 /// Ends where the body ends: a handler that reads to the end does not take the next request for
 /// a part of this one, and does not wait for what will never come. A chunked body is decoded;
-/// its trailers are read and dropped.
+/// its trailers are read and dropped. One that is malformed (`InvalidData`) or ends early
+/// (`UnexpectedEof`) is an [`HttpError`] 400.
 #[derive(Debug)]
 pub struct RequestBody {
     input: Rfile,

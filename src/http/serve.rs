@@ -204,10 +204,17 @@ fn exchange(
         return if http.is_taken_over() { Ok(()) } else { go_on(http) };
     };
     if !http.is_taken_over() {
-        if let Some(answer) = HttpError::inside(&error)
-            && http.wfile.is_recallable()
-        {
-            return answer_with(http, &answer);
+        if let Some(answer) = HttpError::inside(&error) {
+            let is_body = http.rfile.is_broken();
+            if http.wfile.is_recallable() && !(is_body && http.rfile.is_client_gone()) {
+                return answer_with(http, &answer);
+            }
+            if is_body {
+                // Too late to tell the client; its mistake is a line in the log all the same.
+                http.log_error(format_args!("{}", answer.message));
+                handler.finish(&http);
+                return http.take_over().and_then(Connection::lingering_close);
+            }
         }
         apologise(&mut http, error.kind() == io::ErrorKind::TimedOut);
     }

@@ -1,6 +1,6 @@
 //! Python's ways of writing text: ISO 8859-1, `repr`, and the escapes of its log and its pages.
 
-use std::fmt::Write as _;
+use crate::printable::{is_unprintable, write_escape};
 
 use crate::work;
 
@@ -94,7 +94,9 @@ pub(crate) fn quoted(text: &str, quote: char) -> String {
             '\r' => written.push_str("\\r"),
             '\t' => written.push_str("\\t"),
             _ if character == quote => written.extend(['\\', quote]),
-            _ if is_unprintable(character) => push_hex(&mut written, character),
+            _ if character == '\u{a0}' || is_unprintable(character) => {
+                push_escape(&mut written, character);
+            }
             _ => written.push(character),
         }
     }
@@ -102,14 +104,17 @@ pub(crate) fn quoted(text: &str, quote: char) -> String {
     written
 }
 
-/// A log message without characters that could steer a terminal, as CPython escapes them.
+/// A log message without characters that could steer a terminal: what CPython escapes, and of what is beyond ISO
+/// 8859-1 what `repr` does.
 pub(crate) fn escape_log(message: &str) -> String {
     work::note(message.len());
     let mut escaped = String::with_capacity(message.len());
     for character in message.chars() {
         match character {
             '\\' => escaped.push_str("\\\\"),
-            '\0'..='\x1f' | '\x7f'..='\u{9f}' => push_hex(&mut escaped, character),
+            // Bytes of a request, which CPython leaves as they are.
+            '\u{a0}'..='\u{ff}' => escaped.push(character),
+            _ if is_unprintable(character) => push_escape(&mut escaped, character),
             _ => escaped.push(character),
         }
     }
@@ -131,14 +136,9 @@ pub(crate) fn escape_html(text: &str) -> String {
     escaped
 }
 
-fn push_hex(text: &mut String, character: char) {
+fn push_escape(text: &mut String, character: char) {
     // Writing to a string does not fail.
-    let _ = write!(text, "\\x{:02x}", u32::from(character));
-}
-
-/// Of the characters up to U+00FF, those that `repr` escapes.
-fn is_unprintable(character: char) -> bool {
-    matches!(character, '\0'..='\x1f' | '\x7f'..='\u{a0}' | '\u{ad}')
+    let _ = write_escape(text, character);
 }
 
 /// Characters of a request that an error message quotes.
@@ -160,7 +160,8 @@ mod tests {
     #[test]
     fn the_log_gets_no_control_characters() {
         assert_eq!(escape_log("GET /\x1b[31m\\x"), r"GET /\x1b[31m\\x");
-        assert_eq!(escape_log("\u{85}\u{a0}\x7f"), "\\x85\u{a0}\\x7f");
+        assert_eq!(escape_log("\u{85}\u{a0}\x7f\u{ad}"), "\\x85\u{a0}\\x7f\u{ad}");
+        assert_eq!(escape_log("\u{202e}☃\u{2028}\u{e0001}"), "\\u202e☃\\u2028\\U000e0001");
     }
 
     #[test]

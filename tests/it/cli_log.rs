@@ -5,7 +5,7 @@ use std::process::Command;
 
 use nix::sys::signal::Signal;
 
-use crate::cli::{Serving, fails};
+use crate::cli::{STRATEGIES, Serving, fails};
 
 /// A zone five hours and a quarter east, in the form of RFC 9636: nothing but a rule.
 fn quarter_zone() -> Vec<u8> {
@@ -133,4 +133,66 @@ fn the_header_that_names_clients_can_be_chosen() {
     assert!(said.contains("--trusted-proxies"), "{said}");
     let said = fails(&["0", "--trusted-proxies", "::1", "--forwarded-header", "Via"], 2);
     assert!(said.contains("X-Forwarded-For"), "{said}");
+}
+
+/// The request line of an entry, read as programs read logs: up to the next quote.
+fn request_line(entry: &str) -> Option<(&str, &str)> {
+    entry.split_once("] \"")?.1.split_once('"')
+}
+
+#[test]
+fn a_quote_in_a_request_line_is_escaped_in_the_log() {
+    const REQUESTS: [(&str, &str); 8] = [
+        ("GET /\" HTTP/1.0\r\n\r\n", "GET /%22 HTTP/1.0"),
+        ("GET /a\"\"b\" HTTP/1.0\r\n\r\n", "GET /a%22%22b%22 HTTP/1.0"),
+        ("GET /\\\" HTTP/1.0\r\n\r\n", r"GET /\\%22 HTTP/1.0"),
+        ("GET /a\\ HTTP/1.0\r\n\r\n", r"GET /a\\ HTTP/1.0"),
+        ("G\"T / HTTP/1.0\r\n\r\n", "G%22T / HTTP/1.0"),
+        ("GET / \"HTTP/1.0\r\n\r\n", "GET / %22HTTP/1.0"),
+        ("GET /\"200_-\r\n\r\n", "GET /%22200_-"),
+        // Two bytes of UTF-8, the second of which is a control character by itself.
+        ("GET /\u{9b}31m\x1b[m HTTP/1.0\r\n\r\n", "GET /\u{c2}\\x9b31m\\x1b[m HTTP/1.0"),
+    ];
+    for concurrency in STRATEGIES {
+        let serving = Serving::start(&["-b", "127.0.0.1", "--concurrency", concurrency]);
+        for (request, _) in REQUESTS {
+            serving.ask_bytes(request);
+        }
+        let said = serving.stop(Signal::SIGINT).stderr;
+        let found: Vec<&str> =
+            said.lines().filter_map(request_line).map(|(line, _)| line).collect();
+        let expected = REQUESTS.map(|(_, logged)| logged);
+        assert_eq!(found, expected, "{concurrency}: {said}");
+        for (_, rest) in said.lines().filter_map(request_line) {
+            let code = rest.trim().strip_suffix(" -").map(str::parse::<u16>);
+            assert!(code.is_some_and(|code| code.is_ok()), "{rest}");
+        }
+        assert!(!said.contains(|character: char| character.is_control() && character != '\n'));
+    }
+}
+
+#[test]
+fn a_malformed_body_for_a_program_is_one_line_and_quiet_obeys() {
+    let request =
+        "POST /cgi-bin/NAME HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n";
+    for concurrency in STRATEGIES {
+        for quiet in [&[][..], &["--quiet"]] {
+            let arguments = ["-b", "127.0.0.1", "--cgi", "--concurrency", concurrency];
+            let serving = Serving::start(&[&arguments[..], quiet].concat());
+            let scripts = serving.directory.as_ref().unwrap().path().join("cgi-bin");
+            fs::create_dir(&scripts).unwrap();
+            for name in ["x", "nph-x"] {
+                // `cat` by another process, as this one has children who would hold the file open.
+                let line = "printf '#!/bin/sh\\ncat\\n' > \"$0\" && chmod 755 \"$0\"";
+                let mut writer = Command::new("sh");
+                writer.args(["-c", line]).arg(scripts.join(name)).status().unwrap();
+                let reply = serving.ask_bytes(&request.replace("NAME", name));
+                assert!(reply.starts_with(b"HTTP/1.0 400 "), "{name}: {}", reply.escape_ascii());
+            }
+            let said = serving.stop(Signal::SIGINT).stderr;
+            let told = said.lines().filter(|line| line.contains("Malformed request body")).count();
+            let expected = if quiet.is_empty() { (2, 4) } else { (0, 0) };
+            assert_eq!((told, said.lines().count()), expected, "{concurrency} {quiet:?}: {said}");
+        }
+    }
 }

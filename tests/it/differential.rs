@@ -511,7 +511,8 @@ fn compare(
         let our_reply = mask(&hear_out(ours.address, request));
         let our_log: Vec<_> = log.so_far().iter().map(|line| written_out(line)).collect();
         let mut their_reply = mask(&hear_out(theirs, request));
-        let their_log: Vec<_> = python.log().iter().map(|line| without_prefix(line)).collect();
+        let their_log: Vec<_> =
+            python.log().iter().map(|line| with_escaped_quotes(&without_prefix(line))).collect();
         for update in updates.iter().filter(|update| python.version < update.versions.1) {
             let updated = (update.apply)(protocol, &their_reply);
             if updated != their_reply {
@@ -551,6 +552,14 @@ fn compare(
     }
     problems.extend(unused.iter().map(|what| format!("no reply needed the update {what}")));
     assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+/// An entry of a request as we write it: its own quotes are `%22`.
+fn with_escaped_quotes(message: &str) -> String {
+    let parts = message.strip_prefix('"').and_then(|rest| rest.rsplit_once('"'));
+    parts.map_or(message.to_owned(), |(line, rest)| {
+        format!("\"{}\"{rest}", line.replace('"', "%22"))
+    })
 }
 
 /// A log line without address and time.

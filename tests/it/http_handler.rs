@@ -1297,7 +1297,7 @@ fn the_log_is_written_to_standard_error_in_pythons_layout() {
         "code 404, message File not found",
         "\"GET /\\x1b[31m\\\\x\\x7fé HTTP/1.0\" 404 -",
         "code 404, message File not found",
-        "\"GET\\x09 \"q\" HTTP/1.0\" 404 -",
+        "\"GET\\x09 %22q%22 HTTP/1.0\" 404 -",
     ];
     assert_eq!(messages, expected);
 }

@@ -321,7 +321,7 @@ cases! { files;
         "<b>'x'\" / HTTP/1.1\r\nHost: x\r\n\r\n" => error(
             "HTTP/1.0 501 Unsupported method ('<b>\\'x\\'\"')", "Unsupported method ('<b>\\'x\\'\"')",
             "Server does not support this operation", 493), Closed,
-        ["code 501, message Unsupported method ('<b>\\'x\\'\"')", "\"<b>'x'\" / HTTP/1.1\" 501 -"];
+        ["code 501, message Unsupported method ('<b>\\'x\\'\"')", "\"<b>'x'%22 / HTTP/1.1\" 501 -"];
     // W34, with the status line that later versions have
     a_bad_version_is_400:
         "GET / FUBAR\r\n\r\n" => bad_request("Bad request version ('FUBAR')"), Closed,

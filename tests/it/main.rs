@@ -60,6 +60,7 @@ mod http_handler; // what a handler may override, call, and get wrong
 mod http_responses; // what a response says of its connection and its end
 mod http_target; // the path, the query and the host that a request is for
 mod http_wire; // the reference's cases, byte for byte
+mod malformed_bodies; // whose mistake they are, and how much is said of it
 mod matrix; // what every strategy must do, once for each
 mod metrics; // what is counted, and whether the server is well
 mod multipart; // multipart bodies in pieces of every size

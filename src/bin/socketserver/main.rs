@@ -36,5 +36,14 @@ fn main() -> ExitCode {
 
 /// Writes one line to standard error, which may be closed or full: then there is nobody to tell.
 fn complain(what: &dyn Display) {
-    socketserver::write_to_stderr(&format!("socketserver: {what}\n"));
+    let mut line = "socketserver: ".to_owned();
+    for character in what.to_string().chars() {
+        // A name of a file, or what another program says, may have anything in it.
+        if character.is_control() {
+            line.extend(character.escape_default());
+        } else {
+            line.push(character);
+        }
+    }
+    socketserver::write_to_stderr(&(line + "\n"));
 }

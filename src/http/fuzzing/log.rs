@@ -28,8 +28,13 @@ fn unescaped(logged: &str) -> String {
     let (mut text, mut rest) = (String::new(), logged);
     while let Some((plain, escape)) = rest.split_once('\\') {
         text.push_str(plain);
-        let (character, length) = match escape.strip_prefix('x') {
-            Some(digits) => (u8::from_str_radix(&digits[..2], 16).expect("two digits").into(), 3),
+        let digits = [('x', 2), ('u', 4), ('U', 8)];
+        let digits = digits.iter().find(|(letter, _)| escape.starts_with(*letter));
+        let (character, length) = match digits {
+            Some((_, count)) => {
+                let code = u32::from_str_radix(&escape[1..=*count], 16).expect("digits");
+                (char::from_u32(code).expect("a character"), 1 + count)
+            }
             None => ('\\', 1),
         };
         text.push(character);

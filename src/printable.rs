@@ -1,0 +1,70 @@
+//! Text that is not ours in lines for people: which characters can be shown, and how the others are written.
+
+use std::fmt::{self, Write};
+
+/// Tells whether a character does something to what shows it: controls, C1 (U+0080 to U+009F) included, and what
+/// ends lines, turns the direction of writing, or cannot be seen. Python's `repr` escapes these, too.
+pub(crate) fn is_unprintable(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
+/// Writes a character as Python does: `\x1b`, `\u202e`, `\U000e0001`.
+pub(crate) fn write_escape(f: &mut impl Write, character: char) -> fmt::Result {
+    match u32::from(character) {
+        code @ ..=0xff => write!(f, "\\x{code:02x}"),
+        code @ ..=0xffff => write!(f, "\\u{code:04x}"),
+        code => write!(f, "\\U{code:08x}"),
+    }
+}
+
+/// Writes text, and escapes what cannot be shown; line ends and tabs as `\n`, `\r` and `\t`. Backslashes stay as
+/// they are: what they say can be shown.
+pub(crate) fn write_shown(f: &mut impl Write, text: &str) -> fmt::Result {
+    for character in text.chars() {
+        match character {
+            '\n' => f.write_str("\\n")?,
+            '\r' => f.write_str("\\r")?,
+            '\t' => f.write_str("\\t")?,
+            _ if is_unprintable(character) => write_escape(f, character)?,
+            _ => f.write_char(character)?,
+        }
+    }
+    Ok(())
+}
+
+/// One line, as [`write_shown`] writes it.
+pub(crate) fn shown(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    // Writing to a string does not fail.
+    let _ = write_shown(&mut shown, text);
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_steers_is_escaped_and_the_rest_is_not() {
+        for (text, expected) in [
+            ("plain é ☃ e\u{301} \u{a0}\\", "plain é ☃ e\u{301} \u{a0}\\"),
+            ("a\n\r\t\0\x1b[31m\x7f", r"a\n\r\t\x00\x1b[31m\x7f"),
+            ("\u{80}\u{85}\u{9b}31m\u{9f}", r"\x80\x85\x9b31m\x9f"),
+            ("\u{202e}\u{2028}\u{2066}\u{feff}", r"\u202e\u2028\u2066\ufeff"),
+            ("\u{e0001}", r"\U000e0001"),
+        ] {
+            assert_eq!(shown(text), expected);
+        }
+    }
+}
