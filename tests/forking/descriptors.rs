@@ -15,7 +15,10 @@ pub(super) fn files_of_a_child_that_a_drain_starts_are_its_own() {
     first.begin_slow();
     let mut second = server.connect();
     second.send("note one\n");
+    let mut idle = server.connect();
     server.terminate();
+    // The server has begun to stop.
+    idle.sees_the_end();
     assert_eq!(first.ask("go"), "done");
     assert_eq!(second.read_line(), "noted");
     second.sees_the_end();
