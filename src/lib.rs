@@ -85,6 +85,8 @@ mod datagram;
 #[cfg(unix)]
 mod handler;
 #[cfg(unix)]
+mod host_text;
+#[cfg(unix)]
 pub mod http;
 #[cfg(unix)]
 mod parking;

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV
 
 use super::sealed::Bindable;
 use crate::address::Address;
+use crate::host_text::{bare, is_ipv6, is_number};
 
 /// An Internet address to bind: what [`Server::bind`](crate::Server::bind) takes.
 ///
@@ -128,7 +129,7 @@ fn from_text(text: &str) -> Result<Vec<SocketAddr>, Fault> {
     if text.starts_with(['/', '.']) || text.starts_with("unix:") {
         return Err(Fault::new(IS_PATH));
     }
-    if text.parse::<Ipv6Addr>().is_ok() || (text.starts_with('[') && text.ends_with(']')) {
+    if is_ipv6(text) || (text.starts_with('[') && text.ends_with(']')) {
         let reason = "an IPv6 address has brackets and then a port; write it as [::1]:8000";
         return Err(Fault::new(reason));
     }
@@ -155,7 +156,7 @@ fn from_text(text: &str) -> Result<Vec<SocketAddr>, Fault> {
 }
 
 fn from_pair(host: &str, port: u16) -> Result<Vec<SocketAddr>, Fault> {
-    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let bare = bare(host);
     match bare {
         // INADDR_ANY, as Python has it.
         "" => return Ok(vec![(Ipv4Addr::UNSPECIFIED, port).into()]),
@@ -165,7 +166,7 @@ fn from_pair(host: &str, port: u16) -> Result<Vec<SocketAddr>, Fault> {
         _ if bare.contains("://") => {
             return Err(Fault::new("the host is a URL; write its name alone"));
         }
-        _ if bare.contains(':') && bare.split('%').next().is_none_or(is_no_ipv6) => {
+        _ if bare.contains(':') && !is_ipv6(bare) => {
             return Err(Fault::new("the host has a colon; write host and port apart"));
         }
         _ => {}
@@ -177,14 +178,6 @@ fn from_pair(host: &str, port: u16) -> Result<Vec<SocketAddr>, Fault> {
             Err(Fault { kind: error.kind(), reason: format!("the name is not found: {error}") })
         }
     }
-}
-
-fn is_number(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-fn is_no_ipv6(text: &str) -> bool {
-    text.parse::<Ipv6Addr>().is_err()
 }
 
 const IS_PATH: &str = "it is a path, which UnixStreamServer and UnixDatagramServer bind";

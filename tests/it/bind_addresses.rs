@@ -106,6 +106,8 @@ fn text_that_is_no_address_is_named_with_what_to_write_instead() {
         ("::1", "an IPv6 address has brackets and then a port; write it as [::1]:8000"),
         ("[::1]", "an IPv6 address has brackets and then a port; write it as [::1]:8000"),
         ("::1:8000", "an IPv6 address has brackets and then a port; write it as [::1]:8000"),
+        ("fe80::1%eth0", "an IPv6 address has brackets and then a port; write it as [::1]:8000"),
+        ("::1%lo:80", "an IPv6 address has brackets and then a port; write it as [::1]:8000"),
         ("*:8000", "write 0.0.0.0:8000 for all interfaces"),
         ("a:b:8000", "the host has a colon; write host and port apart"),
         ("http://127.0.0.1:0/", "it is a URL; write a host and a port, as 127.0.0.1:8000"),

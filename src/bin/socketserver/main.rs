@@ -4,6 +4,8 @@ mod args;
 mod documents;
 mod handler;
 mod header;
+#[path = "../../host_text.rs"]
+mod host_text;
 mod limits;
 mod listen;
 mod logger;

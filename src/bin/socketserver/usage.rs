@@ -2,7 +2,8 @@
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use crate::values::{is_number, misplaced};
+use crate::host_text::is_number;
+use crate::values::misplaced;
 
 /// A usage error in one line, without the usage.
 pub(crate) fn in_one_line(error: &clap::Error) -> String {

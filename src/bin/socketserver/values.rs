@@ -1,9 +1,11 @@
 //! Values of options as text. What is said of a wrong one names the way out.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::num::NonZero;
 use std::path::Path;
 use std::thread::available_parallelism;
+
+use crate::host_text::{bare, is_ipv6, is_number};
 
 /// A port; 0 is one that is free.
 pub(crate) fn port(text: &str) -> Result<u16, String> {
@@ -92,27 +94,12 @@ pub(crate) fn absolute_path(text: &str) -> Result<String, &'static str> {
     if text.starts_with('/') { Ok(text.to_owned()) } else { Err("a path begins with a slash") }
 }
 
-pub(crate) fn is_number(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
-}
-
 /// Takes an address with a port apart.
 fn host_and_port(text: &str) -> Option<(&str, &str)> {
     let (host, port) = text.rsplit_once(':')?;
     let is_host = !bare(host).contains(':') || is_ipv6(bare(host));
     // The last group of an IPv6 address looks like a port.
     (is_number(port) && is_host && !is_ipv6(text)).then_some((bare(host), port))
-}
-
-/// An IPv6 address without the brackets that it has in URLs.
-fn bare(host: &str) -> &str {
-    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
-}
-
-/// A zone may follow it.
-fn is_ipv6(text: &str) -> bool {
-    let address = text.split('%').next().unwrap_or_default();
-    address.parse::<Ipv6Addr>().is_ok()
 }
 
 /// What stands between a URL's slashes.
