@@ -48,8 +48,11 @@ impl Header {
 
 /// The arguments with each header in two words, as Python 3.15 wants it: `-H 'NAME: VALUE'`, which
 /// is curl's way, becomes `-H NAME VALUE`. No name has a colon.
+///
+/// `-H NAME: VALUE` without quotes stays as it is, and is refused for its name: the header would be
+/// empty, and the value the port.
 pub(crate) fn in_two_words(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
-    let mut arguments = arguments.into_iter();
+    let mut arguments = arguments.into_iter().peekable();
     let mut split = Vec::new();
     while let Some(argument) = arguments.next() {
         let text = argument.to_str().unwrap_or_default();
@@ -64,13 +67,20 @@ pub(crate) fn in_two_words(arguments: impl IntoIterator<Item = OsString>) -> Vec
         let option = &text[..text.len() - attached.len()];
         let first = if attached.is_empty() { arguments.next() } else { Some(attached.into()) };
         split.push(option.trim_end_matches('=').into());
-        match first.as_ref().and_then(|first| first.to_str()?.split_once(':')) {
+        let is_followed = arguments.peek().is_some_and(is_value);
+        let pair = first.as_ref().and_then(|first| first.to_str()?.split_once(':'));
+        match pair.filter(|(_, value)| !(value.is_empty() && is_followed)) {
             Some((name, value)) => split.extend([name, value.trim()].map(OsString::from)),
             // Whatever comes now is the value.
             None => split.extend(first.into_iter().chain(arguments.next())),
         }
     }
     split
+}
+
+/// Tells whether it is no option: `-H NAME:` is an empty header before one.
+fn is_value(argument: &OsString) -> bool {
+    !argument.to_string_lossy().starts_with('-')
 }
 
 /// What stands in the same word behind `-H`, `--header=`, or a `-q` and a `-H`.
