@@ -245,6 +245,7 @@ impl Rfile {
         (self.start, self.end) = (0, unread.len());
         unread.resize(room, 0);
         self.buffer = unread;
+        self.searched = Searched::default();
         // There may be more.
         self.exhausted = false;
     }

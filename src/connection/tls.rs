@@ -330,6 +330,8 @@ impl Read for Incoming<'_> {
         };
         if self.is_first && buffer[..count].first().is_some_and(u8::is_ascii_alphabetic) {
             self.clear_text = buffer[..count].to_vec();
+            // What was read before the session began is longer than what rustls reads at once.
+            self.clear_text.append(&mut self.early);
             return Err(not_tls(&self.clear_text));
         }
         Ok(count)

@@ -9,6 +9,7 @@ use socketserver::http::{Exchange, HttpRequestHandler, ProtocolVersion};
 use socketserver::{Sequential, ThreadPool, Timeouts, TlsServer};
 
 use crate::certificates::{Authority, TlsClient, client_config};
+use crate::proxies::proxied;
 use crate::support::{LIMIT, MOMENT, Running, Strategy, ThreadPerConnection};
 use crate::web::{Browser, answer, get};
 
@@ -84,6 +85,7 @@ each_strategy! {
     one_port_speaks_both,
     a_request_in_clear_text_may_come_byte_by_byte,
     a_large_request_in_clear_text_is_read_whole,
+    a_large_request_in_clear_text_behind_a_proxy_header_is_read_whole,
     what_is_no_request_is_answered_400,
     a_request_in_clear_text_that_does_not_come_in_time_is_answered_400,
 }
@@ -125,6 +127,26 @@ fn a_large_request_in_clear_text_is_read_whole<C: Strategy>() {
     let field = format!("X-Long: {}\r\n", "x".repeat(60_000));
     let reply = plain.ask(format!("GET /public HTTP/1.1\r\nHost: h\r\n{field}{field}\r\n"));
     assert_eq!(reply.text(), "GET ");
+}
+
+/// What comes in one piece with the balancer's header is more than one read of the session takes.
+fn a_large_request_in_clear_text_behind_a_proxy_header_is_read_whole<C: Strategy>() {
+    let tls = Authority::new().issue().tls();
+    let handler = proxied(Secure, "127.0.0.1");
+    let server = TlsServer::bind_with("127.0.0.1:0", tls, handler, C::default()).unwrap();
+    let server = Running::start(server);
+    for header in ["PROXY TCP4 192.0.2.1 192.0.2.2 4 5\r\n", "PROXY UNKNOWN\r\n"] {
+        for length in [100, 4_000, 4_096, 6_000, 20_000, 60_000] {
+            let mut plain = Browser::connect(&server);
+            let field = format!("X-Long: {}\r\n", "x".repeat(length));
+            let head = format!("POST /public HTTP/1.1\r\nHost: h\r\n{field}Content-Length: 4");
+            plain.send(format!("{header}{head}\r\n\r\nbody"));
+            assert_eq!(plain.reply().text(), "POST body", "{header:?} {length}");
+            // Kept, and nothing of the first request is left.
+            let reply = plain.ask(format!("{head}\r\n\r\nmore"));
+            assert_eq!(reply.text(), "POST more", "{header:?} {length}");
+        }
+    }
 }
 
 fn what_is_no_request_is_answered_400<C: Strategy>() {
