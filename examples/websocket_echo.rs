@@ -66,6 +66,7 @@ impl HttpRequestHandler for EchoHandler {
         if only(&http.headers, "Sec-WebSocket-Version") != Some("13") {
             http.send_response(426)?;
             http.send_header("Upgrade", "websocket")?;
+            http.send_header("Connection", "Upgrade")?;
             http.send_header("Sec-WebSocket-Version", "13")?;
             http.send_header("Content-Length", 0)?;
             return http.end_headers();

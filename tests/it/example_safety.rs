@@ -74,6 +74,9 @@ fn websocket_echo_upgrades_a_proper_handshake_only() {
         assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{line} {changes:?}: {head}");
         let tells_version = head.contains("\r\nSec-WebSocket-Version: 13\r\n");
         assert_eq!(tells_version, status == 426, "{head}");
+        // Of a field that says how to go on, `Connection` has the name (RFC 9110 §7.8).
+        let upgrades = head.contains("\r\nConnection: Upgrade\r\n");
+        assert_eq!(upgrades, head.contains("\r\nUpgrade: "), "{head}");
     }
 }
 

@@ -63,8 +63,9 @@ pub struct Exchange<'h> {
     since: Instant,
     /// The client keeps a connection only where it is told to.
     is_http10: bool,
-    /// The handler has said something of the connection, and perhaps that it will be closed.
-    announces: bool,
+    /// The handler has sent `Connection: keep-alive`.
+    announces_keep_alive: bool,
+    /// The handler has sent `Connection: close`.
     announces_close: bool,
     /// What the content of the file that is sent is coded with, unless the handler says it.
     pub(super) content_coding: Option<&'static str>,
@@ -113,7 +114,7 @@ impl<'h> Exchange<'h> {
             was_draining: draining,
             since: Instant::now(),
             is_http10: head.version < (1, 1),
-            announces: false,
+            announces_keep_alive: false,
             announces_close: false,
             content_coding: None,
             local_redirects: 0,

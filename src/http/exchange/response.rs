@@ -50,8 +50,9 @@ impl Exchange<'_> {
     /// [`send_response`](Self::send_response) has sent, as a response has one of each (RFC 9110
     /// §5.3); in CPython there are two then.
     ///
-    /// Where a handler sends no `Connection`, the last response of a connection says that it is, and
-    /// a client of HTTP/1.0 that is kept is told so.
+    /// `Connection: close` is added to the last response of a connection where the handler has not
+    /// sent it, and `Connection: keep-alive` to a response for a client of HTTP/1.0 that is kept;
+    /// other options that a handler sends are left beside it.
     ///
     /// A `Content-Length` that was sent before does not leave again, nor does one with a status
     /// below 200, 204, or a 2xx that opens a tunnel; neither does a `Transfer-Encoding` there (RFC 9110
@@ -175,7 +176,8 @@ impl Exchange<'_> {
     }
 
     /// What the head has to say of the connection (RFC 9112 §9.3 and §9.6), unless the handler has
-    /// said it.
+    /// said it. Other options, such as `upgrade`, say nothing of that, and `close` outweighs
+    /// `keep-alive`.
     ///
     /// A response of HTTP/1.1 is not the last one unless it says so, and a client of HTTP/1.0 waits
     /// for the end unless it is told that there will be none.
@@ -185,13 +187,11 @@ impl Exchange<'_> {
         if !is_last_head || self.protocol_version() != ProtocolVersion::Http11 {
             return None;
         }
-        let draining = self.is_draining();
-        self.close_connection |= draining || self.wfile.must_close();
+        self.close_connection |= self.is_draining() || self.wfile.must_close();
         match self.close_connection {
-            true if self.announces_close || (self.announces && !draining) => None,
-            true => Some(b"Connection: close\r\n"),
-            false if self.is_http10 && !self.announces => Some(b"Connection: keep-alive\r\n"),
-            false => None,
+            true => (!self.announces_close).then_some(b"Connection: close\r\n"),
+            false => (self.is_http10 && !self.announces_keep_alive)
+                .then_some(b"Connection: keep-alive\r\n"),
         }
     }
 
@@ -235,7 +235,7 @@ impl Exchange<'_> {
         let protocol = self.protocol_version();
         push_status_line(self.wfile.head(), protocol, code, message)?;
         self.wfile.begin(code);
-        (self.announces, self.announces_close) = (false, false);
+        (self.announces_keep_alive, self.announces_close) = (false, false);
         Ok(())
     }
 
@@ -286,7 +286,7 @@ impl Exchange<'_> {
             head.extend_from_slice(&line);
         }
         if keyword.eq_ignore_ascii_case("Connection") {
-            self.announces_close = false;
+            (self.announces_keep_alive, self.announces_close) = (false, false);
             self.note_connection(value);
         }
         Ok(())
@@ -296,11 +296,11 @@ impl Exchange<'_> {
         let says = |option: &str| {
             value.split(',').any(|other| trim_blanks(other).eq_ignore_ascii_case(option))
         };
-        self.announces = true;
         if says("close") {
             self.announces_close = true;
             self.close_connection = true;
         } else if says("keep-alive") {
+            self.announces_keep_alive = true;
             self.close_connection = false;
         }
     }
