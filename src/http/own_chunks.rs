@@ -27,6 +27,8 @@ enum State {
     /// Lines behind the last chunk come next.
     Trailers,
     Ended,
+    /// What was written is not in the coding, and not all of it has left.
+    Broken,
 }
 
 impl OwnChunks {
@@ -39,8 +41,20 @@ impl OwnChunks {
     ///
     /// # Errors
     ///
-    /// No client could read on; and what `take` reports.
+    /// No client could read on; and what `take` reports. The body does not reach its end then,
+    /// unless it had reached it before these bytes.
     pub(crate) fn read(
+        &mut self,
+        bytes: &[u8],
+        take: impl FnMut(&[u8]) -> io::Result<()>,
+    ) -> io::Result<()> {
+        if self.state == State::Ended && !bytes.is_empty() {
+            return Err(malformed(bytes));
+        }
+        self.read_on(bytes, take).inspect_err(|_| self.state = State::Broken)
+    }
+
+    fn read_on(
         &mut self,
         mut bytes: &[u8],
         mut take: impl FnMut(&[u8]) -> io::Result<()>,
@@ -54,6 +68,9 @@ impl OwnChunks {
                 self.state = if left == 0 { State::DataEnd } else { State::Data(left) };
                 bytes = rest;
                 continue;
+            }
+            if matches!(self.state, State::Ended | State::Broken) {
+                return Err(malformed(bytes));
             }
             let end = memchr(b'\n', bytes).map_or(bytes.len(), |end| end + 1);
             let (part, rest) = bytes.split_at(end);
@@ -80,7 +97,7 @@ impl OwnChunks {
             State::DataEnd => line.is_empty().then_some(State::Size),
             State::Trailers if line.is_empty() => Some(State::Ended),
             State::Trailers => Some(State::Trailers),
-            State::Data(_) | State::Ended => None,
+            State::Data(_) | State::Ended | State::Broken => None,
         }
     }
 }

@@ -289,21 +289,23 @@ impl ResponseBody {
     }
 
     fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let output = &mut self.output;
-        match &mut self.framing {
+        let Self { output, framing, has_failed, .. } = self;
+        // Chunks that are malformed are a mistake of the handler, whose client is still there.
+        let mut noted = |written: io::Result<()>| written.inspect_err(|_| *has_failed = true);
+        match framing {
             Framing::None if !self.asked.headless => Ok(()),
             Framing::Chunked => {
                 let size = format!("{:x}\r\n", bytes.len());
-                output.write_pieces([size.as_bytes(), bytes, b"\r\n"])
+                noted(output.write_pieces([size.as_bytes(), bytes, b"\r\n"]))
             }
             Framing::Own { chunks, is_sent: true } => {
                 chunks.read(bytes, |_| Ok(()))?;
-                output.write_all(bytes)
+                noted(output.write_all(bytes))
             }
             Framing::Own { chunks, is_sent: false } => {
-                chunks.read(bytes, |inside| output.write_all(inside))
+                chunks.read(bytes, |inside| noted(output.write_all(inside)))
             }
-            Framing::None | Framing::Length(_) | Framing::Raw => output.write_all(bytes),
+            Framing::None | Framing::Length(_) | Framing::Raw => noted(output.write_all(bytes)),
         }
     }
 }
@@ -314,8 +316,7 @@ impl Write for ResponseBody {
         if bytes.is_empty() {
             return Ok(0);
         }
-        let sent = self.send(bytes);
-        self.noted(sent)?;
+        self.send(bytes)?;
         self.wrote(bytes.len() as u64);
         Ok(bytes.len())
     }

@@ -305,6 +305,41 @@ fn chunks_that_no_client_could_read_end_the_connection() {
     }
 }
 
+/// What a handler writes with a mistake in it, in one call. It goes on as if nothing were wrong.
+const WRONG_CHUNKS: [&str; 5] = [
+    "5\r\nhello\r\n0\r\n\r\nmore",
+    "0\r\n\r\n0\r\n\r\n",
+    "5\r\nhello\r\nx\r\n0\r\n\r\n",
+    "5\r\nhell",
+    "x\r\n",
+];
+
+#[test]
+fn a_handler_that_ignores_the_error_of_its_chunks_has_its_connection_closed() {
+    for (wrong, before) in WRONG_CHUNKS.into_iter().zip(["", "5\r\nhello\r\n"].iter().cycle()) {
+        for after in ["", "\n", "0\r\n\r\n", "5\r\nworld\r\n0\r\n\r\n"] {
+            let handler = answering(move |http| {
+                http.send_response(200)?;
+                http.send_header("Transfer-Encoding", "chunked")?;
+                http.end_headers()?;
+                http.wfile.write_all(before.as_bytes())?;
+                for text in [wrong, after] {
+                    let _ = http.wfile.write_all(text.as_bytes());
+                }
+                Ok(())
+            });
+            let log = handler.log.clone();
+            let server = serve(handler);
+            let reply = show(talk(&server, [get("/a"), get("/b")].concat()));
+            assert_eq!(reply.matches("HTTP/1.1").count(), 1, "{wrong:?} {after:?}: {reply}");
+            assert!(!reply.ends_with("\\r\\n0\\r\\n\\r\\n"), "{wrong:?} {after:?}: {reply}");
+            log.next();
+            let line = "the handler did not write the last chunk of its body";
+            assert_eq!(log.next(), line, "{wrong:?} {after:?}");
+        }
+    }
+}
+
 #[test]
 fn other_codings_are_the_handlers_matter() {
     let server = serve(answering(|http| {
