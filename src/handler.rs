@@ -70,8 +70,9 @@ pub trait Handler<R = Connection>: Send + Sync + 'static {
     /// prints a block to standard error, laid out as Python's. A client that went away costs one line
     /// in the debug log, and one that broke the rules of TLS is a warning.
     ///
-    /// Where a handler fails with `UnexpectedEof` and the client has left without sending a byte, as
-    /// port scans and health checks do, the error is of the kind `ConnectionAborted`: it went away.
+    /// Where a handler fails with `UnexpectedEof`, and the client was found to have left without
+    /// sending a byte, as port scans and health checks do, the error is of the kind
+    /// `ConnectionAborted`: it went away. The handler's own error is its source.
     fn handle_error(&self, client_address: &Address, error: &io::Error) {
         print_error(client_address, error);
     }

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::io::{self, BufRead, Read};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use memchr::memchr;
@@ -250,9 +249,9 @@ impl Rfile {
         self.exhausted = false;
     }
 
-    /// Notes from now on whether there is anything of the client's to read, or was.
-    pub(crate) fn note_whether_heard(&self) -> Arc<AtomicBool> {
-        self.socket.note_whether_heard(!self.unread().is_empty())
+    /// A handler is about to be called.
+    pub(crate) fn begin_call(&self) {
+        self.socket.begin_call(!self.unread().is_empty());
     }
 
     /// Lets every further read fail with `TimedOut`.

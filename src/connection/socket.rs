@@ -4,7 +4,7 @@ use std::io::{self, IoSlice};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::tls::Session;
@@ -21,8 +21,10 @@ pub struct Socket {
     session: Option<Box<Session>>,
     /// A response head that leaves with the first bytes of its body, or before a read has to wait.
     unsent: Mutex<Vec<u8>>,
-    /// Whether the handler that is called was sent anything.
-    heard: Arc<AtomicBool>,
+    /// The handler that is called was sent something.
+    received: AtomicBool,
+    /// The client's end was received.
+    ended: AtomicBool,
     /// A child process has this connection now, and ends it.
     is_a_childs: AtomicBool,
     /// Ends of it are held where no server sees to its end.
@@ -35,7 +37,8 @@ impl Socket {
             wire: Wire::new(stream),
             session,
             unsent: Mutex::new(Vec::new()),
-            heard: Arc::default(),
+            received: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
             is_a_childs: AtomicBool::new(false),
             is_loose: AtomicBool::new(false),
         }
@@ -99,16 +102,22 @@ impl Socket {
             Some(session) => session.recv(&self.wire, buffer),
             None => self.wire.recv(buffer),
         };
-        if matches!(received, Ok(count) if count > 0) {
-            self.heard.store(true, Ordering::Relaxed);
+        match received {
+            Ok(0) if !buffer.is_empty() => self.ended.store(true, Ordering::Relaxed),
+            Ok(count) if count > 0 => self.received.store(true, Ordering::Relaxed),
+            _ => {}
         }
         received
     }
 
-    /// Notes from now on whether something is received; `heard` if it was already.
-    pub(crate) fn note_whether_heard(&self, heard: bool) -> Arc<AtomicBool> {
-        self.heard.store(heard, Ordering::Relaxed);
-        Arc::clone(&self.heard)
+    /// A handler is about to be called, which has `received` something already.
+    pub(crate) fn begin_call(&self, received: bool) {
+        self.received.store(received, Ordering::Relaxed);
+    }
+
+    /// Tells whether the client's end was received, and nothing before it since the handler was called.
+    pub(crate) fn has_left_silently(&self) -> bool {
+        self.ended.load(Ordering::Relaxed) && !self.received.load(Ordering::Relaxed)
     }
 
     /// Reads what is there without understanding it, to throw it away.

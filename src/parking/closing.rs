@@ -115,6 +115,7 @@ impl Slot {
         state.closing = None;
         // Only once: the key may be another connection's by then.
         let Some(socket) = state.socket.take() else { return };
+        state.left_silently = socket.has_left_silently();
         drop(state);
         // The last one, unless the connection was taken apart. What is to be said must be said before
         // the slot is gone, as a process may end then; the client sees the end after it.
@@ -142,6 +143,11 @@ impl State {
             (Some(closing), Some(socket)) => closing.discard(socket) && !self.ended,
             _ => false,
         }
+    }
+
+    /// Tells whether the client has left, and has sent nothing since its handler was called last.
+    pub(super) fn has_left_silently(&self) -> bool {
+        self.socket.as_ref().map_or(self.left_silently, |socket| socket.has_left_silently())
     }
 
     /// Tells whether the client of a connection that was dropped may still be sending, or has sent

@@ -74,7 +74,8 @@ impl Slot {
                 if !connection.rfile.socket().is_session_held_off() {
                     self.parking.note_handled();
                 }
-                return runner.handle(connection);
+                connection.rfile.begin_call();
+                return runner.handle(connection, &|| self.state().has_left_silently());
             }
             Ok(false) => self.take_back(connection, Until::Readable),
             Err(error) => {

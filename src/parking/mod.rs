@@ -38,8 +38,9 @@ use slot::Overdue;
 
 /// What handles connections: the server's handler, whatever its type.
 pub(crate) trait Runner: Send + Sync {
-    /// Handles the connection; false when that failed, which has been reported then.
-    fn handle(&self, connection: Connection) -> bool;
+    /// Handles the connection; false when that failed, which has been reported then. Whether the
+    /// client has left without a byte may be asked when it has.
+    fn handle(&self, connection: Connection, has_left_silently: &dyn Fn() -> bool) -> bool;
 
     /// Tells that there is nothing to handle before the client has sent something.
     fn client_speaks_first(&self) -> bool;

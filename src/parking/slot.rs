@@ -31,6 +31,8 @@ pub(super) struct State {
     pub(super) closing: Option<Closing>,
     /// How it ends when it is dropped.
     pub(super) end: End,
+    /// Once it has: the client had left before, without a byte.
+    pub(super) left_silently: bool,
     /// A job was made for this slot and has not ended: what is parked is the job's.
     pub(super) claimed: bool,
     /// A job that serves its connection to the end waits for the next request.

@@ -1,9 +1,10 @@
 //! The handler as jobs call it: guarded against panics, with its failures reported.
 
+use std::error::Error;
+use std::fmt;
 use std::io;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::Ordering;
 
 use crate::address::Address;
 use crate::connection::Connection;
@@ -71,15 +72,14 @@ impl<H: Handler<R>, R> Core<H, R> {
 }
 
 impl<H: Handler> Runner for Core<H, Connection> {
-    fn handle(&self, connection: Connection) -> bool {
+    fn handle(&self, connection: Connection, has_left_silently: &dyn Fn() -> bool) -> bool {
         let address = connection.client_address.clone();
-        let heard = connection.rfile.note_whether_heard();
         self.guard(&address, || {
             let handled = self.handler.handle(connection);
             handled.map_err(|error| match error.kind() {
                 // It went away, whatever the handler had hoped to read.
-                io::ErrorKind::UnexpectedEof if !heard.load(Ordering::Relaxed) => {
-                    io::Error::new(io::ErrorKind::ConnectionAborted, LEFT_SILENTLY)
+                io::ErrorKind::UnexpectedEof if has_left_silently() => {
+                    io::Error::new(io::ErrorKind::ConnectionAborted, LeftSilently(error))
                 }
                 _ => error,
             })
@@ -91,5 +91,18 @@ impl<H: Handler> Runner for Core<H, Connection> {
     }
 }
 
-/// Of a client that ended before it had sent a byte of a request.
-const LEFT_SILENTLY: &str = "it left without a byte";
+/// What a handler missed of a client that ended before it had sent a byte of a request.
+#[derive(Debug)]
+struct LeftSilently(io::Error);
+
+impl fmt::Display for LeftSilently {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("it left without a byte")
+    }
+}
+
+impl Error for LeftSilently {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.0)
+    }
+}

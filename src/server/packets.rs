@@ -155,7 +155,7 @@ impl Drop for Counted {
 struct NoConnections;
 
 impl Runner for NoConnections {
-    fn handle(&self, connection: Connection) -> bool {
+    fn handle(&self, connection: Connection, _: &dyn Fn() -> bool) -> bool {
         drop(connection);
         false
     }

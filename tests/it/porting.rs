@@ -45,6 +45,7 @@ fn the_socket_has_options_and_addresses() {
 each_strategy! { Tcp, UnixStream:
     lines_are_read_up_to_a_limit,
     a_client_that_leaves_without_a_byte_has_gone_away,
+    an_end_elsewhere_is_not_the_clients,
 }
 
 fn lines_are_read_up_to_a_limit<T: Streams, C: Strategy>() {
@@ -87,25 +88,31 @@ fn lines_of_a_body_end_with_it() {
     assert_eq!(reply.text(), "abcd|\n|e");
 }
 
+/// Hands over what a handler's errors are.
+struct Reports<H>(Notes<(Address, io::Error)>, H);
+
+impl<H: Handler> Handler for Reports<H> {
+    fn handle(&self, connection: Connection) -> io::Result<()> {
+        self.1.handle(connection)
+    }
+
+    fn handle_error(&self, client_address: &Address, error: &io::Error) {
+        self.0.add((client_address.clone(), io::Error::new(error.kind(), error.to_string())));
+    }
+}
+
 /// A port scan, a health check: nothing to report, though the handler had hoped for more.
 fn a_client_that_leaves_without_a_byte_has_gone_away<T: Streams, C: Strategy>() {
-    struct Reports(Notes<(Address, io::Error)>);
-
-    impl Handler for Reports {
-        fn handle(&self, mut connection: Connection) -> io::Result<()> {
+    let errors = Notes::new();
+    let running = Running::start(T::bind::<C, _>(Reports(
+        errors.clone(),
+        handler_fn(|mut connection: Connection| {
             let mut head = [0; 4];
             connection.rfile.read_exact(&mut head)?;
             connection.wfile.write_all(&head)?;
             connection.park()
-        }
-
-        fn handle_error(&self, client_address: &Address, error: &io::Error) {
-            self.0.add((client_address.clone(), io::Error::new(error.kind(), error.to_string())));
-        }
-    }
-
-    let errors = Notes::new();
-    let running = Running::start(T::bind::<C, _>(Reports(errors.clone())));
+        }),
+    )));
     drop(running.connect());
     let (_, error) = errors.next();
     // One of the kinds that the default reports in one line of the debug log.
@@ -132,6 +139,45 @@ fn a_client_that_leaves_without_a_byte_has_gone_away<T: Streams, C: Strategy>() 
     assert_eq!(client.read_exactly(4), b"ping");
     client.finish_sending();
     assert_eq!(errors.next().1.kind(), io::ErrorKind::ConnectionAborted);
+}
+
+/// What a handler misses elsewhere is no client's doing, though the client is silent.
+fn an_end_elsewhere_is_not_the_clients<T: Streams, C: Strategy>() {
+    let kinds = Notes::new();
+    let running = Running::start(T::bind::<C, _>(Reports(
+        kinds.clone(),
+        handler_fn(|mut connection: Connection| {
+            connection.wfile.write_all(b"welcome\n")?;
+            io::empty().read_exact(&mut [0; 4])
+        }),
+    )));
+    let mut client = running.connect();
+    assert_eq!(client.read_to_end(), "welcome\n");
+    let error = kinds.next().1;
+    assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof, "{error}");
+}
+
+/// What the handler's own error was can still be found out.
+#[test]
+fn the_error_of_a_client_that_has_gone_away_has_its_source() {
+    struct Sources(Notes<Option<String>>);
+
+    impl Handler for Sources {
+        fn handle(&self, mut connection: Connection) -> io::Result<()> {
+            let read = connection.rfile.read_exact(&mut [0]);
+            read.map_err(|error| io::Error::new(error.kind(), "no greeting"))
+        }
+
+        fn handle_error(&self, _: &Address, error: &io::Error) {
+            let source = std::error::Error::source(error);
+            self.0.add(source.map(ToString::to_string));
+        }
+    }
+
+    let sources = Notes::new();
+    let running = Running::start(bind::<ThreadPool, _>(Sources(sources.clone())));
+    drop(running.connect());
+    assert_eq!(sources.next().as_deref(), Some("no greeting"));
 }
 
 /// A stream hears that it should end.
