@@ -140,7 +140,8 @@ impl Slot {
             let deadline = closing.deadline;
             drop(state);
             self.parking.expect(deadline);
-            return Farewell::Busy;
+            // It was answered.
+            return Farewell::Gone;
         }
         match &mut state.parked {
             Some(parked) if !claimed => {
