@@ -8,8 +8,9 @@ use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::parked::HEAD_GRACE;
-use super::slot::{Slot, State, close_parked};
-use crate::connection::{Direction, End, Socket};
+use super::slot::{Slot, State};
+use crate::concurrency::Placement;
+use crate::connection::{Connection, Direction, End, Socket};
 
 /// A connection that its handler has let go of, while its client may still be sending.
 ///
@@ -71,7 +72,8 @@ impl Slot {
     pub(super) fn let_go(&self, mut state: MutexGuard<'_, State>) {
         let end = mem::take(&mut state.end);
         // In a child nobody but the job can see to the end.
-        let may_linger = state.claimed || !self.parking.in_child.load(Ordering::Relaxed);
+        let in_child = self.parking.in_child.load(Ordering::Relaxed);
+        let may_linger = state.claimed || !in_child;
         if !may_linger && let Some(socket) = &state.socket {
             socket.let_loose();
         }
@@ -82,14 +84,22 @@ impl Slot {
             socket.shutdown(Shutdown::Write);
         }
         state.closing = Some(Closing::new());
+        // The job may have other work to do yet, and the serving thread is not waiting for it. A
+        // serving thread that runs the job itself sees to the end after it.
+        if !in_child && self.parking.placement != Placement::Inline {
+            state.claimed = false;
+        }
         if !state.claimed {
             self.settle(state);
         }
     }
 
-    /// Sees a closed connection to its end in a job that nothing comes back from.
+    /// Sees a closed connection to its end in a job that runs in a child process.
     pub(super) fn finish_closing(&self) {
         let mut state = self.state();
+        if !state.claimed {
+            return;
+        }
         let Some(mut closing) = state.closing.take() else { return };
         if let Some(socket) = state.socket.clone() {
             drop(state);
@@ -159,6 +169,17 @@ impl State {
             (Some(socket), End::Orderly) => Arc::strong_count(socket) == 1 && socket.has_arrivals(),
         }
     }
+}
+
+/// Takes the connection out and lets go of the lock, which the end of a connection needs.
+fn take_out(mut state: MutexGuard<'_, State>) -> Option<Connection> {
+    state.parked.take().map(|parked| parked.connection)
+}
+
+/// Closes a connection that the server gives up; tells whether there was one.
+pub(super) fn close_parked(state: MutexGuard<'_, State>) -> bool {
+    let connection = take_out(state);
+    connection.map(Connection::close).is_some()
 }
 
 /// How long a client may go on sending what is not read any more, and how much.

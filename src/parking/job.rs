@@ -103,7 +103,9 @@ impl Slot {
 
     fn next(&self, in_a_row: u32) -> Option<Connection> {
         let mut state = self.state();
-        if state.closing.is_some() && self.parking.placement == Placement::Away {
+        let is_closing = state.closing.is_some();
+        if is_closing && (!state.claimed || self.parking.placement == Placement::Away) {
+            // Its end is seen to elsewhere already, or in this job yet.
             return None;
         }
         if let Some(parked) = &state.parked {

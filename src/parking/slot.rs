@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
-use super::closing::Closing;
+use super::closing::{Closing, close_parked};
 use super::parked::Parked;
 use super::{Parking, lock};
 use crate::address::Address;
@@ -387,15 +387,4 @@ impl Home for Slot {
     fn is_draining(&self) -> bool {
         self.parking.is_draining()
     }
-}
-
-/// Takes the connection out and lets go of the lock, which the end of a connection needs.
-fn take_out(mut state: MutexGuard<'_, State>) -> Option<Connection> {
-    state.parked.take().map(|parked| parked.connection)
-}
-
-/// Closes a connection that the server gives up; tells whether there was one.
-pub(super) fn close_parked(state: MutexGuard<'_, State>) -> bool {
-    let connection = take_out(state);
-    connection.map(Connection::close).is_some()
 }

@@ -8,8 +8,8 @@ use socketserver::http::{Exchange, HttpRequestHandler};
 use socketserver::{Connection, Sequential, ThreadPool};
 
 use crate::support::{
-    Gate, LIMIT, MOMENT, Notes, Running, Strategy, Streams, bind, bind_with, each_strategy,
-    read_line, testing,
+    Gate, LIMIT, MOMENT, Notes, Running, Strategy, Streams, ThreadPerConnection, bind, bind_with,
+    each_strategy, read_line, testing,
 };
 
 each_strategy! { Tcp, UnixStream:
@@ -175,15 +175,61 @@ fn on_one_thread_others_are_served_meanwhile() {
     others_are_served_meanwhile(ThreadPool::with_max_threads(1));
 }
 
-/// Such a connection is none with a request: a shutdown waits for it, and has nothing to cut.
+/// A handler that has answered and dropped its connection may have other work to do: its client is
+/// seen to meanwhile, and holds up nobody.
+fn a_handler_may_work_on_after_the_end<C: Strategy>() {
+    let (dropped, gate) = (Notes::new(), Gate::new());
+    let handler = {
+        let (dropped, gate) = (dropped.clone(), gate.clone());
+        testing(move |mut connection: Connection| {
+            too_large(&mut connection)?;
+            connection.lingering_close()?;
+            dropped.add(());
+            gate.pass();
+            Ok(())
+        })
+    };
+    let mut server = bind::<C, _>(handler);
+    server.max_connections = 1;
+    let running = Running::start(server);
+    // More than the server throws away: it closes, which the client sees.
+    let mut client = running.connect();
+    client.send("DATA\nmore");
+    assert_eq!(client.read_to_end(), "552 Too large\n");
+    dropped.next();
+    let begun = Instant::now();
+    while client.stream.write_all(&[b'x'; 64 * 1024]).is_ok() {}
+    assert!(begun.elapsed() < LIMIT, "nobody reads, and nobody closes");
+    // Its place is free, and that of a client that goes on can be had.
+    let mut second = running.connect();
+    second.send("DATA\nmore");
+    assert_eq!(second.read_to_end(), "552 Too large\n");
+    dropped.next();
+    let mut third = running.connect();
+    third.send("DATA\nmore");
+    assert_eq!(third.read_to_end(), "552 Too large\n");
+    gate.let_through(3);
+}
+
 #[test]
-fn a_connection_that_is_closing_is_not_cut() {
+fn a_handler_on_a_thread_of_a_pool_may_work_on_after_the_end() {
+    a_handler_may_work_on_after_the_end::<ThreadPool>();
+}
+
+#[test]
+fn a_handler_on_a_thread_of_its_own_may_work_on_after_the_end() {
+    a_handler_may_work_on_after_the_end::<ThreadPerConnection>();
+}
+
+/// Such a connection is none with a request: a shutdown waits for it, and has nothing to finish or cut.
+#[test]
+fn a_connection_that_is_closing_is_neither_finished_nor_cut() {
     let ended = Notes::new();
     let handler = {
         let ended = ended.clone();
         testing(move |mut connection: Connection| {
             too_large(&mut connection)?;
-            drop(connection);
+            connection.lingering_close()?;
             ended.add(());
             Ok(())
         })
@@ -195,5 +241,6 @@ fn a_connection_that_is_closing_is_not_cut() {
     client.send("DATA\nmore");
     assert_eq!(client.read_to_end(), "552 Too large\n");
     ended.next();
-    assert_eq!(running.stop().report.cut, 0);
+    let report = running.stop().report;
+    assert_eq!((report.finished, report.cut), (0, 0));
 }
