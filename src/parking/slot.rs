@@ -107,6 +107,7 @@ impl Slot {
             return false;
         }
         if state.closing.is_some() {
+            self.note_report(&mut state);
             if state.discard() {
                 self.arm(&mut state);
             } else {
@@ -251,12 +252,17 @@ impl Slot {
 
     fn claim(&self, state: &mut State) {
         state.claimed = true;
-        state.armed &= HANDED_OVER != Report::Once || self.parking.placement == Placement::Inline;
+        self.note_report(state);
         self.parking.gauges.waiting.fetch_add(1, Ordering::Relaxed);
         if self.parking.placement == Placement::Away {
             // epoll reports a socket for as long as any process holds it; a child will.
             self.forget(state);
         }
+    }
+
+    /// The poller has reported something, or is not asked any more.
+    fn note_report(&self, state: &mut State) {
+        state.armed &= HANDED_OVER != Report::Once || self.parking.placement == Placement::Inline;
     }
 
     /// Finds the place of a connection that was given back, if one was.
@@ -308,12 +314,11 @@ impl Slot {
             Placement::Inline => Report::Always,
             Placement::Elsewhere | Placement::Away => HANDED_OVER,
         };
-        // What has arrived already is reported only to who asks anew.
+        // What has arrived already is reported only to who asks anew. Of a closed connection all that
+        // had arrived was thrown away.
         let parked = state.parked.as_ref();
         let missed = report == Report::Arrivals
-            && (state.ended
-                || state.closing.is_some()
-                || parked.is_some_and(|parked| !parked.connection.rfile.is_exhausted()));
+            && parked.is_some_and(|parked| state.ended || !parked.connection.rfile.is_exhausted());
         let armed = if !state.registered {
             poller.watch(&**socket, self.key, report)
         } else if !state.armed || missed {
