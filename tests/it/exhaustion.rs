@@ -261,8 +261,8 @@ fn beyond_the_maximum_http_clients_are_told_when_to_come_again() {
     assert!(head.contains("\r\nConnection: close\r\n"), "{head}");
     assert_eq!(body, "");
     // Those who do not go leave no room for more of them.
-    let lingering = [(); 8].map(|()| running.connect());
-    let told = lingering.into_iter().map(|mut client| client.read_to_end());
+    let mut lingering = [(); 8].map(|()| running.connect());
+    let told = lingering.iter_mut().map(|client| client.read_to_end());
     assert!(told.filter(String::is_empty).count() >= 6);
     gate.let_through(1);
     assert!(busy.read_to_end().ends_with("served\n"));
