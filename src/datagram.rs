@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::{self, Cursor, ErrorKind, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use socket2::SockRef;
@@ -118,7 +118,7 @@ impl fmt::Debug for Datagram {
 pub struct Reply {
     bytes: Vec<u8>,
     to: Address,
-    socket: Arc<OwnedFd>,
+    socket: Arc<PacketSocket>,
     home: Arc<dyn Home>,
 }
 
@@ -167,31 +167,45 @@ pub struct Packet {
     bytes: Arc<[u8]>,
     /// There was more of it than the server takes.
     pub(crate) is_cut: bool,
-    socket: Arc<OwnedFd>,
+    socket: Arc<PacketSocket>,
 }
 
 impl Packet {
-    pub(crate) fn new(bytes: &[u8], is_cut: bool, socket: &Arc<OwnedFd>) -> Self {
+    pub(crate) fn new(bytes: &[u8], is_cut: bool, socket: &Arc<PacketSocket>) -> Self {
         Self { bytes: bytes.into(), is_cut, socket: Arc::clone(socket) }
+    }
+}
+
+/// A bound socket of datagrams.
+#[derive(Debug)]
+pub(crate) struct PacketSocket {
+    descriptor: OwnedFd,
+    is_ipv6: bool,
+}
+
+impl PacketSocket {
+    pub(crate) fn new(descriptor: OwnedFd) -> io::Result<Self> {
+        let is_ipv6 = SockRef::from(&descriptor).local_addr()?.is_ipv6();
+        Ok(Self { descriptor, is_ipv6 })
+    }
+}
+
+impl AsFd for PacketSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.descriptor.as_fd()
     }
 }
 
 /// Sends a datagram. The socket's own limit bounds the wait for room in a receiver's queue, whose
 /// end no poll would tell of.
-fn send(socket: &OwnedFd, bytes: &[u8], to: &Address) -> io::Result<()> {
+fn send(socket: &PacketSocket, bytes: &[u8], to: &Address) -> io::Result<()> {
     if to.path().is_some_and(|path| path.as_os_str().is_empty()) {
         let message = "the client has no name to be answered at";
         return Err(io::Error::new(ErrorKind::AddrNotAvailable, message));
     }
+    // Linux would take an IPv4 address as it is on a socket for both; other systems do not.
+    let to = if socket.is_ipv6 { to.to_ipv6_sockaddr()? } else { to.to_sockaddr()? };
     let socket = SockRef::from(socket);
-    // Linux sends to IPv4 addresses from sockets for both; others want the form of IPv6.
-    let to = if cfg!(all(target_os = "linux", not(portable_poller)))
-        || !socket.local_addr()?.is_ipv6()
-    {
-        to.to_sockaddr()?
-    } else {
-        to.to_ipv6_sockaddr()?
-    };
     loop {
         match socket.send_to(bytes, &to) {
             // A datagram leaves whole or not at all.

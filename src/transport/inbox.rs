@@ -5,25 +5,26 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use crate::address::Address;
-use crate::datagram::Packet;
+use crate::datagram::{Packet, PacketSocket};
 use crate::sys;
 
 /// A socket of datagrams, and room for the longest that is taken.
 #[derive(Debug)]
 pub(super) struct Inbox {
-    socket: Arc<OwnedFd>,
+    socket: Arc<PacketSocket>,
     /// A byte more than that: where it is used, there was more.
     buffer: Vec<u8>,
 }
 
 impl Inbox {
-    pub(super) fn new(socket: OwnedFd, max_packet_size: usize) -> Self {
-        Self { socket: Arc::new(socket), buffer: vec![0; max_packet_size.saturating_add(1)] }
+    pub(super) fn new(socket: OwnedFd, max_packet_size: usize) -> io::Result<Self> {
+        let socket = Arc::new(PacketSocket::new(socket)?);
+        Ok(Self { socket, buffer: vec![0; max_packet_size.saturating_add(1)] })
     }
 
     /// Receives the next datagram, without waiting for one.
     pub(super) fn receive(&mut self) -> io::Result<(Packet, Address)> {
-        let (size, sender) = sys::receive_from(&self.socket, &mut self.buffer)?;
+        let (size, sender) = sys::receive_from(&*self.socket, &mut self.buffer)?;
         let packet = Packet::new(&self.buffer[..size], size == self.buffer.len(), &self.socket);
         Ok((packet, Address::received(&sender)))
     }

@@ -85,7 +85,7 @@ pub struct Udp {
 impl Udp {
     pub(crate) fn new(socket: UdpSocket, max_packet_size: usize) -> io::Result<Self> {
         let address = socket.local_addr()?;
-        Ok(Self { inbox: Inbox::new(socket.into(), max_packet_size), address })
+        Ok(Self { inbox: Inbox::new(socket.into(), max_packet_size)?, address })
     }
 }
 

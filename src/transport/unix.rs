@@ -172,7 +172,7 @@ impl UnixDatagram {
         max_packet_size: usize,
     ) -> io::Result<Self> {
         let path = path_of(socket.local_addr()?);
-        Ok(Self { file, inbox: Inbox::new(socket.into(), max_packet_size), path })
+        Ok(Self { file, inbox: Inbox::new(socket.into(), max_packet_size)?, path })
     }
 }
 
