@@ -1,8 +1,11 @@
 //! What the process that serves has to itself, and a forked child lets go of.
 
+use std::io;
 use std::ops::{Deref, DerefMut};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use socket2::{Domain, Socket, Type};
 
 use super::Server;
 use crate::concurrency::{self, Concurrency, Placement};
@@ -17,6 +20,9 @@ pub(super) struct Own<T> {
     pub(super) transport: T,
     /// By which forked processes ask for a shutdown, where there may be such.
     pub(super) requests: Option<Requests>,
+    /// What takes the listening socket's place. Made with the server: when a drain begins, the
+    /// process may be out of descriptors, and the listener would stay open.
+    pub(super) spare: Option<Socket>,
 }
 
 /// That, in the server's hands but for the calls that may fork.
@@ -24,8 +30,9 @@ pub(super) struct Own<T> {
 pub(super) struct Held<T>(Option<Own<T>>);
 
 impl<T> Held<T> {
-    pub(super) fn new(transport: T) -> Self {
-        Self(Some(Own { transport, requests: None }))
+    pub(super) fn new(transport: T) -> io::Result<Self> {
+        let spare = Some(Socket::new(Domain::UNIX, Type::STREAM, None)?);
+        Ok(Self(Some(Own { transport, requests: None, spare })))
     }
 }
 

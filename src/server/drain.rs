@@ -70,8 +70,10 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
     /// Takes up to `most` of the clients in who wait already, and has the kernel refuse all others,
     /// so that they go elsewhere at once.
     pub(super) fn stop_listening(&mut self, most: usize) {
+        // Done already where there is none.
+        let Some(in_its_place) = self.held.spare.take() else { return };
         self.reactor.forget_listener(&self.held.transport);
-        for (arrival, address) in self.held.transport.accept_last(most) {
+        for (arrival, address) in self.held.transport.accept_last(most, in_its_place) {
             (self.welcome)(self, arrival, address, true);
         }
     }

@@ -147,7 +147,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
             welcome,
             unseen: Arc::default(),
             reactor,
-            held: Held::new(transport),
+            held: Held::new(transport)?,
             belongings,
             strategy,
         })

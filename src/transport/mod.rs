@@ -63,7 +63,7 @@ pub trait Transport: AsFd + Send + sealed::Accept + 'static {
 pub(crate) mod sealed {
     use std::io;
 
-    use socket2::{Domain, Socket, Type};
+    use socket2::Socket;
 
     use super::AcceptError;
     use super::bind_address::BindAddress;
@@ -104,12 +104,16 @@ pub(crate) mod sealed {
         }
 
         /// Takes up to `most` of the clients that wait already, and has the kernel refuse all others.
+        /// What is given takes the listening socket's place, as for [`close`](Self::close).
         ///
         /// Nothing else is done between the last look and the closing, as whoever came in between
         /// would be lost.
-        fn accept_last(&mut self, most: usize) -> Vec<(Self::Arrival, Address)> {
+        fn accept_last(
+            &mut self,
+            most: usize,
+            in_its_place: Socket,
+        ) -> Vec<(Self::Arrival, Address)> {
             self.remove_name();
-            let in_its_place = Socket::new(Domain::UNIX, Type::STREAM, None).ok();
             let mut last = Vec::new();
             for _ in 0..most {
                 match self.accept() {
@@ -118,9 +122,7 @@ pub(crate) mod sealed {
                     Err(_) => break,
                 }
             }
-            if let Some(in_its_place) = in_its_place {
-                self.close(in_its_place);
-            }
+            self.close(in_its_place);
             last
         }
     }

@@ -5,12 +5,15 @@ use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
+use nix::sys::signal::{Signal, kill};
 use nix::sys::time::TimeValLike;
+use nix::unistd::Pid;
+use socket2::{Domain, Socket, Type};
 use socketserver::{Connection, Overload, Sequential, ThreadPool};
 
 use crate::support::{
-    Client, Gate, MOMENT, Notes, Running, bind, bind_with, echo_lines, eventually,
-    in_a_process_of_its_own, testing,
+    Client, Gate, LIMIT, MOMENT, Notes, Running, bind, bind_with, echo_lines, eventually,
+    in_a_process_of_its_own, read_line, testing,
 };
 use crate::web::{Browser, Site, answer, answering, get, noting, serve};
 
@@ -295,4 +298,42 @@ fn the_default_maximum_follows_the_limit_of_descriptors() {
     let server = bind::<Sequential, _>(testing(echo_lines));
     let expected = usize::try_from(soft / 4 * 3).unwrap_or(usize::MAX);
     assert_eq!(server.max_connections, expected);
+}
+
+#[test]
+fn without_descriptors_a_drain_closes_the_listener() {
+    let name = "exhaustion::without_descriptors_a_drain_closes_the_listener";
+    in_a_process_of_its_own(name, || {
+        let (gate, begun) = (Gate::new(), Notes::new());
+        let handler = {
+            let (gate, begun) = (gate.clone(), begun.clone());
+            testing(move |mut connection: Connection| {
+                let line = read_line(&mut connection)?;
+                if line == "slow\n" {
+                    begun.add(());
+                    gate.pass();
+                }
+                connection.wfile.write_all(line.as_bytes())?;
+                connection.park()
+            })
+        };
+        let mut server = bind::<ThreadPool, _>(handler.client_speaks_first());
+        server.shutdown_on_signals(&[Signal::SIGUSR1 as i32]).unwrap();
+        let running = Running::start(server);
+        let (mut busy, mut idle) = (running.connect(), running.connect());
+        assert_eq!(idle.ask("ping"), "ping");
+        assert_eq!(busy.ask("ping"), "ping");
+        let late = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        busy.send("slow\n");
+        begun.next();
+        leave_descriptors(0);
+        kill(Pid::this(), Signal::SIGUSR1).unwrap();
+        // Idle connections are closed after the listener.
+        idle.sees_the_end();
+        let error = late.connect_timeout(&running.address.into(), LIMIT).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+        gate.let_through(1);
+        assert_eq!(busy.read_line(), "slow");
+        assert_eq!(running.wait().report.cut, 0);
+    });
 }
