@@ -1,11 +1,14 @@
 //! Asking a server to stop, from anywhere.
 
 use std::fmt;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use nix::libc;
+use socket2::SockRef;
 
 use crate::poller::Poller;
 
@@ -54,7 +57,8 @@ impl ShutdownHandle {
     pub fn shutdown(&self) {
         let Some(asks) = lock(&self.stop.asks).clone() else { return self.stop_here() };
         self.stop.has_asked.store(true, Ordering::SeqCst);
-        match (&*asks).write(&[0]) {
+        // Not by `write`: a program may have SIGPIPE end it again, which Rust's runtime ignores.
+        match SockRef::from(&*asks).send_with_flags(&[0], NO_SIGNAL) {
             Ok(_) => {}
             // So many have asked already.
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
@@ -146,4 +150,41 @@ impl AsFd for Requests {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(not(target_vendor = "apple"))]
+const NO_SIGNAL: libc::c_int = libc::MSG_NOSIGNAL;
+
+/// There is no such flag.
+#[cfg(target_vendor = "apple")]
+const NO_SIGNAL: libc::c_int = 0;
+
+#[cfg(all(test, target_os = "linux"))]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use nix::sys::signal::{SigSet, Signal};
+
+    use super::*;
+
+    /// Whether SIGPIPE waits for this thread.
+    fn is_pending() -> bool {
+        let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+        let signals = status.lines().find_map(|line| line.strip_prefix("SigPnd:")).unwrap();
+        let signals = u64::from_str_radix(signals.trim(), 16).unwrap();
+        signals & (1 << (Signal::SIGPIPE as i32 - 1)) != 0
+    }
+
+    #[test]
+    fn asking_a_process_that_is_gone_raises_no_signal() {
+        // While it is blocked, a signal that is ignored is kept, too.
+        let pipe = SigSet::from(Signal::SIGPIPE);
+        pipe.thread_block().unwrap();
+        let handle = ShutdownHandle::new(Arc::new(Poller::new().unwrap()));
+        let Requests { receiver, sender } = Requests::new().unwrap();
+        drop(receiver);
+        handle.ask_by(Requests { receiver: UnixStream::pair().unwrap().0, sender });
+        handle.shutdown();
+        assert!(!is_pending());
+        assert!(handle.is_stopping_here());
+    }
 }
