@@ -96,8 +96,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         let pid = sys::fork_worker(|| {
             ours.take().is_some_and(|ours| self.work(ours, &theirs, &blocked))
         })?;
-        let ours = ours.ok_or_else(|| io::Error::other("a process has returned from its work"))?;
-        Ok((pid, ours))
+        Ok((pid, ours.expect("the child alone takes it, and does not return from the fork")))
     }
 
     /// A worker's whole life.
