@@ -1,4 +1,4 @@
-//! What the process that serves has to itself, and a forked child lets go of.
+//! What only the process that serves may hold, and a forked child closes.
 
 use std::io;
 use std::ops::{Deref, DerefMut};
@@ -16,7 +16,7 @@ use crate::transport::Transport;
 
 /// What only the process that serves may hold.
 #[derive(Debug)]
-pub(super) struct Own<T> {
+pub(super) struct Resources<T> {
     pub(super) transport: T,
     /// By which forked processes ask for a shutdown, where there may be such.
     pub(super) requests: Option<Requests>,
@@ -25,40 +25,40 @@ pub(super) struct Own<T> {
     pub(super) spare: Option<Socket>,
 }
 
-/// That, in the server's hands but for the calls that may fork.
+/// The server's [`Resources`], which are in [`Belongings`] during each call that may fork.
 #[derive(Debug)]
-pub(super) struct Held<T>(Option<Own<T>>);
+pub(super) struct Lendable<T>(Option<Resources<T>>);
 
-impl<T> Held<T> {
+impl<T> Lendable<T> {
     pub(super) fn new(transport: T) -> io::Result<Self> {
         let spare = Some(Socket::new(Domain::UNIX, Type::STREAM, None)?);
-        Ok(Self(Some(Own { transport, requests: None, spare })))
+        Ok(Self(Some(Resources { transport, requests: None, spare })))
     }
 }
 
-impl<T> Deref for Held<T> {
-    type Target = Own<T>;
+impl<T> Deref for Lendable<T> {
+    type Target = Resources<T>;
 
-    fn deref(&self) -> &Own<T> {
-        self.0.as_ref().expect(LENT)
+    fn deref(&self) -> &Resources<T> {
+        self.0.as_ref().expect(NOT_LENT)
     }
 }
 
-impl<T> DerefMut for Held<T> {
-    fn deref_mut(&mut self) -> &mut Own<T> {
-        self.0.as_mut().expect(LENT)
+impl<T> DerefMut for Lendable<T> {
+    fn deref_mut(&mut self) -> &mut Resources<T> {
+        self.0.as_mut().expect(NOT_LENT)
     }
 }
 
-/// Nothing of the server is called while its strategy is.
-const LENT: &str = "what belongs to the server is lent during a call of the strategy only";
+/// The server does nothing else while it calls its strategy.
+const NOT_LENT: &str = "the server's resources are lent during a call of the strategy only";
 
-/// Where a child process finds what it is to drop: it never returns to the frames of its parent, whose
-/// destructors would do that, and what is closed behind an owner's back is closed for whatever gets the
-/// number next.
+/// Where a child process finds the resources that it has to drop. It never returns to the frames of
+/// its parent, whose destructors would drop them. It cannot close descriptors by their numbers
+/// either: the next file gets the same number, and the owner would still use it.
 #[derive(Debug)]
 pub(super) struct Belongings<T> {
-    lent: Mutex<Option<Own<T>>>,
+    lent: Mutex<Option<Resources<T>>>,
     parking: Arc<Parking>,
     shutdown: ShutdownHandle,
 }
@@ -68,7 +68,7 @@ impl<T> Belongings<T> {
         Arc::new(Self { lent: Mutex::default(), parking: Arc::clone(parking), shutdown })
     }
 
-    fn lent(&self) -> MutexGuard<'_, Option<Own<T>>> {
+    fn lent(&self) -> MutexGuard<'_, Option<Resources<T>>> {
         self.lent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -77,7 +77,7 @@ impl<T: Send> concurrency::Belongings for Belongings<T> {
     fn leave_to_parent(&self) {
         // New clients would connect to a listener that nobody accepts from, for as long as this child
         // outlives its parent.
-        let requests = self.lent().take().and_then(|own| own.requests);
+        let requests = self.lent().take().and_then(|resources| resources.requests);
         if let Some(requests) = requests {
             self.shutdown.ask_by(requests);
         }
@@ -86,14 +86,15 @@ impl<T: Send> concurrency::Belongings for Belongings<T> {
 }
 
 impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
-    /// Calls the strategy, which may fork.
-    pub(super) fn lend<R>(&mut self, call: impl FnOnce(&mut C) -> R) -> R {
+    /// Calls the strategy, which may fork: where it does, the child finds the resources in
+    /// [`Belongings`] during the call.
+    pub(super) fn call_strategy<R>(&mut self, call: impl FnOnce(&mut C) -> R) -> R {
         if self.strategy.placement() != Placement::Away {
             return call(&mut self.strategy);
         }
-        *self.belongings.lent() = self.held.0.take();
+        *self.belongings.lent() = self.resources.0.take();
         let called = catch_unwind(AssertUnwindSafe(|| call(&mut self.strategy)));
-        self.held.0 = self.belongings.lent().take();
+        self.resources.0 = self.belongings.lent().take();
         called.unwrap_or_else(|panic| resume_unwind(panic))
     }
 }

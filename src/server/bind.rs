@@ -117,7 +117,7 @@ impl<C: Concurrency, H: Handler> Server<Tls, C, H> {
 
     /// A handle that has the certificate files read anew.
     pub fn reload_handle(&self) -> TlsReload {
-        self.held.transport.reload_handle()
+        self.resources.transport.reload_handle()
     }
 }
 

@@ -34,7 +34,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
             let left = deadline.saturating_duration_since(Instant::now());
             let wanted = self.strategy_actions().into_iter().chain(self.poll_interval);
             let wanted = wanted.fold(left, Duration::min);
-            match self.reactor.wait(&self.held.transport, Some(wanted), false) {
+            match self.reactor.wait(&self.resources.transport, Some(wanted), false) {
                 Ok(turn) => {
                     self.hears(&turn);
                     self.heed_requests(&turn);
@@ -71,9 +71,9 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
     /// so that they go elsewhere at once.
     pub(super) fn stop_listening(&mut self, most: usize) {
         // Done already where there is none.
-        let Some(in_its_place) = self.held.spare.take() else { return };
-        self.reactor.forget_listener(&self.held.transport);
-        for (arrival, address) in self.held.transport.accept_last(most, in_its_place) {
+        let Some(in_its_place) = self.resources.spare.take() else { return };
+        self.reactor.forget_listener(&self.resources.transport);
+        for (arrival, address) in self.resources.transport.accept_last(most, in_its_place) {
             (self.welcome)(self, arrival, address, true);
         }
     }

@@ -28,7 +28,7 @@ use crate::shutdown::ShutdownHandle;
 use crate::signals;
 use crate::transport::Transport;
 use crate::transport::sealed::Accept;
-use belongings::{Belongings, Held};
+use belongings::{Belongings, Lendable};
 use core::Core;
 use packets::Unseen;
 
@@ -75,7 +75,7 @@ pub struct Server<T: Transport, C: Concurrency, H: Handler<T::Request>> {
     unseen: Arc<Unseen>,
     reactor: Reactor,
     // Closed before the strategy waits for its threads or children, as in Python.
-    held: Held<T>,
+    resources: Lendable<T>,
     /// Where that is while the strategy is called.
     belongings: Arc<Belongings<T>>,
     strategy: C,
@@ -147,7 +147,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
             welcome,
             unseen: Arc::default(),
             reactor,
-            held: Held::new(transport)?,
+            resources: Lendable::new(transport)?,
             belongings,
             strategy,
         })
@@ -228,7 +228,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         self.activate()?;
         // A job for a handshake is none for a request. What children do is not heard of here.
         let counts_calls =
-            self.held.transport.shakes_hands() && self.strategy.placement() != Placement::Away;
+            self.resources.transport.shakes_hands() && self.strategy.placement() != Placement::Away;
         self.reactor.parking.await_handled(counts_calls);
         let mut served = Ok(0);
         while matches!(served, Ok(0)) && !shutdown.is_stopping_here() {
@@ -289,7 +289,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
 
     /// The address that clients connect to, with the real port where 0 was asked for.
     pub fn server_address(&self) -> T::Address {
-        self.held.transport.server_address()
+        self.resources.transport.server_address()
     }
 
     /// What became of the requests that ran when the last loop was asked to stop.
@@ -316,7 +316,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
 
 impl<T: Transport, C: Concurrency, H: Handler<T::Request>> AsFd for Server<T, C, H> {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.held.transport.as_fd()
+        self.resources.transport.as_fd()
     }
 }
 

@@ -29,7 +29,7 @@ where
         let mut server =
             Self::new(transport, handler, strategy, Self::welcome_packet, no_connections)?;
         server.max_connections = MOST_AT_ONCE;
-        let socket = SockRef::from(&server.held.transport);
+        let socket = SockRef::from(&server.resources.transport);
         // Replies wait, as a poll does not tell when the receiver's queue has room again.
         socket.set_nonblocking(false)?;
         let stall = server.reactor.parking.timeouts.stall;

@@ -27,10 +27,10 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
     /// Begins to hear of forked processes that ask for a shutdown, unless this is one itself: then
     /// those that it forks ask the same process as it does.
     pub(super) fn hear_requests(&mut self) -> io::Result<()> {
-        if self.held.requests.is_none() && !self.shutdown_handle().asks_another() {
+        if self.resources.requests.is_none() && !self.shutdown_handle().asks_another() {
             let requests = Requests::new()?;
             self.reactor.watch_requests(requests.as_fd())?;
-            self.held.requests = Some(requests);
+            self.resources.requests = Some(requests);
         }
         Ok(())
     }
@@ -44,7 +44,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
     }
 
     fn forget_requests(&self) {
-        if let Some(requests) = &self.held.requests {
+        if let Some(requests) = &self.resources.requests {
             requests.take_all();
         }
     }
@@ -57,7 +57,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
 
     /// Has the strategy do what has to be done now and then.
     pub(super) fn strategy_actions(&mut self) -> Option<Duration> {
-        self.lend(C::service_actions)
+        self.call_strategy(C::service_actions)
     }
 
     /// There is no listening socket any more once a signal has come.
@@ -84,7 +84,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         } else {
             limit.into_iter().chain(wanted).min()
         };
-        let turn = self.reactor.wait(&self.held.transport, limit, has_room)?;
+        let turn = self.reactor.wait(&self.resources.transport, limit, has_room)?;
         // A child that ended makes room.
         self.strategy_actions();
         if self.hears(&turn) || turn.leash_cut {
@@ -151,7 +151,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
                     break;
                 }
             }
-            match self.held.transport.accept() {
+            match self.resources.transport.accept() {
                 Ok((arrival, address)) => {
                     self.reactor.accepted();
                     let admitted = there_is_room || self.overload != Overload::Refuse;
@@ -206,7 +206,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
             let Some((job, address)) = self.reactor.next_job() else { break };
             let belongings = Arc::clone(&self.belongings);
             let job = job.with_belongings(belongings);
-            if let Err(error) = self.lend(|strategy| strategy.process_request(job)) {
+            if let Err(error) = self.call_strategy(|strategy| strategy.process_request(job)) {
                 self.core.report(&address, &error);
             }
             count += 1;

@@ -62,7 +62,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
             Some(Duration::ZERO) => Some(Duration::ZERO),
             other => other.into_iter().chain(until_kill).chain(self.poll_interval).min(),
         };
-        let turn = self.reactor.wait(&self.held.transport, limit, false)?;
+        let turn = self.reactor.wait(&self.resources.transport, limit, false)?;
         self.hears(&turn);
         self.heed_requests(&turn);
         let (replacing, ending): (Vec<i32>, Vec<i32>) =
@@ -120,7 +120,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         }
         let poller = Arc::new(Poller::new()?);
         let shutdown = self.shutdown_handle();
-        if let Some(requests) = self.held.requests.take() {
+        if let Some(requests) = self.resources.requests.take() {
             shutdown.ask_by(requests);
         }
         let parents = Arc::clone(&self.reactor.parking);
@@ -135,7 +135,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         shutdown.adopt(poller);
         self.belongings = Belongings::new(&parking, shutdown);
         // The old one goes now, and with it the supervisor's signals.
-        self.reactor = Reactor::new(parking, &self.held.transport)?;
+        self.reactor = Reactor::new(parking, &self.resources.transport)?;
         parents.leave_to_parent();
         self.reactor.watch_signals(&signals::heeded(&[nix::libc::SIGTERM, nix::libc::SIGQUIT]))?;
         self.reactor.watch_signals(&[sys::HURRY_SIGNAL as i32])?;
@@ -159,7 +159,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         while self.remaining_workers() > 0 && Instant::now() < deadline {
             let left = deadline.saturating_duration_since(Instant::now());
             let wanted = self.poll_interval.map_or(left, |interval| interval.min(left));
-            match self.reactor.wait(&self.held.transport, Some(wanted), false) {
+            match self.reactor.wait(&self.resources.transport, Some(wanted), false) {
                 Ok(turn) => {
                     self.hears(&turn);
                     self.heed_requests(&turn);
