@@ -35,7 +35,7 @@ pub(crate) fn fork_child(heard: &[i32], job: impl FnOnce() -> bool) -> io::Resul
             heard.iter().copied().for_each(ignore);
             ignore(libc::SIGINT);
             ASKED_TO_END.store(false, Ordering::SeqCst);
-            ASKED_WRITER.store(NOBODY, Ordering::SeqCst);
+            ASKED_WRITER.store(NO_DESCRIPTOR, Ordering::SeqCst);
             handle_unless_ignored(libc::SIGTERM, ask_to_end);
             handle_unless_ignored(libc::SIGQUIT, end_with_dependents);
             handle(HURRY_SIGNAL as i32, end_with_dependents);
@@ -212,15 +212,15 @@ pub(crate) fn hear_when_asked_to_end() -> io::Result<UnixStream> {
 }
 
 static ASKED_TO_END: AtomicBool = AtomicBool::new(false);
-static ASKED_WRITER: AtomicI32 = AtomicI32::new(NOBODY);
-const NOBODY: RawFd = -1;
+static ASKED_WRITER: AtomicI32 = AtomicI32::new(NO_DESCRIPTOR);
+const NO_DESCRIPTOR: RawFd = -1;
 
 extern "C" fn ask_to_end(number: libc::c_int) {
     if ASKED_TO_END.swap(true, Ordering::SeqCst) {
         return end_with_dependents(number);
     }
     let writer = ASKED_WRITER.load(Ordering::SeqCst);
-    if writer != NOBODY {
+    if writer != NO_DESCRIPTOR {
         let errno = Errno::last_raw();
         // SAFETY: writing is async-signal-safe, and this descriptor is never closed. It has room for
         // this one byte.

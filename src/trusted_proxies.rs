@@ -65,10 +65,10 @@ impl TrustedProxies {
 
     /// Reads one header alone, the one that the proxies write, and ignores the other.
     ///
-    /// Without this, both are read. A proxy that writes one of them hands on the other as a client made
-    /// it up, and the two then do not agree: that client's address becomes `0.0.0.0`. So name the header
-    /// where addresses decide about something, such as a limit for each client. A PROXY header is no
-    /// header of HTTP, and is not concerned.
+    /// Without this, both are read. A proxy that writes one of them usually forwards the other
+    /// unchanged, so that a client can set it. The two then differ, and the client's address becomes
+    /// `0.0.0.0`. Name the header where something depends on the address, such as a limit for each
+    /// client. This does not affect the header of the PROXY protocol.
     ///
     /// ```
     /// use socketserver::{ForwardedHeader, TrustedProxies};

@@ -226,8 +226,8 @@ fn request_line(line: &[u8], decoder: Latin1<'_>) -> Result<Head, Refusal> {
 
 /// The host in a request's target, if it has one, and its port (RFC 9112 §3.2.2 and §3.2.3).
 ///
-/// A user before it is none of its business: RFC 9110 §4.2.4 would have it refused, but Python's clients
-/// hand one to their proxies.
+/// User information before the host is ignored. RFC 9110 §4.2.4 recommends to treat it as an error,
+/// but Python's clients send it to their proxies.
 fn named_host(head: &Head) -> Option<&str> {
     if head.command == "CONNECT" {
         return Some(&head.path);

@@ -182,7 +182,8 @@ fn from_pair(host: &str, port: u16) -> Result<Vec<SocketAddr>, Fault> {
 
 const IS_PATH: &str = "it is a path, which UnixStreamServer and UnixDatagramServer bind";
 
-// Each by itself: of a type that is none of them the compiler speaks in the words above.
+// Each type has its own `impl`. With one generic `impl` the compiler would report an unmet bound of
+// that one, not the message above.
 impl ToBindAddress for str {}
 impl ToBindAddress for String {}
 impl ToBindAddress for (&str, u16) {}

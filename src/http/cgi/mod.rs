@@ -71,9 +71,10 @@ use script::Script;
 /// a response that has begun; or when its client leaves or the server cuts the client off. Then
 /// its whole process group is sent SIGTERM, and SIGKILL half a second later.
 ///
-/// It does not outlive its server. Where that cannot end it, as it is killed or crashes, Linux kills the
-/// program, though not what that has started. Other systems have no such call: there a program learns
-/// of it by the end of its input and by writing, if at all.
+/// It does not outlive its server. A server that is killed or crashes cannot end its programs. Linux
+/// then kills the program, but not the processes that the program has started. Other systems cannot
+/// do that: there, a program goes on until it reads the end of its input, or fails to write its
+/// output.
 ///
 /// A program has its input, output and error output, and no other descriptor of the server.
 ///
