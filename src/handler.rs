@@ -55,7 +55,6 @@ pub trait Handler<R = Connection>: Send + Sync + 'static {
     /// [`handle_error`](Self::handle_error), and the server goes on.
     #[doc(alias = "finish_request")]
     #[doc(alias = "setup")]
-    #[doc(alias = "handle_one_request")]
     fn handle(&self, request: R) -> io::Result<()>;
 
     /// Decides whether a request is handled at all; `false` closes it. The default accepts all.

@@ -9,8 +9,9 @@ use super::cgi::{self, CgiInfo};
 use super::date;
 use super::exchange::Exchange;
 use super::files;
-use super::handler::{HttpRequestHandler, ProtocolVersion};
-use super::serve::CLEAR_TEXT;
+use super::handler::HttpRequestHandler;
+use super::protocol_version::ProtocolVersion;
+use super::serve::{CLEAR_TEXT, dispatch};
 use super::status::Status;
 use super::text::{escape_html, escape_log, repr};
 use crate::address::Address;
@@ -62,6 +63,10 @@ impl HttpRequestHandler for BaseHttpRequestHandler {
     fn do_method(&self, http: &mut Exchange<'_>) -> io::Result<()> {
         let message = format!("Unsupported method ({})", repr(&http.command));
         http.send_error_with(501, &message)
+    }
+
+    fn handle_one_request(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        dispatch(http)
     }
 
     fn protocol_version(&self) -> ProtocolVersion {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::base::BaseHttpRequestHandler;
 use super::cgi::CgiInfo;
 use super::exchange::Exchange;
+use super::protocol_version::ProtocolVersion;
 use super::status::Status;
 use crate::address::Address;
 use crate::connection::{Connection, Timeouts};
@@ -114,6 +115,18 @@ pub trait HttpRequestHandler: Send + Sync + 'static {
         self.base().do_method(http)
     }
 
+    /// Answers one request, whatever its method: [`handle_expect_100`](Self::handle_expect_100) where
+    /// the client waits for leave to send its body, then the `do_` method of the outermost handler.
+    ///
+    /// Override it for what has to hold for every method, such as a check of a password, and call the
+    /// base's where that passes. It runs before any `do_` method, so also before the pages of a
+    /// [`Metrics`](super::Metrics) around this handler. It is not called for requests that are refused
+    /// because they are malformed, nor for those of [`handle_clear_text`](Self::handle_clear_text).
+    /// Python's method of this name also reads the request.
+    fn handle_one_request(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        self.base().handle_one_request(http)
+    }
+
     /// The version in status lines, and the switch for connections that are kept.
     ///
     /// Defaults to HTTP/1.0, as in CPython: each connection serves one request. With
@@ -181,13 +194,13 @@ pub trait HttpRequestHandler: Send + Sync + 'static {
         self.base().handle_overload(http)
     }
 
-    /// Answers a request that came in clear text to a server that speaks TLS, whatever its method;
-    /// no `do_` method is called for it.
+    /// Answers a request that came in clear text to a server that speaks TLS, whatever its method.
+    /// [`handle_one_request`](Self::handle_one_request) is not called for it.
     ///
     /// The exchange has the request's head, and [`Exchange::is_secure`] is `false`. The default
-    /// answers 400. An override may send the client to HTTPS, or serve it, so that one port speaks
-    /// both; what was not encrypted may have been changed on its way. A request that is malformed is
-    /// answered 400 without a call. Python ends such a connection without an answer.
+    /// answers 400. An override may send the client to HTTPS, or serve it as any other, so that one
+    /// port speaks both; what was not encrypted may have been changed on its way. A request that is
+    /// malformed is answered 400 without a call. Python ends such a connection without an answer.
     ///
     /// ```
     /// use std::io;
@@ -198,6 +211,9 @@ pub trait HttpRequestHandler: Send + Sync + 'static {
     /// impl HttpRequestHandler for Secure {
     ///     fn handle_clear_text(&self, http: &mut Exchange) -> io::Result<()> {
     ///         let target = http.target();
+    ///         if target.path().starts_with("/public/") {
+    ///             return http.handler().handle_one_request(http);
+    ///         }
     ///         let (Some(host), Some(port)) = (target.host(), target.port()) else {
     ///             return http.send_error(400); // The client is as old as HTTP/1.0.
     ///         };
@@ -357,30 +373,5 @@ pub trait HttpRequestHandler: Send + Sync + 'static {
     /// See [`Handler::handle_signal`](crate::Handler::handle_signal).
     fn handle_signal(&self, signal: i32) {
         self.base().handle_signal(signal);
-    }
-}
-
-/// The HTTP version that a server speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ProtocolVersion {
-    /// A connection for each request.
-    Http10,
-    /// Connections are kept, bodies may be chunked.
-    Http11,
-}
-
-impl ProtocolVersion {
-    /// As in a status line: `HTTP/1.0` or `HTTP/1.1`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Http10 => "HTTP/1.0",
-            Self::Http11 => "HTTP/1.1",
-        }
-    }
-}
-
-impl fmt::Display for ProtocolVersion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
     }
 }

@@ -24,6 +24,7 @@ mod http_error;
 mod metrics;
 mod own_chunks;
 mod parse;
+mod protocol_version;
 mod request_body;
 mod response_body;
 mod response_frame;
@@ -47,12 +48,12 @@ pub use files::FileContent;
 pub use files::SimpleHttpRequestHandler;
 #[doc(alias = "BaseHTTPRequestHandler")]
 pub use handler::HttpRequestHandler;
-pub use handler::ProtocolVersion;
 #[doc(alias = "MessageClass")]
 #[doc(alias = "HTTPMessage")]
 pub use headers::Headers;
 pub use http_error::HttpError;
 pub use metrics::Metrics;
+pub use protocol_version::ProtocolVersion;
 #[doc(alias = "BaseHTTPRequestHandler.rfile")]
 pub use request_body::RequestBody;
 #[doc(alias = "BaseHTTPRequestHandler.wfile")]

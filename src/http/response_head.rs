@@ -3,7 +3,7 @@
 use std::io;
 use std::ops::Range;
 
-use super::handler::ProtocolVersion;
+use super::protocol_version::ProtocolVersion;
 use super::response_body::misuse;
 use super::status::Status;
 use super::text::encode_latin1;

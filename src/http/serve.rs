@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::exchange::Exchange;
 use super::failure::while_answering;
 use super::framing::{BodyLength, body_length};
-use super::handler::{HttpRequestHandler, ProtocolVersion};
+use super::handler::HttpRequestHandler;
 use super::http_error::HttpError;
 use super::parse::{Head, Parsed, Refusal, leading_blank, parse, total_refused};
 use super::response_body::Stage;
@@ -189,13 +189,12 @@ fn exchange(
     body: BodyLength,
     in_clear: bool,
 ) -> io::Result<()> {
-    let version = head.version;
     let mut http = Exchange::new(handler, connection, head, body);
     let handled = catch_unwind(AssertUnwindSafe(|| {
         if in_clear {
             handler.handle_clear_text(&mut http)?;
         } else {
-            dispatch(handler, &mut http, version)?;
+            handler.handle_one_request(&mut http)?;
         }
         finish_response(&mut http)
     }));
@@ -227,21 +226,16 @@ fn exchange(
     Err(error)
 }
 
-fn dispatch(
-    handler: &dyn HttpRequestHandler,
-    http: &mut Exchange<'_>,
-    version: (u64, u64),
-) -> io::Result<()> {
-    let expects = version >= (1, 1)
-        && handler.protocol_version() == ProtocolVersion::Http11
-        && http
-            .headers
-            .get("Expect")
-            .is_some_and(|value| value.eq_ignore_ascii_case("100-continue"));
-    if expects && !handler.handle_expect_100(http)? {
-        // The body was declined; nobody knows whether it comes all the same.
-        http.close_connection = true;
-        return Ok(());
+/// Calls the method of the outermost handler that the request's is for.
+pub(super) fn dispatch(http: &mut Exchange<'_>) -> io::Result<()> {
+    let handler = http.handler();
+    if http.awaits_leave {
+        if !handler.handle_expect_100(http)? {
+            // The body was declined; nobody knows whether it comes all the same.
+            http.close_connection = true;
+            return Ok(());
+        }
+        http.awaits_leave = false;
     }
     match http.command.as_str() {
         "GET" => handler.do_get(http),

@@ -11,7 +11,7 @@ use socketserver::{Sequential, ThreadPool, Timeouts, TlsServer};
 use crate::certificates::{Authority, TlsClient, client_config};
 use crate::proxies::proxied;
 use crate::support::{LIMIT, MOMENT, Running, Strategy, ThreadPerConnection};
-use crate::web::{Browser, answer, get};
+use crate::web::{Browser, answer, get, send_back};
 
 /// Sends clients to HTTPS, but for what may be read by anybody.
 struct Secure;
@@ -86,6 +86,7 @@ each_strategy! {
     a_request_in_clear_text_may_come_byte_by_byte,
     a_large_request_in_clear_text_is_read_whole,
     a_large_request_in_clear_text_behind_a_proxy_header_is_read_whole,
+    a_request_in_clear_text_may_be_served_as_any_other,
     what_is_no_request_is_answered_400,
     a_request_in_clear_text_that_does_not_come_in_time_is_answered_400,
 }
@@ -147,6 +148,41 @@ fn a_large_request_in_clear_text_behind_a_proxy_header_is_read_whole<C: Strategy
             assert_eq!(reply.text(), "POST more", "{header:?} {length}");
         }
     }
+}
+
+/// Serves clear text as TLS.
+struct Both;
+
+impl HttpRequestHandler for Both {
+    fn handle_clear_text(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        http.handler().handle_one_request(http)
+    }
+
+    fn do_get(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        answer(http, "got")
+    }
+
+    fn do_put(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        send_back(http)
+    }
+
+    fn protocol_version(&self) -> ProtocolVersion {
+        ProtocolVersion::Http11
+    }
+
+    fn log_message(&self, _: &Exchange<'_>, _: std::fmt::Arguments<'_>) {}
+}
+
+fn a_request_in_clear_text_may_be_served_as_any_other<C: Strategy>() {
+    let tls = Authority::new().issue().tls();
+    let server = TlsServer::bind_with("127.0.0.1:0", tls, Both, C::default()).unwrap();
+    let server = Running::start(server);
+    let mut plain = Browser::connect(&server);
+    assert_eq!(plain.ask(get("/")).text(), "got");
+    let head = "PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n";
+    assert_eq!(plain.ask(head).status(), 100, "it may send its body");
+    assert_eq!(plain.send("body").reply().text(), "body");
+    assert_eq!(plain.ask("SPAM / HTTP/1.1\r\nHost: h\r\n\r\n").status(), 501);
 }
 
 fn what_is_no_request_is_answered_400<C: Strategy>() {

@@ -467,7 +467,7 @@ fn the_base_has_every_method_of_the_trait() {
         assert!(implemented.contains(&name), "BaseHttpRequestHandler does not define {name}");
         count += 1;
     }
-    assert_eq!(count, 39, "call the new ones in the next test, too");
+    assert_eq!(count, 40, "call the new ones in the next test, too");
 }
 
 #[test]
@@ -480,6 +480,11 @@ fn every_method_of_the_base_can_be_called() {
             "/send_error" => return base.send_error(http, Status::from(418), None, None),
             "/handle_overload" => return base.handle_overload(http),
             "/handle_clear_text" => return base.handle_clear_text(http),
+            "/handle_one_request" => {
+                // It leads here again.
+                http.path = "/send_error".to_owned();
+                return base.handle_one_request(http);
+            }
             "/list_directory" => return base.list_directory(http, Path::new("/nonexistent")),
             _ => {}
         }
@@ -520,6 +525,7 @@ fn every_method_of_the_base_can_be_called() {
     assert_eq!(browser.reply().status(), 204);
     assert_eq!(notes.next(), "all");
     assert_eq!(ask(&server, get("/send_error")).reason(), "I'm a Teapot");
+    assert_eq!(ask(&server, get("/handle_one_request")).reason(), "I'm a Teapot");
     let reply = ask(&server, get("/list_directory"));
     assert_eq!(reply.reason(), "No permission to list directory");
     assert_eq!(ask(&server, get("/handle_overload")).header("Retry-After"), Some("1"));

@@ -65,6 +65,7 @@ mod matrix; // what every strategy must do, once for each
 mod metrics; // what is counted, and whether the server is well
 mod multipart; // multipart bodies in pieces of every size
 mod names; // the table of names, against the crate and against Python
+mod one_request; // what holds for every method
 mod platforms; // where it cannot run, the build says so in one line
 mod porting; // what Python's handlers do with socket, request and server
 mod promises; // the documents of security and reliability name tests that there are

@@ -11,9 +11,10 @@ use std::time::{Duration, Instant, SystemTime};
 use super::date;
 use super::forwarded::client_of;
 use super::framing::BodyLength;
-use super::handler::{HttpRequestHandler, ProtocolVersion};
+use super::handler::HttpRequestHandler;
 use super::headers::Headers;
 use super::parse::{HTTP_0_9, Head};
+use super::protocol_version::ProtocolVersion;
 use super::request_body::RequestBody;
 use super::response_body::{ResponseBody, misuse};
 use super::response_frame::Asked;
@@ -61,6 +62,8 @@ pub struct Exchange<'h> {
     /// When the request came.
     was_draining: bool,
     since: Instant,
+    /// The client has asked whether to send its body (RFC 9110 §10.1.1), and was not answered.
+    pub(super) awaits_leave: bool,
     /// The client keeps a connection only where it is told to.
     is_http10: bool,
     /// The handler has sent `Connection: keep-alive`.
@@ -94,6 +97,8 @@ impl<'h> Exchange<'h> {
             tunnel: head.command == "CONNECT",
             may_chunk: keeps && head.version >= (1, 1),
         };
+        let expects = |value: &str| value.eq_ignore_ascii_case("100-continue");
+        let awaits_leave = asked.may_chunk && head.headers.get("Expect").is_some_and(expects);
         let mut request_body = RequestBody::new(rfile, body);
         // With other methods the field has no meaning (RFC 9110 §14.4).
         request_body.is_partial = head.command == "PUT" && head.headers.contains("Content-Range");
@@ -113,6 +118,7 @@ impl<'h> Exchange<'h> {
             handler,
             was_draining: draining,
             since: Instant::now(),
+            awaits_leave,
             is_http10: head.version < (1, 1),
             announces_keep_alive: false,
             announces_close: false,

@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 use std::io;
 
 use super::super::date;
-use super::super::handler::ProtocolVersion;
+use super::super::protocol_version::ProtocolVersion;
 use super::super::response_body::{Stage, misuse};
 use super::super::response_head::{find_header, is_header_name, push_header, push_status_line};
 use super::super::status::Status;
@@ -187,7 +187,9 @@ impl Exchange<'_> {
         if !is_last_head || self.protocol_version() != ProtocolVersion::Http11 {
             return None;
         }
-        self.close_connection |= self.is_draining() || self.wfile.must_close();
+        // A client that is answered before it was given leave may send its body all the same, or not.
+        let is_body_in_doubt = self.awaits_leave && !self.rfile.is_ended();
+        self.close_connection |= self.is_draining() || self.wfile.must_close() || is_body_in_doubt;
         match self.close_connection {
             true => (!self.announces_close).then_some(b"Connection: close\r\n"),
             false => (self.is_http10 && !self.announces_keep_alive)
