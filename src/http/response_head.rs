@@ -54,17 +54,33 @@ pub(crate) fn push_header(head: &mut Vec<u8>, keyword: &str, value: &str) -> io:
 
 /// The first line of a head that is a header of this name, its end included.
 pub(crate) fn find_header(head: &[u8], keyword: &str) -> Option<Range<usize>> {
-    let mut start = 0;
-    for line in head.split_inclusive(|&byte| byte == b'\n') {
-        let end = start + line.len();
-        if line.get(keyword.len()) == Some(&b':')
+    find_headers(head, keyword).next()
+}
+
+/// Tells whether a head has this content type, whatever its parameters, and no other one.
+pub(crate) fn has_content_type(head: &[u8], kind: &str) -> bool {
+    const NAME: &str = "Content-Type";
+    let mut types = find_headers(head, NAME).map(|line| {
+        let value = &head[line.start + NAME.len() + 1..line.end];
+        value.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii()
+    });
+    let is_it = |value: &[u8]| value.eq_ignore_ascii_case(kind.as_bytes());
+    types.next().is_some_and(is_it) && types.all(is_it)
+}
+
+/// The lines of a head that are headers of this name, their ends included.
+fn find_headers(head: &[u8], keyword: &str) -> impl Iterator<Item = Range<usize>> {
+    let mut end = 0;
+    let lines = head.split_inclusive(|&byte| byte == b'\n').map(move |line| {
+        let start = end;
+        end += line.len();
+        (line, start..end)
+    });
+    let named = lines.filter(move |(line, _)| {
+        line.get(keyword.len()) == Some(&b':')
             && line[..keyword.len()].eq_ignore_ascii_case(keyword.as_bytes())
-        {
-            return Some(start..end);
-        }
-        start = end;
-    }
-    None
+    });
+    named.map(|(_, range)| range)
 }
 
 /// Tells whether a header may have this name (RFC 9110 §5.1).

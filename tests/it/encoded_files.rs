@@ -127,6 +127,41 @@ fn a_coding_that_the_handler_names_is_not_named_twice() {
     assert_eq!(announced(&server, "a.svgz"), [("image/svg+xml", Some("x-gzip")); 2].map(owned));
 }
 
+/// Sets the type of every response, whatever the file.
+struct Typed(SimpleHttpRequestHandler, &'static str);
+
+impl HttpRequestHandler for Typed {
+    fn base(&self) -> &dyn HttpRequestHandler {
+        &self.0
+    }
+
+    fn extensions_map(&self) -> &[(&str, &str)] {
+        // What the handler says of the type is not what the response has in the end.
+        if self.1.starts_with("image") { &[(".svgz", "x/y")] } else { &[] }
+    }
+
+    fn end_headers(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        http.set_header("Content-Type", self.1)?;
+        self.0.end_headers(http)
+    }
+}
+
+#[test]
+fn the_type_that_the_response_has_in_the_end_decides_about_its_coding() {
+    let site = Site::empty();
+    site.write("a.svgz", "compressed");
+    for (kind, coding) in [
+        ("application/octet-stream", None),
+        ("application/gzip", None),
+        ("image/svg+xmlx", None),
+        ("image/svg+xml", Some("gzip")),
+        ("IMAGE/svg+xml; charset=utf-8", Some("gzip")),
+    ] {
+        let server = serve(noting(Typed(site.handler(), kind)).http11());
+        assert_eq!(announced(&server, "a.svgz"), [(kind, coding); 2].map(owned), "{kind}");
+    }
+}
+
 #[test]
 fn an_error_and_a_recent_copy_have_no_coding() {
     let site = Site::empty();

@@ -70,8 +70,8 @@ pub struct Exchange<'h> {
     announces_keep_alive: bool,
     /// The handler has sent `Connection: close`.
     announces_close: bool,
-    /// What the content of the file that is sent is coded with, unless the handler says it.
-    pub(super) content_coding: Option<&'static str>,
+    /// The content type of what is inside the file that is sent, where that is compressed with gzip.
+    pub(super) gzipped_type: Option<&'static str>,
     /// How often a script sent the request on to another path of this server.
     pub(super) local_redirects: u32,
     /// Storage for the text of a header's value.
@@ -122,7 +122,7 @@ impl<'h> Exchange<'h> {
             is_http10: head.version < (1, 1),
             announces_keep_alive: false,
             announces_close: false,
-            content_coding: None,
+            gzipped_type: None,
             local_redirects: 0,
             value: String::new(),
             berth: Some(berth),

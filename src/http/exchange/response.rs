@@ -6,7 +6,9 @@ use std::io;
 use super::super::date;
 use super::super::protocol_version::ProtocolVersion;
 use super::super::response_body::{Stage, misuse};
-use super::super::response_head::{find_header, is_header_name, push_header, push_status_line};
+use super::super::response_head::{
+    find_header, has_content_type, is_header_name, push_header, push_status_line,
+};
 use super::super::status::Status;
 use super::super::text::trim_blanks;
 use super::Exchange;
@@ -158,10 +160,12 @@ impl Exchange<'_> {
         if self.wfile.stage() != Stage::Head {
             return Err(misuse("end_headers without send_response"));
         }
-        if let Some(coding) = self.content_coding.take()
+        // The handler may have given the file another type since, or a coding.
+        if let Some(inside) = self.gzipped_type.take()
+            && has_content_type(self.wfile.head(), inside)
             && find_header(self.wfile.head(), "Content-Encoding").is_none()
         {
-            self.add_header("Content-Encoding", coding)?;
+            self.add_header("Content-Encoding", "gzip")?;
         }
         self.wfile.frame();
         if let Some(line) = self.connection_line() {
@@ -204,7 +208,7 @@ impl Exchange<'_> {
             return Err(misuse(format!("send_error({code}) after the response has begun")));
         }
         self.wfile.recall();
-        self.content_coding = None;
+        self.gzipped_type = None;
         // What the page may say in full, a status line must not.
         let reason: String = message
             .chars()

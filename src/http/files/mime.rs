@@ -8,7 +8,7 @@ use std::path::Path;
 ///
 /// The same on every machine: unlike CPython, which reads up to nine `mime.types` files, this
 /// reads none. A compressed file has the type of its compression, as CPython says it of `.gz`, and
-/// not that of the file inside; but see [`content_coding`].
+/// not that of the file inside; but see [`type_inside`].
 pub(crate) fn guess_type(path: &Path, extensions_map: &[(&str, &str)]) -> String {
     let name = path.file_name().map(|name| String::from_utf8_lossy(name.as_bytes()));
     let name = name.as_deref().unwrap_or_default();
@@ -20,16 +20,14 @@ pub(crate) fn guess_type(path: &Path, extensions_map: &[(&str, &str)]) -> String
     mapped.or_else(|| by_suffix(last)).unwrap_or("application/octet-stream").to_owned()
 }
 
-/// The coding of a file's content, where its type is that of what is inside.
+/// The content type of what is inside a file whose format is another one compressed with gzip.
 ///
 /// Some formats have a name for their compressed form, which programs know as the format with a
-/// content coding (SVG 1.1, appendix A.2): a browser draws no other `.svgz`. Where a handler gives
-/// such a file a type of its own, it has no coding.
-pub(crate) fn content_coding(path: &Path, content_type: &str) -> Option<&'static str> {
+/// content coding (SVG 1.1, appendix A.2): a browser draws no other `.svgz`. Where the response
+/// has a type of its own, it has no coding.
+pub(crate) fn type_inside(path: &Path) -> Option<&'static str> {
     let suffix = suffix(path.file_name()?.to_str()?).to_ascii_lowercase();
-    let inside = by_suffix(find(&GZIPPED, &suffix)?)?;
-    let essence = content_type.split(';').next().unwrap_or_default().trim();
-    essence.eq_ignore_ascii_case(inside).then_some("gzip")
+    by_suffix(find(&GZIPPED, &suffix)?)
 }
 
 fn by_suffix(suffix: &str) -> Option<&'static str> {

@@ -180,7 +180,7 @@ impl SimpleHttpRequestHandler {
         }
         http.send_response(200)?;
         let content_type = handler.guess_type(http, &path);
-        http.content_coding = mime::content_coding(&path, &content_type);
+        http.gzipped_type = mime::type_inside(&path);
         http.send_header("Content-type", content_type)?;
         http.send_header("Content-Length", metadata.len())?;
         http.send_header("Last-Modified", date::http_date(modified))?;
