@@ -177,8 +177,10 @@ fn refuse(
 fn turn_away(handler: &dyn HttpRequestHandler, connection: Connection) -> io::Result<()> {
     let head = Head::unread(String::new());
     let mut http = Exchange::new(handler, connection, head, BodyLength::Known(0));
-    let answered = handler.handle_overload(&mut http);
-    dismiss(http, answered)
+    match attempt(&mut http, |http| handler.handle_overload(http)) {
+        Ok(()) => dismiss(http, Ok(())),
+        Err(error) => fail(http, error),
+    }
 }
 
 /// Serves a request.
@@ -190,18 +192,32 @@ fn exchange(
     in_clear: bool,
 ) -> io::Result<()> {
     let mut http = Exchange::new(handler, connection, head, body);
-    let handled = catch_unwind(AssertUnwindSafe(|| {
-        if in_clear {
-            handler.handle_clear_text(&mut http)?;
-        } else {
-            handler.handle_one_request(&mut http)?;
+    let handled = attempt(&mut http, |http| {
+        if in_clear { handler.handle_clear_text(http) } else { handler.handle_one_request(http) }
+    });
+    match handled {
+        Ok(()) => {
+            handler.finish(&http);
+            if http.is_taken_over() { Ok(()) } else { go_on(http) }
         }
-        finish_response(&mut http)
+        Err(error) => fail(http, error),
+    }
+}
+
+/// Calls the handler and completes its response; a panic is an error.
+fn attempt(
+    http: &mut Exchange<'_>,
+    call: impl FnOnce(&mut Exchange<'_>) -> io::Result<()>,
+) -> io::Result<()> {
+    let handled = catch_unwind(AssertUnwindSafe(|| {
+        call(http)?;
+        finish_response(http)
     }));
-    let Err(error) = handled.unwrap_or_else(|panic| Err(panicked(&*panic))) else {
-        handler.finish(&http);
-        return if http.is_taken_over() { Ok(()) } else { go_on(http) };
-    };
+    handled.unwrap_or_else(|panic| Err(panicked(&*panic)))
+}
+
+/// Answers for a handler that failed, as its error says where it does, and ends the connection.
+fn fail(mut http: Exchange<'_>, error: io::Error) -> io::Result<()> {
     if !http.is_taken_over() {
         if let Some(answer) = HttpError::inside(&error) {
             let is_body = http.rfile.is_broken();
@@ -211,14 +227,18 @@ fn exchange(
             if is_body {
                 // Too late to tell the client; its mistake is a line in the log all the same.
                 http.log_error(format_args!("{}", answer.message));
-                handler.finish(&http);
+                http.handler().finish(&http);
                 return http.take_over().and_then(Connection::lingering_close);
             }
         }
         apologise(&mut http, error.kind() == io::ErrorKind::TimedOut);
     }
-    handler.finish(&http);
-    let error = while_answering(http.requestline(), error);
+    http.handler().finish(&http);
+    // No request was read from a client that there is no room for.
+    let error = match http.requestline() {
+        "" => error,
+        line => while_answering(line, error),
+    };
     if !http.is_taken_over() {
         // The response, whatever became of it, is the last one; the failure is reported either way.
         let _ = http.take_over().and_then(Connection::lingering_close);

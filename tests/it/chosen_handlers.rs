@@ -3,14 +3,14 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use socketserver::http::{Exchange, HttpRequestHandler, Metrics, ProtocolVersion};
+use socketserver::http::{Exchange, HttpError, HttpRequestHandler, Metrics, ProtocolVersion};
 use socketserver::{
     Connection, Datagram, Handler, HttpServer, Overload, ProxyProtocol, Sequential, TcpServer,
     ThreadPool, ThreadingHttpServer, UdpServer, handler_fn,
 };
 
 use crate::support::{Gate, LIMIT, Running, bind};
-use crate::web::{Browser, Reply, answer, answering, ask, get};
+use crate::web::{Browser, Reply, answer, answering, ask, get, noting};
 
 /// Answers with its name, and has it in each head.
 struct Named(&'static str);
@@ -195,6 +195,41 @@ fn clients_beyond_the_maximum_may_be_told_nothing() {
     assert_eq!(server.connect().read_to_end(), "");
     gate.let_through(1);
     assert!(busy.read_to_end().ends_with("served"));
+}
+
+/// Fails for each client that there is no room for.
+struct Failing(fn() -> io::Result<()>);
+
+impl HttpRequestHandler for Failing {
+    fn do_get(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        answer(http, "served")
+    }
+
+    fn handle_overload(&self, _: &mut Exchange<'_>) -> io::Result<()> {
+        (self.0)()
+    }
+}
+
+#[test]
+fn a_client_beyond_the_maximum_whose_handler_fails_is_answered_as_any_other() {
+    let full: fn() -> io::Result<()> = || Err(HttpError::new(503, "Full").into());
+    for (fail, line, reported) in [
+        (full, "503 Full", None),
+        (|| Err(io::Error::other("boom")), "500 Internal Server Error", Some("boom")),
+        (|| panic!("boom"), "500 Internal Server Error", Some("handler panicked: boom")),
+    ] {
+        let gate = Gate::new();
+        let handler = noting(Failing(fail)).http11();
+        let errors = handler.errors.clone();
+        let server = overloaded(handler, &gate);
+        let mut busy = server.connect();
+        busy.send("GET / HTTP/1.0\r\n\r\n");
+        let reply = server.connect().read_to_end();
+        assert!(reply.starts_with(&format!("HTTP/1.1 {line}\r\n")), "{line}: {reply}");
+        gate.let_through(1);
+        assert!(busy.read_to_end().ends_with("served"));
+        assert_eq!(errors.so_far(), Vec::from_iter(reported.map(str::to_owned)), "{line}");
+    }
 }
 
 /// The type of the server is the same, whatever the handler.
