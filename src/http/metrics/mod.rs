@@ -8,7 +8,7 @@ use std::io::{self, Write};
 
 use super::exchange::Exchange;
 use super::handler::HttpRequestHandler;
-use super::target::canonical;
+use super::target::{Parts, canonical};
 use crate::address::Address;
 use counters::Counters;
 
@@ -55,8 +55,9 @@ use counters::Counters;
 /// ```
 pub struct Metrics<H> {
     handler: H,
-    metrics: Option<String>,
-    healthz: Option<String>,
+    /// The paths of the pages, in their canonical spelling.
+    metrics: Option<Vec<u8>>,
+    healthz: Option<Vec<u8>>,
     admits: Box<dyn Fn(&Address) -> bool + Send + Sync>,
     counters: Counters,
 }
@@ -75,7 +76,7 @@ impl<H: HttpRequestHandler> Metrics<H> {
     /// them as well, or [`only_for`](Self::only_for) does.
     #[must_use]
     pub fn metrics(mut self, path: impl Into<String>) -> Self {
-        self.metrics = Some(path.into());
+        self.metrics = Some(canonical(&path.into()));
         self
     }
 
@@ -86,7 +87,7 @@ impl<H: HttpRequestHandler> Metrics<H> {
     /// find out by that.
     #[must_use]
     pub fn healthz(mut self, path: impl Into<String>) -> Self {
-        self.healthz = Some(path.into());
+        self.healthz = Some(canonical(&path.into()));
         self
     }
 
@@ -105,10 +106,11 @@ impl<H: HttpRequestHandler> Metrics<H> {
 
     /// Answers a request that is for us; false where it is the other handler's.
     fn answer(&self, http: &mut Exchange<'_>) -> io::Result<bool> {
-        let path = canonical(http.target().path());
-        let is_for = |wanted: &Option<String>| {
-            wanted.as_ref().is_some_and(|wanted| canonical(wanted) == path)
-        };
+        if self.metrics.is_none() && self.healthz.is_none() {
+            return Ok(false);
+        }
+        let path = canonical(Parts::of(&http.path).path);
+        let is_for = |wanted: &Option<Vec<u8>>| wanted.as_ref() == Some(&path);
         let (metrics, healthz) = (is_for(&self.metrics), is_for(&self.healthz));
         if !(metrics || healthz) || !(self.admits)(&http.client_address) {
             return Ok(false);
@@ -151,8 +153,8 @@ impl<H: fmt::Debug> fmt::Debug for Metrics<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Metrics")
             .field("handler", &self.handler)
-            .field("metrics", &self.metrics)
-            .field("healthz", &self.healthz)
+            .field("metrics", &self.metrics.as_deref().map(String::from_utf8_lossy))
+            .field("healthz", &self.healthz.as_deref().map(String::from_utf8_lossy))
             .finish_non_exhaustive()
     }
 }
