@@ -46,6 +46,12 @@ impl HttpError {
         Self { status: status.into(), message: message.into() }
     }
 
+    /// What a client is told when there is no room on the disk for its `what`; `None` where storing
+    /// that failed otherwise, as the state of the server's files does not concern the client.
+    pub(crate) fn no_room(what: &str, error: &io::Error) -> Option<Self> {
+        is_full(error).then(|| Self::new(507, format!("No room for the {what}")))
+    }
+
     /// Finds the first such error inside another one.
     pub(crate) fn inside(error: &io::Error) -> Option<Self> {
         let mut next = error.get_ref().map(|inner| inner as &(dyn Error + 'static));
@@ -64,6 +70,12 @@ impl HttpError {
         }
         None
     }
+}
+
+/// Tells whether a file has no room left to grow.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
 /// As in a status line: `404 No number`.

@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 
 use super::super::exchange::Exchange;
-use super::super::form::is_full;
 use super::super::http_error::HttpError;
 use super::super::request_body::RequestBody;
 
@@ -87,11 +86,12 @@ impl Body {
 fn stored<T>(http: &Exchange<'_>, result: io::Result<T>) -> io::Result<T> {
     result.map_err(|error| {
         let what = format!("the body of a request cannot be stored: {error}");
-        if is_full(&error) {
-            http.log_error(format_args!("{what}"));
-            HttpError::new(507, "No room for the body").into()
-        } else {
-            io::Error::other(what)
+        match HttpError::no_room("body", &error) {
+            Some(answer) => {
+                http.log_error(format_args!("{what}"));
+                answer.into()
+            }
+            None => io::Error::other(what),
         }
     })
 }

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-use crate::http::http_error::HttpError;
+use crate::http::http_error::{HttpError, is_full};
 use crate::http::status::Status;
 
 /// Why a form is not read.
@@ -65,13 +65,10 @@ impl FormError {
 
     /// What the client is told; nothing where the failure is not a matter of its request.
     pub(crate) fn answer(&self) -> Option<HttpError> {
-        let status = self.status();
         match self {
             Self::Read(_) => None,
-            Self::Store(_) if status.code() == 500 => None,
-            // What the system says of its files is no business of the client's.
-            Self::Store(_) => Some(HttpError::new(status, "No room for the form")),
-            _ => Some(HttpError::new(status, self.to_string())),
+            Self::Store(error) => HttpError::no_room("form", error),
+            _ => Some(HttpError::new(self.status(), self.to_string())),
         }
     }
 
@@ -79,12 +76,6 @@ impl FormError {
     pub(super) fn from_read(error: io::Error) -> Self {
         error.downcast::<Self>().unwrap_or_else(Self::Read)
     }
-}
-
-/// Tells whether a file has no room left to grow.
-pub(in crate::http) fn is_full(error: &io::Error) -> bool {
-    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
-    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
 impl fmt::Display for FormError {

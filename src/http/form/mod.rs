@@ -51,7 +51,6 @@ mod urlencoded;
 #[doc(alias = "environ")]
 pub use environ::Environ;
 pub use error::FormError;
-pub(in crate::http) use error::is_full;
 pub use field::Field;
 pub use field_storage::FieldStorage;
 pub use form_file::FormFile;

@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::error::{FormError, is_full};
+use super::error::FormError;
 use crate::http::http_error::HttpError;
 use crate::http::request_body::RequestBody;
 
@@ -34,9 +34,8 @@ impl RequestBody {
     }
 }
 
-/// What the system says of its files is no business of the client's, but for a full disk.
 fn not_stored(error: io::Error) -> io::Error {
-    if is_full(&error) { HttpError::new(507, "No room for the body").into() } else { error }
+    HttpError::no_room("body", &error).map_or(error, io::Error::from)
 }
 
 /// Makes a file that appears under its name when `write` has succeeded; `failed` wraps what goes wrong
