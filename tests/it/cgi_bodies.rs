@@ -79,6 +79,13 @@ fn a_chunked_body_beyond_the_limit_is_413_and_its_script_is_not_started() {
     }
 }
 
+/// The directory for temporary files may be memory.
+#[test]
+fn a_chunked_body_is_stored_up_to_64_mib_by_default() {
+    let default = CgiHttpRequestHandler::new(".").chunked_body_limit;
+    assert_eq!(default, Some(64 * 1024 * 1024));
+}
+
 #[test]
 fn a_script_that_asks_for_it_gets_a_chunked_body_as_it_comes() {
     let echo = "while read it; do echo \"<$it$CONTENT_LENGTH>\"; done";

@@ -105,7 +105,8 @@ pub struct CgiHttpRequestHandler {
     pub pass_authorization: bool,
     /// Bytes of a chunked body that are stored before its program starts, up to 64 KiB in memory,
     /// the rest in a temporary file without a name ([`std::env::temp_dir`]). A longer body is 413,
-    /// and a full disk 507. Defaults to 1 GiB.
+    /// and a full disk 507. Defaults to 64 MiB, as that directory may be memory (a `tmpfs`), and as many
+    /// bodies as there are connections may be stored at the same time.
     ///
     /// With `None` such a body is passed on as it arrives, without a `CONTENT_LENGTH`, up to
     /// the end of the program's input: for programs that answer while they read. The same holds
@@ -263,7 +264,7 @@ impl From<SimpleHttpRequestHandler> for CgiHttpRequestHandler {
             inherited: INHERITED.map(str::to_owned).to_vec(),
             environment: Vec::new(),
             pass_authorization: false,
-            chunked_body_limit: Some(1 << 30),
+            chunked_body_limit: Some(64 << 20),
             descriptor_limit: None,
             stderr_limit: 64 * 1024,
             files,
