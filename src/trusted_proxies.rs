@@ -123,11 +123,14 @@ impl FromStr for TrustedProxies {
     }
 }
 
+/// The list, and behind it the one header that is read, in parentheses, where there is one:
+/// `10.0.0.0/8 (X-Forwarded-For)`. That is no part of the list, and cannot be parsed.
 impl fmt::Display for TrustedProxies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let networks = self.networks.iter().map(ToString::to_string);
         let words: Vec<String> = networks.chain(self.unix.then(|| "unix:".to_owned())).collect();
-        f.write_str(&words.join(","))
+        f.write_str(&words.join(","))?;
+        self.header.map_or(Ok(()), |header| write!(f, " ({})", header.name()))
     }
 }
 
@@ -185,6 +188,8 @@ mod tests {
         }
         assert!(!trusted.contains(&Address::unix("/run/app.sock")));
         assert_eq!(trusted.to_string(), "127.0.0.1/32,10.0.0.0/8,::1/128,fd00::/8");
+        let reading = trusted.reading_only(ForwardedHeader::XForwardedFor).to_string();
+        assert_eq!(reading, "127.0.0.1/32,10.0.0.0/8,::1/128,fd00::/8 (X-Forwarded-For)");
         let local: TrustedProxies = "unix:".parse().unwrap();
         assert!(local.contains(&Address::unix("")) && !local.contains(&inet("127.0.0.1")));
         let mapped = "::ffff:10.0.0.0/104,::ffff:192.0.2.1,::ffff:0:0/96,::ffff:127.0.0.0/128,::/0";
