@@ -184,7 +184,9 @@ mod tests {
         drop(receiver);
         handle.ask_by(Requests { receiver: UnixStream::pair().unwrap().0, sender });
         handle.shutdown();
-        assert!(!is_pending());
+        let is_pending = is_pending();
+        pipe.thread_unblock().unwrap();
+        assert!(!is_pending);
         assert!(handle.is_stopping_here());
     }
 }

@@ -30,9 +30,14 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         let mut hurried = if self.is_hasty() { self.strategy.active() } else { 0 };
         parking.tell_children();
         self.dispatch(usize::MAX);
-        while self.is_busy() && Instant::now() < deadline {
-            let left = deadline.saturating_duration_since(Instant::now());
+        loop {
+            // Before the look whether anything runs: this may take note of the last child's end, of
+            // which nothing tells a second time.
             let wanted = self.strategy_actions().into_iter().chain(self.poll_interval);
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() || !self.is_busy() {
+                break;
+            }
             let wanted = wanted.fold(left, Duration::min);
             match self.reactor.wait(&self.resources.transport, Some(wanted), false) {
                 Ok(turn) => {

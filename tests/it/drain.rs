@@ -1,11 +1,13 @@
 //! What becomes of running requests when the server is asked to stop.
 
 use std::io::{self, BufRead, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, raise};
+use socketserver::concurrency::Job;
 use socketserver::{
-    Address, Connection, Handler, Sequential, ShutdownReport, ThreadPool, Timeouts,
+    Address, Concurrency, Connection, Handler, Sequential, ShutdownReport, ThreadPool, Timeouts,
 };
 
 use crate::support::{
@@ -523,4 +525,47 @@ fn of_two_signals_that_come_together_both_are_heard() {
         Running::start(server).wait().result.unwrap();
         assert_eq!(heard.so_far(), [news as i32, end as i32]);
     });
+}
+
+/// What runs ends just after the server has found it running for the third time, when the strategy
+/// is asked for its actions.
+#[derive(Debug, Default)]
+struct EndsUnheard {
+    was_found: AtomicBool,
+    times: usize,
+}
+
+impl EndsUnheard {
+    fn has_ended(&self) -> bool {
+        self.times >= 3
+    }
+}
+
+impl Concurrency for EndsUnheard {
+    fn process_request(&mut self, job: Job) -> io::Result<()> {
+        job.run();
+        Ok(())
+    }
+
+    fn active(&self) -> usize {
+        self.was_found.store(true, Ordering::SeqCst);
+        usize::from(!self.has_ended())
+    }
+
+    fn worker_count(&self) -> usize {
+        1
+    }
+
+    fn service_actions(&mut self) -> Option<Duration> {
+        self.times += usize::from(self.was_found.swap(false, Ordering::SeqCst));
+        (!self.has_ended()).then_some(Duration::from_millis(1))
+    }
+}
+
+/// A child that ends while the server looks is heard of once.
+#[test]
+fn an_end_that_the_strategy_takes_note_of_before_the_wait_is_not_waited_for() {
+    let server = bind_with(testing(echo_lines), EndsUnheard::default());
+    let stopped = Running::start(server).stop();
+    assert_eq!(stopped.report, ShutdownReport { finished: 1, cut: 0 });
 }
