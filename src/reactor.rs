@@ -120,6 +120,11 @@ impl Reactor {
         Ok(())
     }
 
+    /// Has this process hear of the signals: it serves, and may have been forked after they were watched.
+    pub(crate) fn hear_here(&self) {
+        self.signals.iter().for_each(WatchedSignal::hear_here);
+    }
+
     /// Waits until there is something to do, at most for `limit`. Hears of waiting clients only
     /// if there is use for them: those that nobody accepts would end each wait at once.
     pub(crate) fn wait(

@@ -1,10 +1,8 @@
 //! Signals as readable descriptors.
 
-use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -12,13 +10,14 @@ use nix::sys::signal::{SigSet, SigmaskHow};
 use signal_hook::SigId;
 use signal_hook::consts::{FORBIDDEN, SIGPIPE};
 
-use crate::sys;
+use crate::sys::{self, Listener};
 
 /// A signal that is counted instead of ending the process.
 #[derive(Debug)]
 pub(crate) struct WatchedSignal {
     number: i32,
     reader: UnixStream,
+    listener: Listener,
     registration: SigId,
 }
 
@@ -30,13 +29,18 @@ impl WatchedSignal {
         }
         let (reader, writer) = UnixStream::pair()?;
         reader.set_nonblocking(true)?;
-        let registration = signal_hook::low_level::pipe::register(number, writer)?;
-        lock_watched().insert(number);
-        Ok(Self { number, reader, registration })
+        let listener = Listener::new();
+        let registration = sys::write_on_signal(number, writer, listener.clone())?;
+        Ok(Self { number, reader, listener, registration })
     }
 
     pub(crate) fn number(&self) -> i32 {
         self.number
+    }
+
+    /// Has this process hear of the signal, after a fork perhaps.
+    pub(crate) fn hear_here(&self) {
+        self.listener.become_this_process();
     }
 
     /// How often the signal came since the last call.
@@ -67,18 +71,6 @@ impl Drop for WatchedSignal {
     }
 }
 
-/// The signals that this process watches or has watched. In a forked copy of it they are heard by
-/// the pipes that both share, until they are handled otherwise there.
-pub(crate) fn watched() -> Vec<i32> {
-    lock_watched().iter().copied().collect()
-}
-
-fn lock_watched() -> MutexGuard<'static, BTreeSet<i32>> {
-    WATCHED.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-static WATCHED: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
-
 /// Those of these signals that may be handled: what is [ignored](signal_is_ignored) stays so.
 pub(crate) fn heeded(numbers: &[i32]) -> Vec<i32> {
     // Rust's runtime ignores SIGPIPE, whatever the program was started with.
@@ -96,7 +88,7 @@ pub fn signal_is_ignored(number: i32) -> bool {
     sys::is_ignored(number)
 }
 
-/// Holds signals back while two processes would hear each other's.
+/// Holds signals back while a new process has no handlers of its own.
 #[derive(Debug)]
 pub(crate) struct Blocked {
     before: SigSet,
@@ -118,5 +110,25 @@ impl Blocked {
 impl Drop for Blocked {
     fn drop(&mut self) {
         self.unblock();
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that fails should say where")]
+mod tests {
+    use nix::sys::signal::{Signal, raise};
+    use nix::sys::wait::{WaitStatus, waitpid};
+
+    use super::*;
+
+    /// As those that are about to execute another program, which keep all handlers until then.
+    #[test]
+    fn what_comes_to_a_forked_copy_is_not_heard() {
+        let mut signal = WatchedSignal::new(Signal::SIGUSR2 as i32).unwrap();
+        let copy = sys::fork_worker(|| raise(Signal::SIGUSR2).is_ok()).unwrap();
+        assert_eq!(waitpid(copy, None), Ok(WaitStatus::Exited(copy, 0)));
+        assert_eq!(signal.count(), 0);
+        raise(Signal::SIGUSR2).unwrap();
+        assert_eq!(signal.count(), 1);
     }
 }

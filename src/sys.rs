@@ -21,18 +21,21 @@ use nix::sys::signal::Signal;
 use nix::unistd::{ForkResult, Pid, fork, getpid};
 use socket2::{SockAddr, SockRef};
 
+pub(crate) use signals::{Listener, write_on_signal};
+
+mod signals;
+
 /// Forks a child that runs `job` and exits with status 0 if it returned true, 1 otherwise.
 ///
 /// The child never returns from here, never unwinds into the caller's frames and runs none of the
 /// caller's destructors. Signals may be sent to all processes of a server: of SIGTERM the child takes
-/// note ([`is_asked_to_end`]), SIGINT and those in `heard` are the parent's. A second SIGTERM, SIGQUIT
-/// and [`HURRY_SIGNAL`] end it at once, after its [dependents](set_dependents).
+/// note ([`is_asked_to_end`]), SIGINT is the parent's. A second SIGTERM, SIGQUIT and [`HURRY_SIGNAL`]
+/// end it at once, after its [dependents](set_dependents).
 ///
-/// Block signals meanwhile: without handlers of its own the child writes into the parent's pipes.
-pub(crate) fn fork_child(heard: &[i32], job: impl FnOnce() -> bool) -> io::Result<Pid> {
+/// Block signals meanwhile, or the child misses those that come before it has handlers of its own.
+pub(crate) fn fork_child(job: impl FnOnce() -> bool) -> io::Result<Pid> {
     fork_with(
         || {
-            heard.iter().copied().for_each(ignore);
             ignore(libc::SIGINT);
             ASKED_TO_END.store(false, Ordering::SeqCst);
             ASKED_WRITER.store(NO_DESCRIPTOR, Ordering::SeqCst);
@@ -48,8 +51,7 @@ pub(crate) fn fork_child(heard: &[i32], job: impl FnOnce() -> bool) -> io::Resul
 
 /// Forks a process that serves, running `job` as [`fork_child`] does.
 ///
-/// It ignores SIGINT and SIGHUP, which are for its supervisor, and keeps every other handler: the
-/// job replaces those whose pipes it shares with the parent.
+/// It ignores SIGINT and SIGHUP, which are for its supervisor, and keeps every other handler.
 pub(crate) fn fork_worker(job: impl FnOnce() -> bool) -> io::Result<Pid> {
     fork_with(
         || {

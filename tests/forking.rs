@@ -99,6 +99,7 @@ const CASES: &[Case] = cases![
     signals::a_child_knows_that_its_server_stops,
     signals::signals_that_were_ignored_at_the_start_stay_ignored,
     signals::a_crash_is_written_to_standard_error_without_a_logger,
+    signals::a_daemon_hears_the_signals_that_its_parent_asked_for,
     a_drain_waits_for_children,
     the_deadline_ends_children,
     children_that_will_not_end_are_killed,

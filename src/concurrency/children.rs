@@ -23,8 +23,9 @@ pub(super) struct Children {
 impl Children {
     /// Begins to hear of children that end.
     pub(super) fn listen(&mut self) -> io::Result<()> {
-        if self.ended.is_none() {
-            self.ended = Some(WatchedSignal::new(Signal::SIGCHLD as i32)?);
+        match &self.ended {
+            Some(ended) => ended.hear_here(),
+            None => self.ended = Some(WatchedSignal::new(Signal::SIGCHLD as i32)?),
         }
         Ok(())
     }

@@ -100,10 +100,9 @@ impl Concurrency for Forking {
         // What is buffered now would otherwise be printed twice.
         let _ = io::stdout().flush();
         let mut job = Some(job);
-        let heard = signals::watched();
-        // Until the child has handlers of its own, a signal to it would be heard by the server.
+        // A signal to the child waits until that has handlers of its own.
         let blocked = signals::block()?;
-        let child = sys::fork_child(&heard, || {
+        let child = sys::fork_child(|| {
             blocked.unblock();
             let succeeded = job.take().is_some_and(Job::run_in_child);
             let flushed = io::stdout().flush().is_ok();

@@ -17,6 +17,7 @@ use crate::transport::{AcceptError, Transport};
 impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
     pub(super) fn activate(&mut self) -> io::Result<()> {
         self.refuse_if_ended()?;
+        self.reactor.hear_here();
         self.strategy.server_activate()?;
         if self.strategy.placement() == Placement::Away {
             self.hear_requests()?;

@@ -38,6 +38,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
 
     fn begin_to_supervise(&mut self) -> io::Result<()> {
         self.refuse_if_ended()?;
+        self.reactor.hear_here();
         self.hear_requests()?;
         let Some(workers) = self.strategy.workers() else { return Ok(()) };
         workers.activate()?;
@@ -90,7 +91,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
 
     fn fork_worker(&mut self) -> io::Result<(Pid, NewLeash)> {
         let (ours, theirs) = Leash::pair()?;
-        // Until the child has pipes of its own, a signal to it would be heard here.
+        // A signal to the child waits until that has pipes of its own.
         let blocked = signals::block()?;
         let mut ours = Some(ours);
         let pid = sys::fork_worker(|| {

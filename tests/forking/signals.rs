@@ -145,6 +145,41 @@ pub(super) fn a_crash_is_written_to_standard_error_without_a_logger() {
     assert_eq!(said, format!("socketserver: child {child} was ended by SIGABRT\n"));
 }
 
+/// It was made by a process that then forked, as daemons do.
+#[cfg(any(target_os = "linux", target_os = "freebsd", target_os = "netbsd"))]
+pub(super) fn a_daemon_hears_the_signals_that_its_parent_asked_for() {
+    let mut server = ServerProcess::start(&format!("{PREFIX}daemon"));
+    let daemon = server.line_after("daemon: ").parse().unwrap();
+    assert!(server.process.wait().unwrap().success());
+    let mut client = server.connect();
+    client.begin_slow();
+    assert_eq!(client.ask("go"), "done");
+    send_signal(daemon, Signal::SIGHUP);
+    assert_eq!(server.line_after("news "), "1");
+    let mut client = server.connect();
+    client.begin_slow();
+    send_signal(daemon, Signal::SIGUSR1);
+    client.hears_nothing_for(MOMENT);
+    assert_eq!(client.ask("go"), "done");
+    assert!(server.line_after("report: ").ends_with(" finished, 0 cut"));
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "freebsd", target_os = "netbsd")))]
+pub(super) fn a_daemon_hears_the_signals_that_its_parent_asked_for() {
+    println!("(this system has no call for that)");
+}
+
+/// Goes on in a child that leads a session of its own, and ends with the case at the latest.
+#[cfg(any(target_os = "linux", target_os = "freebsd", target_os = "netbsd"))]
+fn become_daemon() {
+    nix::unistd::daemon(true, true).unwrap();
+    nix::unistd::alarm::set(4 * LIMIT.as_secs() as u32);
+    say(&format!("daemon: {}", std::process::id()));
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "freebsd", target_os = "netbsd")))]
+fn become_daemon() {}
+
 /// A server and its children, in a process group of their own.
 struct Group {
     server: ServerProcess,
@@ -194,5 +229,8 @@ pub(super) fn serve(kind: &str) {
     let mut server = bind(handler, Forking::default());
     server.shutdown_on_signals(&[2, Signal::SIGUSR1 as i32]).unwrap();
     server.watch_signals(&[1]).unwrap();
+    if kind == "daemon" {
+        become_daemon();
+    }
     serve_and_report(server);
 }

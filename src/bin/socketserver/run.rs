@@ -1,8 +1,7 @@
 //! From the command line to a server, and to its end.
 
 use std::fs;
-use std::io::{self, Read, Write};
-use std::os::unix::net::UnixStream;
+use std::io::{self, Write};
 use std::path::Path;
 use std::process;
 use std::sync::Arc;
@@ -13,7 +12,7 @@ use std::time::Duration;
 use nix::unistd::{User, geteuid};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
-use signal_hook::low_level::pipe;
+use signal_hook::iterator::Signals;
 use socketserver::http::{CgiHttpRequestHandler, Metrics, SimpleHttpRequestHandler};
 use socketserver::transport::Transport;
 use socketserver::{
@@ -287,12 +286,11 @@ fn ending_signals() -> impl Iterator<Item = i32> {
 
 /// The same where a program may be running, which must not be left behind.
 fn end_scripts_with_second_signal(scripts: CgiHttpRequestHandler) -> io::Result<()> {
-    let (mut heard, hears) = UnixStream::pair()?;
-    for signal in ending_signals() {
-        pipe::register(signal, hears.try_clone()?)?;
-    }
+    // Counted in memory, not by what is written to a pipe: a copy of this process that is about to
+    // execute a program has the pipe as well, and signals to all processes come to it, too.
+    let mut signals = Signals::new(ending_signals())?;
     thread::Builder::new().spawn(move || {
-        if heard.read_exact(&mut [0; 2]).is_ok() {
+        if signals.forever().nth(1).is_some() {
             scripts.end_scripts();
             process::exit(0);
         }
