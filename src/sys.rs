@@ -6,9 +6,7 @@ use std::net::SocketAddr;
 use std::num::NonZero;
 use std::os::fd::{AsFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::process::Command;
 use std::ptr::NonNull;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
@@ -16,14 +14,15 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, munmap};
-use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 use nix::sys::signal::Signal;
-use nix::unistd::{ForkResult, Pid, fork, getpid};
+use nix::unistd::{ForkResult, Pid, fork};
 use socket2::{SockAddr, SockRef};
 
 pub(crate) use signals::{Listener, write_on_signal};
+pub(crate) use start::{isolate, note_descriptors};
 
 mod signals;
+mod start;
 
 /// Forks a child that runs `job` and exits with status 0 if it returned true, 1 otherwise.
 ///
@@ -131,72 +130,6 @@ pub(crate) fn set_dependents(group: Option<Pid>) {
 }
 
 static DEPENDENTS: AtomicI32 = AtomicI32::new(0);
-
-/// Has a program begin with three descriptors alone and, if one is given, with this soft limit of them;
-/// and has it killed when the thread ends that starts it, where the system can do that.
-pub(crate) fn isolate(command: &mut Command, descriptor_limit: Option<u64>) -> io::Result<()> {
-    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
-    let soft = |soft| rlim_t::try_from(soft).map_or(hard, |soft| soft.min(hard));
-    let (soft, server) = (descriptor_limit.map(soft), getpid());
-    let inherited = inheritable_descriptors();
-    let prepare = move || {
-        end_with(server)?;
-        if let Some(soft) = soft {
-            setrlimit(Resource::RLIMIT_NOFILE, soft, hard)?;
-        }
-        // Marked, not closed: by one of them `std` hears of an exec that fails.
-        close_range_at_exec(3);
-        for &descriptor in &inherited {
-            // SAFETY: a plain call with plain numbers; it fails for what is closed by now.
-            unsafe { libc::fcntl(descriptor, libc::F_SETFD, libc::FD_CLOEXEC) };
-        }
-        Ok(())
-    };
-    // SAFETY: between fork and exec, where another thread may hold any lock, the closure makes
-    // async-signal-safe calls and allocates nothing.
-    unsafe { command.pre_exec(prepare) };
-    Ok(())
-}
-
-/// Has the kernel kill this process when the thread that has forked it ends.
-#[cfg(target_os = "linux")]
-fn end_with(parent: Pid) -> io::Result<()> {
-    nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
-    // Otherwise it has ended already.
-    if nix::unistd::getppid() == parent { Ok(()) } else { Err(Errno::ESRCH.into()) }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn end_with(_: Pid) -> io::Result<()> {
-    Ok(())
-}
-
-/// Has descriptors from this one on closed by an exec; false where the system has no such call.
-#[cfg(target_os = "linux")]
-fn close_range_at_exec(first: libc::c_uint) -> bool {
-    let flags = libc::CLOSE_RANGE_CLOEXEC;
-    // SAFETY: a plain call with plain numbers, which closes nothing here.
-    unsafe { libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, flags) == 0 }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn close_range_at_exec(_: libc::c_uint) -> bool {
-    false
-}
-
-/// The descriptors beside the first three that an exec leaves open, where they have to be known.
-fn inheritable_descriptors() -> Vec<RawFd> {
-    // There is none from here on, so that this only asks whether it can be done.
-    if close_range_at_exec(libc::c_uint::MAX) {
-        return Vec::new();
-    }
-    let entries = std::fs::read_dir("/dev/fd").into_iter().flatten();
-    let numbers = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-    // SAFETY: a plain call with a plain number.
-    let flags = |number: RawFd| unsafe { libc::fcntl(number, libc::F_GETFD) };
-    let is_left = |&number: &RawFd| number > 2 && flags(number) & libc::FD_CLOEXEC == 0;
-    numbers.filter(is_left).collect()
-}
 
 /// Tells whether SIGTERM has come to this process, a forked child.
 pub(crate) fn is_asked_to_end() -> bool {

@@ -230,7 +230,7 @@ impl CgiHttpRequestHandler {
         if let Some((user, group)) = self.identity()? {
             command.uid(user).gid(group);
         }
-        sys::isolate(&mut command, self.descriptor_limit)?;
+        sys::isolate(&mut command, self.descriptor_limit);
         Ok((Process::start(&mut command, &self.running)?, input))
     }
 
@@ -258,6 +258,7 @@ impl Default for CgiHttpRequestHandler {
 /// directory that is [`confined`](SimpleHttpRequestHandler::confined), nor hidden ones.
 impl From<SimpleHttpRequestHandler> for CgiHttpRequestHandler {
     fn from(files: SimpleHttpRequestHandler) -> Self {
+        sys::note_descriptors();
         Self {
             timeout: Some(Duration::from_secs(300)),
             user: Some("nobody".to_owned()),
