@@ -3,6 +3,7 @@
 #[cfg(target_os = "linux")]
 use std::ffi::OsStr;
 use std::fmt::{self, Write};
+use std::hash::{Hash, Hasher};
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 #[cfg(target_os = "linux")]
@@ -21,9 +22,10 @@ use crate::printable::{is_unprintable, write_escape, write_shown};
 ///
 /// `{}` writes `127.0.0.1:8000`, `[::1]:8000` or `unix:/run/app.sock`; `{:?}` writes what
 /// Python's `repr` does: `('127.0.0.1', 8000)`, `('::1', 8000, 0, 0)`, `'/run/app.sock'`.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone)]
 pub enum Address {
-    /// An Internet address and a port. IPv4 where that is what the peer speaks, on a socket for both, too.
+    /// An Internet address and a port. IPv4 where that is what the peer speaks, on a socket for both, too;
+    /// one that is made in the form of IPv6 is equal to it.
     Inet(SocketAddr),
     /// The path that a Unix socket is bound to; empty for one without a name, as most clients'
     /// are. On Linux a leading NUL means a name that is in no file system, as in Python.
@@ -127,9 +129,30 @@ impl From<unix::net::SocketAddr> for Address {
     }
 }
 
+impl PartialEq for Address {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Inet(one), Self::Inet(other)) => canonical(*one) == canonical(*other),
+            (Self::Unix(one), Self::Unix(other)) => one == other,
+            _ => false,
+        }
+    }
+}
+
+impl Eq for Address {}
+
+impl Hash for Address {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match self {
+            Self::Inet(address) => canonical(*address).hash(state),
+            Self::Unix(path) => path.hash(state),
+        }
+    }
+}
+
 impl PartialEq<SocketAddr> for Address {
     fn eq(&self, other: &SocketAddr) -> bool {
-        self.inet() == Some(canonical(*other))
+        self.inet().map(canonical) == Some(canonical(*other))
     }
 }
 
@@ -202,6 +225,7 @@ fn write_python_string(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
     use std::net::Ipv6Addr;
 
     use super::*;
@@ -223,6 +247,18 @@ mod tests {
             assert_eq!(address.inet(), Some(inet(text)));
             assert_eq!(address.to_ipv6_sockaddr().ok(), Some(inet(text).into()));
         }
+    }
+
+    /// A program may make one in either form, to compare a client's with it or to count by it.
+    #[test]
+    fn an_address_is_equal_to_itself_in_the_form_of_ipv6() {
+        let mapped: SocketAddr = "[::ffff:192.0.2.1]:80".parse().expect("an address");
+        let (made, received) = (Address::Inet(mapped), Address::from(mapped));
+        assert!(made == mapped && made == canonical(mapped) && made == received);
+        assert_eq!(HashSet::from([made.clone(), received]).len(), 1);
+        let other: SocketAddr = "192.0.2.1:81".parse().expect("an address");
+        let (port, path) = (Address::from(other), Address::unix(""));
+        assert!(made != other && made != port && made != path);
     }
 
     #[test]
