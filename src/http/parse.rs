@@ -232,6 +232,10 @@ fn named_host(head: &Head) -> Option<&str> {
     if head.command == "CONNECT" {
         return Some(&head.path);
     }
+    if head.path.starts_with('/') {
+        // As almost all do, and need not be taken apart.
+        return None;
+    }
     let authority = Parts::of(&head.path).authority?;
     Some(authority.rsplit_once('@').map_or(authority, |(_, host)| host))
 }
