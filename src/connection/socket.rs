@@ -320,7 +320,9 @@ impl Socket {
 
     /// Tells whether something has arrived that was not read. Closing would reset the connection.
     pub(crate) fn has_arrivals(&self) -> bool {
-        self.wire.peek().is_ok_and(|count| count > 0)
+        // Below a session the client may have said its end before more bytes.
+        let is_over = self.session.is_none() && self.ended.load(Ordering::Relaxed);
+        !is_over && self.wire.peek().is_ok_and(|count| count > 0)
     }
 
     /// The socket itself, for what has no wrapper here.
