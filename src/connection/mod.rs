@@ -208,7 +208,7 @@ impl Connection {
 
     /// Tells whether the server is shutting down, so that no further request should be expected.
     pub fn is_draining(&self) -> bool {
-        self.berth.is_draining()
+        self.berth.finds_draining()
     }
 
     /// Who is at the other end, if this is a Unix socket.
@@ -358,8 +358,11 @@ pub(crate) trait Home: Send + Sync {
     /// Hears that the connection was dropped or taken apart.
     fn left(&self);
 
-    /// Tells whether the server is shutting down.
+    /// Tells whether the server is known to shut down.
     fn is_draining(&self) -> bool;
+
+    /// Tells whether the server is shutting down by now, which may take a system call.
+    fn finds_draining(&self) -> bool;
 }
 
 /// Tells the server when its connection is no more.
@@ -370,9 +373,14 @@ pub(crate) struct Berth {
 }
 
 impl Berth {
-    /// Tells whether the server is shutting down.
+    /// Tells whether the server is known to shut down.
     pub(crate) fn is_draining(&self) -> bool {
         self.home.is_draining()
+    }
+
+    /// Tells whether the server is shutting down by now, which may take a system call.
+    pub(crate) fn finds_draining(&self) -> bool {
+        self.home.finds_draining()
     }
 }
 

@@ -281,16 +281,16 @@ impl Socket {
     }
 
     /// Blocks until there is something to read, or until one of the `others` is readable; tells
-    /// whether there is something to read.
+    /// whether there is something to read, and whether one of the others is.
     ///
     /// # Errors
     ///
     /// `TimedOut` when `limit` passes first.
     pub(crate) fn wait_beside(
         &self,
-        others: &[BorrowedFd<'_>],
+        others: [Option<BorrowedFd<'_>>; 2],
         limit: Option<Duration>,
-    ) -> io::Result<bool> {
+    ) -> io::Result<(bool, bool)> {
         self.wire.wait_beside(others, limit)
     }
 

@@ -1,5 +1,6 @@
 //! A connected stream socket: bytes as they travel.
 
+use std::array;
 use std::io::{self, IoSlice};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
@@ -84,21 +85,25 @@ impl Wire {
     }
 
     /// Blocks until there is something to read, or until one of the `others` is readable; tells
-    /// whether there is something to read.
+    /// whether there is something to read, and whether one of the others is.
     ///
     /// # Errors
     ///
     /// `TimedOut` when `limit` passes first.
     pub(super) fn wait_beside(
         &self,
-        others: &[BorrowedFd<'_>],
+        others: [Option<BorrowedFd<'_>>; 2],
         limit: Option<Duration>,
-    ) -> io::Result<bool> {
-        let all = std::iter::once(self.stream.as_fd()).chain(others.iter().copied());
-        let mut descriptors: Vec<PollFd<'_>> =
-            all.map(|descriptor| PollFd::new(descriptor, PollFlags::POLLIN)).collect();
-        wait_for(&mut descriptors, limit)?;
-        Ok(descriptors[0].any().unwrap_or(true))
+    ) -> io::Result<(bool, bool)> {
+        let count = 1 + others.iter().flatten().count();
+        let own = self.stream.as_fd();
+        let mut all = std::iter::once(own).chain(others.into_iter().flatten());
+        // Those beyond the count are not waited for.
+        let mut descriptors: [PollFd<'_>; 3] =
+            array::from_fn(|_| PollFd::new(all.next().unwrap_or(own), PollFlags::POLLIN));
+        wait_for(&mut descriptors[..count], limit)?;
+        let is_ready = |descriptor: &PollFd<'_>| descriptor.any().unwrap_or(true);
+        Ok((is_ready(&descriptors[0]), descriptors[1..count].iter().any(is_ready)))
     }
 
     /// Ends one or both directions for every process that holds this socket.

@@ -195,13 +195,13 @@ impl Slot {
             return Ok(false);
         }
         let lifeline = self.parking.lifeline();
-        let others: Vec<_> = lifeline.iter().map(|line| line.as_fd()).chain(asked).collect();
-        if socket.wait_beside(&others, limit)? {
-            return Ok(true);
+        let others = [lifeline.as_ref().map(|line| line.as_fd()), asked];
+        let (comes, drains) = socket.wait_beside(others, limit)?;
+        if drains {
+            // In a child process nothing else tells of it.
+            self.parking.begin_drain();
         }
-        // In a child process nothing else has told of it.
-        self.parking.begin_drain();
-        Ok(false)
+        Ok(comes)
     }
 
     /// Takes a claimed connection out whose job will not run here.

@@ -135,18 +135,31 @@ impl Parking {
         self.slots().len()
     }
 
+    /// Tells whether the server is known to stop, without a system call. A job in a child process
+    /// hears of it while it waits for its client.
     pub(crate) fn is_draining(&self) -> bool {
         if self.drain_began.load(Ordering::SeqCst) != NEVER {
             return true;
         }
-        // Nothing tells a child of it by itself.
-        let in_child = self.in_child.load(Ordering::Relaxed);
-        let drains = in_child
-            && (sys::is_asked_to_end() || self.lifeline().is_some_and(|line| line.is_cut()));
-        if drains {
+        let asked = self.in_child.load(Ordering::Relaxed) && sys::is_asked_to_end();
+        if asked {
             self.begin_drain();
         }
-        drains
+        asked
+    }
+
+    /// Tells whether the server stops by now: in a child process, where nothing tells of that while a
+    /// request is served, by a look.
+    pub(crate) fn finds_draining(&self) -> bool {
+        if self.is_draining() {
+            return true;
+        }
+        let in_child = self.in_child.load(Ordering::Relaxed);
+        let is_cut = in_child && self.lifeline().is_some_and(|line| line.is_cut());
+        if is_cut {
+            self.begin_drain();
+        }
+        is_cut
     }
 
     /// When the server began to stop, if it does.

@@ -392,4 +392,8 @@ impl Home for Slot {
     fn is_draining(&self) -> bool {
         self.parking.is_draining()
     }
+
+    fn finds_draining(&self) -> bool {
+        self.parking.finds_draining()
+    }
 }

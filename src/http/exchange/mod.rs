@@ -87,7 +87,7 @@ impl<'h> Exchange<'h> {
         head: Head,
         body: BodyLength,
     ) -> Self {
-        let draining = connection.is_draining();
+        let draining = connection.berth.is_draining();
         let Connection { rfile, wfile, client_address: peer_address, server, berth } = connection;
         let client_address = client_of(&peer_address, &head.headers, handler.trusted_proxies());
         let keeps = handler.protocol_version() == ProtocolVersion::Http11;
@@ -229,6 +229,11 @@ impl<'h> Exchange<'h> {
     /// this is true: the server waits for it, up to
     /// [`Server::shutdown_timeout`](crate::Server::shutdown_timeout). Look before each piece.
     pub fn is_draining(&self) -> bool {
+        self.berth.as_ref().map_or(self.was_draining, Berth::finds_draining)
+    }
+
+    /// Tells whether the server was known to shut down when the request came, or is now.
+    pub(super) fn knows_draining(&self) -> bool {
         self.berth.as_ref().map_or(self.was_draining, Berth::is_draining)
     }
 
@@ -264,7 +269,7 @@ impl<'h> Exchange<'h> {
     /// It was taken over before, or it is broken.
     pub fn take_over(&mut self) -> io::Result<Connection> {
         let wfile = self.wfile.take()?;
-        self.was_draining = self.is_draining();
+        self.was_draining = self.knows_draining();
         let berth = self.berth.take().ok_or_else(|| misuse("take_over: taken over before"))?;
         let server = self.server.clone();
         Ok(Connection {

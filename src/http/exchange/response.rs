@@ -193,7 +193,8 @@ impl Exchange<'_> {
         }
         // A client that is answered before it was given leave may send its body all the same, or not.
         let is_body_in_doubt = self.awaits_leave && !self.rfile.is_ended();
-        self.close_connection |= self.is_draining() || self.wfile.must_close() || is_body_in_doubt;
+        self.close_connection |=
+            self.knows_draining() || self.wfile.must_close() || is_body_in_doubt;
         match self.close_connection {
             true => (!self.announces_close).then_some(b"Connection: close\r\n"),
             false => (self.is_http10 && !self.announces_keep_alive)
