@@ -13,8 +13,8 @@ use crate::stderr::write_to_stderr;
 ///
 /// A server calls, in this order:
 ///
-/// 1. [`timeouts`](Self::timeouts) and [`client_speaks_first`](Self::client_speaks_first), once,
-///    when it is made;
+/// 1. [`timeouts`](Self::timeouts), [`client_speaks_first`](Self::client_speaks_first) and
+///    [`daemon_threads`](Self::daemon_threads), once, when it is made;
 /// 2. [`verify_request`](Self::verify_request), on the serving thread, for each connection;
 /// 3. [`handle`](Self::handle), wherever the concurrency strategy runs it;
 /// 4. [`handle_error`](Self::handle_error), there too, if that failed or panicked;
@@ -115,6 +115,14 @@ pub trait Handler<R = Connection>: Send + Sync + 'static {
         Timeouts::default()
     }
 
+    /// Tells whether requests are left behind that still run when a program stops its server: what
+    /// [`Server::daemon_threads`](crate::Server::daemon_threads) is at first, where requests run on threads. The
+    /// default is `false`, as in Python's `ThreadingMixIn`. HTTP handlers answer `true`, as its
+    /// `ThreadingHTTPServer` does.
+    fn daemon_threads(&self) -> bool {
+        false
+    }
+
     /// Tells that a connection needs no handling before the client has sent something.
     ///
     /// With `true` a client that connects and stays silent holds no thread, not even under
@@ -158,6 +166,10 @@ macro_rules! forward_handler {
 
         fn timeouts(&self) -> Timeouts {
             (**self).timeouts()
+        }
+
+        fn daemon_threads(&self) -> bool {
+            (**self).daemon_threads()
         }
 
         fn client_speaks_first(&self) -> bool {

@@ -11,7 +11,7 @@ use crate::address::Address;
 use crate::concurrency::Job;
 use crate::parking::{Parking, Slot};
 use crate::poller::{Ready, Report};
-use crate::signals::WatchedSignal;
+use crate::signals::{Hearing, WatchedSignal, note_heard};
 
 /// Waits, and knows who is ready to be served.
 #[derive(Debug)]
@@ -24,6 +24,9 @@ pub(crate) struct Reactor {
     rest: Option<Rest>,
     backoff: Duration,
     signals: Vec<WatchedSignal>,
+    /// Numbers of those that ask for an end, and that this loop hears of them.
+    endings: Vec<i32>,
+    hearings: Vec<Hearing>,
     /// Numbers of those that end nothing.
     mere_news: Vec<i32>,
     // Storage of one turn, kept for the next.
@@ -66,6 +69,8 @@ impl Reactor {
             rest: None,
             backoff: FIRST_REST,
             signals: Vec::new(),
+            endings: Vec::new(),
+            hearings: Vec::new(),
             mere_news: Vec::new(),
             reported: Vec::new(),
             found: Vec::new(),
@@ -98,7 +103,7 @@ impl Reactor {
     pub(crate) fn watch_news(&mut self, numbers: &[i32]) -> io::Result<()> {
         let news = numbers.iter().filter(|number| !self.watches(**number)).copied();
         let news: Vec<i32> = news.collect();
-        self.watch_signals(&news)?;
+        news.iter().try_for_each(|&number| self.watch_signal(number))?;
         self.mere_news.extend(news);
         Ok(())
     }
@@ -110,11 +115,10 @@ impl Reactor {
     /// Watches termination signals, in addition to those watched already.
     pub(crate) fn watch_signals(&mut self, numbers: &[i32]) -> io::Result<()> {
         for &number in numbers {
-            self.mere_news.retain(|news| *news != number);
-            if !self.watches(number) {
-                let signal = WatchedSignal::new(number)?;
-                self.parking.poller.watch(&signal, SIGNALS, Report::Always)?;
-                self.signals.push(signal);
+            self.watch_signal(number)?;
+            if !self.endings.contains(&number) {
+                self.endings.push(number);
+                self.hearings.push(Hearing::new(number));
             }
         }
         Ok(())
@@ -123,6 +127,29 @@ impl Reactor {
     /// Has this process hear of the signals: it serves, and may have been forked after they were watched.
     pub(crate) fn hear_here(&self) {
         self.signals.iter().for_each(WatchedSignal::hear_here);
+    }
+
+    /// Watches a signal that is told of with those that end the server.
+    pub(crate) fn watch_signal(&mut self, number: i32) -> io::Result<()> {
+        self.mere_news.retain(|news| *news != number);
+        if !self.watches(number) {
+            let signal = WatchedSignal::new(number)?;
+            self.parking.poller.watch(&signal, SIGNALS, Report::Always)?;
+            self.signals.push(signal);
+        }
+        Ok(())
+    }
+
+    /// Lets termination signals have their default action from now on.
+    pub(crate) fn end_hearing(&mut self) {
+        self.hearings.clear();
+    }
+
+    /// Hears of termination signals, also after an [end](Self::end_hearing).
+    pub(crate) fn begin_hearing(&mut self) {
+        if self.hearings.is_empty() {
+            self.hearings = self.endings.iter().copied().map(Hearing::new).collect();
+        }
     }
 
     /// Waits until there is something to do, at most for `limit`. Hears of waiting clients only
@@ -150,6 +177,7 @@ impl Reactor {
                 let came = self.signals.iter_mut().flat_map(came);
                 let (news, signals): (Vec<i32>, Vec<i32>) =
                     came.partition(|number| self.mere_news.contains(number));
+                note_heard();
                 // Each kind that came is reported by itself, and all are counted by the first report.
                 turn.news.extend(news);
                 turn.signals.extend(signals);

@@ -1,8 +1,11 @@
 //! Signals as readable descriptors.
 
+use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -29,6 +32,7 @@ impl WatchedSignal {
         }
         let (reader, writer) = UnixStream::pair()?;
         reader.set_nonblocking(true)?;
+        arrange_default_action(number)?;
         let listener = Listener::new();
         let registration = sys::write_on_signal(number, writer, listener.clone())?;
         Ok(Self { number, reader, listener, registration })
@@ -70,6 +74,89 @@ impl Drop for WatchedSignal {
         signal_hook::low_level::unregister(self.registration);
     }
 }
+
+/// Has a signal its default action where no loop hears of it, if it has that now.
+///
+/// Before its pipe is there: whoever reads that may have ended the loop in the next moment, and this
+/// signal was still for the loop.
+fn arrange_default_action(number: i32) -> io::Result<()> {
+    let mut arranged = ARRANGED.lock().unwrap_or_else(PoisonError::into_inner);
+    if !arranged.contains(&number) && sys::has_default_action(number) {
+        sys::default_action_when(number, has_default_action)?;
+    }
+    arranged.insert(number);
+    Ok(())
+}
+
+/// The signals that were watched before.
+static ARRANGED: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
+
+/// A loop that a signal ends, for as long as it hears of that signal.
+///
+/// Without one the signal has its default action: it ends the process, as it would have if it had not
+/// been watched. So it does where two have come that no loop has heard of, one to stop and one to
+/// cut: the loop is stuck in a handler then. Signals that had another action before they were first
+/// watched keep that one.
+#[derive(Debug)]
+pub(crate) struct Hearing {
+    number: i32,
+}
+
+impl Hearing {
+    /// A loop for a signal that is watched.
+    pub(crate) fn new(number: i32) -> Self {
+        if let Some(ending) = ending(number) {
+            ending.loops.fetch_add(1, Ordering::SeqCst);
+            ending.is_one.store(true, Ordering::SeqCst);
+        }
+        Self { number }
+    }
+}
+
+impl Drop for Hearing {
+    fn drop(&mut self) {
+        if let Some(ending) = ending(self.number) {
+            ending.loops.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+}
+
+/// Notes that a loop has heard of all signals that came.
+pub(crate) fn note_heard() {
+    UNHEARD.store(0, Ordering::SeqCst);
+}
+
+/// Runs in a signal handler, for each signal that is watched and had its default action before.
+fn has_default_action(number: i32) -> bool {
+    let Some(ending) = ending(number).filter(|ending| ending.is_one.load(Ordering::SeqCst)) else {
+        return false;
+    };
+    ending.loops.load(Ordering::SeqCst) == 0
+        || UNHEARD.fetch_add(1, Ordering::SeqCst) >= MOST_UNHEARD
+}
+
+/// What a signal that may end loops has to do with them.
+#[derive(Debug)]
+struct Ending {
+    /// It ends some, or did.
+    is_one: AtomicBool,
+    /// Those that hear of it.
+    loops: AtomicUsize,
+}
+
+fn ending(number: i32) -> Option<&'static Ending> {
+    ENDINGS.get(usize::try_from(number).ok()?)
+}
+
+/// By number; there are fewer everywhere.
+static ENDINGS: [Ending; 128] =
+    [const { Ending { is_one: AtomicBool::new(false), loops: AtomicUsize::new(0) } }; 128];
+
+/// Signals that have come since a loop last heard of one.
+static UNHEARD: AtomicUsize = AtomicUsize::new(0);
+
+/// One to stop, and one to cut.
+const MOST_UNHEARD: usize = 2;
 
 /// Those of these signals that may be handled: what is [ignored](signal_is_ignored) stays so.
 pub(crate) fn heeded(numbers: &[i32]) -> Vec<i32> {

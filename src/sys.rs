@@ -67,11 +67,33 @@ pub(crate) const HURRY_SIGNAL: Signal = Signal::SIGURG;
 
 /// Tells whether this process ignores a signal.
 pub(crate) fn is_ignored(number: i32) -> bool {
+    action_of(number) == Some(libc::SIG_IGN)
+}
+
+/// Tells whether a signal has its default action in this process.
+pub(crate) fn has_default_action(number: i32) -> bool {
+    action_of(number) == Some(libc::SIG_DFL)
+}
+
+fn action_of(number: i32) -> Option<libc::sighandler_t> {
     // SAFETY: `sigaction` is plain data for which all zeroes is valid.
     let mut present: libc::sigaction = unsafe { std::mem::zeroed() };
     // SAFETY: nothing is changed, and `present` has room for what is found.
     let found = unsafe { libc::sigaction(number, std::ptr::null(), &raw mut present) };
-    found == 0 && present.sa_sigaction == libc::SIG_IGN
+    (found == 0).then_some(present.sa_sigaction)
+}
+
+/// Has a signal do by default what it would do if it were not handled, whenever `is_due` says so as
+/// it comes. That may use atomics, and nothing else: it runs in a signal handler.
+pub(crate) fn default_action_when(number: i32, is_due: fn(i32) -> bool) -> io::Result<()> {
+    let act = move || {
+        if is_due(number) {
+            // Fails for what cannot be handled in the first place.
+            let _ = signal_hook::low_level::emulate_default_handler(number);
+        }
+    };
+    // SAFETY: `is_due` is as said above, and the default handler is made to be called from one.
+    unsafe { signal_hook::low_level::register(number, act) }.map(drop)
 }
 
 /// By a handler, which ends with an exec: programs would inherit a signal that is ignored, and a
@@ -324,7 +346,7 @@ pub(crate) fn passive_addresses(port: u16) -> Vec<SocketAddr> {
 #[cfg(any(not(target_os = "linux"), portable_poller))]
 pub(crate) fn watch(
     poller: &polling::Poller,
-    source: std::os::fd::BorrowedFd<'_>,
+    source: BorrowedFd<'_>,
     interest: polling::Event,
     mode: polling::PollMode,
 ) -> io::Result<()> {

@@ -1,13 +1,12 @@
 //! A pool of threads that grows with the work.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle, Thread};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
-
+use super::queue::{Post, Queue};
 use super::{Concurrency, Job};
 
 /// Runs requests on threads that are started on demand, up to a maximum, and kept for the next.
@@ -40,11 +39,9 @@ pub struct ThreadPool {
     pub max_threads: usize,
     /// How long a thread waits for another request before it ends. Defaults to 10 seconds.
     pub idle_timeout: Duration,
-    /// Waits for running requests when the strategy is dropped. Defaults to `true`, as in
-    /// CPython.
+    /// Waits for running requests when the strategy is dropped, but for those that were cut. Defaults
+    /// to `true`, as in CPython; see also [`Server::daemon_threads`](crate::Server::daemon_threads).
     #[doc(alias = "ThreadingMixIn.block_on_close")]
-    #[doc(alias = "ThreadingMixIn.daemon_threads")]
-    #[doc(alias = "daemon_threads")]
     pub block_on_close: bool,
     /// What runs. Public for `..ThreadPool::default()` alone, which needs all fields to be.
     #[doc(hidden)]
@@ -57,7 +54,7 @@ pub struct ThreadPool {
 #[derive(Debug)]
 pub struct Threads {
     queue: Arc<Queue>,
-    handles: Vec<JoinHandle<()>>,
+    members: Vec<Member>,
     /// The pool's `block_on_close`, as it last was.
     block_on_close: bool,
     /// Threads started so far; the name of each tells which one it is.
@@ -65,6 +62,15 @@ pub struct Threads {
     /// Jobs handed over so far.
     jobs: u64,
     watch: Option<Watch>,
+    /// Some threads are not waited for.
+    has_dismissed: bool,
+}
+
+/// A thread of a pool.
+#[derive(Debug)]
+struct Member {
+    handle: JoinHandle<()>,
+    post: Arc<Post>,
 }
 
 /// A look at jobs that wait although many threads run.
@@ -94,16 +100,18 @@ impl ThreadPool {
     }
 
     fn start_thread(&mut self) -> io::Result<()> {
-        self.threads.handles.retain(|thread| !thread.is_finished());
+        self.threads.members.retain(|member| !member.handle.is_finished());
         let queue = Arc::clone(&self.threads.queue);
+        let post = Arc::<Post>::default();
+        let kept = Arc::clone(&post);
         let (idle, max) = (self.idle_timeout, self.max_threads.max(1));
         self.threads.started += 1;
         self.threads.queue.threads.fetch_add(1, Ordering::SeqCst);
         let started = thread::Builder::new()
             .name(format!("Thread-{}", self.threads.started))
-            .spawn(move || queue.work(idle, max));
+            .spawn(move || queue.work(&post, idle, max));
         match started {
-            Ok(thread) => self.threads.handles.push(thread),
+            Ok(handle) => self.threads.members.push(Member { handle, post: kept }),
             Err(error) => {
                 self.threads.queue.threads.fetch_sub(1, Ordering::SeqCst);
                 return Err(error);
@@ -182,6 +190,15 @@ impl Concurrency for ThreadPool {
         self.threads.queue.call();
         self.relieve()
     }
+
+    /// Lets go of the threads whose requests were cut, in whatever their handlers are stuck.
+    fn server_close(&mut self, deadline: Instant) -> usize {
+        if deadline <= Instant::now() {
+            self.threads.dismiss_busy();
+        }
+        // The server has counted them: they have connections, or datagrams.
+        0
+    }
 }
 
 /// Threads that are started without a look at how long jobs wait. More of them would only take turns
@@ -198,12 +215,25 @@ impl Threads {
     fn new() -> Self {
         Self {
             queue: Arc::new(Queue::new()),
-            handles: Vec::new(),
+            members: Vec::new(),
             block_on_close: true,
             started: 0,
             jobs: 0,
             watch: None,
+            has_dismissed: false,
         }
+    }
+
+    fn dismiss_busy(&mut self) {
+        let before = self.members.len();
+        self.members.retain(|member| {
+            let is_busy = member.post.is_busy.load(Ordering::SeqCst);
+            if is_busy {
+                member.post.is_dismissed.store(true, Ordering::SeqCst);
+            }
+            !is_busy
+        });
+        self.has_dismissed |= self.members.len() < before;
     }
 }
 
@@ -211,144 +241,16 @@ impl Drop for Threads {
     fn drop(&mut self) {
         self.queue.close();
         if self.block_on_close {
-            for thread in self.handles.drain(..) {
+            for member in self.members.drain(..) {
                 // Jobs do not panic.
-                let _ = thread.join();
+                let _ = member.handle.join();
             }
         }
-    }
-}
-
-/// Jobs that wait, and threads that wait for them.
-///
-/// The channel's own wait would yield the processor several times before it sleeps, and each job
-/// would wake another thread. Both cost a busy pool more than the requests' hand-over does, so
-/// that threads sleep here, and are called one by the other: whoever is called and finds more
-/// than one job calls the next thread before it runs its own.
-#[derive(Debug)]
-struct Queue {
-    sender: Sender<Job>,
-    receiver: Receiver<Job>,
-    /// Jobs handed over and not finished.
-    jobs: AtomicUsize,
-    /// Threads that run.
-    threads: AtomicUsize,
-    /// Threads that sleep; the last one is called first, as it is the likeliest to be cached.
-    sleepers: Mutex<Vec<Arc<Sleeper>>>,
-    closed: AtomicBool,
-}
-
-#[derive(Debug)]
-struct Sleeper {
-    thread: Thread,
-    called: AtomicBool,
-}
-
-impl Queue {
-    fn new() -> Self {
-        let (sender, receiver) = unbounded();
-        Self {
-            sender,
-            receiver,
-            jobs: AtomicUsize::new(0),
-            threads: AtomicUsize::new(0),
-            sleepers: Mutex::default(),
-            closed: AtomicBool::new(false),
-        }
-    }
-
-    /// Queues a job; returns how many are not finished.
-    fn push(&self, job: Job) -> usize {
-        let jobs = self.jobs.fetch_add(1, Ordering::SeqCst) + 1;
-        // Fails only without a receiver, and this queue holds one.
-        let _ = self.sender.send(job);
-        jobs
-    }
-
-    fn take_back(&self) -> Option<Job> {
-        let job = self.receiver.try_recv().ok()?;
-        self.jobs.fetch_sub(1, Ordering::SeqCst);
-        Some(job)
-    }
-
-    /// Wakes a thread if there is a job for it.
-    fn call(&self) {
-        if self.receiver.is_empty() {
-            return;
-        }
-        // Without a sleeper all threads are awake, and look into the queue before they sleep.
-        let sleeper = self.sleepers().pop();
-        if let Some(sleeper) = sleeper {
-            sleeper.called.store(true, Ordering::Release);
-            sleeper.thread.unpark();
-        }
-    }
-
-    /// Runs jobs until none has come for `idle`, or none can come any more.
-    fn work(&self, idle: Duration, max_threads: usize) {
-        let sleeper =
-            Arc::new(Sleeper { thread: thread::current(), called: AtomicBool::new(false) });
-        let mut was_called = true;
-        loop {
-            if let Ok(job) = self.receiver.try_recv() {
-                if std::mem::take(&mut was_called) {
-                    self.call();
-                }
-                job.run();
-                self.jobs.fetch_sub(1, Ordering::SeqCst);
-            } else if self.closed.load(Ordering::SeqCst) {
-                break;
-            } else if self.sleep(&sleeper, idle) {
-                was_called = true;
-            } else {
-                self.threads.fetch_sub(1, Ordering::SeqCst);
-                // A job may have come between the wait and this count, for which the pool relied
-                // on this thread; unless it has started others meanwhile, up to the maximum.
-                let again = |threads| (threads < max_threads).then_some(threads + 1);
-                let (set, fetch) = (Ordering::SeqCst, Ordering::SeqCst);
-                if self.receiver.is_empty() || self.threads.fetch_update(set, fetch, again).is_err()
-                {
-                    return;
-                }
+        if self.has_dismissed {
+            // Jobs that waited for them. They may keep the queue itself for ever.
+            while let Some(job) = self.queue.take_back() {
+                drop(job);
             }
         }
-        self.threads.fetch_sub(1, Ordering::SeqCst);
-    }
-
-    /// Sleeps until called; false when nobody has called for `idle`.
-    fn sleep(&self, me: &Arc<Sleeper>, idle: Duration) -> bool {
-        let mut sleepers = self.sleepers();
-        // Asked with the lock held, so that whoever queues a job after this finds us here.
-        if !self.receiver.is_empty() || self.closed.load(Ordering::SeqCst) {
-            return true;
-        }
-        me.called.store(false, Ordering::Relaxed);
-        sleepers.push(Arc::clone(me));
-        drop(sleepers);
-        let deadline = Instant::now() + idle;
-        loop {
-            thread::park_timeout(deadline.saturating_duration_since(Instant::now()));
-            if me.called.load(Ordering::Acquire) {
-                return true;
-            }
-            if Instant::now() >= deadline {
-                let mut sleepers = self.sleepers();
-                let place = sleepers.iter().position(|sleeper| Arc::ptr_eq(sleeper, me));
-                // Not there any more: called in this very moment.
-                return place.map(|place| sleepers.remove(place)).is_none();
-            }
-        }
-    }
-
-    fn close(&self) {
-        self.closed.store(true, Ordering::SeqCst);
-        for sleeper in self.sleepers().drain(..) {
-            sleeper.called.store(true, Ordering::Release);
-            sleeper.thread.unpark();
-        }
-    }
-
-    fn sleepers(&self) -> MutexGuard<'_, Vec<Arc<Sleeper>>> {
-        self.sleepers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

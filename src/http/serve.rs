@@ -50,6 +50,10 @@ impl<T: HttpRequestHandler> Handler for T {
         HttpRequestHandler::timeouts(self)
     }
 
+    fn daemon_threads(&self) -> bool {
+        true
+    }
+
     fn client_speaks_first(&self) -> bool {
         true
     }

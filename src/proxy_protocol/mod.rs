@@ -163,6 +163,10 @@ impl<H: Handler> Handler for ProxyProtocol<H> {
         self.handler.timeouts()
     }
 
+    fn daemon_threads(&self) -> bool {
+        self.handler.daemon_threads()
+    }
+
     fn client_speaks_first(&self) -> bool {
         // Somebody who is served without a header may wait for a greeting.
         !self.serves_others || self.handler.client_speaks_first()

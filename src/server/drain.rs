@@ -1,6 +1,8 @@
 //! The orderly end: running requests finish, the rest is cut.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::Server;
@@ -13,7 +15,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
     /// Lets running requests finish until the deadline, and cuts the rest.
     pub(super) fn drain(&mut self) {
         let parking = Arc::clone(&self.reactor.parking);
-        let mut deadline = self.deadline(self.shutdown_timeout);
+        let mut deadline = self.deadline(self.time_to_finish());
         // Who has begun this has asked once. A supervisor's word does not count: whoever signals it
         // may signal its processes as well, as `pkill` does.
         self.heard = self.heard.max(usize::from(!self.is_worker));
@@ -60,9 +62,42 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         let cut = self.cut_connections() + self.unseen.cut() + ended;
         self.report.finished = unfinished.saturating_sub(cut);
         self.report.cut = cut;
+        self.end_hearing();
         self.heard = 0;
         parking.watch_ends(false);
         parking.end_drain();
+    }
+
+    /// How long running requests may take to finish.
+    fn time_to_finish(&self) -> Duration {
+        if self.daemon_threads && !self.ends {
+            self.shutdown_timeout.min(DAEMON_GRACE)
+        } else {
+            self.shutdown_timeout
+        }
+    }
+
+    /// Leaves what still runs behind, as the server is dropped; soon, if it was not cut before.
+    pub(super) fn leave_daemons(&mut self) {
+        let deadline = Instant::now() + DAEMON_GRACE;
+        while self.report.cut == 0 && self.runs_something() && Instant::now() < deadline {
+            // Nothing tells of a handler that returns, and this wait is short.
+            thread::sleep(LOOK_AGAIN);
+        }
+        self.strategy.server_close(Instant::now());
+    }
+
+    fn runs_something(&self) -> bool {
+        let gauges = self.core.info.gauges();
+        let jobs = gauges.running.load(Ordering::Relaxed) + gauges.waiting.load(Ordering::Relaxed);
+        jobs + self.unseen.count() + self.strategy.active() > 0
+    }
+
+    /// After a signal has ended the loop, or had it cut what ran, nothing hears of the next one.
+    pub(super) fn end_hearing(&mut self) {
+        if !self.is_worker && (self.ends || self.is_hasty()) {
+            self.reactor.end_hearing();
+        }
     }
 
     /// When what runs is cut: after the limit, or at once where a second signal came with the first.
@@ -115,6 +150,12 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         cut
     }
 }
+
+/// How long requests may still take that are not waited for: those that are quick are finished.
+const DAEMON_GRACE: Duration = Duration::from_millis(500);
+
+/// How long until the next look whether they are.
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
 /// For who will not have anything cut; clocks end soon after.
 const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);

@@ -39,7 +39,8 @@ use packets::Unseen;
 /// serving.
 ///
 /// Dropping the server closes the listening socket and the idle connections, then waits for what
-/// the strategy still runs: Python's `server_close`.
+/// the strategy still runs: Python's `server_close`. What was cut before is not waited for, and
+/// nothing for long where [`daemon_threads`](Self::daemon_threads) is set.
 pub struct Server<T: Transport, C: Concurrency, H: Handler<T::Request>> {
     /// How long [`handle_request`](Self::handle_request) waits. Defaults to `None`: for ever.
     #[doc(alias = "BaseServer.timeout")]
@@ -59,8 +60,24 @@ pub struct Server<T: Transport, C: Concurrency, H: Handler<T::Request>> {
     /// [`Overload::Shed`].
     pub overload: Overload,
     /// How long running requests may take to finish once a shutdown was asked for. Defaults to
-    /// 30 seconds.
+    /// 30 seconds. Where the program asks, [`daemon_threads`](Self::daemon_threads) shortens it.
     pub shutdown_timeout: Duration,
+    /// Does not wait for what still runs when the program stops the server or drops it: Python's
+    /// `daemon_threads`. Defaults to `true` for HTTP on threads, as in Python's
+    /// `ThreadingHTTPServer` ([`Handler::daemon_threads`]), and to `false` otherwise, as in its
+    /// `ThreadingMixIn`.
+    ///
+    /// So a program ends although a client still receives a stream that has no end, or a handler waits
+    /// for something that will not come. Requests that are quick are finished: after
+    /// [`ShutdownHandle::shutdown`], and when the server is dropped, they have half a second, or
+    /// [`shutdown_timeout`](Self::shutdown_timeout) if that is shorter. Then their connections are
+    /// cut, and counted in the [`shutdown_report`](Self::shutdown_report). Python's have no time at all,
+    /// and go on until the process ends.
+    ///
+    /// A signal ([`shutdown_on_signals`](Self::shutdown_on_signals)) is how a supervisor
+    /// stops a service, and lets requests finish for `shutdown_timeout` in any case.
+    #[doc(alias = "ThreadingMixIn.daemon_threads")]
+    pub daemon_threads: bool,
     report: ShutdownReport,
     /// How often signals have asked this server to stop.
     heard: usize,
@@ -124,6 +141,9 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
             ServerInfo::new(transport.server_address().into(), shutdown),
         ));
         let timeouts = core.handler.timeouts();
+        // Those of others do not hold the process up.
+        let daemon_threads =
+            core.handler.daemon_threads() && strategy.placement() == Placement::Elsewhere;
         let parking = Arc::new(Parking::new(
             poller,
             runner(&core),
@@ -139,6 +159,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
             max_connections: default_max_connections(),
             overload: Overload::default(),
             shutdown_timeout: Duration::from_secs(30),
+            daemon_threads,
             report: ShutdownReport::default(),
             heard: 0,
             ends: false,
@@ -255,6 +276,10 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
 
     /// Shuts down when one of these signals comes; the second one cuts running requests off.
     ///
+    /// The next one has the action that it had before, by default to end the process: when the loop
+    /// has ended because of a signal, when it has cut, and when the server is gone. So has the third one
+    /// of which no loop hears, as a handler of a [`Sequential`](crate::Sequential) server does not return.
+    ///
     /// Clients that wait to be accepted are served, and then the listening socket is closed: new
     /// ones are refused at once, while running requests are still waited for, and a balancer sends
     /// them elsewhere. A server that was stopped by a signal cannot serve again.
@@ -322,9 +347,14 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> AsFd for Server<T, C,
 
 impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Drop for Server<T, C, H> {
     fn drop(&mut self) {
+        // What the strategy waits for may never end.
+        self.reactor.end_hearing();
         // A job that is dropped closes its connection.
         while self.reactor.next_job().is_some() {}
         self.reactor.parking.close();
+        if self.daemon_threads {
+            self.leave_daemons();
+        }
     }
 }
 

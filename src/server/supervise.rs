@@ -45,7 +45,9 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         if let Some(wake_up) = workers.wake_up() {
             self.reactor.watch_strategy(wake_up)?;
         }
-        self.reactor.watch_signals(&signals::heeded(workers.replace_on().as_slice()))
+        let replace_on = signals::heeded(workers.replace_on().as_slice());
+        self.reactor.begin_hearing();
+        replace_on.into_iter().try_for_each(|number| self.reactor.watch_signal(number))
     }
 
     /// Starts a worker if one is missing or outdated, and waits for something to happen if not.
@@ -175,6 +177,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         }
         let ended = self.strategy.workers().map(|workers| workers.end(deadline));
         (self.report.finished, self.report.cut) = ended.unwrap_or_default();
+        self.end_hearing();
         self.heard = 0;
     }
 

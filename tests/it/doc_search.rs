@@ -60,7 +60,7 @@ const LOOKED_FOR: &[(&str, &str)] = &[
     ("BaseServer", "Server"),
     ("ThreadingMixIn", "ThreadPool"),
     ("ForkingMixIn", "Forking"),
-    ("daemon_threads", "ThreadPool::block_on_close"),
+    ("daemon_threads", "Server::daemon_threads"),
     ("block_on_close", "ThreadPool::block_on_close"),
     ("max_children", "Forking::max_children"),
     ("fileno", "Server"),

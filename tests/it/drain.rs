@@ -216,7 +216,7 @@ fn the_deadline_cuts_what_still_runs_with<C: Strategy>() {
         assert_eq!(client.read_to_end(), "");
     }
     assert!(began.elapsed() >= MOMENT);
-    // The pool waits for its threads all the same when the server is dropped.
+    // Not waited for, but they need not stay.
     gate.let_through(3);
     assert_eq!(running.wait().report, report(0, 3));
 }

@@ -14,7 +14,7 @@ use socketserver::{Sequential, ThreadPool};
 #[cfg(feature = "tls")]
 use crate::certificates::{Authority, TlsClient, client_config, client_session};
 use crate::proxies::{V1, proxied};
-use crate::support::{LIMIT, MOMENT, Running, Strategy, ThreadPerConnection, bind};
+use crate::support::{Client, LIMIT, MOMENT, Running, Strategy, ThreadPerConnection, bind};
 use crate::web::{Browser, answering, get, send_back, show};
 
 /// Longer than an idle connection is waited for, and shorter than one that has begun.
@@ -36,8 +36,16 @@ macro_rules! under_each {
 
 fn start<C: Strategy>() -> Running {
     let mut server = bind::<C, _>(answering(send_back));
+    server.daemon_threads = false;
     server.shutdown_timeout = LIMIT * 2;
     Running::start(server)
+}
+
+/// Something comes, and not before a client has had some time.
+#[track_caller]
+fn waits(client: &Client, began: Instant) {
+    assert!(client.hears(LIMIT), "nothing comes");
+    assert!(began.elapsed() > SHORTER, "{:?}", began.elapsed());
 }
 
 /// A client that has sent this, which the server has seen.
@@ -59,7 +67,7 @@ fn stalling_heads<C: Strategy>() {
     let mut browser = begin(&server, "GET / HTTP/1.1\r\nHo");
     let began = Instant::now();
     server.handle.shutdown();
-    assert!(!browser.client.hears(SHORTER), "a client is given some time");
+    waits(&browser.client, began);
     assert_eq!(browser.reply().status(), 408);
     // One that does not close its end is not waited for much longer.
     server.wait().result.unwrap();
@@ -129,12 +137,13 @@ fn a_proxy_header_that_stalls_is_closed_after_a_second() {
 
 fn stalling_proxy_headers<C: Strategy>() {
     let mut server = bind::<C, _>(proxied(answering(send_back), "127.0.0.1"));
+    server.daemon_threads = false;
     server.shutdown_timeout = LIMIT * 2;
     let server = Running::start(server);
     let mut browser = begin(&server, &V1[..9]);
     let began = Instant::now();
     server.handle.shutdown();
-    assert!(!browser.client.hears(SHORTER), "a client is given some time");
+    waits(&browser.client, began);
     browser.client.sees_the_end();
     server.wait().result.unwrap();
     assert!(began.elapsed() < ENOUGH, "{:?}", began.elapsed());
@@ -145,6 +154,7 @@ fn start_tls<C: Strategy>(authority: &Authority) -> Running {
     let tls = authority.issue().tls().listen("127.0.0.1:0").unwrap();
     let handler = answering(send_back);
     let mut server = TlsServer::from_transport(tls, handler, C::default()).unwrap();
+    server.daemon_threads = false;
     server.shutdown_timeout = LIMIT * 2;
     Running::start(server)
 }
@@ -168,7 +178,7 @@ fn stalling_handshakes<C: Strategy>() {
     client.hears_nothing_for(SHORTER);
     let began = Instant::now();
     server.handle.shutdown();
-    assert!(!client.hears(SHORTER), "a client is given some time");
+    waits(&client, began);
     client.sees_the_end();
     server.wait().result.unwrap();
     assert!(began.elapsed() < ENOUGH, "{:?}", began.elapsed());

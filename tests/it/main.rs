@@ -34,6 +34,7 @@ mod cli_words; // how its arguments may be written, and what is said of wrong on
 mod client_addresses; // a client of IPv4 is one, whatever the socket and whoever says so
 mod comparison; // COMPARISON.md quotes what there is
 mod cpython_names; // which of our tests stand for which of CPython's
+mod daemon_threads; // what is not waited for, and what signals do then
 mod datagrams; // servers of datagrams, over UDP and over Unix sockets
 #[cfg(feature = "cli")]
 mod deploy; // systemd, nginx and HAProxy themselves, with the files of deploy/
