@@ -4,7 +4,7 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::num::NonZero;
-use std::os::fd::{AsFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
@@ -286,6 +286,21 @@ pub(crate) fn running_threads() -> Option<u64> {
 
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn running_threads() -> Option<u64> {
+    None
+}
+
+/// How many of the bytes that were written to a stream socket its peer has not taken yet; `None` where
+/// the system does not tell.
+#[cfg(target_os = "linux")]
+pub(crate) fn bytes_not_taken(socket: BorrowedFd<'_>) -> Option<usize> {
+    let mut count: libc::c_int = 0;
+    // SAFETY: the descriptor is open, and this request writes one number of this type.
+    let told = unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut count) };
+    if told == 0 { usize::try_from(count).ok() } else { None }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn bytes_not_taken(_: BorrowedFd<'_>) -> Option<usize> {
     None
 }
 

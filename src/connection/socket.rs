@@ -182,16 +182,23 @@ impl Socket {
     /// Sends what is held back.
     pub(crate) fn flush(&self, limit: Option<Duration>) -> io::Result<()> {
         let mut unsent = self.unsent();
-        let sent = self.send_all(&unsent, limit);
+        let sent = self.send_all(&unsent, limit, &mut 0);
         unsent.clear();
         sent
     }
 
-    /// Writes all of `bytes`, waiting at most `limit` for the client to take some of them.
-    pub(crate) fn send_all(&self, mut bytes: &[u8], limit: Option<Duration>) -> io::Result<()> {
+    /// Writes all of `bytes`, waiting at most `limit` for the client to take some of them. Adds to
+    /// `sent` how many were written, whatever becomes of the rest.
+    pub(crate) fn send_all(
+        &self,
+        mut bytes: &[u8],
+        limit: Option<Duration>,
+        sent: &mut u64,
+    ) -> io::Result<()> {
         while !bytes.is_empty() {
-            let sent = self.send_some(bytes, limit)?;
-            bytes = &bytes[sent..];
+            let count = self.send_some(bytes, limit)?;
+            bytes = &bytes[count..];
+            *sent += count as u64;
         }
         Ok(())
     }
@@ -210,20 +217,37 @@ impl Socket {
         Ok(())
     }
 
-    /// Writes all of several pieces, in as few system calls as the kernel allows.
+    /// Sends up to `count` bytes of a file from `position` on, and moves that, waiting at most
+    /// `limit` for the client to take any. Only in clear text.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn send_some_of_file(
+        &self,
+        file: &std::fs::File,
+        position: &mut i64,
+        count: usize,
+        limit: Option<Duration>,
+    ) -> io::Result<usize> {
+        self.wire.never_block()?;
+        self.when_writable(limit, || self.wire.send_file(file, position, count))
+    }
+
+    /// Writes all of several pieces, in as few system calls as the kernel allows. Counts in `sent`
+    /// as [`send_all`](Self::send_all).
     pub(crate) fn send_all_vectored(
         &self,
         mut pieces: &mut [IoSlice<'_>],
         limit: Option<Duration>,
+        sent: &mut u64,
     ) -> io::Result<()> {
         // Drops empty pieces at the front.
         IoSlice::advance_slices(&mut pieces, 0);
         while !pieces.is_empty() {
-            let sent = match self.session() {
+            let count = match self.session() {
                 Some(session) => self.send_secure(session, pieces, limit)?,
                 None => self.when_writable(limit, || self.wire.send_vectored(pieces))?,
             };
-            IoSlice::advance_slices(&mut pieces, sent);
+            IoSlice::advance_slices(&mut pieces, count);
+            *sent += count as u64;
         }
         Ok(())
     }
@@ -259,12 +283,12 @@ impl Socket {
     fn when_writable<T>(
         &self,
         limit: Option<Duration>,
-        call: impl Fn() -> io::Result<T>,
+        mut call: impl FnMut() -> io::Result<T>,
     ) -> io::Result<T> {
         loop {
             match call() {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.wait(Direction::Write, limit)?;
+                    self.wire.wait_writable(limit)?;
                 }
                 result => return result,
             }
@@ -323,12 +347,6 @@ impl Socket {
         // Below a session the client may have said its end before more bytes.
         let is_over = self.session.is_none() && self.ended.load(Ordering::Relaxed);
         !is_over && self.wire.peek().is_ok_and(|count| count > 0)
-    }
-
-    /// The socket itself, for what has no wrapper here.
-    #[cfg(target_os = "linux")]
-    pub(crate) fn stream(&self) -> &socket2::Socket {
-        self.wire.stream()
     }
 
     /// Tells a client that speaks TLS that nothing more comes.

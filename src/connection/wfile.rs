@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, IoSlice, Write};
 use std::net::Shutdown;
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::socket::Socket;
@@ -12,7 +12,8 @@ use super::socket::Socket;
 /// What a client receives.
 ///
 /// Not buffered, as in Python: a write returns when the kernel has taken bytes. A client that
-/// takes none for the stall limit makes it fail with `TimedOut`.
+/// takes none for the stall limit makes it fail with `TimedOut`. On Linux that is told apart from one
+/// that is slow: as long as the client takes bytes, be it one now and then, it has time.
 ///
 /// A clone is another writing end of the same connection, for other threads that write to this
 /// client; the client sees the end when all ends are dropped. Each call of `write` stands alone:
@@ -22,11 +23,13 @@ use super::socket::Socket;
 pub struct Wfile {
     socket: Arc<Socket>,
     stall: Option<Duration>,
+    /// Bytes that the kernel has taken, but for those that were held back.
+    sent: u64,
 }
 
 impl Wfile {
     pub(super) fn new(socket: Arc<Socket>, stall: Option<Duration>) -> Self {
-        Self { socket, stall }
+        Self { socket, stall, sent: 0 }
     }
 
     /// Limits a single wait for the client to take bytes; `None` waits for ever.
@@ -85,41 +88,47 @@ impl Wfile {
         !self.socket.unsent().is_empty()
     }
 
-    /// Sends what is held back and the pieces, in one system call where the kernel takes all.
-    pub(crate) fn write_pieces<const N: usize>(&self, pieces: [&[u8]; N]) -> io::Result<()> {
-        self.write_after(self.socket.unsent(), pieces)
+    /// Bytes that the kernel has taken from this end, also of a write that failed; not those that
+    /// were held back.
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent
     }
 
-    fn write_after<const N: usize>(
-        &self,
-        mut unsent: MutexGuard<'_, Vec<u8>>,
-        pieces: [&[u8]; N],
-    ) -> io::Result<()> {
-        let sent = if pieces.iter().map(|piece| piece.len()).sum::<usize>() <= SMALL {
+    /// The limit of a single wait.
+    pub(crate) fn timeout(&self) -> Option<Duration> {
+        self.stall
+    }
+
+    /// Sends what is held back and the pieces, in one system call where the kernel takes all.
+    pub(crate) fn write_pieces<const N: usize>(&mut self, pieces: [&[u8]; N]) -> io::Result<()> {
+        let mut unsent = self.socket.unsent();
+        let (held, mut sent) = (unsent.len() as u64, 0);
+        let written = if pieces.iter().map(|piece| piece.len()).sum::<usize>() <= SMALL {
             // Copying this little costs less than a vectored call.
             pieces.iter().for_each(|piece| unsent.extend_from_slice(piece));
-            self.socket.send_all(&unsent, self.stall)
+            self.socket.send_all(&unsent, self.stall, &mut sent)
         } else {
             let mut slices = vec![IoSlice::new(&unsent)];
             slices.extend(pieces.map(IoSlice::new));
-            self.socket.send_all_vectored(&mut slices, self.stall)
+            self.socket.send_all_vectored(&mut slices, self.stall, &mut sent)
         };
         unsent.clear();
         // An idle connection should not hold what one response needed.
         unsent.shrink_to(KEPT);
-        sent
+        self.sent += sent.saturating_sub(held);
+        written
     }
 }
 
 impl Write for Wfile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let unsent = self.socket.unsent();
-        if !unsent.is_empty() {
-            self.write_after(unsent, [bytes])?;
+        if self.is_holding() {
+            self.write_pieces([bytes])?;
             return Ok(bytes.len());
         }
-        drop(unsent);
-        self.socket.send_some(bytes, self.stall)
+        let count = self.socket.send_some(bytes, self.stall)?;
+        self.sent += count as u64;
+        Ok(count)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -136,18 +145,14 @@ impl fmt::Debug for Wfile {
 #[cfg(target_os = "linux")]
 fn send_file(wfile: &mut Wfile, file: &File, offset: u64, count: u64) -> io::Result<u64> {
     use nix::errno::Errno;
-    use nix::sys::sendfile::sendfile64;
 
     if wfile.socket.is_secure() {
         // The kernel does not encrypt.
         return copy_file(wfile, file, offset, count);
     }
-    let socket = &wfile.socket;
-    // sendfile takes no flags; the socket's own limit bounds its waits for the client.
-    socket.stream().set_write_timeout(wfile.stall.filter(|limit| !limit.is_zero()))?;
     {
-        let mut unsent = socket.unsent();
-        let sent = socket.send_all_more(&unsent, wfile.stall);
+        let mut unsent = wfile.socket.unsent();
+        let sent = wfile.socket.send_all_more(&unsent, wfile.stall);
         unsent.clear();
         sent?;
     }
@@ -156,17 +161,20 @@ fn send_file(wfile: &mut Wfile, file: &File, offset: u64, count: u64) -> io::Res
     let mut left = count;
     while left > 0 {
         let piece = usize::try_from(left).unwrap_or(usize::MAX).min(SENDFILE_PIECE);
-        match sendfile64(socket, file, Some(&mut position), piece) {
+        match wfile.socket.send_some_of_file(file, &mut position, piece, wfile.stall) {
             Ok(0) => break,
-            Ok(sent) => left -= sent as u64,
-            Err(Errno::EINTR) => {}
-            Err(Errno::EAGAIN) => return Err(super::timed_out()),
-            // Some file systems cannot; the bytes still can be copied.
-            Err(Errno::EINVAL | Errno::ENOSYS) => {
-                let sent = count - left;
-                return Ok(sent + copy_file(wfile, file, offset + sent, left)?);
+            Ok(sent) => {
+                left -= sent as u64;
+                wfile.sent += sent as u64;
             }
-            Err(errno) => return Err(errno.into()),
+            Err(error) => match error.raw_os_error().map(Errno::from_raw) {
+                // Some file systems cannot; the bytes still can be copied.
+                Some(Errno::EINVAL | Errno::ENOSYS) => {
+                    let sent = count - left;
+                    return Ok(sent + copy_file(wfile, file, offset + sent, left)?);
+                }
+                _ => return Err(error),
+            },
         }
     }
     Ok(count - left)

@@ -1,14 +1,24 @@
 //! A connected stream socket: bytes as they travel.
 
 use std::array;
+#[cfg(target_os = "linux")]
+use std::fs::File;
 use std::io::{self, IoSlice};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+#[cfg(target_os = "linux")]
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
+#[cfg(target_os = "linux")]
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+#[cfg(target_os = "linux")]
+use nix::sys::sendfile::sendfile64;
 use nix::sys::socket::{MsgFlags, recv, send, sendmsg};
+
+use crate::sys;
 
 /// A stream socket whose every wait has a limit.
 ///
@@ -17,6 +27,8 @@ use nix::sys::socket::{MsgFlags, recv, send, sendmsg};
 #[derive(Debug)]
 pub(super) struct Wire {
     stream: socket2::Socket,
+    #[cfg(target_os = "linux")]
+    never_blocks: AtomicBool,
 }
 
 /// What to wait for.
@@ -28,7 +40,11 @@ pub(crate) enum Direction {
 
 impl Wire {
     pub(super) fn new(stream: socket2::Socket) -> Self {
-        Self { stream }
+        Self {
+            stream,
+            #[cfg(target_os = "linux")]
+            never_blocks: AtomicBool::new(false),
+        }
     }
 
     /// Reads what is there: `Ok(0)` at the end, `WouldBlock` when nothing has arrived.
@@ -71,6 +87,18 @@ impl Wire {
         retry(|| sendmsg::<()>(self.stream.as_raw_fd(), pieces, &[], SEND_FLAGS, None))
     }
 
+    /// Sends what fits of up to `count` bytes of a file from `position` on, and moves that; `WouldBlock`
+    /// when nothing does, once the socket [never blocks](Self::never_block).
+    #[cfg(target_os = "linux")]
+    pub(super) fn send_file(
+        &self,
+        file: &File,
+        position: &mut i64,
+        count: usize,
+    ) -> io::Result<usize> {
+        retry(|| sendfile64(&self.stream, file, Some(position), count))
+    }
+
     /// Blocks until the socket is ready.
     ///
     /// # Errors
@@ -82,6 +110,45 @@ impl Wire {
             Direction::Write => PollFlags::POLLOUT,
         };
         wait_for(&mut [PollFd::new(self.stream.as_fd(), interest)], limit)
+    }
+
+    /// Blocks until something can be written, for as long as the client takes bytes.
+    ///
+    /// A poll alone calls a socket writable when a third of its buffer is free, which a client that
+    /// reads slowly may need more than the limit for.
+    ///
+    /// # Errors
+    ///
+    /// `TimedOut` when the client has taken nothing for `limit`.
+    pub(super) fn wait_writable(&self, limit: Option<Duration>) -> io::Result<()> {
+        let Some(limit) = limit else { return self.wait(Direction::Write, None) };
+        let (mut since, mut not_taken) = (Instant::now(), None);
+        loop {
+            let left = limit.saturating_sub(since.elapsed());
+            let look = LONGEST_LOOK.min(limit / LEAST_LOOKS).max(SHORTEST_LOOK);
+            match self.wait(Direction::Write, Some(left.min(look))) {
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => {}
+                result => return result,
+            }
+            let still = sys::bytes_not_taken(self.as_fd());
+            if still < not_taken {
+                since = Instant::now();
+            } else if since.elapsed() >= limit {
+                return Err(timed_out());
+            }
+            not_taken = still;
+        }
+    }
+
+    /// Has calls return that have no flag to say so, such as `sendfile`, instead of waiting.
+    #[cfg(target_os = "linux")]
+    pub(super) fn never_block(&self) -> io::Result<()> {
+        if !self.never_blocks.load(Ordering::Relaxed) {
+            // The other flags that can be set do not go with sockets.
+            fcntl(self.as_fd(), FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+            self.never_blocks.store(true, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     /// Blocks until there is something to read, or until one of the `others` is readable; tells
@@ -120,12 +187,6 @@ impl Wire {
         poll(&mut socket, PollTimeout::ZERO).is_ok_and(|count| count > 0)
             && socket[0].revents().is_none_or(|found| found.intersects(ended))
     }
-
-    /// The socket itself, for what has no wrapper here.
-    #[cfg(target_os = "linux")]
-    pub(super) fn stream(&self) -> &socket2::Socket {
-        &self.stream
-    }
 }
 
 impl AsFd for Wire {
@@ -133,6 +194,12 @@ impl AsFd for Wire {
         self.stream.as_fd()
     }
 }
+
+/// How long until the next look whether a client that keeps a writer waiting takes anything, and
+/// how often that is looked at within the limit.
+const LONGEST_LOOK: Duration = Duration::from_millis(500);
+const SHORTEST_LOOK: Duration = Duration::from_millis(1);
+const LEAST_LOOKS: u32 = 8;
 
 /// The error of a missed deadline, worded as Python's.
 pub(crate) fn timed_out() -> io::Error {

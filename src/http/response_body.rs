@@ -29,8 +29,8 @@ pub struct ResponseBody {
     asked: Asked,
     must_close: bool,
     written: u64,
-    /// Writing failed: the client is gone.
-    has_failed: bool,
+    /// How writing failed: the client is gone, or takes nothing.
+    failure: Option<io::ErrorKind>,
 }
 
 /// How far the response is.
@@ -58,7 +58,7 @@ impl ResponseBody {
             asked,
             must_close: false,
             written: 0,
-            has_failed: false,
+            failure: None,
         }
     }
 
@@ -79,10 +79,10 @@ impl ResponseBody {
             return copy_file(self, file, offset, count);
         }
         self.admit(count)?;
+        let before = self.output.sent();
         let sent = self.output.send_file(file, offset, count);
-        let sent = self.noted(sent)?;
-        self.wrote(sent);
-        Ok(sent)
+        self.wrote((self.output.sent() - before).min(count));
+        self.noted(sent)
     }
 
     pub(crate) fn stage(&self) -> Stage {
@@ -116,7 +116,7 @@ impl ResponseBody {
 
     /// How the body falls short of what its head has said, where the client could have read it.
     pub(crate) fn shortfall(&self) -> Option<String> {
-        if self.framing.is_whole() || self.has_failed {
+        if self.framing.is_whole() || self.failure.is_some() {
             return None;
         }
         let Framing::Length(left) = self.framing else {
@@ -124,6 +124,18 @@ impl ResponseBody {
         };
         let (written, length) = (self.written, self.written + left);
         Some(format!("the handler wrote {written} of {length} bytes of its Content-Length"))
+    }
+
+    /// How much of the body was sent when the client took no more of it, if that is how it ended.
+    pub(crate) fn stall(&self) -> Option<String> {
+        let limit = self.output.timeout()?;
+        self.failure.filter(|kind| *kind == io::ErrorKind::TimedOut)?;
+        let sent = self.written;
+        let of_all = match self.framing {
+            Framing::Length(left) => format!("{sent} of {}", sent + left),
+            _ => sent.to_string(),
+        };
+        Some(format!("gave up after {of_all} bytes: the client took nothing for {limit:?}"))
     }
 
     /// Tells whether nothing has left yet, so that another response can take this one's place.
@@ -284,14 +296,14 @@ impl ResponseBody {
 
     /// Notes that the client is gone where writing has failed.
     fn noted<T>(&mut self, written: io::Result<T>) -> io::Result<T> {
-        self.has_failed |= written.is_err();
-        written
+        written.inspect_err(|error| self.failure = Some(error.kind()))
     }
 
     fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let Self { output, framing, has_failed, .. } = self;
+        let Self { output, framing, failure, .. } = self;
         // Chunks that are malformed are a mistake of the handler, whose client is still there.
-        let mut noted = |written: io::Result<()>| written.inspect_err(|_| *has_failed = true);
+        let mut noted =
+            |written: io::Result<()>| written.inspect_err(|error| *failure = Some(error.kind()));
         match framing {
             Framing::None if !self.asked.headless => Ok(()),
             Framing::Chunked => {
@@ -316,8 +328,12 @@ impl Write for ResponseBody {
         if bytes.is_empty() {
             return Ok(0);
         }
-        self.send(bytes)?;
-        self.wrote(bytes.len() as u64);
+        let before = self.output.sent();
+        let sent = self.send(bytes);
+        // Of one that failed, what left; frames are not told apart there.
+        let count = bytes.len() as u64;
+        self.wrote(if sent.is_ok() { count } else { (self.output.sent() - before).min(count) });
+        sent?;
         Ok(bytes.len())
     }
 

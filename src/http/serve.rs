@@ -217,6 +217,9 @@ fn attempt(
         call(http)?;
         finish_response(http)
     }));
+    if let Some(stall) = http.wfile.stall() {
+        http.log_error(format_args!("{stall}"));
+    }
     handled.unwrap_or_else(|panic| Err(panicked(&*panic)))
 }
 

@@ -1,0 +1,206 @@
+//! Clients that take nothing of a response: how long they are waited for, and what is said of it.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use socket2::SockRef;
+use socketserver::http::Exchange;
+use socketserver::transport::{self, Tcp};
+use socketserver::{Connection, Sequential, ThreadPool, Timeouts};
+
+use crate::cgi_site::CgiSite;
+use crate::support::{Client, Notes, Reach, Running, Strategy, Streams, bind, testing};
+use crate::web::{answering, get};
+
+/// How long a client that takes nothing is waited for.
+const STALL: Duration = Duration::from_millis(400);
+
+/// More than the kernel keeps for a client that does not read.
+const SIZE: u64 = 64 << 20;
+
+fn stalling() -> Timeouts {
+    Timeouts { stall: Some(STALL), ..Timeouts::default() }
+}
+
+/// A file with nothing in it but its size.
+fn large_file() -> File {
+    let file = tempfile::tempfile().unwrap();
+    file.set_len(SIZE).unwrap();
+    file
+}
+
+/// A client that has room for little.
+#[track_caller]
+fn narrow(address: &impl Reach) -> Client {
+    let client = address.connect();
+    SockRef::from(&client.stream).set_recv_buffer_size(16 * 1024).unwrap();
+    client
+}
+
+type Sends = fn(&mut Exchange<'_>) -> io::Result<()>;
+
+/// Ways to send the file as a response.
+const WAYS: [(&str, Sends); 4] = [
+    ("a file", |http| {
+        begin(http)?;
+        http.wfile.send_file(&large_file(), 0, SIZE).map(drop)
+    }),
+    ("one write", |http| {
+        begin(http)?;
+        http.wfile.write_all(&vec![0; SIZE as usize])
+    }),
+    ("many writes", |http| {
+        begin(http)?;
+        io::copy(&mut large_file(), &mut http.wfile).map(drop)
+    }),
+    ("chunks", |http| {
+        http.send_response(200)?;
+        http.end_headers()?;
+        http.wfile.send_file(&large_file(), 0, SIZE).map(drop)
+    }),
+];
+
+fn begin(http: &mut Exchange<'_>) -> io::Result<()> {
+    http.send_response(200)?;
+    http.send_header("Content-Length", SIZE)?;
+    http.end_headers()
+}
+
+/// The line of the log that says how much was sent: the number, and the rest of it.
+#[track_caller]
+fn gave_up(log: &Notes<String>) -> (u64, String) {
+    loop {
+        let line = log.next();
+        if let Some(rest) = line.strip_prefix("gave up after ") {
+            let (sent, rest) = rest.split_once(' ').unwrap();
+            return (sent.parse().unwrap(), rest.to_owned());
+        }
+    }
+}
+
+fn given_up_in_time<T: Streams, C: Strategy>() {
+    for (way, send) in WAYS {
+        let handler = answering(send).timeouts(stalling());
+        let log = handler.log.clone();
+        let server = Running::start(T::bind::<C, _>(handler));
+        let mut client = narrow(&server.address);
+        client.send(get("/"));
+        client.read_exactly(1000);
+        let began = Instant::now();
+        let (sent, rest) = gave_up(&log);
+        let waited = began.elapsed();
+        assert!(waited > STALL / 2 && waited < STALL * 5, "{way}: {waited:?}");
+        assert!(sent > 1000 && sent < SIZE, "{way}: {sent}");
+        let of_all = if way == "chunks" { String::new() } else { format!("of {SIZE} ") };
+        assert_eq!(rest, format!("{of_all}bytes: the client took nothing for {STALL:?}"), "{way}");
+        // What the log says has left, and little more: a head, and the frames of a chunk.
+        let mut heard = Vec::new();
+        let _ = client.stream.read_to_end(&mut heard);
+        let heard = heard.len() as u64 + 1000;
+        assert!(heard >= sent && heard <= sent + 1024, "{way}: {heard} of {sent} bytes came");
+        assert!(log.so_far().iter().all(|line| !line.contains("gave up")), "{way}");
+    }
+}
+
+#[test]
+fn a_client_that_takes_nothing_is_given_up_in_time_when_sequential() {
+    given_up_in_time::<Tcp, Sequential>();
+    given_up_in_time::<transport::UnixStream, Sequential>();
+}
+
+#[test]
+fn a_client_that_takes_nothing_is_given_up_in_time_on_threads() {
+    given_up_in_time::<Tcp, ThreadPool>();
+    given_up_in_time::<transport::UnixStream, ThreadPool>();
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn a_client_that_takes_nothing_is_given_up_in_time_over_tls() {
+    use std::sync::Arc;
+
+    use socketserver::TlsServer;
+
+    use crate::certificates::{Authority, TlsClient, client_config, client_session};
+
+    let authority = Authority::new();
+    for (way, send) in WAYS {
+        let handler = answering(send).timeouts(stalling());
+        let log = handler.log.clone();
+        let tls = authority.issue().tls().listen("127.0.0.1:0").unwrap();
+        let server = TlsServer::from_transport(tls, handler, ThreadPool::default()).unwrap();
+        let server = Running::start(server);
+        let session = client_session(&Arc::new(client_config(&authority)));
+        let plain = narrow(&server.address);
+        let mut client = TlsClient::shake_hands(session, plain.stream).unwrap();
+        client.send(get("/"));
+        client.read_line();
+        let began = Instant::now();
+        let (sent, _) = gave_up(&log);
+        let waited = began.elapsed();
+        assert!(waited > STALL / 2 && waited < STALL * 5, "{way}: {waited:?}");
+        assert!(sent > 1000 && sent < SIZE, "{way}: {sent}");
+    }
+}
+
+#[test]
+fn a_client_that_takes_nothing_of_a_scripts_output_is_given_up_in_time() {
+    let site = CgiSite::new(&[(
+        "large",
+        &format!(
+            "printf 'Content-Type: a/b\\nContent-Length: {SIZE}\\n\\n'; head -c {SIZE} /dev/zero"
+        ),
+    )]);
+    let handler = site.noting().timeouts(stalling());
+    let log = handler.log.clone();
+    let server = Running::start(bind::<Sequential, _>(handler));
+    let mut client = narrow(&server.address);
+    client.send("GET /cgi-bin/large HTTP/1.1\r\nHost: x\r\n\r\n");
+    client.read_exactly(1000);
+    let began = Instant::now();
+    let (sent, rest) = gave_up(&log);
+    assert!(began.elapsed() < STALL * 5, "{:?}", began.elapsed());
+    assert!(sent > 1000 && sent < SIZE, "{sent}");
+    assert!(rest.starts_with(&format!("of {SIZE} bytes: ")), "{rest}");
+}
+
+#[test]
+fn a_write_to_a_client_that_takes_nothing_fails_in_time() {
+    let ways: [fn(&mut Connection) -> io::Result<()>; 2] = [
+        |connection| connection.wfile.write_all(&vec![0; SIZE as usize]),
+        |connection| connection.wfile.send_file(&large_file(), 0, SIZE).map(drop),
+    ];
+    for write in ways {
+        let handler = testing(move |mut connection: Connection| write(&mut connection));
+        let handler = handler.timeouts(stalling());
+        let errors = handler.errors.clone();
+        let server = Running::start(bind::<Sequential, _>(handler));
+        let began = Instant::now();
+        let client = narrow(&server.address);
+        assert_eq!(errors.next().1, "timed out");
+        assert!(began.elapsed() > STALL / 2 && began.elapsed() < STALL * 5);
+        drop(client);
+    }
+}
+
+/// Fewer bytes within each limit than a poll asks for, which wants a third of the buffer.
+#[test]
+fn a_client_that_takes_little_is_waited_for() {
+    for (way, send) in WAYS {
+        let handler = answering(send).timeouts(stalling());
+        let log = handler.log.clone();
+        let server = Running::start(bind::<ThreadPool, _>(handler));
+        let mut client = narrow(&server.address);
+        client.send(get("/"));
+        let (began, mut read) = (Instant::now(), 0);
+        while began.elapsed() < STALL * 4 {
+            thread::sleep(STALL / 16);
+            read += client.stream.read(&mut vec![0; 16 * 1024]).unwrap() as u64;
+        }
+        assert!(read < SIZE / 8, "{way}: {read} bytes are not little");
+        let lines = log.so_far();
+        assert!(!lines.iter().any(|line| line.starts_with("gave up")), "{way}: {lines:?}");
+    }
+}
