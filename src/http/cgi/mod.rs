@@ -7,6 +7,7 @@ mod environment;
 mod error_lines;
 #[cfg(any(test, fuzzing))]
 pub(super) mod fuzzing;
+mod identity;
 mod input;
 mod output;
 mod process;
@@ -24,10 +25,10 @@ use std::os::unix::ffi::OsStringExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
-use nix::unistd::{AccessFlags, User, access, geteuid};
+use nix::unistd::{AccessFlags, access, geteuid};
 
 use super::exchange::Exchange;
 use super::files::SimpleHttpRequestHandler;
@@ -35,6 +36,7 @@ use super::handler::HttpRequestHandler;
 use super::text::repr;
 use crate::sys;
 use body::Body;
+use identity::Identity;
 use process::{Process, Running};
 use relay::{Outcome, Relay};
 use script::Script;
@@ -123,8 +125,8 @@ pub struct CgiHttpRequestHandler {
     /// to 64 KiB.
     pub stderr_limit: usize,
     files: SimpleHttpRequestHandler,
-    /// The user's and the group's number, looked up once.
-    identity: Arc<OnceLock<Option<(u32, u32)>>>,
+    /// The user's and the group's number, found once.
+    identity: Arc<Identity>,
     running: Arc<Running>,
 }
 
@@ -239,11 +241,8 @@ impl CgiHttpRequestHandler {
         let Some(name) = self.user.as_ref().filter(|_| geteuid().is_root()) else {
             return Ok(None);
         };
-        match self.identity.get_or_init(|| numbers_of(name)) {
-            Some((0, _)) => Ok(None),
-            Some(numbers) => Ok(Some(*numbers)),
-            None => Err(io::Error::other(format!("there is no user {name} to run it as"))),
-        }
+        let numbers = self.identity.of(name)?;
+        Ok(Some(numbers).filter(|&(user, _)| user != 0))
     }
 }
 
@@ -343,11 +342,6 @@ fn redirect(http: &mut Exchange<'_>, location: &str) -> io::Result<()> {
     }
     http.command = "GET".to_owned();
     handler.do_get(http)
-}
-
-fn numbers_of(name: &str) -> Option<(u32, u32)> {
-    let user = User::from_name(name).ok().flatten()?;
-    Some((user.uid.as_raw(), user.gid.as_raw()))
 }
 
 /// What programs need to find others, and to write their language.
