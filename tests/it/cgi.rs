@@ -46,6 +46,22 @@ fn a_script_answers() {
 }
 
 #[test]
+fn a_head_that_is_too_long_for_a_variable_is_431() {
+    let site = site(&[("env", ENV)]);
+    site.with_each_strategy(|server, log| {
+        let fields = |length: usize| format!("X: {}\r\n", "a".repeat(length)).repeat(90);
+        let asked = request("GET", "/cgi-bin/env", &fields(2_500));
+        assert_eq!(Browser::connect(server).ask(asked).status(), 431);
+        assert!(log.next().starts_with("code 431"));
+        log.so_far();
+        let asked = request("GET", "/cgi-bin/env", &fields(1_000));
+        let reply = Browser::connect(server).ask(asked);
+        assert_eq!(variable(&reply, "HTTP_X").map(str::len), Some(90 * 1_002 - 2));
+        log.so_far();
+    });
+}
+
+#[test]
 fn the_environment_is_that_of_rfc_3875() {
     let site = site(&[("env", ENV)]);
     let (server, _) = site.serve();

@@ -145,7 +145,7 @@ impl CgiHttpRequestHandler {
     ///
     /// `cgi_info` is usually what [`is_cgi`](HttpRequestHandler::is_cgi) returned. A program that
     /// is not there is 404, one that may not be run 403, as in CPython; one that does not start
-    /// is 500.
+    /// is 500, or 431 where the request's header fields are more than the system lets it have.
     ///
     /// # Errors
     ///
@@ -165,6 +165,7 @@ impl CgiHttpRequestHandler {
         let mut relay = match relay {
             Ok(relay) => relay,
             Err(error) => {
+            Err(error) if is_for_the_head(&error, http) => return http.send_error(431),
                 http.log_error(format_args!("CGI script did not start ({name}): {error}"));
                 return http.send_error(500);
             }
@@ -323,6 +324,13 @@ fn wait_for_exit(mut relay: Relay, http: &Exchange<'_>) -> io::Result<()> {
 }
 
 /// The code, or the signal as a negative number.
+/// Tells whether a program did not start as the system limits what it can be told, and its request's
+/// head is long: a variable is at most 128 KiB in Linux, and all of them a quarter of the stack.
+fn is_for_the_head(error: &io::Error, http: &Exchange<'_>) -> bool {
+    let length: usize = http.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+    error.kind() == io::ErrorKind::ArgumentListTooLong && length > LONG_HEAD
+}
+
 fn exit_code(status: ExitStatus) -> i32 {
     status.code().or(status.signal().map(|signal| -signal)).unwrap_or(-1)
 }
@@ -348,4 +356,7 @@ fn redirect(http: &mut Exchange<'_>, location: &str) -> io::Result<()> {
 const INHERITED: [&str; 6] = ["PATH", "LD_LIBRARY_PATH", "TZ", "LANG", "LC_ALL", "LC_CTYPE"];
 
 /// Redirects within this server for one request.
+/// Bytes of header fields below which the server's own variables are those that are too long.
+const LONG_HEAD: usize = 64 * 1024;
+
 const MOST_REDIRECTS: u32 = 10;
