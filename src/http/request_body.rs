@@ -69,15 +69,15 @@ impl RequestBody {
     ///
     /// # Errors
     ///
-    /// An [`HttpError`] 413 when the body is longer, without reading where its length is known;
+    /// An [`HttpError`] 413 when the body is longer, as soon as its length or a chunk's size says so;
     /// what the connection reports otherwise.
     #[doc(alias = "rfile.read")]
     pub fn read_all(&mut self, limit: usize) -> io::Result<Vec<u8>> {
         let most = limit as u64;
         self.check_length(most)?;
         let mut body = Vec::new();
-        Read::take(&mut *self, most.saturating_add(1)).read_to_end(&mut body)?;
-        if body.len() > limit { Err(Self::too_long(most)) } else { Ok(body) }
+        self.within(most, 0).read_to_end(&mut body)?;
+        Ok(body)
     }
 
     /// Reads a line of the body, its end (`\n`) included, or `limit` bytes of it: Python's
@@ -98,7 +98,12 @@ impl RequestBody {
         }
     }
 
-    pub(super) fn too_long(limit: u64) -> io::Error {
+    /// Reads the body where it has no more than `limit` bytes, of which so many were read.
+    pub(super) fn within(&mut self, limit: u64, read: u64) -> Within<'_> {
+        Within { body: self, limit, read }
+    }
+
+    fn too_long(limit: u64) -> io::Error {
         HttpError::new(413, format!("The body is longer than {limit} bytes")).into()
     }
 
@@ -315,6 +320,30 @@ impl RequestBody {
             State::Chunk(left) => State::Chunk(left - count),
             other => other,
         };
+    }
+}
+
+/// A body that is an [`HttpError`] 413 as soon as it is known to have more than `limit` bytes: before
+/// the bytes of a chunk have come, as its size says how many will.
+pub(super) struct Within<'a> {
+    body: &'a mut RequestBody,
+    limit: u64,
+    read: u64,
+}
+
+impl Read for Within<'_> {
+    fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
+        self.body.advance()?;
+        let announced = match self.body.state {
+            State::Length(left) | State::Chunk(left) => left,
+            _ => 0,
+        };
+        if self.read.saturating_add(announced) > self.limit {
+            return Err(RequestBody::too_long(self.limit));
+        }
+        let count = self.body.read(target)?;
+        self.read += count as u64;
+        if self.read > self.limit { Err(RequestBody::too_long(self.limit)) } else { Ok(count) }
     }
 }
 

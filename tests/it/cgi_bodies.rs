@@ -79,6 +79,21 @@ fn a_chunked_body_beyond_the_limit_is_413_and_its_script_is_not_started() {
     }
 }
 
+#[test]
+fn a_chunk_whose_size_is_beyond_the_limit_is_413_before_its_bytes_have_come() {
+    let site = CgiSite::new(&[("count", COUNT)]);
+    let (server, _) = limited(&site, Some(100_000));
+    for (before, size) in [(0, "ffffffffffffffff"), (0, "186a1"), (1, "186a0"), (70_000, "7531")] {
+        let mut bytes = request("POST", "/cgi-bin/count", "Transfer-Encoding: chunked\r\n");
+        if before > 0 {
+            bytes += &format!("{before:x}\r\n{}\r\n", "x".repeat(before));
+        }
+        // None of its bytes are sent, and the client waits.
+        bytes += &format!("{size}\r\n");
+        assert_eq!(Browser::connect(&server).ask(bytes).status(), 413, "{before} {size}");
+    }
+}
+
 /// The directory for temporary files may be memory.
 #[test]
 fn a_chunked_body_is_stored_up_to_64_mib_by_default() {

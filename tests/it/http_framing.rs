@@ -646,7 +646,13 @@ fn read_all_reads_a_body_up_to_its_limit_and_refuses_a_longer_one() {
         assert_eq!(browser.ask(get("/")).status(), 200, "the body was read to its end");
     }
     // Of the first, nothing but the length arrives.
-    for request in ["Content-Length: 6\r\n\r\n".to_owned(), chunked("6\r\nhellos\r\n")] {
+    for request in [
+        "Content-Length: 6\r\n\r\n".to_owned(),
+        chunked("6\r\nhellos\r\n"),
+        // The size of a chunk is enough, too.
+        chunked("ffffffffffffffff\r\n"),
+        chunked("2\r\nhe\r\n4\r\n"),
+    ] {
         let reply = ask(&server, post(&request));
         assert_eq!(
             (reply.status(), reply.reason()),

@@ -5,7 +5,6 @@ use std::io::{self, Read, Seek, Write};
 
 use super::super::exchange::Exchange;
 use super::super::http_error::HttpError;
-use super::super::request_body::RequestBody;
 
 /// What a script is to read.
 #[derive(Debug)]
@@ -50,13 +49,9 @@ impl Body {
 
     fn store(http: &mut Exchange<'_>, limit: u64) -> io::Result<Self> {
         let mut begun = Vec::new();
-        let most = limit.min(IN_MEMORY);
-        Read::take(&mut http.rfile, most + 1).read_to_end(&mut begun)?;
-        if begun.len() as u64 <= most {
+        http.rfile.within(limit, 0).take(IN_MEMORY + 1).read_to_end(&mut begun)?;
+        if begun.len() as u64 <= IN_MEMORY {
             return Ok(Self::Memory(begun));
-        }
-        if begun.len() as u64 > limit {
-            return Err(RequestBody::too_long(limit));
         }
         let mut file = stored(http, tempfile::tempfile())?;
         let mut length = begun.len() as u64;
@@ -65,14 +60,11 @@ impl Body {
         let mut buffer = begun;
         buffer.resize(BUFFER_SIZE, 0);
         loop {
-            let count = http.rfile.read(&mut buffer)?;
+            let count = http.rfile.within(limit, length).read(&mut buffer)?;
             if count == 0 {
                 break;
             }
             length += count as u64;
-            if length > limit {
-                return Err(RequestBody::too_long(limit));
-            }
             let written = file.write_all(&buffer[..count]);
             stored(http, written)?;
         }

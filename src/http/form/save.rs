@@ -27,9 +27,7 @@ impl RequestBody {
         }
         self.check_length(limit)?;
         atomically(path.as_ref(), not_stored, |file| {
-            let mut body = Read::take(&mut *self, limit.saturating_add(1));
-            let length = copy_or(&mut body, file, |error| error, not_stored)?;
-            if length > limit { Err(Self::too_long(limit)) } else { Ok(length) }
+            copy_or(&mut self.within(limit, 0), file, |error| error, not_stored)
         })
     }
 }
