@@ -77,6 +77,7 @@ fn variables_that_mislead_programs_are_refused_in_one_line() {
     for (variable, why) in [
         ("", "a variable has a name"),
         ("=x", "a variable has a name"),
+        ("A B=1", "\"A B\" is not the name of a variable"),
         ("REQUEST_METHOD=GET", "REQUEST_METHOD is set by the server itself, from each request"),
         ("HTTP_PROXY=http://h/", "HTTP_PROXY is set by the server itself, from each request"),
     ] {

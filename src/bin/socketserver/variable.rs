@@ -23,7 +23,7 @@ impl Variable {
         if name.is_empty() {
             return Err("a variable has a name".to_owned());
         }
-        if name.chars().any(char::is_control) {
+        if name.chars().any(|it| it.is_control() || it.is_whitespace()) {
             return Err(format!("{name:?} is not the name of a variable"));
         }
         if name.starts_with("HTTP_") || OF_THE_REQUEST.contains(&name) {
@@ -102,6 +102,9 @@ mod tests {
             ("=x", "a variable has a name"),
             ("A\0=x", "is not the name of a variable"),
             ("A\n", "is not the name of a variable"),
+            ("A B=1", "\"A B\" is not the name of a variable"),
+            (" A", "\" A\" is not the name of a variable"),
+            ("A\u{a0}=1", "is not the name of a variable"),
             ("REQUEST_METHOD=GET", "REQUEST_METHOD is set by the server itself"),
             ("PATH_INFO", "PATH_INFO is set by the server itself"),
             ("HTTP_PROXY=http://h", "HTTP_PROXY is set by the server itself"),
