@@ -19,8 +19,8 @@ pub(crate) fn push_status_line(
     if !(100..1000).contains(&code) {
         return Err(misuse(format!("send_response({status}): a status has three digits")));
     }
-    if !is_one_line(message) {
-        return Err(misuse(format!("send_response({status}): line end or NUL in {message:?}")));
+    if !is_plain(message) {
+        return Err(misuse(format!("send_response({status}): control character in {message:?}")));
     }
     let line = head.len();
     let digit = |divisor: u16| b'0' + (code / divisor % 10) as u8;
@@ -37,8 +37,8 @@ pub(crate) fn push_status_line(
 
 /// Appends a header line, of a name that was checked.
 pub(crate) fn push_header(head: &mut Vec<u8>, keyword: &str, value: &str) -> io::Result<()> {
-    if !is_one_line(value) {
-        return Err(misuse(format!("send_header({keyword:?}): line end or NUL in {value:?}")));
+    if !is_plain(value) {
+        return Err(misuse(format!("send_header({keyword:?}): control character in {value:?}")));
     }
     let line = head.len();
     head.extend_from_slice(keyword.as_bytes());
@@ -88,8 +88,9 @@ pub(crate) fn is_header_name(keyword: &str) -> bool {
     !keyword.is_empty() && keyword.bytes().all(is_token)
 }
 
-fn is_one_line(text: &str) -> bool {
-    !text.bytes().any(|byte| matches!(byte, b'\r' | b'\n' | 0))
+/// Tells whether a value has no control characters but tabs (RFC 9110 §5.5).
+pub(crate) fn is_plain(text: &str) -> bool {
+    !text.bytes().any(|byte| byte.is_ascii_control() && byte != b'\t')
 }
 
 /// A character of a token (RFC 9110 §5.6.2).

@@ -941,12 +941,16 @@ fn headers_that_would_split_a_response_are_errors_that_name_them() {
         note(http.send_response_with(200, "a\nb"));
         note(http.send_response_with(200, "a\rb"));
         note(http.send_response_with(200, "a\0b"));
+        note(http.send_response_with(200, "a\x08b"));
         note(http.send_response_with(200, "☃"));
         note(http.send_response(200));
         note(http.send_header("A", "b\r\nC: d"));
         note(http.send_header("A", "b\nC: d"));
         note(http.send_header("A", "b\rC: d"));
         note(http.send_header("A", "\0"));
+        note(http.send_header("A", "\x01"));
+        note(http.send_header("A", "a\x1b[31m"));
+        note(http.send_header("A", "a\x7f"));
         note(http.send_header("A", "☃"));
         note(http.send_header("", "b"));
         note(http.send_header("A:", "b"));
@@ -958,15 +962,19 @@ fn headers_that_would_split_a_response_are_errors_that_name_them() {
         note(http.send_header("A", "\t é "));
     });
     let expected = [
-        "send_response(200): line end or NUL in \"a\\nb\"",
-        "send_response(200): line end or NUL in \"a\\rb\"",
-        "send_response(200): line end or NUL in \"a\\0b\"",
+        "send_response(200): control character in \"a\\nb\"",
+        "send_response(200): control character in \"a\\rb\"",
+        "send_response(200): control character in \"a\\0b\"",
+        "send_response(200): control character in \"a\\u{8}b\"",
         "send_response(200): \"☃\" is beyond ISO 8859-1",
         "none",
-        "send_header(\"A\"): line end or NUL in \"b\\r\\nC: d\"",
-        "send_header(\"A\"): line end or NUL in \"b\\nC: d\"",
-        "send_header(\"A\"): line end or NUL in \"b\\rC: d\"",
-        "send_header(\"A\"): line end or NUL in \"\\0\"",
+        "send_header(\"A\"): control character in \"b\\r\\nC: d\"",
+        "send_header(\"A\"): control character in \"b\\nC: d\"",
+        "send_header(\"A\"): control character in \"b\\rC: d\"",
+        "send_header(\"A\"): control character in \"\\0\"",
+        "send_header(\"A\"): control character in \"\\u{1}\"",
+        "send_header(\"A\"): control character in \"a\\u{1b}[31m\"",
+        "send_header(\"A\"): control character in \"a\\u{7f}\"",
         "send_header(\"A\"): \"☃\" is beyond ISO 8859-1",
         "send_header: \"\" is no header name",
         "send_header: \"A:\" is no header name",
@@ -978,6 +986,12 @@ fn headers_that_would_split_a_response_are_errors_that_name_them() {
         "none",
     ];
     assert_eq!(errors, expected);
+}
+
+#[test]
+fn a_message_of_an_error_is_a_status_line_without_control_characters() {
+    let server = serve(answering(|http| http.send_error_with(404, "a\x1bb\x7fc\td\ne")));
+    assert_eq!(ask(&server, get("/")).reason(), "a b c\td e");
 }
 
 #[test]

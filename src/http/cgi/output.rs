@@ -3,7 +3,7 @@
 use memchr::memchr;
 
 use super::super::framing::plain_number;
-use super::super::response_head::is_header_name;
+use super::super::response_head::{is_header_name, is_plain};
 use super::super::text::latin1;
 use crate::work;
 
@@ -76,8 +76,8 @@ impl Fields {
         if !is_header_name(&name) {
             return Err("a line of its head does not begin with a name");
         }
-        if value.contains(['\r', '\0']) {
-            return Err("a value in its head has a CR or NUL");
+        if !is_plain(&value) {
+            return Err("a value in its head has a control character");
         }
         match name.to_ascii_lowercase().as_str() {
             "status" => once(&mut self.status, value),
@@ -191,6 +191,12 @@ mod tests {
     }
 
     #[test]
+    fn a_value_may_have_tabs_and_bytes_beyond_ascii() {
+        let head = b"Content-Type: a\tb\nX-A: \xe9\x80\n";
+        assert!(matches!(parse(head), Ok(Answer::Response(_))));
+    }
+
+    #[test]
     fn what_is_no_head_is_refused() {
         for head in [
             "",
@@ -202,6 +208,10 @@ mod tests {
             "Content-Type: a\nContent-Type: a\n",
             "Content-Type: a\rb\n",
             "Content-Type: a\0b\n",
+            "Content-Type: a\x01b\n",
+            "Content-Type: a\nX-A: \x1b[31m\n",
+            "Content-Type: a\nX-A: a\x7fb\n",
+            "Status: 200 O\x0bK\nContent-Type: a\n",
             "Status: \n",
             "Status: 20\n",
             "Status: 100 Continue\n",

@@ -214,7 +214,8 @@ impl Exchange<'_> {
         let reason: String = message
             .chars()
             .map(|character| match character {
-                '\r' | '\n' | '\0' => ' ',
+                '\t' => '\t',
+                other if other.is_ascii_control() => ' ',
                 '\u{100}'.. => '?',
                 other => other,
             })
