@@ -73,10 +73,11 @@ use script::Script;
 /// a response that has begun; or when its client leaves or the server cuts the client off. Then
 /// its whole process group is sent SIGTERM, and SIGKILL half a second later.
 ///
-/// It does not outlive its server. A server that is killed or crashes cannot end its programs. Linux
-/// then kills the program, but not the processes that the program has started. Other systems cannot
-/// do that: there, a program goes on until it reads the end of its input, or fails to write its
-/// output.
+/// It does not outlive a server that ends in order. A process that is killed or crashes cannot
+/// end its programs. Linux then kills the program, but not the processes that the program has
+/// started; under [`Forking`](crate::Forking) the process is a child, which goes on where only
+/// the server is killed. Other systems cannot do that: there, a program goes on until it reads
+/// the end of its input, or fails to write its output.
 ///
 /// A program has its input, output and error output, and no other descriptor of the server.
 ///
@@ -164,8 +165,8 @@ impl CgiHttpRequestHandler {
         });
         let mut relay = match relay {
             Ok(relay) => relay,
-            Err(error) => {
             Err(error) if is_for_the_head(&error, http) => return http.send_error(431),
+            Err(error) => {
                 http.log_error(format_args!("CGI script did not start ({name}): {error}"));
                 return http.send_error(500);
             }
@@ -323,7 +324,6 @@ fn wait_for_exit(mut relay: Relay, http: &Exchange<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// The code, or the signal as a negative number.
 /// Tells whether a program did not start as the system limits what it can be told, and its request's
 /// head is long: a variable is at most 128 KiB in Linux, and all of them a quarter of the stack.
 fn is_for_the_head(error: &io::Error, http: &Exchange<'_>) -> bool {
@@ -331,6 +331,7 @@ fn is_for_the_head(error: &io::Error, http: &Exchange<'_>) -> bool {
     error.kind() == io::ErrorKind::ArgumentListTooLong && length > LONG_HEAD
 }
 
+/// The code, or the signal as a negative number.
 fn exit_code(status: ExitStatus) -> i32 {
     status.code().or(status.signal().map(|signal| -signal)).unwrap_or(-1)
 }
@@ -355,8 +356,8 @@ fn redirect(http: &mut Exchange<'_>, location: &str) -> io::Result<()> {
 /// What programs need to find others, and to write their language.
 const INHERITED: [&str; 6] = ["PATH", "LD_LIBRARY_PATH", "TZ", "LANG", "LC_ALL", "LC_CTYPE"];
 
-/// Redirects within this server for one request.
 /// Bytes of header fields below which the server's own variables are those that are too long.
 const LONG_HEAD: usize = 64 * 1024;
 
+/// Redirects within this server for one request.
 const MOST_REDIRECTS: u32 = 10;
