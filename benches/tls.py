@@ -7,8 +7,8 @@
 Prints, for each number of connections, the requests per second of both (medians) and the ratio: the
 median of the rounds' ratios, with the smallest and the largest. The servers run on one core and
 the load on the other; where there is one core only, both roam. Then the same for processor time for
-each request, which depends less on what else the machine does: there, less is better, and the ratio is
-nginx's to ours.
+each request, which depends less on what else the machine does: there, less is better, and the
+ratio is nginx's to ours.
 """
 import os, re, shutil, socket, statistics, subprocess, sys, tempfile, time
 

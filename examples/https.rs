@@ -2,7 +2,8 @@
 //!
 //! Run: `cargo run --example https -- 8443 cert.pem key.pem`
 //! Try: `curl --cacert cert.pem https://localhost:8443/`, with the files of
-//! `openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost -addext subjectAltName=DNS:localhost -out cert.pem -keyout key.pem`
+//! `openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost -addext
+//! subjectAltName=DNS:localhost -out cert.pem -keyout key.pem`
 
 use std::env;
 use std::io::{self, Write};

@@ -1,7 +1,8 @@
 //! Notes to create, read, change and delete, as JSON, shared by all requests.
 //!
 //! Run: `cargo run --example json_rest -- 8000`
-//! Try: `curl -d '{"text": "hi"}' http://127.0.0.1:8000/notes`, then `curl http://127.0.0.1:8000/notes/1`
+//! Try: `curl -d '{"text": "hi"}' http://127.0.0.1:8000/notes`, then `curl
+//! http://127.0.0.1:8000/notes/1`
 
 use std::env;
 use std::io::{self, Write};

@@ -1,7 +1,8 @@
 //! Long polling: a request for news is answered when there are some, or after 20 seconds.
 //!
 //! Run: `cargo run --example long_poll -- 8000`
-//! Try: `curl http://127.0.0.1:8000/?since=0`, then, elsewhere, `curl -d hello http://127.0.0.1:8000/`
+//! Try: `curl http://127.0.0.1:8000/?since=0`, then, elsewhere, `curl -d hello
+//! http://127.0.0.1:8000/`
 
 use std::env;
 use std::io::{self, Write};

@@ -1,7 +1,8 @@
 //! Receives webhooks as GitHub sends them, and believes those whose signature is right.
 //!
 //! Run: `cargo run --example webhook_receiver -- 8000`
-//! Try: `curl -i -d 'Hello, World!' -H 'X-Hub-Signature-256: sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17' http://127.0.0.1:8000/`
+//! Try: `curl -i -d 'Hello, World!' -H 'X-Hub-Signature-256:
+//! sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17' http://127.0.0.1:8000/`
 
 use std::{env, io};
 

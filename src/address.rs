@@ -24,8 +24,8 @@ use crate::printable::{is_unprintable, write_escape, write_shown};
 /// Python's `repr` does: `('127.0.0.1', 8000)`, `('::1', 8000, 0, 0)`, `'/run/app.sock'`.
 #[derive(Clone)]
 pub enum Address {
-    /// An Internet address and a port. IPv4 where that is what the peer speaks, on a socket for both, too;
-    /// one that is made in the form of IPv6 is equal to it.
+    /// An Internet address and a port. IPv4 where that is what the peer speaks, on a socket for
+    /// both, too; one that is made in the form of IPv6 is equal to it.
     Inet(SocketAddr),
     /// The path that a Unix socket is bound to; empty for one without a name, as most clients'
     /// are. On Linux a leading NUL means a name that is in no file system, as in Python.
@@ -105,8 +105,8 @@ impl Address {
     }
 }
 
-/// An IPv4 address in the form of IPv6, `::ffff:192.0.2.1`, becomes `192.0.2.1` (RFC 4038 §4.2). A socket for both
-/// has its IPv4 clients so, and some proxies write it; the client is the same.
+/// An IPv4 address in the form of IPv6, `::ffff:192.0.2.1`, becomes `192.0.2.1` (RFC 4038 §4.2). A
+/// socket for both has its IPv4 clients so, and some proxies write it; the client is the same.
 impl From<SocketAddr> for Address {
     fn from(address: SocketAddr) -> Self {
         Self::Inet(canonical(address))
@@ -177,8 +177,8 @@ impl fmt::Display for Address {
             Self::Inet(address) => address.fmt(f),
             Self::Unix(path) => {
                 f.write_str("unix:")?;
-                // NUL is for the kernel; the tools that list such sockets write `@`. A client chooses its
-                // name, and logs have lines.
+                // NUL is for the kernel; the tools that list such sockets write `@`. A client
+                // chooses its name, and logs have lines.
                 write_shown(f, &path.to_string_lossy().replace('\0', "@"))
             }
         }

@@ -20,7 +20,8 @@ use crate::stderr::write_to_stderr;
 /// 4. [`handle_error`](Self::handle_error), there too, if that failed or panicked;
 /// 5. [`service_actions`](Self::service_actions), on the serving thread, after each turn of its
 ///    loop, and [`handle_timeout`](Self::handle_timeout) where `handle_request` waited in vain;
-/// 6. [`handle_signal`](Self::handle_signal), there too, when a signal comes that the server watches.
+/// 6. [`handle_signal`](Self::handle_signal), there too, when a signal comes that the server
+///    watches.
 ///
 /// Python makes one handler object for each request and calls `setup`, `handle` and `finish` on it.
 /// Here one value serves all requests, from several threads at once: what belongs to one request is
@@ -41,7 +42,7 @@ use crate::stderr::write_to_stderr;
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not handle requests",
-    note = "implement `Handler` for it, implement `http::HttpRequestHandler` for it, or wrap a closure in `handler_fn`"
+    note = "implement `Handler` or `http::HttpRequestHandler`, or wrap a closure in `handler_fn`"
 )]
 pub trait Handler<R = Connection>: Send + Sync + 'static {
     /// Handles one request.
@@ -66,8 +67,8 @@ pub trait Handler<R = Connection>: Send + Sync + 'static {
     /// Hears of a request that failed, and of a strategy that could not run one.
     ///
     /// A panic arrives as an error of the kind `Other` that quotes its message. The default
-    /// prints a block to standard error, laid out as Python's. A client that went away costs one line
-    /// in the debug log, and one that broke the rules of TLS is a warning.
+    /// prints a block to standard error, laid out as Python's. A client that went away costs one
+    /// line in the debug log, and one that broke the rules of TLS is a warning.
     ///
     /// Where a handler fails with `UnexpectedEof`, and the client was found to have left without
     /// sending a byte, as port scans and health checks do, the error is of the kind
@@ -104,7 +105,8 @@ pub trait Handler<R = Connection>: Send + Sync + 'static {
     ///
     /// Only signals given to
     /// [`Server::shutdown_on_signals`](crate::Server::shutdown_on_signals) and
-    /// [`Server::watch_signals`](crate::Server::watch_signals) arrive here. The default does nothing.
+    /// [`Server::watch_signals`](crate::Server::watch_signals) arrive here. The default does
+    /// nothing.
     #[doc(alias = "KeyboardInterrupt")]
     fn handle_signal(&self, signal: i32) {
         let _ = signal;
@@ -116,9 +118,9 @@ pub trait Handler<R = Connection>: Send + Sync + 'static {
     }
 
     /// Tells whether requests are left behind that still run when a program stops its server: what
-    /// [`Server::daemon_threads`](crate::Server::daemon_threads) is at first, where requests run on threads. The
-    /// default is `false`, as in Python's `ThreadingMixIn`. HTTP handlers answer `true`, as its
-    /// `ThreadingHTTPServer` does.
+    /// [`Server::daemon_threads`](crate::Server::daemon_threads) is at first, where requests run on
+    /// threads. The default is `false`, as in Python's `ThreadingMixIn`. HTTP handlers answer
+    /// `true`, as its `ThreadingHTTPServer` does.
     fn daemon_threads(&self) -> bool {
         false
     }

@@ -12,7 +12,8 @@ pub(crate) fn bare(host: &str) -> &str {
     host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
 }
 
-/// Tells whether it is an IPv6 address without brackets. A zone may follow it, as in `fe80::1%eth0`.
+/// Tells whether it is an IPv6 address without brackets. A zone may follow it, as in
+/// `fe80::1%eth0`.
 pub(crate) fn is_ipv6(host: &str) -> bool {
     let address = host.split('%').next().unwrap_or_default();
     address.parse::<Ipv6Addr>().is_ok()

@@ -60,9 +60,9 @@
 //!
 //! # Warnings
 //!
-//! What a server has to tell beside its handlers' log goes to the crate [`log`]: install a logger of your
-//! choice to see it. A crash of a forked process is written to standard error where no logger is
-//! installed.
+//! What a server has to tell beside its handlers' log goes to the crate [`log`]: install a logger
+//! of your choice to see it. A crash of a forked process is written to standard error where no
+//! logger is installed.
 //!
 //! # Features
 //!

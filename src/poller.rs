@@ -68,8 +68,8 @@ impl Poller {
 
     /// In a forked child: lets go of the parent's poller, and closes it here.
     ///
-    /// Does nothing where a thread of the parent held the lock at the fork. Then the descriptors stay
-    /// open, as those of their owner.
+    /// Does nothing where a thread of the parent held the lock at the fork. Then the descriptors
+    /// stay open, as those of their owner.
     pub(crate) fn leave_to_parent(&self) {
         let system = match self.system.try_write() {
             Ok(mut system) => system.take(),

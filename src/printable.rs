@@ -1,9 +1,11 @@
-//! Text that is not ours in lines for people: which characters can be shown, and how the others are written.
+//! Text that is not ours in lines for people: which characters can be shown, and how the others are
+//! written.
 
 use std::fmt::{self, Write};
 
-/// Tells whether a character does something to what shows it: controls, C1 (U+0080 to U+009F) included, and what
-/// ends lines, turns the direction of writing, or cannot be seen. Python's `repr` escapes these, too.
+/// Tells whether a character does something to what shows it: controls, C1 (U+0080 to U+009F)
+/// included, and what ends lines, turns the direction of writing, or cannot be seen. Python's
+/// `repr` escapes these, too.
 pub(crate) fn is_unprintable(character: char) -> bool {
     character.is_control()
         || matches!(
@@ -28,8 +30,8 @@ pub(crate) fn write_escape(f: &mut impl Write, character: char) -> fmt::Result {
     }
 }
 
-/// Writes text, and escapes what cannot be shown; line ends and tabs as `\n`, `\r` and `\t`. Backslashes stay as
-/// they are: what they say can be shown.
+/// Writes text, and escapes what cannot be shown; line ends and tabs as `\n`, `\r` and `\t`.
+/// Backslashes stay as they are: what they say can be shown.
 pub(crate) fn write_shown(f: &mut impl Write, text: &str) -> fmt::Result {
     for character in text.chars() {
         match character {

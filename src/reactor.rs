@@ -124,7 +124,8 @@ impl Reactor {
         Ok(())
     }
 
-    /// Has this process hear of the signals: it serves, and may have been forked after they were watched.
+    /// Has this process hear of the signals: it serves, and may have been forked after they were
+    /// watched.
     pub(crate) fn hear_here(&self) {
         self.signals.iter().for_each(WatchedSignal::hear_here);
     }
@@ -178,7 +179,8 @@ impl Reactor {
                 let (news, signals): (Vec<i32>, Vec<i32>) =
                     came.partition(|number| self.mere_news.contains(number));
                 note_heard();
-                // Each kind that came is reported by itself, and all are counted by the first report.
+                // Each kind that came is reported by itself, and all are counted by the first
+                // report.
                 turn.news.extend(news);
                 turn.signals.extend(signals);
                 false

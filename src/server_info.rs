@@ -85,8 +85,9 @@ impl ServerInfo {
     /// How many connections there are now.
     ///
     /// Counted while they come and go, so that the numbers need not fit each other to the last
-    /// connection. A process counts its own: with [`PreFork`](crate::PreFork) each has others, and a
-    /// child of [`Forking`](crate::Forking) sees those of the moment when it was started. Datagrams are not counted.
+    /// connection. A process counts its own: with [`PreFork`](crate::PreFork) each has others, and
+    /// a child of [`Forking`](crate::Forking) sees those of the moment when it was started.
+    /// Datagrams are not counted.
     pub fn connections(&self) -> Connections {
         let gauges = self.gauges();
         let read = |gauge: &AtomicUsize| gauge.load(Ordering::Relaxed);

@@ -15,8 +15,8 @@ use crate::poller::Poller;
 /// Stops a server from any thread, from one of its handlers, before it serves, or twice.
 ///
 /// Cloning is cheap; all clones stop the same server. So do those in the child processes of
-/// [`Forking`](crate::Forking), and those in the processes of [`PreFork`](crate::PreFork), which all end
-/// with their supervisor.
+/// [`Forking`](crate::Forking), and those in the processes of [`PreFork`](crate::PreFork), which
+/// all end with their supervisor.
 #[derive(Clone)]
 pub struct ShutdownHandle {
     stop: Arc<Stop>,

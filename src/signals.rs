@@ -77,8 +77,8 @@ impl Drop for WatchedSignal {
 
 /// Has a signal its default action where no loop hears of it, if it has that now.
 ///
-/// Before its pipe is there: whoever reads that may have ended the loop in the next moment, and this
-/// signal was still for the loop.
+/// Before its pipe is there: whoever reads that may have ended the loop in the next moment, and
+/// this signal was still for the loop.
 fn arrange_default_action(number: i32) -> io::Result<()> {
     let mut arranged = ARRANGED.lock().unwrap_or_else(PoisonError::into_inner);
     if !arranged.contains(&number) && sys::has_default_action(number) {
@@ -93,10 +93,10 @@ static ARRANGED: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
 
 /// A loop that a signal ends, for as long as it hears of that signal.
 ///
-/// Without one the signal has its default action: it ends the process, as it would have if it had not
-/// been watched. So it does where two have come that no loop has heard of, one to stop and one to
-/// cut: the loop is stuck in a handler then. Signals that had another action before they were first
-/// watched keep that one.
+/// Without one the signal has its default action: it ends the process, as it would have if it had
+/// not been watched. So it does where two have come that no loop has heard of, one to stop and one
+/// to cut: the loop is stuck in a handler then. Signals that had another action before they were
+/// first watched keep that one.
 #[derive(Debug)]
 pub(crate) struct Hearing {
     number: i32,
@@ -167,10 +167,10 @@ pub(crate) fn heeded(numbers: &[i32]) -> Vec<i32> {
 
 /// Tells whether this process ignores a signal: Python's `signal.getsignal(number) == SIG_IGN`.
 ///
-/// A program may have been started so, and should leave it so: `nohup` has SIGHUP (1) ignored, and a
-/// shell SIGINT (2) and SIGQUIT (3) for what a script starts in the background.
-/// [`Server::shutdown_on_signals`](crate::Server::shutdown_on_signals) does; this is for programs that
-/// handle signals by themselves. `false` where the number is not a signal.
+/// A program may have been started so, and should leave it so: `nohup` has SIGHUP (1) ignored, and
+/// a shell SIGINT (2) and SIGQUIT (3) for what a script starts in the background.
+/// [`Server::shutdown_on_signals`](crate::Server::shutdown_on_signals) does; this is for programs
+/// that handle signals by themselves. `false` where the number is not a signal.
 pub fn signal_is_ignored(number: i32) -> bool {
     sys::is_ignored(number)
 }

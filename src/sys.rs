@@ -26,9 +26,9 @@ mod start;
 /// Forks a child that runs `job` and exits with status 0 if it returned true, 1 otherwise.
 ///
 /// The child never returns from here, never unwinds into the caller's frames and runs none of the
-/// caller's destructors. Signals may be sent to all processes of a server: of SIGTERM the child takes
-/// note ([`is_asked_to_end`]), SIGINT is the parent's. A second SIGTERM, SIGQUIT and [`HURRY_SIGNAL`]
-/// end it at once, after its [dependents](set_dependents).
+/// caller's destructors. Signals may be sent to all processes of a server: of SIGTERM the child
+/// takes note ([`is_asked_to_end`]), SIGINT is the parent's. A second SIGTERM, SIGQUIT and
+/// [`HURRY_SIGNAL`] end it at once, after its [dependents](set_dependents).
 ///
 /// Block signals meanwhile, or the child misses those that come before it has handlers of its own.
 pub(crate) fn fork_child(job: impl FnOnce() -> bool) -> io::Result<Pid> {
@@ -60,8 +60,8 @@ pub(crate) fn fork_worker(job: impl FnOnce() -> bool) -> io::Result<Pid> {
     )
 }
 
-/// Has a process that was forked here end at once. Not a signal that people send, or a terminal: those
-/// go to all processes, or may have been ignored since the program was started.
+/// Has a process that was forked here end at once. Not a signal that people send, or a terminal:
+/// those go to all processes, or may have been ignored since the program was started.
 pub(crate) const HURRY_SIGNAL: Signal = Signal::SIGURG;
 
 /// Tells whether this process ignores a signal.
@@ -134,8 +134,8 @@ fn fork_with(prepare: impl FnOnce(), job: impl FnOnce() -> bool) -> io::Result<P
     }
 }
 
-/// Has a process that was forked here call this before it exits, as it runs no destructors. The first
-/// one counts.
+/// Has a process that was forked here call this before it exits, as it runs no destructors. The
+/// first one counts.
 pub(crate) fn call_last(last: fn()) {
     let _ = LAST.set(last);
 }
@@ -178,8 +178,8 @@ extern "C" fn ask_to_end(number: libc::c_int) {
     let writer = ASKED_WRITER.load(Ordering::SeqCst);
     if writer != NO_DESCRIPTOR {
         let errno = Errno::last_raw();
-        // SAFETY: writing is async-signal-safe, and this descriptor is never closed. It has room for
-        // this one byte.
+        // SAFETY: writing is async-signal-safe, and this descriptor is never closed. It has room
+        // for this one byte.
         unsafe { libc::write(writer, [0_u8].as_ptr().cast(), 1) };
         // What was interrupted may be about to look at its own.
         Errno::set_raw(errno);

@@ -1,8 +1,8 @@
 //! The supervisor around a server: systemd, or whatever speaks its protocol.
 //!
 //! Sockets that it has opened ([`listen_fds`]), messages to it ([`notify`]), and its watchdog
-//! ([`Watchdog`]). In a program that was started in another way all this does nothing. Python has it in
-//! modules of their own (`systemd.daemon`), whose names are kept.
+//! ([`Watchdog`]). In a program that was started in another way all this does nothing. Python has
+//! it in modules of their own (`systemd.daemon`), whose names are kept.
 //!
 //! # Examples
 //!
@@ -67,8 +67,8 @@ pub enum Socket {
 ///
 /// They are closed in programs that this one executes. `LISTEN_FDS`, `LISTEN_PID` and
 /// `LISTEN_FDNAMES` are removed from the environment if no other thread runs; `LISTEN_PID` keeps
-/// children from taking the sockets in any case. A second call finds none, and so does every call in a program
-/// that was not started by a socket.
+/// children from taking the sockets in any case. A second call finds none, and so does every call
+/// in a program that was not started by a socket.
 ///
 /// # Errors
 ///
@@ -164,9 +164,9 @@ fn send(messages: &[NotifyState<'_>]) -> io::Result<()> {
 
 /// systemd's watchdog (`WatchdogSec=`), which ends a service that no longer says that it is well.
 ///
-/// Give [`interval`](Self::interval) to [`Server::poll_interval`](crate::Server::poll_interval), and
-/// call [`ping`](Self::ping) in [`Handler::service_actions`](crate::Handler::service_actions): it
-/// is called by the serving loop, so that a loop that is stuck is noticed. With
+/// Give [`interval`](Self::interval) to [`Server::poll_interval`](crate::Server::poll_interval),
+/// and call [`ping`](Self::ping) in [`Handler::service_actions`](crate::Handler::service_actions):
+/// it is called by the serving loop, so that a loop that is stuck is noticed. With
 /// [`Sequential`](crate::Sequential) each request has to be shorter than the watchdog's time.
 #[derive(Debug)]
 #[doc(alias = "sd_watchdog_enabled")]

@@ -10,14 +10,14 @@ use crate::address::Address;
 
 /// The proxies that may tell a server for whom they ask.
 ///
-/// Whatever stands in `Forwarded`, `X-Forwarded-For` or a PROXY header can be written by anybody. It
-/// is believed from these peers only. The default is nobody.
+/// Whatever stands in `Forwarded`, `X-Forwarded-For` or a PROXY header can be written by anybody.
+/// It is believed from these peers only. The default is nobody.
 ///
 /// As text it is a list of addresses and networks, separated by commas, with `unix:` for whoever
 /// connects to a Unix socket: `127.0.0.1,10.0.0.0/8,::1,unix:`. Bits of a network's address
-/// beyond its prefix do not matter. Clients of a socket for IPv4 and IPv6 are compared with the networks of
-/// their own kind, whatever the socket; `::ffff:10.0.0.0/104` is another spelling of `10.0.0.0/8`, and
-/// `::/0` is all of IPv6. Python has nothing alike.
+/// beyond its prefix do not matter. Clients of a socket for IPv4 and IPv6 are compared with the
+/// networks of their own kind, whatever the socket; `::ffff:10.0.0.0/104` is another spelling of
+/// `10.0.0.0/8`, and `::/0` is all of IPv6. Python has nothing alike.
 ///
 /// # Examples
 ///
@@ -66,9 +66,9 @@ impl TrustedProxies {
     /// Reads one header alone, the one that the proxies write, and ignores the other.
     ///
     /// Without this, both are read. A proxy that writes one of them usually forwards the other
-    /// unchanged, so that a client can set it. The two then differ, and the client's address becomes
-    /// `0.0.0.0`. Name the header where something depends on the address, such as a limit for each
-    /// client. This does not affect the header of the PROXY protocol.
+    /// unchanged, so that a client can set it. The two then differ, and the client's address
+    /// becomes `0.0.0.0`. Name the header where something depends on the address, such as a limit
+    /// for each client. This does not affect the header of the PROXY protocol.
     ///
     /// ```
     /// use socketserver::{ForwardedHeader, TrustedProxies};

@@ -1,4 +1,5 @@
-//! PROXY headers: however they are cut, they name whom the specification says and end where it says.
+//! PROXY headers: however they are cut, they name whom the specification says and end where it
+//! says.
 
 #![no_main]
 

@@ -16,17 +16,18 @@ use crate::sys;
 /// Runs each connection in a child process of its own: Python's `ForkingMixIn`.
 ///
 /// What a handler changes in memory is lost with its child, and a crash costs one connection. The
-/// child closes the listening socket, serves its connection to the end, and exits. Nothing comes back
-/// from it: from its first byte on a connection has a child, also while it waits for the next one.
-/// [`ShutdownHandle::shutdown`](crate::ShutdownHandle::shutdown) in a child stops the server.
+/// child closes the listening socket, serves its connection to the end, and exits. Nothing comes
+/// back from it: from its first byte on a connection has a child, also while it waits for the next
+/// one. [`ShutdownHandle::shutdown`](crate::ShutdownHandle::shutdown) in a child stops the server.
 ///
 /// # Signals
 ///
 /// A signal that stops the server may be sent to it alone or to all its processes, as `pkill`, a
 /// terminal and systemd do: running requests are finished, up to
-/// [`Server::shutdown_timeout`](crate::Server::shutdown_timeout), and a second one cuts them. SIGTERM to
-/// one child has it finish its request and end; a second one, or SIGQUIT, ends it at once. A child that
-/// crashes is reported by `log`, or on standard error where no logger is installed.
+/// [`Server::shutdown_timeout`](crate::Server::shutdown_timeout), and a second one cuts them.
+/// SIGTERM to one child has it finish its request and end; a second one, or SIGQUIT, ends it at
+/// once. A child that crashes is reported by `log`, or on standard error where no logger is
+/// installed.
 ///
 /// # Forking and threads
 ///

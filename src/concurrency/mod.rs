@@ -47,9 +47,9 @@ use crate::address::Address;
 ///    [`wake_up`](Self::wake_up) becomes readable;
 /// 4. [`server_close`](Self::server_close), when the loop ends.
 ///
-/// A strategy waits for what it started in its `Drop`: threads are joined, children reaped. It does not
-/// wait there for what still ran at the deadline that `server_close` was given: that was cut, and may
-/// never end.
+/// A strategy waits for what it started in its `Drop`: threads are joined, children reaped. It does
+/// not wait there for what still ran at the deadline that `server_close` was given: that was cut,
+/// and may never end.
 ///
 /// # Examples
 ///
@@ -145,9 +145,9 @@ pub trait Concurrency {
     /// Ends what [`active`](Self::active) still counts at the deadline, and returns how much that
     /// was. The default has nothing to end.
     ///
-    /// The server calls it when it has waited long enough, or when nothing is left to wait for. What
-    /// still runs after the deadline is cut by the server, as far as it has connections, and is not to be
-    /// waited for any more.
+    /// The server calls it when it has waited long enough, or when nothing is left to wait for.
+    /// What still runs after the deadline is cut by the server, as far as it has connections, and
+    /// is not to be waited for any more.
     fn server_close(&mut self, deadline: Instant) -> usize {
         let _ = deadline;
         0

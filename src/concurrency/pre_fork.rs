@@ -30,14 +30,15 @@ use super::{Concurrency, Job, Placement};
 /// - One that is replaced and does not end, as its handler never returns, is killed a second after
 ///   [`Server::shutdown_timeout`](crate::Server::shutdown_timeout).
 /// - They end with the supervising process, even if that is killed: each finishes its requests for
-///   at most [`Server::shutdown_timeout`](crate::Server::shutdown_timeout). SIGTERM asks one of them
-///   to do so, and SIGQUIT to end at once; it is replaced then.
-/// - A signal that is sent to the supervising process and to all others, as `pkill` does, counts once.
-/// - A process that ends unasked or cannot start is reported by `log`, or on standard error where no
-///   logger is installed.
+///   at most [`Server::shutdown_timeout`](crate::Server::shutdown_timeout). SIGTERM asks one of
+///   them to do so, and SIGQUIT to end at once; it is replaced then.
+/// - A signal that is sent to the supervising process and to all others, as `pkill` does, counts
+///   once.
+/// - A process that ends unasked or cannot start is reported by `log`, or on standard error where
+///   no logger is installed.
 ///
-/// [`ShutdownHandle::shutdown`](crate::ShutdownHandle::shutdown) in a handler stops the server, with
-/// all its processes, as it does under every other strategy.
+/// [`ShutdownHandle::shutdown`](crate::ShutdownHandle::shutdown) in a handler stops the server,
+/// with all its processes, as it does under every other strategy.
 /// [`Server::max_connections`](crate::Server::max_connections) and the limits of the inner strategy
 /// hold for each process.
 ///

@@ -14,9 +14,9 @@ use super::{Concurrency, Job};
 /// Python's `ThreadingMixIn` starts a thread for each connection, without a bound, and lets it
 /// wait while the connection is idle. Here a thread runs requests only; idle connections wait
 /// with the server, so that a few threads serve thousands of them. As long as fewer than
-/// [`max_threads`](Self::max_threads) handlers are busy, none delays another: up to 64 threads start
-/// as soon as there is something for them to do, and more when a request has waited for 10 ms, which
-/// tells handlers that wait for something from many that are merely quick.
+/// [`max_threads`](Self::max_threads) handlers are busy, none delays another: up to 64 threads
+/// start as soon as there is something for them to do, and more when a request has waited for 10
+/// ms, which tells handlers that wait for something from many that are merely quick.
 ///
 /// # Examples
 ///
@@ -39,8 +39,9 @@ pub struct ThreadPool {
     pub max_threads: usize,
     /// How long a thread waits for another request before it ends. Defaults to 10 seconds.
     pub idle_timeout: Duration,
-    /// Waits for running requests when the strategy is dropped, but for those that were cut. Defaults
-    /// to `true`, as in CPython; see also [`Server::daemon_threads`](crate::Server::daemon_threads).
+    /// Waits for running requests when the strategy is dropped, but for those that were cut.
+    /// Defaults to `true`, as in CPython; see also
+    /// [`Server::daemon_threads`](crate::Server::daemon_threads).
     #[doc(alias = "ThreadingMixIn.block_on_close")]
     pub block_on_close: bool,
     /// What runs. Public for `..ThreadPool::default()` alone, which needs all fields to be.
@@ -201,8 +202,8 @@ impl Concurrency for ThreadPool {
     }
 }
 
-/// Threads that are started without a look at how long jobs wait. More of them would only take turns
-/// where handlers are quick.
+/// Threads that are started without a look at how long jobs wait. More of them would only take
+/// turns where handlers are quick.
 const AT_ONCE: usize = 64;
 
 /// How long a job may wait before there are more.

@@ -1,13 +1,13 @@
 //! A client's connection: what a stream handler is given.
 //!
 //! ```text
-//!            accepted ──► handle(connection) ──► dropped: closed in good order
-//!                              ▲    │
-//!     bytes arrived, or        │    ├──► connection.park()            waits for the next request
-//!     the deadline passed ─────┴────┤
-//!                                   ├──► connection.park_for_more()   waits for the rest of this one
-//!                                   ├──► connection.lingering_close() refused: let the client read why
-//!                                   └──► moved elsewhere              taken over
+//!        accepted ──► handle(connection) ──► dropped: closed in good order
+//!                          ▲    │
+//! bytes arrived, or        │    ├──► connection.park()            waits for the next request
+//! the deadline passed ─────┴────┤
+//!                               ├──► connection.park_for_more()   waits for the rest of this one
+//!                               ├──► connection.lingering_close() refused: let the client read why
+//!                               └──► moved elsewhere              taken over
 //! ```
 
 mod credentials;
@@ -75,8 +75,8 @@ use crate::server_info::ServerInfo;
 /// would reset the connection, on a Unix socket for certain; so what has arrived and what still
 /// comes is thrown away first, for at most two seconds and 256 KiB. The server does that, and no
 /// thread waits for it, but for a child of [`Forking`](crate::Forking). Where an end of the
-/// connection outlives it, such as a clone of `wfile`, what has arrived when the last one is dropped
-/// is thrown away.
+/// connection outlives it, such as a clone of `wfile`, what has arrived when the last one is
+/// dropped is thrown away.
 ///
 /// [`lingering_close`](Self::lingering_close) also waits where nothing has arrived yet.
 pub struct Connection {
@@ -199,8 +199,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Closes the connection at once, for every holder and whatever has arrived: the server gives it
-    /// up.
+    /// Closes the connection at once, for every holder and whatever has arrived: the server gives
+    /// it up.
     pub(crate) fn close(self) {
         self.berth.home.end_by(End::AtOnce);
         self.rfile.socket().shutdown(Shutdown::Write);
@@ -224,8 +224,9 @@ impl Connection {
     ///
     /// Empty where it has shown none, which the server may insist on
     /// ([`TlsBind::client_ca`](crate::transport::TlsBind::client_ca)), and on a connection without
-    /// TLS, and in [`Handler::verify_request`](crate::Handler::verify_request), which runs before the
-    /// handshake. What is here was verified. Python's `SSLSocket.getpeercert(True)` has the first one only.
+    /// TLS, and in [`Handler::verify_request`](crate::Handler::verify_request), which runs before
+    /// the handshake. What is here was verified. Python's `SSLSocket.getpeercert(True)` has the
+    /// first one only.
     #[doc(alias = "getpeercert")]
     pub fn peer_certificates(&self) -> Vec<Vec<u8>> {
         self.rfile.socket().peer_certificates()
@@ -262,8 +263,8 @@ impl Connection {
         self.berth.introduced.is_some()
     }
 
-    /// Tells that there is nothing to handle before the client has sent something, where that was said
-    /// of this connection and not of all.
+    /// Tells that there is nothing to handle before the client has sent something, where that was
+    /// said of this connection and not of all.
     pub(crate) fn client_speaks_first(&self) -> Option<bool> {
         self.berth.introduced
     }
@@ -338,7 +339,8 @@ pub(crate) enum Until {
 /// How a connection ends that is dropped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum End {
-    /// In good order: where something has arrived that was not read, as [`Lingering`](Self::Lingering).
+    /// In good order: where something has arrived that was not read, as
+    /// [`Lingering`](Self::Lingering).
     #[default]
     Orderly,
     /// What still comes is thrown away first, until the client ends.
@@ -368,7 +370,8 @@ pub(crate) trait Home: Send + Sync {
 /// Tells the server when its connection is no more.
 pub(crate) struct Berth {
     home: Arc<dyn Home>,
-    /// The client's address is the one that a balancer has told; whether the client speaks first then.
+    /// The client's address is the one that a balancer has told; whether the client speaks first
+    /// then.
     introduced: Option<bool>,
 }
 

@@ -8,8 +8,9 @@ use std::fmt;
 /// Reading from its connection fails with this inside an `io::Error` of the kind `InvalidData`;
 /// what is written goes out in clear text, so that a handler can say what is wrong. HTTP handlers
 /// get the request in
-/// [`handle_clear_text`](crate::http::HttpRequestHandler::handle_clear_text), which answers 400 unless
-/// it is overridden. A TLS record never begins with a letter, and requests of text protocols do.
+/// [`handle_clear_text`](crate::http::HttpRequestHandler::handle_clear_text), which answers 400
+/// unless it is overridden. A TLS record never begins with a letter, and requests of text protocols
+/// do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotTls {
     pub(super) received: Vec<u8>,

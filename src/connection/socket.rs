@@ -115,7 +115,8 @@ impl Socket {
         self.received.store(received, Ordering::Relaxed);
     }
 
-    /// Tells whether the client's end was received, and nothing before it since the handler was called.
+    /// Tells whether the client's end was received, and nothing before it since the handler was
+    /// called.
     pub(crate) fn has_left_silently(&self) -> bool {
         self.ended.load(Ordering::Relaxed) && !self.received.load(Ordering::Relaxed)
     }
@@ -139,8 +140,8 @@ impl Socket {
     }
 
     /// Goes on with the handshake, where there is one, as far as that needs no waiting; tells
-    /// whether it is done, and the client has sent something after it if `awaits_bytes`. One that is
-    /// held off is nothing to wait for.
+    /// whether it is done, and the client has sent something after it if `awaits_bytes`. One that
+    /// is held off is nothing to wait for.
     pub(crate) fn shake_hands(&self, awaits_bytes: bool) -> io::Result<bool> {
         match self.begun_session() {
             Some(session) => session.shake_hands(&self.wire, awaits_bytes),
@@ -159,7 +160,8 @@ impl Socket {
         self.session().and_then(Session::busy_since)
     }
 
-    /// Tells whether bytes were received and decrypted that nobody has read: no poller tells of them.
+    /// Tells whether bytes were received and decrypted that nobody has read: no poller tells of
+    /// them.
     pub(crate) fn holds_unread(&self) -> bool {
         self.session().is_some_and(Session::holds_unread)
     }
@@ -357,9 +359,9 @@ impl Socket {
     }
 }
 
-/// The last owner in this process ends the connection, for every process that holds a copy: one that
-/// was forked while this one was served would keep the client waiting. And the client sees an end
-/// first where it has sent what was not read, and not the reset alone.
+/// The last owner in this process ends the connection, for every process that holds a copy: one
+/// that was forked while this one was served would keep the client waiting. And the client sees an
+/// end first where it has sent what was not read, and not the reset alone.
 impl Drop for Socket {
     fn drop(&mut self) {
         if self.is_a_childs.load(Ordering::Relaxed) {

@@ -12,8 +12,8 @@ use super::socket::Socket;
 /// What a client receives.
 ///
 /// Not buffered, as in Python: a write returns when the kernel has taken bytes. A client that
-/// takes none for the stall limit makes it fail with `TimedOut`. On Linux that is told apart from one
-/// that is slow: as long as the client takes bytes, be it one now and then, it has time.
+/// takes none for the stall limit makes it fail with `TimedOut`. On Linux that is told apart from
+/// one that is slow: as long as the client takes bytes, be it one now and then, it has time.
 ///
 /// A clone is another writing end of the same connection, for other threads that write to this
 /// client; the client sees the end when all ends are dropped. Each call of `write` stands alone:

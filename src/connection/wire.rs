@@ -87,8 +87,8 @@ impl Wire {
         retry(|| sendmsg::<()>(self.stream.as_raw_fd(), pieces, &[], SEND_FLAGS, None))
     }
 
-    /// Sends what fits of up to `count` bytes of a file from `position` on, and moves that; `WouldBlock`
-    /// when nothing does, once the socket [never blocks](Self::never_block).
+    /// Sends what fits of up to `count` bytes of a file from `position` on, and moves that;
+    /// `WouldBlock` when nothing does, once the socket [never blocks](Self::never_block).
     #[cfg(target_os = "linux")]
     pub(super) fn send_file(
         &self,

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::handler::HttpRequestHandler;
 
-/// So that a handler can be chosen when the program runs. Every method is that of the handler within.
+/// So that a handler can be chosen when the program runs. Every method is that of the handler
+/// within.
 ///
 /// ```
 /// use socketserver::HttpServer;

@@ -15,10 +15,10 @@ use crate::work;
 /// search: the last one known is the proxy that hides it.
 ///
 /// A proxy that writes one of the two headers may hand on the other as a client made it up.
-/// Where both came, they must name the same client, or neither is believed. The client is [`nobody`]
-/// then, and where its own bytes have spoiled what a proxy wrote behind them. It must not be the proxy:
-/// everybody could have what that is allowed to. Where the one header is known that counts
-/// ([`TrustedProxies::reading_only`]), the other is not looked at.
+/// Where both came, they must name the same client, or neither is believed. The client is
+/// [`nobody`] then, and where its own bytes have spoiled what a proxy wrote behind them. It must
+/// not be the proxy: everybody could have what that is allowed to. Where the one header is known
+/// that counts ([`TrustedProxies::reading_only`]), the other is not looked at.
 pub(super) fn client_of(peer: &Address, headers: &Headers, trusted: &TrustedProxies) -> Address {
     if trusted.is_empty() || !trusted.contains(peer) {
         return peer.clone();
@@ -101,8 +101,8 @@ fn forwarded(headers: &Headers) -> Vec<Hop> {
     hops
 }
 
-/// The elements of a list from the first that says something (RFC 9110 §5.6.1.2): a proxy that appends to an
-/// empty value writes a comma first.
+/// The elements of a list from the first that says something (RFC 9110 §5.6.1.2): a proxy that
+/// appends to an empty value writes a comma first.
 fn without_empty_elements(list: &str) -> &str {
     list.trim_start_matches([' ', '\t', ','])
 }

@@ -115,14 +115,16 @@ pub trait HttpRequestHandler: Send + Sync + 'static {
         self.base().do_method(http)
     }
 
-    /// Answers one request, whatever its method: [`handle_expect_100`](Self::handle_expect_100) where
-    /// the client waits for leave to send its body, then the `do_` method of the outermost handler.
+    /// Answers one request, whatever its method: [`handle_expect_100`](Self::handle_expect_100)
+    /// where the client waits for leave to send its body, then the `do_` method of the outermost
+    /// handler.
     ///
-    /// Override it for what has to hold for every method, such as a check of a password, and call the
-    /// base's where that passes. It runs before any `do_` method, so also before the pages of a
-    /// [`Metrics`](super::Metrics) around this handler. It is not called for requests that are refused
-    /// because they are malformed, nor for those of [`handle_clear_text`](Self::handle_clear_text).
-    /// Python's method of this name also reads the request.
+    /// Override it for what has to hold for every method, such as a check of a password, and call
+    /// the base's where that passes. It runs before any `do_` method, so also before the pages of a
+    /// [`Metrics`](super::Metrics) around this handler. It is not called for requests that are
+    /// refused because they are malformed, nor for those of
+    /// [`handle_clear_text`](Self::handle_clear_text). Python's method of this name also reads the
+    /// request.
     fn handle_one_request(&self, http: &mut Exchange<'_>) -> io::Result<()> {
         self.base().handle_one_request(http)
     }
@@ -239,8 +241,8 @@ pub trait HttpRequestHandler: Send + Sync + 'static {
     /// Called after each request, when its response has gone out or failed; also for requests that
     /// are refused before any other method sees them. The default does nothing.
     ///
-    /// Look at [`Exchange::status`] and [`Exchange::elapsed`] here. Python calls its `finish` when a
-    /// connection ends, which under HTTP/1.0 is the same.
+    /// Look at [`Exchange::status`] and [`Exchange::elapsed`] here. Python calls its `finish` when
+    /// a connection ends, which under HTTP/1.0 is the same.
     fn finish(&self, http: &Exchange<'_>) {
         self.base().finish(http);
     }
@@ -269,8 +271,8 @@ pub trait HttpRequestHandler: Send + Sync + 'static {
     /// The file that a request's target names; see
     /// [`SimpleHttpRequestHandler`](super::SimpleHttpRequestHandler).
     ///
-    /// Below the directory by its text alone: a symbolic link may lead elsewhere, and a name may begin
-    /// with a dot, whatever the handler itself would serve.
+    /// Below the directory by its text alone: a symbolic link may lead elsewhere, and a name may
+    /// begin with a dot, whatever the handler itself would serve.
     fn translate_path(&self, http: &Exchange<'_>, path: &str) -> PathBuf {
         self.base().translate_path(http, path)
     }
@@ -331,14 +333,14 @@ pub trait HttpRequestHandler: Send + Sync + 'static {
 
     /// The proxies that are believed when they say for whom they ask. Defaults to nobody.
     ///
-    /// In a request from one of them, [`Exchange::client_address`] is the last address in `Forwarded` (RFC
-    /// 7239) or `X-Forwarded-For` that is not a trusted proxy's itself, with port 0 where none is
-    /// told, and the log has it, too. From everybody else both headers are ignored. A proxy that
-    /// sends neither must not be named here, as it may hand on those that a client has made up.
-    /// Where both came and do not name the same client, neither is believed, and the client is nobody's
-    /// address, `0.0.0.0`: whoever made one of them up should not be taken for the proxy. Name the header that
-    /// the proxy writes ([`TrustedProxies::reading_only`]), and the other is ignored. Empty elements of
-    /// the lists count for nothing (RFC 9110 §5.6.1).
+    /// In a request from one of them, [`Exchange::client_address`] is the last address in
+    /// `Forwarded` (RFC 7239) or `X-Forwarded-For` that is not a trusted proxy's itself, with port
+    /// 0 where none is told, and the log has it, too. From everybody else both headers are ignored.
+    /// A proxy that sends neither must not be named here, as it may hand on those that a client has
+    /// made up. Where both came and do not name the same client, neither is believed, and the
+    /// client is nobody's address, `0.0.0.0`: whoever made one of them up should not be taken for
+    /// the proxy. Name the header that the proxy writes ([`TrustedProxies::reading_only`]), and the
+    /// other is ignored. Empty elements of the lists count for nothing (RFC 9110 §5.6.1).
     ///
     /// [`verify_request`](Self::verify_request) and [`handle_error`](Self::handle_error) hear
     /// of the connection's own address all the same: they know no request.
@@ -354,8 +356,8 @@ pub trait HttpRequestHandler: Send + Sync + 'static {
 
     /// Hears of a request that failed; see [`Handler::handle_error`](crate::Handler::handle_error).
     ///
-    /// The error says which request it was, `while answering "GET / HTTP/1.1": ...`; its kind is that
-    /// of the error that the handler returned, which is its `source`.
+    /// The error says which request it was, `while answering "GET / HTTP/1.1": ...`; its kind is
+    /// that of the error that the handler returned, which is its `source`.
     fn handle_error(&self, client_address: &Address, error: &io::Error) {
         self.base().handle_error(client_address, error);
     }

@@ -68,8 +68,8 @@ impl Refusal {
     }
 }
 
-/// Looks for a request's head at the start of `bytes`, and notes in `searched` how far it has looked,
-/// for the next call with more of them.
+/// Looks for a request's head at the start of `bytes`, and notes in `searched` how far it has
+/// looked, for the next call with more of them.
 ///
 /// Limits are CPython's: lines of 65,536 bytes, fewer than 100 header fields; and a total.
 pub(crate) fn parse(bytes: &[u8], searched: &mut Searched) -> Parsed {
@@ -197,8 +197,9 @@ fn request_line(line: &[u8], decoder: Latin1<'_>) -> Result<Head, Refusal> {
             b"HTTP/1.0" => Cow::Borrowed("HTTP/1.0"),
             other => Cow::Owned(latin1(other)),
         };
-        // HTTP/0.9 has no version in its requests. Where it is named, what is in front of this server
-        // has taken the request for one with a head, and takes the file for an answer with one.
+        // HTTP/0.9 has no version in its requests. Where it is named, what is in front of this
+        // server has taken the request for one with a head, and takes the file for an answer with
+        // one.
         if head.version >= (2, 0) || head.version < (1, 0) {
             let number = head.request_version.trim_start_matches("HTTP/");
             return Err(Refusal::new(505, format!("Invalid HTTP version ({number})")));

@@ -69,8 +69,8 @@ impl RequestBody {
     ///
     /// # Errors
     ///
-    /// An [`HttpError`] 413 when the body is longer, as soon as its length or a chunk's size says so;
-    /// what the connection reports otherwise.
+    /// An [`HttpError`] 413 when the body is longer, as soon as its length or a chunk's size says
+    /// so; what the connection reports otherwise.
     #[doc(alias = "rfile.read")]
     pub fn read_all(&mut self, limit: usize) -> io::Result<Vec<u8>> {
         let most = limit as u64;
@@ -323,8 +323,8 @@ impl RequestBody {
     }
 }
 
-/// A body that is an [`HttpError`] 413 as soon as it is known to have more than `limit` bytes: before
-/// the bytes of a chunk have come, as its size says how many will.
+/// A body that is an [`HttpError`] 413 as soon as it is known to have more than `limit` bytes:
+/// before the bytes of a chunk have come, as its size says how many will.
 pub(super) struct Within<'a> {
     body: &'a mut RequestBody,
     limit: u64,

@@ -1,4 +1,5 @@
-//! Where a response's body ends: what the request allows, what the handler says, what becomes of it.
+//! Where a response's body ends: what the request allows, what the handler says, what becomes of
+//! it.
 
 use std::io;
 
@@ -135,7 +136,8 @@ pub(crate) enum Framing {
 }
 
 impl Framing {
-    /// How the body of such a response ends, and whether the end of the connection is needed for that.
+    /// How the body of such a response ends, and whether the end of the connection is needed for
+    /// that.
     pub(crate) fn new(declared: Declared, asked: Asked, status: Status) -> (Self, bool) {
         match declared {
             _ if status.code() == 101 => (Self::Raw, false),

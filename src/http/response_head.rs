@@ -95,6 +95,5 @@ pub(crate) fn is_plain(text: &str) -> bool {
 
 /// A character of a token (RFC 9110 §5.6.2).
 fn is_token(byte: u8) -> bool {
-    matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'!' | b'#'..=b'\'' | b'*' | b'+')
-        || matches!(byte, b'.' | b'^' | b'_' | b'`' | b'|' | b'~')
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }

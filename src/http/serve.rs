@@ -338,7 +338,8 @@ fn go_on(mut http: Exchange<'_>) -> io::Result<()> {
     let drained = closes || http.rfile.drain();
     let body_ended = http.rfile.is_ended();
     let connection = http.take_over()?;
-    // Whoever holds the socket last ends it, which must have happened when the server hears of the end.
+    // Whoever holds the socket last ends it, which must have happened when the server hears of the
+    // end.
     drop(http);
     if !closes && drained {
         connection.park()

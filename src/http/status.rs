@@ -87,7 +87,11 @@ const STATUSES: [(u16, &str, &str); 62] = [
     (404, "Not Found", "Nothing matches the given URI"),
     (405, "Method Not Allowed", "Specified method is invalid for this resource"),
     (406, "Not Acceptable", "URI not available in preferred format"),
-    (407, "Proxy Authentication Required", "You must authenticate with this proxy before proceeding"),
+    (
+        407,
+        "Proxy Authentication Required",
+        "You must authenticate with this proxy before proceeding",
+    ),
     (408, "Request Timeout", "Request timed out; try again later"),
     (409, "Conflict", "Request conflict"),
     (410, "Gone", "URI no longer exists and has been permanently removed"),
@@ -106,9 +110,21 @@ const STATUSES: [(u16, &str, &str); 62] = [
     (425, "Too Early", ""),
     (426, "Upgrade Required", ""),
     (428, "Precondition Required", "The origin server requires the request to be conditional"),
-    (429, "Too Many Requests", "The user has sent too many requests in a given amount of time (\"rate limiting\")"),
-    (431, "Request Header Fields Too Large", "The server is unwilling to process the request because its header fields are too large"),
-    (451, "Unavailable For Legal Reasons", "The server is denying access to the resource as a consequence of a legal demand"),
+    (
+        429,
+        "Too Many Requests",
+        "The user has sent too many requests in a given amount of time (\"rate limiting\")",
+    ),
+    (
+        431,
+        "Request Header Fields Too Large",
+        "The server is unwilling to process the request because its header fields are too large",
+    ),
+    (
+        451,
+        "Unavailable For Legal Reasons",
+        "The server is denying access to the resource as a consequence of a legal demand",
+    ),
     (500, "Internal Server Error", "Server got itself in trouble"),
     (501, "Not Implemented", "Server does not support this operation"),
     (502, "Bad Gateway", "Invalid responses from another server/proxy"),
@@ -119,7 +135,11 @@ const STATUSES: [(u16, &str, &str); 62] = [
     (507, "Insufficient Storage", ""),
     (508, "Loop Detected", ""),
     (510, "Not Extended", ""),
-    (511, "Network Authentication Required", "The client needs to authenticate to gain network access"),
+    (
+        511,
+        "Network Authentication Required",
+        "The client needs to authenticate to gain network access",
+    ),
 ];
 
 #[cfg(test)]

@@ -67,8 +67,8 @@ pub(crate) fn encode_latin1(text: &str, bytes: &mut Vec<u8>) -> bool {
     true
 }
 
-/// Text without the blanks around it that HTTP allows. `str::trim` would take U+00A0 and U+0085, too, which are
-/// bytes of ISO 8859-1 that no other reader of HTTP takes for blanks.
+/// Text without the blanks around it that HTTP allows. `str::trim` would take U+00A0 and U+0085,
+/// too, which are bytes of ISO 8859-1 that no other reader of HTTP takes for blanks.
 pub(crate) fn trim_blanks(text: &str) -> &str {
     text.trim_matches([' ', '\t'])
 }
@@ -104,8 +104,8 @@ pub(crate) fn quoted(text: &str, quote: char) -> String {
     written
 }
 
-/// A log message without characters that could steer a terminal: what CPython escapes, and of what is beyond ISO
-/// 8859-1 what `repr` does.
+/// A log message without characters that could steer a terminal: what CPython escapes, and of what
+/// is beyond ISO 8859-1 what `repr` does.
 pub(crate) fn escape_log(message: &str) -> String {
     work::note(message.len());
     let mut escaped = String::with_capacity(message.len());

@@ -10,11 +10,11 @@ use std::sync::OnceLock;
 
 use jiff::tz::TimeZone;
 
-/// The zone of this process: that of `TZ` as it was at the first call, or of `/etc/localtime`, which is looked
-/// at anew from time to time.
+/// The zone of this process: that of `TZ` as it was at the first call, or of `/etc/localtime`,
+/// which is looked at anew from time to time.
 ///
-/// `jiff` knows zones by name, too. It would list all of them first, in every process, and takes some forms of
-/// `TZ` otherwise than the other programs on the machine.
+/// `jiff` knows zones by name, too. It would list all of them first, in every process, and takes
+/// some forms of `TZ` otherwise than the other programs on the machine.
 pub(super) fn local() -> TimeZone {
     static OF_VARIABLE: OnceLock<Option<TimeZone>> = OnceLock::new();
     let of_variable = || env::var_os("TZ").map(|tz| of_variable(&tz, &directories()));
@@ -31,7 +31,8 @@ fn directories() -> Vec<PathBuf> {
     }
 }
 
-/// The zone that `TZ` names: by a file, or else by a rule (POSIX.1-2017 §8.3). UTC where it does neither.
+/// The zone that `TZ` names: by a file, or else by a rule (POSIX.1-2017 §8.3). UTC where it does
+/// neither.
 fn of_variable(tz: &OsStr, directories: &[PathBuf]) -> TimeZone {
     let tz = tz.as_bytes();
     let tz = tz.strip_prefix(b":").unwrap_or(tz);
@@ -52,8 +53,8 @@ fn of_file(path: &Path) -> Option<TimeZone> {
     TimeZone::tzif("", &data).ok()
 }
 
-/// `CET-1CEST,M3.5.0,M10.5.0/3`. Where summer time has a name and no dates, it has those of the United States, as
-/// in the C library and in the tz database's own code.
+/// `CET-1CEST,M3.5.0,M10.5.0/3`. Where summer time has a name and no dates, it has those of the
+/// United States, as in the C library and in the tz database's own code.
 fn of_rule(rule: &str) -> Option<TimeZone> {
     let rule = rule.strip_suffix(',').unwrap_or(rule);
     let with_dates = || TimeZone::posix(&[rule, DATES_OF_THE_UNITED_STATES].concat());

@@ -127,8 +127,8 @@ impl Slot {
         let Some(socket) = state.socket.take() else { return };
         state.left_silently = socket.has_left_silently();
         drop(state);
-        // The last one, unless the connection was taken apart. What is to be said must be said before
-        // the slot is gone, as a process may end then; the client sees the end after it.
+        // The last one, unless the connection was taken apart. What is to be said must be said
+        // before the slot is gone, as a process may end then; the client sees the end after it.
         if Arc::strong_count(&socket) == 1 {
             socket.say_goodbye();
         } else {

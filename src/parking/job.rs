@@ -63,8 +63,8 @@ impl Slot {
     }
 
     /// Handles a request, or goes on with the handshake that must be done before the first one.
-    /// Until then no handler sees the connection, but for what comes before TLS, and nobody waits for
-    /// the client.
+    /// Until then no handler sees the connection, but for what comes before TLS, and nobody waits
+    /// for the client.
     fn handle(&self, mut connection: Connection) -> bool {
         let runner = &self.parking.runner;
         let awaits_bytes =

@@ -148,8 +148,8 @@ impl Parking {
         asked
     }
 
-    /// Tells whether the server stops by now: in a child process, where nothing tells of that while a
-    /// request is served, by a look.
+    /// Tells whether the server stops by now: in a child process, where nothing tells of that while
+    /// a request is served, by a look.
     pub(crate) fn finds_draining(&self) -> bool {
         if self.is_draining() {
             return true;

@@ -73,5 +73,6 @@ impl Parked {
 /// How long a connection stays idle before a server that stops closes it.
 const IDLE_GRACE: Duration = Duration::from_millis(500);
 
-/// How long a server that stops waits for the rest of a head or a handshake, and for clients to leave.
+/// How long a server that stops waits for the rest of a head or a handshake, and for clients to
+/// leave.
 pub(super) const HEAD_GRACE: Duration = Duration::from_secs(1);

@@ -205,8 +205,8 @@ impl Slot {
         }
     }
 
-    /// Claims the connection if a request had begun and did not come in time, and closes it if nobody
-    /// asked for anything.
+    /// Claims the connection if a request had begun and did not come in time, and closes it if
+    /// nobody asked for anything.
     pub(super) fn overdue(&self, now: Instant) -> Overdue {
         let mut state = self.state();
         if state.claimed {
@@ -314,8 +314,8 @@ impl Slot {
             Placement::Inline => Report::Always,
             Placement::Elsewhere | Placement::Away => HANDED_OVER,
         };
-        // What has arrived already is reported only to who asks anew. Of a closed connection all that
-        // had arrived was thrown away.
+        // What has arrived already is reported only to who asks anew. Of a closed connection all
+        // that had arrived was thrown away.
         let parked = state.parked.as_ref();
         let missed = report == Report::Arrivals
             && parked.is_some_and(|parked| state.ended || !parked.connection.rfile.is_exhausted());

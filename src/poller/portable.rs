@@ -56,10 +56,10 @@ impl Poller {
     }
 }
 
-/// Lets go of the parent's poller in a forked child, and leaves its descriptors open. `polling` closes
-/// them with its own `Drop` alone, which on Linux ends the wake-up in the epoll that both processes
-/// share. With kqueue there is nothing to close: a child inherits no such descriptor, and the number
-/// may be another's by now.
+/// Lets go of the parent's poller in a forked child, and leaves its descriptors open. `polling`
+/// closes them with its own `Drop` alone, which on Linux ends the wake-up in the epoll that both
+/// processes share. With kqueue there is nothing to close: a child inherits no such descriptor, and
+/// the number may be another's by now.
 pub(super) fn leave_to_parent(poller: Arc<Poller>) {
     std::mem::forget(poller);
 }

@@ -1,6 +1,7 @@
 //! What is true of every beginning of a connection, for the fuzz target and for the tests.
 //!
-//! Compiled with `cfg(test)` and with `cfg(fuzzing)`, which `cargo fuzz` sets, and with nothing else.
+//! Compiled with `cfg(test)` and with `cfg(fuzzing)`, which `cargo fuzz` sets, and with nothing
+//! else.
 
 use std::os::unix::ffi::OsStrExt;
 
@@ -23,7 +24,8 @@ pub fn check(bytes: &[u8]) {
         (Parsed::Incomplete, Header::Cut) | (Parsed::Bad(_), Header::Bad) => {}
         (here, there) => panic!("{here:?} here, and {there:?} in the model"),
     }
-    // Whatever it is, with its last byte it is that, and nothing that follows makes it something else.
+    // Whatever it is, with its last byte it is that, and nothing that follows makes it something
+    // else.
     let pieces = (0..=bytes.len()).map(|end| parse(&bytes[..end]));
     let settled: Vec<Parsed> = pieces.skip_while(|piece| *piece == Parsed::Incomplete).collect();
     assert!(settled.iter().all(|piece| *piece == whole), "{settled:?}");

@@ -147,8 +147,8 @@ const FIXED: usize = 16;
 /// §2.1: the longest line of version 1 with its end.
 const LONGEST_LINE: usize = 107;
 
-/// As much as HAProxy itself takes by default. Only the fields after the addresses can grow, a client's
-/// certificate for instance.
+/// As much as HAProxy itself takes by default. Only the fields after the addresses can grow, a
+/// client's certificate for instance.
 const LONGEST_HEADER: usize = 16 * 1024;
 
 #[cfg(test)]
@@ -250,8 +250,8 @@ mod tests {
 
     #[test]
     fn a_header_costs_what_it_is_long() {
-        // A line has at most 107 bytes and is read again with each piece of it; the rest of a binary
-        // header is not looked at before it is complete.
+        // A line has at most 107 bytes and is read again with each piece of it; the rest of a
+        // binary header is not looked at before it is complete.
         for unit in ["x", " ", "TCP4 ", "1"] {
             assert!(work::assert_linear(unit, 100, |length| {
                 let line = unit.chars().cycle().take(length).collect::<String>();

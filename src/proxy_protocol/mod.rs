@@ -15,21 +15,22 @@ use header::{Parsed, parse};
 /// Takes connections from balancers that send a PROXY header (HAProxy's `send-proxy` and
 /// `send-proxy-v2`, nginx's `proxy_protocol on`), for any other handler, HTTP ones included.
 ///
-/// A connection from a [trusted](TrustedProxies) peer must begin with a header of version 1 or 2. The handler
-/// finds its [`client_address`](Connection::client_address) to be the client's, for as long as the
-/// connection lasts, and `verify_request` is asked with that address, where the handler runs. A header
-/// that names nobody (`LOCAL`, `UNKNOWN`) leaves the peer's address. A connection that begins with
-/// anything else, or not within [`Timeouts::head`], is closed, with a line in the log.
+/// A connection from a [trusted](TrustedProxies) peer must begin with a header of version 1 or 2.
+/// The handler finds its [`client_address`](Connection::client_address) to be the client's, for as
+/// long as the connection lasts, and `verify_request` is asked with that address, where the handler
+/// runs. A header that names nobody (`LOCAL`, `UNKNOWN`) leaves the peer's address. A connection
+/// that begins with anything else, or not within [`Timeouts::head`], is closed, with a line in the
+/// log.
 ///
 /// Whether a header comes is settled by who connects and never guessed from what arrives, as
-/// [the protocol](https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt) demands: otherwise every
-/// client could make one up. So all other peers are refused, unless
+/// [the protocol](https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt) demands: otherwise
+/// every client could make one up. So all other peers are refused, unless
 /// [`serve_others`](Self::serve_others) has them served as they are.
 ///
 /// The header comes in clear text before anything else, so before a TLS handshake, too: with a
-/// [`TlsServer`](crate::TlsServer) the client behind a balancer of connections (HAProxy's `mode tcp`, nginx's
-/// `stream`) speaks TLS with the server itself. `verify_request` is asked before the handshake then, as
-/// everywhere with TLS. Python has nothing alike.
+/// [`TlsServer`](crate::TlsServer) the client behind a balancer of connections (HAProxy's `mode
+/// tcp`, nginx's `stream`) speaks TLS with the server itself. `verify_request` is asked before the
+/// handshake then, as everywhere with TLS. Python has nothing alike.
 ///
 /// # Examples
 ///

@@ -75,8 +75,8 @@ impl<T> Belongings<T> {
 
 impl<T: Send> concurrency::Belongings for Belongings<T> {
     fn leave_to_parent(&self) {
-        // New clients would connect to a listener that nobody accepts from, for as long as this child
-        // outlives its parent.
+        // New clients would connect to a listener that nobody accepts from, for as long as this
+        // child outlives its parent.
         let requests = self.lent().take().and_then(|resources| resources.requests);
         if let Some(requests) = requests {
             self.shutdown.ask_by(requests);

@@ -100,7 +100,8 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         }
     }
 
-    /// When what runs is cut: after the limit, or at once where a second signal came with the first.
+    /// When what runs is cut: after the limit, or at once where a second signal came with the
+    /// first.
     pub(super) fn deadline(&self, limit: Duration) -> Instant {
         let limit = if self.is_hasty() { Duration::ZERO } else { limit };
         let now = Instant::now();

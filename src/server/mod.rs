@@ -67,12 +67,12 @@ pub struct Server<T: Transport, C: Concurrency, H: Handler<T::Request>> {
     /// `ThreadingHTTPServer` ([`Handler::daemon_threads`]), and to `false` otherwise, as in its
     /// `ThreadingMixIn`.
     ///
-    /// So a program ends although a client still receives a stream that has no end, or a handler waits
-    /// for something that will not come. Requests that are quick are finished: after
+    /// So a program ends although a client still receives a stream that has no end, or a handler
+    /// waits for something that will not come. Requests that are quick are finished: after
     /// [`ShutdownHandle::shutdown`], and when the server is dropped, they have half a second, or
     /// [`shutdown_timeout`](Self::shutdown_timeout) if that is shorter. Then their connections are
-    /// cut, and counted in the [`shutdown_report`](Self::shutdown_report). Python's have no time at all,
-    /// and go on until the process ends.
+    /// cut, and counted in the [`shutdown_report`](Self::shutdown_report). Python's have no time at
+    /// all, and go on until the process ends.
     ///
     /// A signal ([`shutdown_on_signals`](Self::shutdown_on_signals)) is how a supervisor
     /// stops a service, and lets requests finish for `shutdown_timeout` in any case.
@@ -277,8 +277,9 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
     /// Shuts down when one of these signals comes; the second one cuts running requests off.
     ///
     /// The next one has the action that it had before, by default to end the process: when the loop
-    /// has ended because of a signal, when it has cut, and when the server is gone. So has the third one
-    /// of which no loop hears, as a handler of a [`Sequential`](crate::Sequential) server does not return.
+    /// has ended because of a signal, when it has cut, and when the server is gone. So has the
+    /// third one of which no loop hears, as a handler of a [`Sequential`](crate::Sequential) server
+    /// does not return.
     ///
     /// Clients that wait to be accepted are served, and then the listening socket is closed: new
     /// ones are refused at once, while running requests are still waited for, and a balancer sends
@@ -301,9 +302,9 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
     ///
     /// For what daemons do on SIGHUP (1): reopen a log, read certificates anew. A signal that was
     /// given to [`shutdown_on_signals`](Self::shutdown_on_signals), too, ends the server. Under
-    /// [`PreFork`](crate::PreFork) the supervisor hears them and its processes do not; the one that has
-    /// processes replaced is heard before the first new one is started. One that is ignored stays so,
-    /// as for [`shutdown_on_signals`](Self::shutdown_on_signals).
+    /// [`PreFork`](crate::PreFork) the supervisor hears them and its processes do not; the one that
+    /// has processes replaced is heard before the first new one is started. One that is ignored
+    /// stays so, as for [`shutdown_on_signals`](Self::shutdown_on_signals).
     ///
     /// # Errors
     ///

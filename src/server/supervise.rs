@@ -181,8 +181,8 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         self.heard = 0;
     }
 
-    /// How long a worker may take to end: each keeps to the limit of requests, and then needs a moment
-    /// to say so.
+    /// How long a worker may take to end: each keeps to the limit of requests, and then needs a
+    /// moment to say so.
     fn time_to_end(&self) -> Duration {
         self.shutdown_timeout.saturating_add(SLACK)
     }

@@ -8,8 +8,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use nix::libc;
 use socket2::{SockAddr, SockRef};
 
-/// How many of the bytes that were written to a stream socket its peer has not taken yet; `None` where
-/// the system does not tell.
+/// How many of the bytes that were written to a stream socket its peer has not taken yet; `None`
+/// where the system does not tell.
 #[cfg(target_os = "linux")]
 pub(crate) fn bytes_not_taken(socket: BorrowedFd<'_>) -> Option<usize> {
     use std::os::fd::AsRawFd;

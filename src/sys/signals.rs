@@ -11,8 +11,8 @@ use nix::libc;
 use nix::unistd::getpid;
 use signal_hook::SigId;
 
-/// The process that hears of a signal. Its forked copies have the same handlers and descriptors, also
-/// those that are about to execute another program, and are not heard.
+/// The process that hears of a signal. Its forked copies have the same handlers and descriptors,
+/// also those that are about to execute another program, and are not heard.
 #[derive(Clone, Debug)]
 pub(crate) struct Listener(Arc<AtomicI32>);
 

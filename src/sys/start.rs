@@ -9,9 +9,9 @@ use nix::libc;
 use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 use nix::unistd::{Pid, getpid};
 
-/// Has a program begin with three descriptors alone and, if one is given, with this soft limit of them;
-/// and has it killed when the thread ends that starts it. What the system cannot do, or forbids as a
-/// filter of system calls may, is left out: the program starts all the same.
+/// Has a program begin with three descriptors alone and, if one is given, with this soft limit of
+/// them; and has it killed when the thread ends that starts it. What the system cannot do, or
+/// forbids as a filter of system calls may, is left out: the program starts all the same.
 ///
 /// Where descriptors have to be known to be closed, those are that were there when
 /// [`note_descriptors`] was called first: what the server opens itself is closed by any exec.
@@ -68,8 +68,8 @@ fn close_range_at_exec(_: libc::c_uint) -> bool {
     false
 }
 
-/// Takes note of the descriptors beside the first three that an exec leaves open, where they have to
-/// be known. Looking takes time in proportion to all that are open, so it is done once.
+/// Takes note of the descriptors beside the first three that an exec leaves open, where they have
+/// to be known. Looking takes time in proportion to all that are open, so it is done once.
 pub(crate) fn note_descriptors() -> &'static [RawFd] {
     static NOTED: OnceLock<Vec<RawFd>> = OnceLock::new();
     // There is none from here on, so that this only asks whether it can be done.

@@ -70,7 +70,8 @@ mod tests {
 
     #[test]
     fn what_accept_reports_of_a_new_socket_does_not_end_the_server() {
-        // The list of accept(2), "Error handling", but for EOPNOTSUPP, which is also the listener's own.
+        // The list of accept(2), "Error handling", but for EOPNOTSUPP, which is also the listener's
+        // own.
         for errno in [
             Errno::ENETDOWN,
             Errno::EPROTO,

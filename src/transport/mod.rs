@@ -103,8 +103,8 @@ pub(crate) mod sealed {
             drop(in_its_place);
         }
 
-        /// Takes up to `most` of the clients that wait already, and has the kernel refuse all others.
-        /// What is given takes the listening socket's place, as for [`close`](Self::close).
+        /// Takes up to `most` of the clients that wait already, and has the kernel refuse all
+        /// others. What is given takes the listening socket's place, as for [`close`](Self::close).
         ///
         /// Nothing else is done between the last look and the closing, as whoever came in between
         /// would be lost.
@@ -151,8 +151,8 @@ fn bind_inet(
     })
 }
 
-/// Tells whether an address is one of a link, and does not say of which (RFC 4007 §6). Linux calls that an
-/// invalid argument.
+/// Tells whether an address is one of a link, and does not say of which (RFC 4007 §6). Linux calls
+/// that an invalid argument.
 fn lacks_zone(address: SocketAddr) -> bool {
     let SocketAddr::V6(address) = address else { return false };
     // Interface-local and link-local multicast: `ff01::/16` and `ff02::/16`, whatever their flags.

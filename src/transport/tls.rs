@@ -144,10 +144,10 @@ impl fmt::Debug for TlsBind {
 
 /// A listening TCP socket whose clients speak TLS.
 ///
-/// Accepting one is no more work than without TLS: the handshake runs where requests run, as far as the client's
-/// bytes have arrived, and in between the connection is parked. It must be done within
-/// [`Timeouts::head`](crate::Timeouts::head) of its first byte. In Python 3.14 it runs inside `accept`,
-/// and one silent client stops all others.
+/// Accepting one is no more work than without TLS: the handshake runs where requests run, as far as
+/// the client's bytes have arrived, and in between the connection is parked. It must be done within
+/// [`Timeouts::head`](crate::Timeouts::head) of its first byte. In Python 3.14 it runs inside
+/// `accept`, and one silent client stops all others.
 #[derive(Debug)]
 pub struct Tls {
     tcp: Tcp,

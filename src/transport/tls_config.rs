@@ -99,7 +99,8 @@ fn decrypt(text: &str, pem: &Pem, password: Option<&str>) -> io::Result<PrivateK
             "the private key in {name} is encrypted, and there is no password"
         )));
     };
-    // Some of it is unsafe today and some merely rare; what is wrong with the file itself looks the same.
+    // Some of it is unsafe today and some merely rare; what is wrong with the file itself looks the
+    // same.
     let not_ours = |error: &dyn std::fmt::Display| {
         wrong(format!(
             "the private key in {name} cannot be decrypted: {error}; if openssl can, have it write \

@@ -17,8 +17,8 @@ mod wire;
 
 use model::{Client, Header};
 
-/// Sends bytes to a server that expects a header, and hears whom it takes the client for and what it
-/// takes for the client's. The first byte is the size of the pieces that are sent.
+/// Sends bytes to a server that expects a header, and hears whom it takes the client for and what
+/// it takes for the client's. The first byte is the size of the pieces that are sent.
 pub(crate) fn check(data: &[u8]) {
     let [size, sent @ ..] = data else { return };
     let stream = UnixStream::connect(server()).expect("the server listens");

@@ -234,8 +234,8 @@ r2l0TQMbOuuOXRchfplrBP9mJy2OWCLxuUhfsezaPMh+PSZ8Bs7ybprwHnRLPl+S
 gKW2Uf377vdKFdZGUnD8XqyrUZfcv12uTSY0lMe8DpNvRv54Z8Gt2oqvrE+wOmg=
 -----END ENCRYPTED PRIVATE KEY-----
 ";
-/// Other keys as `openssl pkcs8 -topk8 -v1` writes them with PBE-MD5-DES and PBE-SHA1-3DES, and with
-/// `-v2 des3`; the password is the same.
+/// Other keys as `openssl pkcs8 -topk8 -v1` writes them with PBE-MD5-DES and PBE-SHA1-3DES, and
+/// with `-v2 des3`; the password is the same.
 pub(crate) const KEYS_ENCRYPTED_OTHERWISE: [&str; 3] = [
     "\
 -----BEGIN ENCRYPTED PRIVATE KEY-----

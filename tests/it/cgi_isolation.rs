@@ -59,8 +59,9 @@ fn a_script_gets_no_descriptor_that_the_server_was_started_with() {
     }
 }
 
-/// As in a container that allows what it knows, on a kernel before 5.11: neither what the server asks
-/// for a script nor what it asks first may fail the request, and the descriptors are closed still.
+/// As in a container that allows what it knows, on a kernel before 5.11: neither what the server
+/// asks for a script nor what it asks first may fail the request, and the descriptors are closed
+/// still.
 #[cfg(target_os = "linux")]
 #[test]
 fn scripts_start_where_a_filter_forbids_what_is_asked_for_them() {
@@ -160,8 +161,8 @@ mod seccomp {
 
     use super::*;
 
-    /// Has a program find no `close_range`, and permission neither to set a limit nor to hear of its
-    /// parent's end.
+    /// Has a program find no `close_range`, and permission neither to set a limit nor to hear of
+    /// its parent's end.
     pub(super) fn forbid(command: &mut Command) {
         let mut filter = filter();
         let install = move || {
@@ -211,7 +212,8 @@ mod seccomp {
         statement(libc::BPF_RET | libc::BPF_K, 0, 0, what)
     }
 
-    /// Goes on with the next one if the value is this one, and leaves out `count` of them otherwise.
+    /// Goes on with the next one if the value is this one, and leaves out `count` of them
+    /// otherwise.
     const fn skip_unless(value: u32, count: u8) -> sock_filter {
         statement(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, count, value)
     }

@@ -1,5 +1,5 @@
-//! The files of `deploy/`, with the programs that they are for. What is missing here is skipped, with a line
-//! that says so.
+//! The files of `deploy/`, with the programs that they are for. What is missing here is skipped,
+//! with a line that says so.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};

@@ -12,7 +12,8 @@ import socketserver
 import sys
 import threading
 
-# The types that Python brings, not those of the machine, whose files are read along with any others.
+# The types that Python brings, not those of the machine, whose files are read along with any
+# others.
 mimetypes.knownfiles = []
 mimetypes.init()
 

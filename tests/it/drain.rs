@@ -120,8 +120,8 @@ fn a_handler_can_tell_that_the_server_drains() {
 
 fn idle_connections_are_closed_at_once_with<C: Strategy>() {
     let mut server = bind::<C, _>(testing(echo_lines).client_speaks_first());
-    // Who waits for idle connections fails the test by the report. The one that has not spoken yet is
-    // given half a second, which takes longer on a busy machine.
+    // Who waits for idle connections fails the test by the report. The one that has not spoken yet
+    // is given half a second, which takes longer on a busy machine.
     server.shutdown_timeout = Duration::from_secs(4);
     let running = Running::start(server);
     let mut idle = [(); 5].map(|()| running.connect());

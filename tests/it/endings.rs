@@ -221,7 +221,8 @@ fn a_handler_on_a_thread_of_its_own_may_work_on_after_the_end() {
     a_handler_may_work_on_after_the_end::<ThreadPerConnection>();
 }
 
-/// Such a connection is none with a request: a shutdown waits for it, and has nothing to finish or cut.
+/// Such a connection is none with a request: a shutdown waits for it, and has nothing to finish or
+/// cut.
 #[test]
 fn a_connection_that_is_closing_is_neither_finished_nor_cut() {
     let ended = Notes::new();

@@ -182,7 +182,8 @@ fn any_part() -> impl Strategy<Value = (Vec<String>, Vec<u8>)> {
     );
     let content = prop_oneof![
         9 => content.prop_map(|words| words.concat().into_bytes()),
-        1 => vec(any::<u8>(), 1500..2500).prop_map(|bytes| bytes.into_iter().map(|byte| byte & 0x7f).collect()),
+        1 => vec(any::<u8>(), 1500..2500)
+            .prop_map(|bytes| bytes.into_iter().map(|byte| byte & 0x7f).collect()),
     ];
     let kind = option::of(select(vec!["text/html", "a/b; c=\"d;e\"", "image/png"]));
     (name(), option::of(name()), kind, content).prop_map(|(name, filename, kind, mut content)| {

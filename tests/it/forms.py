@@ -1,4 +1,4 @@
-"""Reads forms with cgi.FieldStorage: a form as JSON on each line in, what it holds on each line out."""
+"""Reads forms with cgi.FieldStorage: a form as JSON on each line in, what it holds out."""
 
 import cgi
 import io

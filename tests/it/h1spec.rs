@@ -1,4 +1,5 @@
-//! The 33 behaviours that h1spec asks of a server of HTTP/1.1 (`uNetworking/h1spec`, as of `57dd313`).
+//! The 33 behaviours that h1spec asks of a server of HTTP/1.1 (`uNetworking/h1spec`, as of
+//! `57dd313`).
 //!
 //! It accepts any of several statuses; the rows here say which one it is.
 
@@ -100,8 +101,8 @@ fn h1spec_a_body_that_waits_to_be_asked_for_is_asked_for() {
     assert_eq!(browser.reply().status(), 200);
 }
 
-/// The one row of 33 on which this crate answers otherwise: h1spec wants an error, CPython's servers and
-/// this one take the request for one of HTTP/0.9, answer without a head, and close.
+/// The one row of 33 on which this crate answers otherwise: h1spec wants an error, CPython's
+/// servers and this one take the request for one of HTTP/0.9, answer without a head, and close.
 #[test]
 fn h1spec_a_request_without_a_version_is_one_of_http_0_9() {
     let server = serve(answering(|http| crate::web::answer(http, "old")));

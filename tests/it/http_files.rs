@@ -326,8 +326,8 @@ fn a_file_from_before_1970_is_served() {
 
 // Types.
 
-/// What CPython 3.14 answers by itself, without the tables of the machine; but for compressed files,
-/// where it says what is inside.
+/// What CPython 3.14 answers by itself, without the tables of the machine; but for compressed
+/// files, where it says what is inside.
 const TYPES: [(&str, &str); 70] = [
     ("a.html", "text/html"),
     ("a.htm", "text/html"),

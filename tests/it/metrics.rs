@@ -137,7 +137,8 @@ fn every_request_counts_once_whatever_becomes_of_it() {
     assert_eq!(samples[&format!("{name}_bucket{{le=\"+Inf\"}}")], 14.0);
     assert!(samples[&format!("{name}_bucket{{le=\"10\"}}")] >= 13.0);
     assert!(samples[&format!("{name}_sum")] > 0.0);
-    // Three and one of five bytes, the stream, what was begun; the error pages are not measured here.
+    // Three and one of five bytes, the stream, what was begun; the error pages are not measured
+    // here.
     let bytes = samples["socketserver_http_response_body_bytes_total"];
     assert!((125.0..4000.0).contains(&bytes), "{bytes}");
     // The scrape itself counts when it is answered.

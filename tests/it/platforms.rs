@@ -37,8 +37,8 @@ fn the_build_for_another_system_is_one_error() {
     }
 }
 
-/// Holds without that target, too: an item that is left over, or a dependency that does not build there,
-/// would hide the line behind errors of its own.
+/// Holds without that target, too: an item that is left over, or a dependency that does not build
+/// there, would hide the line behind errors of its own.
 #[test]
 fn everything_is_for_unix() {
     let library = fs::read_to_string(root().join("src/lib.rs")).unwrap();

@@ -1,8 +1,10 @@
-//! Requests that two readers could take apart differently: here they mean one thing, or are refused.
+//! Requests that two readers could take apart differently: here they mean one thing, or are
+//! refused.
 //!
-//! Each is sent with a marker behind it, at once and byte by byte to a handler that reads bodies, and at once to
-//! one that does not. The rows follow RFC 9112 §6.3 and §11.2, the advisories RUSTSEC-2020-0031, 2021-0020
-//! and 2021-0078, and what other servers get wrong. `http_framing.rs` has more of the plain cases.
+//! Each is sent with a marker behind it, at once and byte by byte to a handler that reads bodies,
+//! and at once to one that does not. The rows follow RFC 9112 §6.3 and §11.2, the advisories
+//! RUSTSEC-2020-0031, 2021-0020 and 2021-0078, and what other servers get wrong. `http_framing.rs`
+//! has more of the plain cases.
 
 use std::io::{Read, Write};
 use std::thread;
@@ -325,7 +327,8 @@ fn is_meant(means: Means, reads: bool, replies: &[Reply], paths: &[String], cont
     }
 }
 
-/// Sends characters as bytes, then the end, and reads the replies up to the end. Leave to go on is no reply.
+/// Sends characters as bytes, then the end, and reads the replies up to the end. Leave to go on is
+/// no reply.
 fn talk(server: &Running, characters: &str, at_once: bool) -> Vec<Reply> {
     let bytes: Vec<u8> = characters.chars().map(|character| character as u8).collect();
     let mut browser = Browser::connect(server);
@@ -342,7 +345,8 @@ fn talk(server: &Running, characters: &str, at_once: bool) -> Vec<Reply> {
     replies
 }
 
-/// A request of HTTP/0.9 has no head and no end but the connection's: whatever follows is not looked at.
+/// A request of HTTP/0.9 has no head and no end but the connection's: whatever follows is not
+/// looked at.
 #[test]
 fn nothing_follows_a_request_of_http_0_9() {
     let (server, paths) = server(true);

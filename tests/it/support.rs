@@ -50,8 +50,12 @@ impl Concurrency for ThreadPerConnection {
 macro_rules! each_strategy {
     ($one:ident, $other:ident: $($name:ident,)*) => {$(
         mod $name {
-            crate::support::each_strategy!(@ sequential, socketserver::Sequential, $one, $other, $name);
-            crate::support::each_strategy!(@ thread_pool, socketserver::ThreadPool, $one, $other, $name);
+            crate::support::each_strategy!(
+                @ sequential, socketserver::Sequential, $one, $other, $name
+            );
+            crate::support::each_strategy!(
+                @ thread_pool, socketserver::ThreadPool, $one, $other, $name
+            );
             crate::support::each_strategy!(
                 @ thread_per_connection, crate::support::ThreadPerConnection, $one, $other, $name
             );

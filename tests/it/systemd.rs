@@ -253,6 +253,7 @@ fn a_message_that_cannot_be_sent_is_told_and_clients_are_served() {
     assert!(said.starts_with("socketserver: cannot tell systemd: "), "{said}");
 }
 
-/// What systemd does between fork and exec. The socket comes as standard input, as a test cannot put it elsewhere.
+/// What systemd does between fork and exec. The socket comes as standard input, as a test cannot
+/// put it elsewhere.
 const ACTIVATE: &str =
     "exec 3<&0 0</dev/null; export LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=web; exec \"$@\"";

@@ -78,6 +78,37 @@ fn files_are_short() {
 }
 
 #[test]
+fn lines_are_short() {
+    for source in sources() {
+        for (index, line) in source.text.lines().enumerate() {
+            assert!(!is_long(line), "wrap this: {}:{}: {line}", source.name, index + 1);
+        }
+    }
+}
+
+/// Tells whether a line, of code or of a comment, has more columns than it may and can be broken.
+fn is_long(line: &str) -> bool {
+    let text = line.trim_start();
+    let is_row = text.starts_with("/// |") || text.starts_with("//! |");
+    // A string literal without a blank, alone in its line.
+    let is_word = text.starts_with('"') && !text.contains(' ');
+    line.chars().count() > MOST_COLUMNS && !is_row && !is_word
+}
+
+#[test]
+fn long_lines_are_told_from_those_that_cannot_be_broken() {
+    let words = "word ".repeat(20);
+    assert_eq!(words.len(), MOST_COLUMNS);
+    assert!(!is_long(&words) && is_long(&format!("{words}s")));
+    for (begin, is_too_long) in [("    // ", true), ("    let ", true), ("/// | ", false)] {
+        assert_eq!(is_long(&format!("{begin}{words}")), is_too_long, "{begin}");
+    }
+    assert!(is_long(&format!("    \"{words}\",")));
+    assert!(!is_long(&format!("    \"{}\",", words.replace(' ', "-"))));
+    assert!(!is_long(&"\u{e9}".repeat(MOST_COLUMNS)));
+}
+
+#[test]
 fn every_file_says_what_it_is() {
     for source in sources() {
         let first = source.text.lines().next().unwrap_or_default();
@@ -102,7 +133,8 @@ fn unsafe_code_is_in_sys_alone() {
     }
 }
 
-/// A number that is closed behind its owner's back is the next file's while the owner still uses it.
+/// A number that is closed behind its owner's back is the next file's while the owner still uses
+/// it.
 #[test]
 fn descriptors_are_closed_by_their_owners_alone() {
     for source in sources() {
@@ -249,3 +281,4 @@ fn root() -> &'static Path {
 }
 
 const MOST_LINES: usize = 400;
+const MOST_COLUMNS: usize = 100;

@@ -1,4 +1,5 @@
-# Answers what the test asks of urllib.parse: a JSON list of [function, argument] in, of results out.
+# Answers what the test asks of urllib.parse: a JSON list of [function, argument] in, of results
+# out.
 import json
 import sys
 from urllib import parse

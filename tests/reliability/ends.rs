@@ -34,7 +34,8 @@ pub(crate) fn killed(scale: Scale) {
     assert!(counts.lost <= kills * CLIENTS && counts.refused == 0);
 }
 
-/// Server after server is asked to stop in the middle of it. Who comes after the end is refused, and not lost.
+/// Server after server is asked to stop in the middle of it. Who comes after the end is refused,
+/// and not lost.
 pub(crate) fn drain(scale: Scale) {
     for keeps in [true, false] {
         let (mut lost, mut done, mut cut) = (0, 0, 0);
@@ -50,7 +51,8 @@ pub(crate) fn drain(scale: Scale) {
         let word = if keeps { "kept" } else { "new" };
         println!("  {} drains, connections {word}: {lost} requests lost of {done}", scale.of(20));
         assert_eq!(cut, 0);
-        // Between the kernel's word that nobody waits and the closing of the listener, somebody may come.
+        // Between the kernel's word that nobody waits and the closing of the listener, somebody may
+        // come.
         assert!(lost <= 1, "{lost}");
     }
 }

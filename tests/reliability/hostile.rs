@@ -6,8 +6,8 @@ use crate::Scale;
 use crate::client::{begin, connect, get};
 use crate::process::{Process, eventually, pass};
 
-/// Connections that are opened and dropped, before and within a request. What stays after the first so many
-/// stays for the next ones, too, and does not grow.
+/// Connections that are opened and dropped, before and within a request. What stays after the first
+/// so many stays for the next ones, too, and does not grow.
 pub(crate) fn dropped(scale: Scale) {
     let server = Process::start("threads");
     get(server.address).unwrap();

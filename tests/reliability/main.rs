@@ -1,8 +1,10 @@
-//! What becomes of a server that runs out of something, is killed or is asked to stop: cases with figures.
+//! What becomes of a server that runs out of something, is killed or is asked to stop: cases with
+//! figures.
 //!
-//! Run: `cargo test --release --test reliability -- --full`, with the names of cases or without. The figures in
-//! `docs/RELIABILITY.md` come from there. Without `--full`, as in `cargo test`, there is a fiftieth of
-//! everything. Each case starts this program again as the server that it needs.
+//! Run: `cargo test --release --test reliability -- --full`, with the names of cases or without.
+//! The figures in `docs/RELIABILITY.md` come from there. Without `--full`, as in `cargo test`,
+//! there is a fiftieth of everything. Each case starts this program again as the server that it
+//! needs.
 
 #![allow(
     clippy::unwrap_used,

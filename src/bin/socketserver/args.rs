@@ -43,7 +43,8 @@ pub(crate) struct Args {
     pub(crate) directory: Option<PathBuf>,
 
     /// conform to this HTTP version; 1.1 keeps connections open
-    #[arg(short, long, value_name = "VERSION", value_enum, default_value_t = Protocol::Http10, ignore_case = true)]
+    #[arg(short, long, value_name = "VERSION", value_enum)]
+    #[arg(default_value_t = Protocol::Http10, ignore_case = true)]
     protocol: Protocol,
 
     /// send this header with every response, in the place of the server's own; what describes the
@@ -132,8 +133,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "COUNT", value_parser = count)]
     pub(crate) max_children: Option<u32>,
 
-    /// serve in this many supervised processes, which SIGHUP replaces one by one; auto is one on each
-    /// processor
+    /// serve in this many supervised processes, which SIGHUP replaces one by one; auto is one on
+    /// each processor
     #[arg(long, value_name = "COUNT", value_parser = processes)]
     pub(crate) processes: Option<u32>,
 

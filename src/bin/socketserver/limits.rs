@@ -14,8 +14,9 @@ pub(crate) fn raise_descriptor_limit() -> Option<u64> {
     u64::try_from(soft).ok()
 }
 
-/// The limits to try, the largest first. Some systems refuse their own hard limit: macOS says that there
-/// is none, and takes no more than `kern.maxfilesperproc`, which may be anything from `OPEN_MAX` on.
+/// The limits to try, the largest first. Some systems refuse their own hard limit: macOS says that
+/// there is none, and takes no more than `kern.maxfilesperproc`, which may be anything from
+/// `OPEN_MAX` on.
 fn to_try(soft: rlim_t, hard: rlim_t) -> impl Iterator<Item = rlim_t> {
     let halves = successors(Some(MOST), |limit| Some(limit / 2)).take_while(|&limit| limit > LEAST);
     let below = halves.chain([LEAST]).filter(move |&limit| limit < hard);

@@ -19,8 +19,8 @@ pub(crate) enum Listener {
     Unix(UnixStream),
 }
 
-/// Takes the socket that systemd has opened, or binds the path or the address, or all interfaces where
-/// there is none.
+/// Takes the socket that systemd has opened, or binds the path or the address, or all interfaces
+/// where there is none.
 ///
 /// # Errors
 ///
@@ -147,7 +147,8 @@ fn explain(error: &io::Error, address: Option<&str>, port: u16) -> io::Error {
     });
     if let Some(address) = link_local {
         return io::Error::other(format!(
-            "cannot serve on {place}: a link-local address needs its interface, as in {address}%eth0"
+            "cannot serve on {place}: a link-local address needs its interface, \
+             as in {address}%eth0"
         ));
     }
     let reason = match error.kind() {

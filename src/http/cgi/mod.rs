@@ -108,8 +108,8 @@ pub struct CgiHttpRequestHandler {
     pub pass_authorization: bool,
     /// Bytes of a chunked body that are stored before its program starts, up to 64 KiB in memory,
     /// the rest in a temporary file without a name ([`std::env::temp_dir`]). A longer body is 413,
-    /// and a full disk 507. Defaults to 64 MiB, as that directory may be memory (a `tmpfs`), and as many
-    /// bodies as there are connections may be stored at the same time.
+    /// and a full disk 507. Defaults to 64 MiB, as that directory may be memory (a `tmpfs`), and as
+    /// many bodies as there are connections may be stored at the same time.
     ///
     /// With `None` such a body is passed on as it arrives, without a `CONTENT_LENGTH`, up to
     /// the end of the program's input: for programs that answer while they read. The same holds
@@ -117,10 +117,11 @@ pub struct CgiHttpRequestHandler {
     /// run some of them by the [`run_cgi`](Self::run_cgi) of a handler with `None`. A body that is
     /// not chunked has a length, is always passed on as it arrives, and has no limit here.
     pub chunked_body_limit: Option<u64>,
-    /// Descriptors that a program may have: its soft limit (`RLIMIT_NOFILE`), which is never more than
-    /// the server's hard one. Defaults to `None`: the server's own soft limit. For servers that raise
-    /// theirs, as the command does, which gives programs the limit that it was started with: `select`
-    /// fails beyond 1,024, and programs that close all that they may have take their time.
+    /// Descriptors that a program may have: its soft limit (`RLIMIT_NOFILE`), which is never more
+    /// than the server's hard one. Defaults to `None`: the server's own soft limit. For servers
+    /// that raise theirs, as the command does, which gives programs the limit that it was started
+    /// with: `select` fails beyond 1,024, and programs that close all that they may have take their
+    /// time.
     pub descriptor_limit: Option<u64>,
     /// Bytes of a program's standard error that are logged; the rest is dropped. Defaults
     /// to 64 KiB.
@@ -324,8 +325,9 @@ fn wait_for_exit(mut relay: Relay, http: &Exchange<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// Tells whether a program did not start as the system limits what it can be told, and its request's
-/// head is long: a variable is at most 128 KiB in Linux, and all of them a quarter of the stack.
+/// Tells whether a program did not start as the system limits what it can be told, and its
+/// request's head is long: a variable is at most 128 KiB in Linux, and all of them a quarter of the
+/// stack.
 fn is_for_the_head(error: &io::Error, http: &Exchange<'_>) -> bool {
     let length: usize = http.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
     error.kind() == io::ErrorKind::ArgumentListTooLong && length > LONG_HEAD

@@ -151,8 +151,8 @@ impl Running {
     }
 }
 
-/// Those of every handler, for a process that ends without destructors while threads that were cut off
-/// are busy with scripts.
+/// Those of every handler, for a process that ends without destructors while threads that were cut
+/// off are busy with scripts.
 static EVERY: Mutex<Vec<Weak<Running>>> = Mutex::new(Vec::new());
 
 fn end_every_script() {

@@ -70,7 +70,8 @@ pub struct Exchange<'h> {
     announces_keep_alive: bool,
     /// The handler has sent `Connection: close`.
     announces_close: bool,
-    /// The content type of what is inside the file that is sent, where that is compressed with gzip.
+    /// The content type of what is inside the file that is sent, where that is compressed with
+    /// gzip.
     pub(super) gzipped_type: Option<&'static str>,
     /// How often a script sent the request on to another path of this server.
     pub(super) local_redirects: u32,
@@ -261,8 +262,8 @@ impl<'h> Exchange<'h> {
     /// Takes the connection over, for another protocol or another thread.
     ///
     /// Its `client_address` is the [`peer_address`](Self::peer_address): what a proxy says
-    /// of the client holds for one request. What was sent so far is flushed. The server does nothing more with this exchange; dropping
-    /// the connection closes it.
+    /// of the client holds for one request. What was sent so far is flushed. The server does
+    /// nothing more with this exchange; dropping the connection closes it.
     ///
     /// # Errors
     ///

@@ -48,18 +48,19 @@ impl Exchange<'_> {
     /// Adds a header to the response.
     ///
     /// `Connection: close` and `Connection: keep-alive` also set
-    /// [`close_connection`](Self::close_connection). `Server` and `Date` take the place of those that
-    /// [`send_response`](Self::send_response) has sent, as a response has one of each (RFC 9110
-    /// §5.3); in CPython there are two then.
+    /// [`close_connection`](Self::close_connection). `Server` and `Date` take the place of those
+    /// that [`send_response`](Self::send_response) has sent, as a response has one of each (RFC
+    /// 9110 §5.3); in CPython there are two then.
     ///
     /// `Connection: close` is added to the last response of a connection where the handler has not
     /// sent it, and `Connection: keep-alive` to a response for a client of HTTP/1.0 that is kept;
     /// other options that a handler sends are left beside it.
     ///
     /// A `Content-Length` that was sent before does not leave again, nor does one with a status
-    /// below 200, 204, or a 2xx that opens a tunnel; neither does a `Transfer-Encoding` there (RFC 9110
-    /// §8.6). Where the client, or this server, speaks nothing above HTTP/1.0, `Transfer-Encoding:
-    /// chunked` does not leave, and the chunks that the handler writes leave without their sizes.
+    /// below 200, 204, or a 2xx that opens a tunnel; neither does a `Transfer-Encoding` there (RFC
+    /// 9110 §8.6). Where the client, or this server, speaks nothing above HTTP/1.0,
+    /// `Transfer-Encoding: chunked` does not leave, and the chunks that the handler writes leave
+    /// without their sizes.
     ///
     /// # Errors
     ///
@@ -191,7 +192,8 @@ impl Exchange<'_> {
         if !is_last_head || self.protocol_version() != ProtocolVersion::Http11 {
             return None;
         }
-        // A client that is answered before it was given leave may send its body all the same, or not.
+        // A client that is answered before it was given leave may send its body all the same, or
+        // not.
         let is_body_in_doubt = self.awaits_leave && !self.rfile.is_ended();
         self.close_connection |=
             self.knows_draining() || self.wfile.must_close() || is_body_in_doubt;

@@ -59,7 +59,8 @@ const GZIPPED: [(&str, &str); 5] = [
     (".x3dz", ".x3d"),
 ];
 
-/// What CPython 3.14 answers where `mime_guess` answers otherwise, or nothing; and `.zst` (RFC 8878).
+/// What CPython 3.14 answers where `mime_guess` answers otherwise, or nothing; and `.zst` (RFC
+/// 8878).
 #[rustfmt::skip]
 const DIFFERENCES: [(&str, &str); 58] = [
     (".3g2", "audio/3gpp2"),

@@ -35,9 +35,10 @@ use tree::Tree;
 /// Serves the files below a directory to GET and HEAD requests.
 ///
 /// Directories are answered with their index page or a listing, and redirected to where their
-/// name ends with a slash: to `sub/`, which is right below any prefix that a proxy takes away. `If-Modified-Since` is honoured. Symbolic links are followed wherever
-/// they lead, as in CPython, unless it is [`confined`](Self::confined). Only regular files are
-/// served: a pipe or a device is 404.
+/// name ends with a slash: to `sub/`, which is right below any prefix that a proxy takes away.
+/// `If-Modified-Since` is honoured. Symbolic links are followed wherever they lead, as in CPython,
+/// unless it is [`confined`](Self::confined). Only regular files are served: a pipe or a device is
+/// 404.
 ///
 /// To change a part of it, extend it: see [`HttpRequestHandler`].
 #[derive(Clone, Debug)]
@@ -116,8 +117,8 @@ impl SimpleHttpRequestHandler {
     /// CPython has no such switch (gh-132142).
     ///
     /// This holds for what this handler opens. A path of
-    /// [`translate_path`](HttpRequestHandler::translate_path) that a program opens by itself may lead
-    /// outside.
+    /// [`translate_path`](HttpRequestHandler::translate_path) that a program opens by itself may
+    /// lead outside.
     #[must_use]
     pub fn confined(mut self) -> Self {
         self.tree.is_confined = true;
@@ -125,8 +126,8 @@ impl SimpleHttpRequestHandler {
     }
 
     /// Serves and lists no name that begins with a dot, nor what is below it; `.well-known`
-    /// excepted (RFC 8615). CPython serves them all. As with [`confined`](Self::confined), a path that
-    /// a program opens by itself is not checked.
+    /// excepted (RFC 8615). CPython serves them all. As with [`confined`](Self::confined), a path
+    /// that a program opens by itself is not checked.
     #[must_use]
     pub fn hiding_dot_files(mut self) -> Self {
         self.tree.hides_dot_files = true;

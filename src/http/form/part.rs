@@ -54,8 +54,9 @@ impl<'a, R: Read> Part<'a, R> {
     /// Writes what is left of the content to a file, and returns how many bytes that were.
     ///
     /// The file appears under its name when it is complete, and takes the place of another one of
-    /// that name, whose mode it keeps; a symbolic link is replaced, not followed. Until then it has a name of its own in the same directory, and is removed if
-    /// anything goes wrong. It is not synchronised with the disk.
+    /// that name, whose mode it keeps; a symbolic link is replaced, not followed. Until then it has
+    /// a name of its own in the same directory, and is removed if anything goes wrong. It is not
+    /// synchronised with the disk.
     ///
     /// # Errors
     ///

@@ -36,8 +36,8 @@ fn not_stored(error: io::Error) -> io::Error {
     HttpError::no_room("body", &error).map_or(error, io::Error::from)
 }
 
-/// Makes a file that appears under its name when `write` has succeeded; `failed` wraps what goes wrong
-/// with the file.
+/// Makes a file that appears under its name when `write` has succeeded; `failed` wraps what goes
+/// wrong with the file.
 pub(super) fn atomically<T, E>(
     path: &Path,
     failed: impl Fn(io::Error) -> E,

@@ -64,8 +64,8 @@ fn found(peer: &Address, fields: &[Field]) -> Address {
     client_of(peer, &headers, &"10.0.0.0/8,fd00::/8,unix:".parse().expect("a list of networks"))
 }
 
-/// The address is in the text: IPv4 has one spelling, in which quotes may stand, unless it is in the form of
-/// IPv6.
+/// The address is in the text: IPv4 has one spelling, in which quotes may stand, unless it is in
+/// the form of IPv6.
 fn stands_somewhere(client: &Address, fields: &[Field]) {
     let is_mapped = |field: &Field| field.value.replace('\\', "").to_lowercase().contains(":ffff:");
     if fields.iter().any(is_mapped) {

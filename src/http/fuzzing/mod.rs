@@ -1,6 +1,7 @@
 //! What is true of every input of the parsers, for the fuzz targets and for the tests.
 //!
-//! Compiled with `cfg(test)` and with `cfg(fuzzing)`, which `cargo fuzz` sets, and with nothing else.
+//! Compiled with `cfg(test)` and with `cfg(fuzzing)`, which `cargo fuzz` sets, and with nothing
+//! else.
 
 mod dates;
 mod forwarded;

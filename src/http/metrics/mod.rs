@@ -16,8 +16,8 @@ use counters::Counters;
 /// well.
 ///
 /// Answers nothing of its own until it is told under which paths: [`metrics`](Self::metrics) and
-/// [`healthz`](Self::healthz). Everything else, and every override, is the other handler's. Python has
-/// nothing alike.
+/// [`healthz`](Self::healthz). Everything else, and every override, is the other handler's. Python
+/// has nothing alike.
 ///
 /// | metric | what it is |
 /// |---|---|
@@ -30,13 +30,14 @@ use counters::Counters;
 /// | `socketserver_workers` | threads or processes that run requests |
 /// | `socketserver_draining` | 1 while the server is being stopped |
 ///
-/// Refused requests (400, 408, 503 and so on) count like others, with the method `other` where it could not be
-/// read; so do the requests for these numbers. One that was taken over counts when its handler
-/// returns.
+/// Refused requests (400, 408, 503 and so on) count like others, with the method `other` where it
+/// could not be read; so do the requests for these numbers. One that was taken over counts when its
+/// handler returns.
 ///
 /// The first three are counted in memory that children share, so that they are right with every
-/// strategy. The others are those of the process that answers ([`ServerInfo::connections`](crate::ServerInfo::connections)): with
-/// [`PreFork`](crate::PreFork) one of several.
+/// strategy. The others are those of the process that answers
+/// ([`ServerInfo::connections`](crate::ServerInfo::connections)): with [`PreFork`](crate::PreFork)
+/// one of several.
 ///
 /// # Examples
 ///
@@ -80,8 +81,8 @@ impl<H: HttpRequestHandler> Metrics<H> {
         self
     }
 
-    /// Answers GET of this path, however it is spelled, with 200 and `ok`, or with 503 and `draining` once the server was
-    /// asked to stop.
+    /// Answers GET of this path, however it is spelled, with 200 and `ok`, or with 503 and
+    /// `draining` once the server was asked to stop.
     ///
     /// A server that is stopped by a signal accepts no connection then, so that most balancers
     /// find out by that.
@@ -91,8 +92,8 @@ impl<H: HttpRequestHandler> Metrics<H> {
         self
     }
 
-    /// Answers these clients only, by [`Exchange::client_address`]. For all others the paths are what
-    /// the other handler makes of them. Defaults to everybody.
+    /// Answers these clients only, by [`Exchange::client_address`]. For all others the paths are
+    /// what the other handler makes of them. Defaults to everybody.
     #[must_use]
     pub fn only_for(mut self, admits: impl Fn(&Address) -> bool + Send + Sync + 'static) -> Self {
         self.admits = Box::new(admits);
