@@ -31,7 +31,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         // when they are to be cut.
         let mut hurried = if self.is_hasty() { self.strategy.active() } else { 0 };
         parking.tell_children();
-        self.dispatch(usize::MAX);
+        self.dispatch_before(deadline);
         loop {
             // Before the look whether anything runs: this may take note of the last child's end, of
             // which nothing tells a second time.
@@ -54,7 +54,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
                 Err(_) => break,
             }
             self.strategy_actions();
-            self.dispatch(usize::MAX);
+            self.dispatch_before(deadline);
             self.note_workers();
             self.core.handler.service_actions();
         }
@@ -117,6 +117,12 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         for (arrival, address) in self.resources.transport.accept_last(most, in_its_place) {
             (self.welcome)(self, arrival, address, true);
         }
+    }
+
+    /// Hands over what is ready. A strategy that runs jobs at once may need all the time for one of
+    /// them; what has not begun at the deadline is cut.
+    fn dispatch_before(&mut self, deadline: Instant) {
+        while Instant::now() < deadline && self.dispatch(1) > 0 {}
     }
 
     fn is_busy(&self) -> bool {

@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, raise};
@@ -88,6 +89,35 @@ fn a_request_that_shuts_down_a_sequential_server_is_finished() {
     let running = Running::start(bind::<Sequential, _>(handler));
     assert_eq!(running.connect().read_to_end(), "goodbye\n");
     assert_eq!(running.wait().report, report(0, 0));
+}
+
+/// One after the other would take each its own time.
+#[test]
+fn a_sequential_server_begins_no_request_after_the_deadline() {
+    let gate = Gate::new();
+    let mut server = bind::<Sequential, _>(gated(&gate));
+    server.shutdown_timeout = Duration::from_secs(1);
+    let running = Running::start(server);
+    let mut first = running.connect();
+    let [mut second, mut third] = [(); 2].map(|()| running.connect());
+    // Known to the server before it is busy.
+    for client in [&mut second, &mut third] {
+        assert_eq!(client.ask("ping"), "ping");
+    }
+    assert_eq!(first.ask(SLOW), "begun");
+    for client in [&mut second, &mut third] {
+        client.send(format!("{SLOW}\n"));
+    }
+    running.handle.shutdown();
+    gate.let_through(1);
+    assert_eq!(first.read_line(), SLOW);
+    // One of the two runs until the deadline has passed.
+    thread::sleep(Duration::from_millis(1100));
+    gate.let_through(2);
+    assert_eq!(running.wait().report.cut, 1);
+    let mut answers = [second.read_to_end(), third.read_to_end()];
+    answers.sort();
+    assert_eq!(answers, ["", "begun\nslow\n"]);
 }
 
 #[test]
