@@ -202,6 +202,10 @@ use transport::Tls;
 use transport::{Tcp, Udp, UnixDatagram, UnixStream};
 
 /// A TCP server: Python's `TCPServer`.
+///
+/// Name the strategy to bind one: `TcpServer::<Sequential, _>::bind`,
+/// or take [`ThreadingTcpServer`]. Without it the compiler reports E0283,
+/// as it cannot infer the strategy.
 #[cfg(unix)]
 #[doc(alias = "TCPServer")]
 pub type TcpServer<C, H> = Server<Tcp, C, H>;
@@ -217,6 +221,10 @@ pub type ThreadingTcpServer<H> = TcpServer<ThreadPool, H>;
 pub type ForkingTcpServer<H> = TcpServer<Forking, H>;
 
 /// A UDP server: Python's `UDPServer`.
+///
+/// Name the strategy to bind one: `UdpServer::<Sequential, _>::bind`,
+/// or take [`ThreadingUdpServer`]. Without it the compiler reports E0283,
+/// as it cannot infer the strategy.
 #[cfg(unix)]
 #[doc(alias = "UDPServer")]
 pub type UdpServer<C, H> = Server<Udp, C, H>;
@@ -232,6 +240,10 @@ pub type ThreadingUdpServer<H> = UdpServer<ThreadPool, H>;
 pub type ForkingUdpServer<H> = UdpServer<Forking, H>;
 
 /// A server on a Unix socket: Python's `UnixStreamServer`.
+///
+/// Name the strategy to bind one: `UnixStreamServer::<Sequential, _>::bind`,
+/// or take [`ThreadingUnixStreamServer`]. Without it the compiler reports E0283,
+/// as it cannot infer the strategy.
 #[cfg(unix)]
 pub type UnixStreamServer<C, H> = Server<UnixStream, C, H>;
 
@@ -245,6 +257,10 @@ pub type ThreadingUnixStreamServer<H> = UnixStreamServer<ThreadPool, H>;
 pub type ForkingUnixStreamServer<H> = UnixStreamServer<Forking, H>;
 
 /// A server on a Unix socket for datagrams: Python's `UnixDatagramServer`.
+///
+/// Name the strategy to bind one: `UnixDatagramServer::<Sequential, _>::bind`,
+/// or take [`ThreadingUnixDatagramServer`]. Without it the compiler reports E0283,
+/// as it cannot infer the strategy.
 #[cfg(unix)]
 pub type UnixDatagramServer<C, H> = Server<UnixDatagram, C, H>;
 
