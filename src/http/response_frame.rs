@@ -7,7 +7,7 @@ use super::framing::plain_number;
 use super::own_chunks::OwnChunks;
 use super::response_body::misuse;
 use super::status::Status;
-use super::text::trim_blanks;
+use super::text::{repr, trim_blanks};
 
 /// What the request says of the form of its response.
 #[derive(Clone, Copy, Debug)]
@@ -65,11 +65,11 @@ impl Declared {
     // A response that says two things of its end could be read as two (RFC 9112 §6.3).
     fn declare_length(&mut self, value: &str) -> io::Result<bool> {
         let length = plain_number(value).ok_or_else(|| {
-            misuse(format!("send_header: Content-Length is no number: {value:?}"))
+            misuse(format!("send_header: Content-Length is no number: {}", repr(value)))
         })?;
         match *self {
             Self::Length(other) if other != length => {
-                Err(misuse(format!("send_header: Content-Length is {other}, not {value:?}")))
+                Err(misuse(format!("send_header: Content-Length is {other}, not {}", repr(value))))
             }
             // Said before.
             Self::Length(_) => Ok(false),
@@ -92,10 +92,14 @@ impl Declared {
             // Said before.
             Self::Chunked if is_chunked(value) => return Ok(false),
             Self::Chunked | Self::Coding { ends_chunked: true } => {
-                return Err(misuse(format!("send_header: Transfer-Encoding {value:?} on chunks")));
+                return Err(misuse(format!(
+                    "send_header: Transfer-Encoding {} on chunks",
+                    repr(value)
+                )));
             }
             _ if !asked.may_chunk && !is_chunked(value) => {
-                let what = format!("send_header: Transfer-Encoding {value:?} before HTTP/1.1");
+                let what =
+                    format!("send_header: Transfer-Encoding {} before HTTP/1.1", repr(value));
                 return Err(misuse(what));
             }
             Self::Nothing if is_chunked(value) => Self::Chunked,

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::protocol_version::ProtocolVersion;
 use super::response_body::misuse;
 use super::status::Status;
-use super::text::encode_latin1;
+use super::text::{encode_latin1, repr};
 
 /// Appends a status line.
 pub(crate) fn push_status_line(
@@ -20,7 +20,10 @@ pub(crate) fn push_status_line(
         return Err(misuse(format!("send_response({status}): a status has three digits")));
     }
     if !is_plain(message) {
-        return Err(misuse(format!("send_response({status}): control character in {message:?}")));
+        return Err(misuse(format!(
+            "send_response({status}): control character in {}",
+            repr(message)
+        )));
     }
     let line = head.len();
     let digit = |divisor: u16| b'0' + (code / divisor % 10) as u8;
@@ -28,7 +31,7 @@ pub(crate) fn push_status_line(
     head.extend_from_slice(&[b' ', digit(100), digit(10), digit(1), b' ']);
     if !encode_latin1(message, head) {
         head.truncate(line);
-        let what = format!("send_response({status}): {message:?} is beyond ISO 8859-1");
+        let what = format!("send_response({status}): {} is beyond ISO 8859-1", repr(message));
         return Err(misuse(what));
     }
     head.extend_from_slice(b"\r\n");
@@ -38,14 +41,18 @@ pub(crate) fn push_status_line(
 /// Appends a header line, of a name that was checked.
 pub(crate) fn push_header(head: &mut Vec<u8>, keyword: &str, value: &str) -> io::Result<()> {
     if !is_plain(value) {
-        return Err(misuse(format!("send_header({keyword:?}): control character in {value:?}")));
+        return Err(misuse(format!(
+            "send_header({}): control character in {}",
+            repr(keyword),
+            repr(value)
+        )));
     }
     let line = head.len();
     head.extend_from_slice(keyword.as_bytes());
     head.extend_from_slice(b": ");
     if !encode_latin1(value, head) {
         head.truncate(line);
-        let what = format!("send_header({keyword:?}): {value:?} is beyond ISO 8859-1");
+        let what = format!("send_header({}): {} is beyond ISO 8859-1", repr(keyword), repr(value));
         return Err(misuse(what));
     }
     head.extend_from_slice(b"\r\n");

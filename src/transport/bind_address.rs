@@ -97,9 +97,8 @@ impl BindAddress {
 impl fmt::Display for BindAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            // Quoted, so that a blank or a line end shows.
-            Self::Text(text) => write!(f, "{text:?}"),
-            Self::Pair(host, port) => write!(f, "({host:?}, {port})"),
+            Self::Text(text) => f.write_str(&quoted(text)),
+            Self::Pair(host, port) => write!(f, "({}, {port})", quoted(host)),
             Self::Addresses(addresses) => write!(f, "{addresses:?}"),
             Self::Path(path) => path.fmt(f),
         }
@@ -151,7 +150,7 @@ fn from_text(text: &str) -> Result<Vec<SocketAddr>, Fault> {
         Err(_) if is_number(port) => {
             Err(Fault::new(format!("the port {port} is not in 0..=65535")))
         }
-        Err(_) => Err(Fault::new(format!("the port {port:?} is not a number"))),
+        Err(_) => Err(Fault::new(format!("the port {} is not a number", quoted(port)))),
     }
 }
 
@@ -178,6 +177,12 @@ fn from_pair(host: &str, port: u16) -> Result<Vec<SocketAddr>, Fault> {
             Err(Fault { kind: error.kind(), reason: format!("the name is not found: {error}") })
         }
     }
+}
+
+/// Text in quotes, so that a blank or a line end shows. They are single ones, as `{:?}` of an error, which is what a
+/// `?` in `main` prints, escapes double ones.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.escape_debug())
 }
 
 const IS_PATH: &str = "it is a path, which UnixStreamServer and UnixDatagramServer bind";

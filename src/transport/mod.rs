@@ -145,6 +145,8 @@ fn bind_inet(
     socket.bind(&address.into()).map_err(|error| {
         if lacks_zone(address) {
             io::Error::new(io::ErrorKind::InvalidInput, NO_ZONE)
+        } else if error.kind() == io::ErrorKind::AddrNotAvailable {
+            io::Error::new(error.kind(), "this machine does not have that address")
         } else {
             error
         }
@@ -160,7 +162,7 @@ fn lacks_zone(address: SocketAddr) -> bool {
     address.scope_id() == 0 && (address.ip().is_unicast_link_local() || is_local_group)
 }
 
-const NO_ZONE: &str = "a link-local address needs its interface, as in (\"fe80::1%eth0\", 8000)";
+const NO_ZONE: &str = "a link-local address needs its interface, as in [fe80::1%eth0]:8000";
 
 fn cannot_bind(address: &Address, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("cannot bind {address}: {error}"))

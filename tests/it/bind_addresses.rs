@@ -100,9 +100,9 @@ fn text_that_is_no_address_is_named_with_what_to_write_instead() {
         ("127.0.0.1:99999", "the port 99999 is not in 0..=65535"),
         (":99999", "the port 99999 is not in 0..=65535"),
         ("[::1]:70000", "the port 70000 is not in 0..=65535"),
-        ("localhost:http", "the port \"http\" is not a number"),
-        ("127.0.0.1:80 ", "the port \"80 \" is not a number"),
-        ("127.0.0.1:-1", "the port \"-1\" is not a number"),
+        ("localhost:http", "the port 'http' is not a number"),
+        ("127.0.0.1:80 ", "the port '80 ' is not a number"),
+        ("127.0.0.1:-1", "the port '-1' is not a number"),
         ("::1", "an IPv6 address has brackets and then a port; write it as [::1]:8000"),
         ("[::1]", "an IPv6 address has brackets and then a port; write it as [::1]:8000"),
         ("::1:8000", "an IPv6 address has brackets and then a port; write it as [::1]:8000"),
@@ -115,7 +115,7 @@ fn text_that_is_no_address_is_named_with_what_to_write_instead() {
         ("/run/x.sock", "it is a path, which UnixStreamServer and UnixDatagramServer bind"),
         ("unix:x.sock", "it is a path, which UnixStreamServer and UnixDatagramServer bind"),
     ] {
-        let said = format!("cannot bind {text:?}: {reason}");
+        let said = format!("cannot bind '{text}': {reason}");
         assert_eq!(fault(text), (ErrorKind::InvalidInput, said));
     }
     for (pair, reason) in [
@@ -123,7 +123,7 @@ fn text_that_is_no_address_is_named_with_what_to_write_instead() {
         (("http://localhost", 80), "the host is a URL; write its name alone"),
         (("*", 80), "write 0.0.0.0:80 for all interfaces"),
     ] {
-        let said = format!("cannot bind {pair:?}: {reason}");
+        let said = format!("cannot bind ('{}', {}): {reason}", pair.0, pair.1);
         assert_eq!(fault(pair), (ErrorKind::InvalidInput, said));
     }
     let path = Address::unix("/run/x.sock");
@@ -131,12 +131,33 @@ fn text_that_is_no_address_is_named_with_what_to_write_instead() {
     assert!(said.starts_with("cannot bind unix:/run/x.sock: it is a path"), "{said}");
 }
 
+/// A `?` in `main` prints the error with `{:?}`.
+#[test]
+fn what_a_main_prints_of_an_error_has_no_escaped_quotes() {
+    for said in [
+        ThreadingTcpServer::bind("127.0.0.1", handler_fn(|_| Ok(()))).unwrap_err(),
+        ThreadingTcpServer::bind("h:http", handler_fn(|_| Ok(()))).unwrap_err(),
+        ThreadingTcpServer::bind(("nosuch.invalid", 0), handler_fn(|_| Ok(()))).unwrap_err(),
+        ThreadingTcpServer::bind("[fe80::1]:0", handler_fn(|_| Ok(()))).unwrap_err(),
+    ] {
+        let printed = format!("{said:?}");
+        assert!(!printed.contains('\\'), "{printed}");
+    }
+}
+
+#[test]
+fn an_address_of_another_machine_is_told_in_words() {
+    let (kind, said) = fault("192.0.2.1:0");
+    assert_eq!(kind, ErrorKind::AddrNotAvailable);
+    assert_eq!(said, "cannot bind 192.0.2.1:0: this machine does not have that address");
+}
+
 #[test]
 fn a_name_without_an_address_is_named() {
     for (said, asked) in [
-        (fault("nosuch.invalid:0"), "\"nosuch.invalid:0\""),
-        (fault(("nosuch.invalid", 0)), "(\"nosuch.invalid\", 0)"),
-        (fault(("a b", 0)), "(\"a b\", 0)"),
+        (fault("nosuch.invalid:0"), "'nosuch.invalid:0'"),
+        (fault(("nosuch.invalid", 0)), "('nosuch.invalid', 0)"),
+        (fault(("a b", 0)), "('a b', 0)"),
     ] {
         let begins = format!("cannot bind {asked}: the name is not found: ");
         assert!(said.1.starts_with(&begins), "{}", said.1);
@@ -160,6 +181,6 @@ fn an_address_that_a_name_has_led_to_is_named_with_the_name() {
     let text = format!("127.1:{port}");
     let (kind, said) = fault(&text);
     assert_eq!(kind, ErrorKind::AddrInUse);
-    assert!(said.starts_with(&format!("cannot bind {text:?}: 127.0.0.1:{port}: ")), "{said}");
+    assert!(said.starts_with(&format!("cannot bind '{text}': 127.0.0.1:{port}: ")), "{said}");
     drop(udp);
 }

@@ -10,7 +10,7 @@ use super::super::response_head::{
     find_header, has_content_type, is_header_name, push_header, push_status_line,
 };
 use super::super::status::Status;
-use super::super::text::trim_blanks;
+use super::super::text::{repr, trim_blanks};
 use super::Exchange;
 
 impl Exchange<'_> {
@@ -268,11 +268,12 @@ impl Exchange<'_> {
     ) -> io::Result<()> {
         if self.wfile.stage() != Stage::Head {
             return Err(misuse(format!(
-                "send_header({keyword:?}) outside send_response and end_headers"
+                "send_header({}) outside send_response and end_headers",
+                repr(keyword)
             )));
         }
         if !is_header_name(keyword) {
-            return Err(misuse(format!("send_header: {keyword:?} is no header name")));
+            return Err(misuse(format!("send_header: {} is no header name", repr(keyword))));
         }
         let mut text = std::mem::take(&mut self.value);
         text.clear();
