@@ -97,6 +97,38 @@ fn words_with_one_meaning_are_understood() {
     }
 }
 
+/// As argparse has it.
+#[test]
+fn options_may_be_shortened_and_the_last_of_several_holds() {
+    let serving = Serving::start(&[
+        "-b",
+        "192.0.2.1",
+        "--bi=127.0.0.1",
+        "-q",
+        "--qui",
+        "--dir", // -d comes behind it
+        "/no/such/place",
+        "--proto",
+        "HTTP/1.0",
+        "--proto=HTTP/1.1",
+        "--head",
+        "X-A: 1",
+        "--heade=X-A: 2",
+        "--head",
+        "X-B",
+        "3",
+    ]);
+    let reply = ask(&serving, "GET /a.txt HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    assert!(reply.starts_with("HTTP/1.1 200 OK\r\n"), "{reply}");
+    assert!(reply.ends_with("\r\n\r\nhello\n"), "{reply}");
+    assert_eq!(values(&reply, "X-A"), ["1", "2"], "{reply}");
+    assert_eq!(values(&reply, "X-B"), ["3"], "{reply}");
+    for words in [&["--he"][..], &["--max", "1"], &["--co"]] {
+        let said = fails(words, 2);
+        assert!(said.contains(words[0]), "{words:?}: {said}");
+    }
+}
+
 /// A reply's values of a header.
 fn values<'a>(reply: &'a str, name: &str) -> Vec<&'a str> {
     let head = reply.split("\r\n\r\n").next().unwrap();
@@ -221,19 +253,19 @@ fn a_header_may_be_written_in_one_word_and_be_sent_more_than_once() {
 #[test]
 fn a_header_that_cannot_be_sent_is_one_line_and_status_2() {
     for (words, line) in [
-        (&["-H", "X A: b"][..], "\"X A\" is not a header name"),
-        (&["-H", ": b"], "\"\" is not a header name"),
+        (&["-H", "X A: b"][..], "'X A' is not a header name"),
+        (&["-H", ": b"], "'' is not a header name"),
         (&["-H", "X-A: b\nc"], "has a character that no header"),
         (&["-H", "Content-Length: 3"], "the header Content-Length is set by the server itself"),
         (&["-H", "transfer-encoding: chunked"], "transfer-encoding is set by the server itself"),
         (&["-H", "Connection", "close"], "the header Connection is set by the server itself"),
         (
             &["-H", "X-A:", "1"],
-            "\"X-A:\" is not a header name; say -H NAME VALUE or -H 'NAME: VALUE'",
+            "'X-A:' is not a header name; say -H NAME VALUE or -H 'NAME: VALUE'",
         ),
-        (&["-HX-A:", "1", "8000"], "\"X-A:\" is not a header name"),
-        (&["-qH", "X-A:", "b"], "\"X-A:\" is not a header name"),
-        (&["--header=X-A:", "1"], "\"X-A:\" is not a header name"),
+        (&["-HX-A:", "1", "8000"], "'X-A:' is not a header name"),
+        (&["-qH", "X-A:", "b"], "'X-A:' is not a header name"),
+        (&["--header=X-A:", "1"], "'X-A:' is not a header name"),
         (&["-H", "X-Alone"], "2 values required for '--header"),
         (&["-H"], "a value is required for '--header"),
         (&["-H", "X-A", "b", "c"], "c"),

@@ -20,7 +20,7 @@ use crate::variable::Variable;
 
 /// Serve the files of a directory over HTTP or HTTPS, as python -m http.server does
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(version, args_override_self = true, infer_long_args = true)]
 pub(crate) struct Args {
     /// bind to this port; 0 picks a free one [default: 8000]
     #[arg(value_name = "port", allow_negative_numbers = true, value_parser = port)]
@@ -47,8 +47,8 @@ pub(crate) struct Args {
     #[arg(default_value_t = Protocol::Http10, ignore_case = true)]
     protocol: Protocol,
 
-    /// send this header with every response, in the place of the server's own; what describes the
-    /// content, as Content-Type, with successful ones; may be repeated
+    /// send this header with every response, replacing the server's own; headers about the content
+    /// (Content-Type …) go with successful responses only; repeatable
     #[arg(
         short = 'H',
         long = "header",
@@ -99,7 +99,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SECONDS", requires = "cgi", value_parser = seconds)]
     pub(crate) cgi_timeout: Option<u32>,
 
-    /// run programs as this user when started by root; root keeps them root [default: nobody]
+    /// run programs as this user when started by root; say `root` to keep root [default: nobody]
     #[arg(long, value_name = "USER", requires = "cgi")]
     pub(crate) cgi_user: Option<String>,
 
@@ -142,15 +142,17 @@ pub(crate) struct Args {
     #[arg(long, value_name = "COUNT", value_parser = count)]
     pub(crate) max_connections: Option<u32>,
 
-    /// what to do beyond that: close the oldest idle one, let clients wait, or answer 503
+    /// what to do with clients beyond --max-connections: close the oldest idle one, let clients
+    /// wait, or answer 503
     #[arg(long, value_name = "POLICY", value_enum, default_value_t = OverloadPolicy::Shed)]
     overload: OverloadPolicy,
 
-    /// believe these when they say for whom they ask: addresses, networks, unix: for Unix sockets
+    /// believe the client addresses that these proxies report; comma-separated addresses and
+    /// networks, `unix:` for any peer on a Unix socket
     #[arg(long, value_name = "LIST")]
     trusted_proxies: Option<TrustedProxies>,
 
-    /// read for whom they ask from this header alone [default: both, which must agree]
+    /// take the client's address from this header only [default: both; they must agree]
     #[arg(long, value_name = "NAME", value_enum, ignore_case = true, requires = "trusted_proxies")]
     forwarded_header: Option<Forwarded>,
 

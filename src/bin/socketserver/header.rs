@@ -16,7 +16,8 @@ impl Header {
     pub(crate) fn new(name: &str, value: &str) -> Result<Self, String> {
         if name.is_empty() || !name.bytes().all(is_token) {
             return Err(format!(
-                "{name:?} is not a header name; say -H NAME VALUE or -H 'NAME: VALUE'"
+                "'{}' is not a header name; say -H NAME VALUE or -H 'NAME: VALUE'",
+                name.escape_debug()
             ));
         }
         if FRAMING.iter().any(|own| name.eq_ignore_ascii_case(own)) {
@@ -28,7 +29,8 @@ impl Header {
         };
         if !value.chars().all(plain) {
             return Err(format!(
-                "the value {value:?} of the header {name} has a character that no header can have"
+                "the value '{}' of the header {name} has a character that no header can have",
+                value.escape_debug()
             ));
         }
         Ok(Self { name: name.to_owned(), value: value.to_owned() })
@@ -83,13 +85,15 @@ fn is_value(argument: &OsString) -> bool {
     !argument.to_string_lossy().starts_with('-')
 }
 
-/// What stands in the same word behind `-H`, `--header=`, or a `-q` and a `-H`.
+/// What stands in the same word behind `-H`, `--header=` (which may be shortened), or a `-q` and a
+/// `-H`.
 fn attached_to_option(argument: &str) -> Option<&str> {
-    match argument.strip_prefix("--header") {
-        Some("") => Some(""),
-        Some(rest) => rest.strip_prefix('='),
-        None => argument.strip_prefix('-')?.trim_start_matches('q').strip_prefix('H'),
-    }
+    let Some(long) = argument.strip_prefix("--") else {
+        return argument.strip_prefix('-')?.trim_start_matches('q').strip_prefix('H');
+    };
+    let (name, attached) = long.split_once('=').unwrap_or((long, ""));
+    // Fewer letters begin `--healthz`, too.
+    ["head", "heade", "header"].contains(&name).then_some(attached)
 }
 
 /// A character of a token (RFC 9110 §5.6.2).

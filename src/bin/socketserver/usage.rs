@@ -41,7 +41,7 @@ fn instead_of(argument: &str) -> Option<String> {
     let way_out = match argument {
         "--port" => "give the port alone: socketserver 8000",
         "--host" | "--address" | "--listen" => "an address is given with -b",
-        "--dir" | "--root" | "--path" => "a directory is given with -d",
+        "--root" | "--path" => "a directory is given with -d",
         "--workers" => "processes are given with --processes",
         option if option.starts_with('-') => return None,
         word => return misplaced(word),
