@@ -462,11 +462,18 @@ fn a_script_without_a_proper_head_is_502() {
 #[test]
 fn a_script_that_does_not_start_is_500_and_logged() {
     let site = site(&[]);
-    site.script("cgi-bin/bad", "#!/no/such/interpreter\n");
+    site.script("cgi-bin/bad", "#! /no/such/interpreter -x\n");
+    site.script("cgi-bin/crlf", "#!/bin/sh\r\necho\r\n");
     let (server, log) = site.serve();
-    assert_eq!(get(&server, "/cgi-bin/bad").status(), 500);
-    let line = log.next();
-    assert!(line.starts_with("CGI script did not start ('/cgi-bin/bad'): "), "{line}");
+    for (name, interpreter) in [("bad", "/no/such/interpreter"), ("crlf", "/bin/sh\\r")] {
+        assert_eq!(get(&server, &format!("/cgi-bin/{name}")).status(), 500);
+        let expected = format!(
+            "CGI script did not start ('/cgi-bin/{name}'): its interpreter '{interpreter}' does not exist"
+        );
+        assert_eq!(log.next(), expected);
+        log.next();
+        log.next();
+    }
 }
 
 #[test]

@@ -168,6 +168,8 @@ impl CgiHttpRequestHandler {
             Ok(relay) => relay,
             Err(error) if is_for_the_head(&error, http) => return http.send_error(431),
             Err(error) => {
+                let missing = script.missing_interpreter(&error);
+                let error = missing.unwrap_or_else(|| error.to_string());
                 http.log_error(format_args!("CGI script did not start ({name}): {error}"));
                 return http.send_error(500);
             }

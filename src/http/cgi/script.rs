@@ -1,5 +1,9 @@
 //! From a request's target to a script: is there one, and which.
 
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use super::super::exchange::Exchange;
@@ -59,6 +63,23 @@ impl Script {
         let words: Vec<_> = self.query.split('+').map(unquote_to_bytes).collect();
         let is_harmless = |word: &Vec<u8>| !word.starts_with(b"-") && !word.contains(&0);
         if words.iter().all(is_harmless) { words } else { Vec::new() }
+    }
+
+    /// Says that the interpreter is missing, where this is why the script did not start: the system
+    /// says the same of it as of a script that is missing.
+    pub(super) fn missing_interpreter(&self, error: &io::Error) -> Option<String> {
+        if error.kind() != io::ErrorKind::NotFound {
+            return None;
+        }
+        let mut start = Vec::new();
+        File::open(&self.file).ok()?.take(LONGEST_FIRST_LINE).read_to_end(&mut start).ok()?;
+        let line = start.strip_prefix(b"#!")?.split(|&byte| byte == b'\n').next()?;
+        // A CR is part of the name.
+        let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+        let name = line.split(is_blank).find(|word| !word.is_empty())?;
+        let is_missing = fs::metadata(OsStr::from_bytes(name)).is_err();
+        let name = repr(&String::from_utf8_lossy(name));
+        is_missing.then(|| format!("its interpreter {name} does not exist"))
     }
 
     /// Tells whether the script answers by itself, without the server's status line.
@@ -170,6 +191,9 @@ fn collapse(target: &str) -> String {
     let directories: Vec<String> = directories.into_iter().map(quote).collect();
     format!("/{}/{}", directories.join("/"), quote(last))
 }
+
+/// Bytes that Linux reads of it.
+const LONGEST_FIRST_LINE: u64 = 256;
 
 #[cfg(test)]
 mod tests {
