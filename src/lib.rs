@@ -136,6 +136,9 @@ pub use concurrency::{Concurrency, Forking, PreFork, Sequential, ThreadPool};
 #[doc(alias = "setsockopt")]
 #[doc(alias = "getsockname")]
 #[doc(alias = "SO_KEEPALIVE")]
+#[doc(alias = "disable_nagle_algorithm")]
+#[doc(alias = "TCP_NODELAY")]
+#[doc(alias = "makefile")]
 pub use connection::Connection;
 #[cfg(unix)]
 pub use connection::NotTls;
@@ -146,6 +149,7 @@ pub use connection::PeerCredentials;
 #[doc(alias = "StreamRequestHandler.rfile")]
 #[doc(alias = "recv")]
 #[doc(alias = "readline")]
+#[doc(alias = "rbufsize")]
 pub use connection::Rfile;
 #[cfg(unix)]
 #[doc(alias = "settimeout")]
@@ -153,6 +157,7 @@ pub use connection::Timeouts;
 #[cfg(unix)]
 #[doc(alias = "StreamRequestHandler.wfile")]
 #[doc(alias = "sendall")]
+#[doc(alias = "wbufsize")]
 pub use connection::Wfile;
 #[cfg(unix)]
 #[doc(alias = "DatagramRequestHandler")]

@@ -96,6 +96,7 @@ pub trait Concurrency {
     ///
     /// The default does nothing and need not be called.
     #[doc(alias = "ForkingMixIn.collect_children")]
+    #[doc(alias = "collect_children")]
     fn service_actions(&mut self) -> Option<Duration> {
         None
     }

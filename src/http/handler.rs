@@ -56,6 +56,8 @@ use crate::trusted_proxies::TrustedProxies;
 #[allow(unused_variables)]
 pub trait HttpRequestHandler: Send + Sync + 'static {
     /// The handler that this one extends. Defaults to [`BaseHttpRequestHandler`].
+    #[doc(alias = "super")]
+    #[doc(alias = "subclass")]
     fn base(&self) -> &dyn HttpRequestHandler {
         &BaseHttpRequestHandler
     }

@@ -42,6 +42,8 @@ pub use base::BaseHttpRequestHandler;
 pub use cgi::CgiHttpRequestHandler;
 #[doc(alias = "cgi_info")]
 pub use cgi::CgiInfo;
+#[doc(alias = "parse_request")]
+#[doc(alias = "websocket")]
 pub use exchange::Exchange;
 pub use files::FileContent;
 #[doc(alias = "SimpleHTTPRequestHandler")]
@@ -59,6 +61,7 @@ pub use request_body::RequestBody;
 #[doc(alias = "BaseHTTPRequestHandler.wfile")]
 pub use response_body::ResponseBody;
 #[doc(alias = "HTTPStatus")]
+#[doc(alias = "responses")]
 pub use status::Status;
 pub use target::Target;
 

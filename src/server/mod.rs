@@ -294,6 +294,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
     /// # Errors
     ///
     /// A number is not a signal, or one that cannot be caught.
+    #[doc(alias = "SIGTERM")]
     pub fn shutdown_on_signals(&mut self, signals: &[i32]) -> io::Result<()> {
         self.reactor.watch_signals(&signals::heeded(signals))
     }

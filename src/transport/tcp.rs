@@ -42,6 +42,7 @@ pub struct TcpBind {
     pub allow_reuse_port: bool,
     /// Takes IPv4 clients on an IPv6 socket bound to all interfaces. Defaults to `true`, as
     /// `python -m http.server` does.
+    #[doc(alias = "IPV6_V6ONLY")]
     pub dual_stack: bool,
 }
 

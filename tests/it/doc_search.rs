@@ -90,6 +90,18 @@ const LOOKED_FOR: &[(&str, &str)] = &[
     ("partial", "SimpleHttpRequestHandler::new"),
     ("MiniFieldStorage", "PartHead"),
     ("parse_multipart", "Multipart"),
+    ("rbufsize", "Rfile"),
+    ("wbufsize", "Wfile"),
+    ("makefile", "Connection"),
+    ("disable_nagle_algorithm", "Connection"),
+    ("collect_children", "Concurrency::service_actions"),
+    ("parse_request", "Exchange"),
+    ("responses", "Status"),
+    ("IPV6_V6ONLY", "TcpBind::dual_stack"),
+    ("websocket", "Exchange"),
+    ("super", "HttpRequestHandler::base"),
+    ("subclass", "HttpRequestHandler::base"),
+    ("SIGTERM", "Server::shutdown_on_signals"),
 ];
 
 #[test]
