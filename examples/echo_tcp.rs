@@ -1,7 +1,7 @@
 //! Answers each line with the same line in upper case: a `StreamRequestHandler`.
 //!
 //! Run: `cargo run --example echo_tcp -- 8080 threading`; also `sequential` and `forking`
-//! Try: `printf 'hello\nworld\n' | nc -N 127.0.0.1 8080`
+//! Try: `printf 'hello\nworld\n' | nc -N 127.0.0.1 8080` (OpenBSD's nc)
 
 use std::env;
 use std::io::{self, BufRead, Read, Write};

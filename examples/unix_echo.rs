@@ -1,7 +1,7 @@
 //! Answers each line on a Unix socket with the same line, and who sent it.
 //!
 //! Run: `cargo run --example unix_echo -- /tmp/echo.sock`
-//! Try: `printf 'hello\nworld\n' | nc -N -U /tmp/echo.sock`
+//! Try: `printf 'hello\nworld\n' | nc -N -U /tmp/echo.sock` (OpenBSD's nc)
 
 use std::env;
 use std::io::{self, BufRead, Read, Write};
