@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
@@ -321,7 +321,16 @@ fn a_path_that_cannot_be_served_is_told_in_one_line() {
     let taken = directory.path().join("a.txt").display().to_string();
     assert_eq!(
         fails(&["--unix", &taken], 1),
-        format!("socketserver: cannot serve on unix:{taken}: it is in use; choose another path\n")
+        format!(
+            "socketserver: cannot serve on unix:{taken}: a file that is no socket is there; choose another path\n"
+        )
+    );
+    let used = directory.path().join("used");
+    let _listener = UnixListener::bind(&used).unwrap();
+    let used = used.display();
+    assert_eq!(
+        fails(&["--unix", &used.to_string()], 1),
+        format!("socketserver: cannot serve on unix:{used}: it is in use; choose another path\n")
     );
     assert_eq!(
         fails(&["--unix", "/no/such/place"], 1),
@@ -907,7 +916,7 @@ fn succeeds(arguments: &[&str]) -> String {
 }
 
 #[track_caller]
-fn run(arguments: &[&str]) -> Output {
+pub(crate) fn run(arguments: &[&str]) -> Output {
     let mut child = Command::new(COMMAND)
         .args(arguments)
         .stdin(Stdio::null())

@@ -120,3 +120,20 @@ fn a_half_closed_client_gets_the_answer_of_a_silent_program_under_each_strategy(
         assert!(came.ends_with("\r\n\r\ndone\n"), "{strategy}: {came}");
     }
 }
+
+/// `git http-backend` would be told apart from a repository by its Content-Type no more.
+#[test]
+fn headers_about_the_content_leave_what_programs_say_alone() {
+    let script = "echo Content-Type: text/own; echo ETag: own; echo; echo done";
+    let headers = ["-H", "Content-Type: text/x", "-H", "ETag: x", "-H", "X-All: yes"];
+    for strategy in ["sequential", "threading", "forking"] {
+        let serving = serving(script, &[&headers[..], &["--concurrency", strategy]].concat(), &[]);
+        for (path, kind, tag) in [("/cgi-bin/x", "text/own", "own"), ("/a.txt", "text/x", "x")] {
+            let came = serving.get(path);
+            assert!(came.contains(&format!("\r\nContent-Type: {kind}\r\n")), "{came}");
+            assert!(came.contains(&format!("\r\nETag: {tag}\r\n")), "{came}");
+            assert!(came.contains("\r\nX-All: yes\r\n"), "{came}");
+            assert_eq!(came.matches("\r\nContent-Type:").count(), 1, "{came}");
+        }
+    }
+}

@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::thread::available_parallelism;
 
-use crate::cli::{STRATEGIES, Serving, children_of, eventually, fails, pid};
+use crate::cli::{STRATEGIES, Serving, children_of, eventually, fails, pid, run};
 
 /// What users of other servers write, and of Python's with a slip.
 #[test]
@@ -53,6 +53,10 @@ fn a_wrong_word_is_named_with_the_right_one() {
         (&["-b", "http://localhost"], "it is a URL; say -b localhost"),
         (&["-b", "/run/x.sock"], "a Unix socket is given with --unix PATH"),
         (&["--host", "::1"], "unexpected argument '--host' found: an address is given with -b"),
+        (&["8000", "www"], "unexpected argument 'www' found: a directory is given with -d www"),
+        (&["--cert", "a"], "a certificate for HTTPS is given with --tls-cert"),
+        (&["--ssl"], "a certificate for HTTPS is given with --tls-cert"),
+        (&["--cgi-bin", "x"], "programs are run with --cgi"),
         (&["--root", "x"], "unexpected argument '--root' found: a directory is given with -d"),
         (
             &["--concurrency", "prefork"],
@@ -126,6 +130,22 @@ fn options_may_be_shortened_and_the_last_of_several_holds() {
     for words in [&["--he"][..], &["--max", "1"], &["--co"]] {
         let said = fails(words, 2);
         assert!(said.contains(words[0]), "{words:?}: {said}");
+    }
+}
+
+#[test]
+fn a_port_that_became_the_value_of_a_header_is_told() {
+    // The directory is missing, so that nothing is served.
+    let missing = ["-d", "/no/such/place"];
+    let said = |words: &[&str]| {
+        let ended = run(&[words, &missing[..]].concat());
+        String::from_utf8(ended.stderr).unwrap()
+    };
+    let line = "socketserver: 18803 is the value of the header X, and no port is given\n";
+    assert!(said(&["-H", "X", "18803"]).starts_with(line));
+    assert!(said(&["-q", "--head", "X", "18803"]).starts_with(line));
+    for words in [&["-H", "X", "18803", "0"][..], &["-H", "X: 18803"], &["-H", "X", "y"]] {
+        assert!(!said(words).contains("the value of"), "{words:?}");
     }
 }
 

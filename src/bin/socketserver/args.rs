@@ -1,6 +1,7 @@
 //! The command line: Python's options first, then our own.
 
 use std::env;
+use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -13,7 +14,7 @@ use socketserver::http::ProtocolVersion;
 use socketserver::{ForwardedHeader, Overload, TrustedProxies};
 
 use crate::complain;
-use crate::header::{Header, in_two_words};
+use crate::header::{Header, in_two_words, number_as_value};
 use crate::usage::in_one_line;
 use crate::values::{absolute_path, address, count, mode, port, processes, seconds};
 use crate::variable::Variable;
@@ -212,9 +213,19 @@ impl Args {
     /// Reads the command line. Where there is nothing to serve, it has said why or shown the
     /// help, and returns the status to exit with.
     pub(crate) fn read() -> Result<Self, ExitCode> {
-        let read = Self::try_parse_from(in_two_words(env::args_os())).and_then(|mut args| {
+        let words: Vec<OsString> = env::args_os().collect();
+        let number = number_as_value(&words);
+        let read = Self::try_parse_from(in_two_words(words)).and_then(|mut args| {
             args.check()?;
             args.check_tls()?;
+            if let Some((name, value)) = number
+                && args.port.is_none()
+                && args.unix.is_none()
+            {
+                complain(&format_args!(
+                    "{value} is the value of the header {name}, and no port is given"
+                ));
+            }
             Ok(args)
         });
         read.map_err(|error| {

@@ -18,6 +18,8 @@ pub(crate) struct Files {
     pub(crate) files: Box<dyn HttpRequestHandler>,
     pub(crate) protocol_version: ProtocolVersion,
     pub(crate) headers: Vec<Header>,
+    /// There are programs, whose output says by itself what it is.
+    pub(crate) runs_programs: bool,
     pub(crate) quiet: bool,
     /// The certificate, to be read anew on SIGHUP.
     pub(crate) certificate: Option<TlsReload>,
@@ -42,9 +44,10 @@ impl HttpRequestHandler for Files {
 
     fn end_headers(&self, http: &mut Exchange<'_>) -> io::Result<()> {
         let status = http.status().map_or(0, Status::code);
+        let is_of_program = self.runs_programs && http.handler().is_cgi(http).is_some();
         for (position, header) in self.headers.iter().enumerate() {
             let (name, value) = (&header.name, &header.value);
-            if !header.goes_with(status) {
+            if !header.goes_with(status) || (is_of_program && header.is_of_content()) {
                 continue;
             }
             // The first one takes the place of what the server sends by itself.

@@ -40,11 +40,14 @@ impl Header {
         self.name.eq_ignore_ascii_case(name)
     }
 
+    pub(crate) fn is_of_content(&self) -> bool {
+        OF_CONTENT.iter().any(|name| self.is_named(name))
+    }
+
     /// Tells whether a response with this status has it: every one, but for what is said of a file,
     /// which is not true of the page of an error.
     pub(crate) fn goes_with(&self, status: u16) -> bool {
-        let is_of_content = OF_CONTENT.iter().any(|name| self.is_named(name));
-        status >= 200 && (!is_of_content || status < 300 || status == 304)
+        status >= 200 && (!self.is_of_content() || status < 300 || status == 304)
     }
 }
 
@@ -78,6 +81,17 @@ pub(crate) fn in_two_words(arguments: impl IntoIterator<Item = OsString>) -> Vec
         }
     }
     split
+}
+
+/// A header and its value where that is a number in a word of its own, which may have been meant as
+/// the port.
+pub(crate) fn number_as_value(arguments: &[OsString]) -> Option<(String, String)> {
+    arguments.windows(3).find_map(|words| {
+        let [option, name, value] = [0, 1, 2].map(|word| words[word].to_str());
+        let value = value.filter(|value| value.parse::<u16>().is_ok())?;
+        let name = name.filter(|name| !name.contains(':'))?;
+        attached_to_option(option?)?.is_empty().then(|| (name.to_owned(), value.to_owned()))
+    })
 }
 
 /// Tells whether it is no option: `-H NAME:` is an empty header before one.

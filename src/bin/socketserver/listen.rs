@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind};
 use std::net::{Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
 use nix::net::if_::if_indextoname;
@@ -77,6 +78,9 @@ fn listen_at(path: &Path, mode: Option<u32>) -> io::Result<UnixStream> {
     options.listen(path).map_err(|error| {
         let place = Address::unix(path);
         let reason = match error.kind() {
+            ErrorKind::AddrInUse if is_no_socket(path) => {
+                "a file that is no socket is there; choose another path"
+            }
             ErrorKind::AddrInUse => "it is in use; choose another path",
             ErrorKind::NotFound => "its directory does not exist; choose another path",
             ErrorKind::PermissionDenied => "permission denied; choose another path",
@@ -84,6 +88,10 @@ fn listen_at(path: &Path, mode: Option<u32>) -> io::Result<UnixStream> {
         };
         io::Error::other(format!("cannot serve on {place}: {reason}"))
     })
+}
+
+fn is_no_socket(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|file| !file.file_type().is_socket())
 }
 
 /// A line about the server, in Python's words:

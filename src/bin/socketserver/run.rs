@@ -57,6 +57,7 @@ pub(crate) fn run(args: Args) -> io::Result<()> {
             None => Box::new(files),
         },
         protocol_version: args.protocol_version(),
+        runs_programs: args.cgi,
         headers: args.headers().map_err(io::Error::other)?,
         quiet: args.quiet,
         certificate: None,

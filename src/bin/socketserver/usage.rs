@@ -43,8 +43,17 @@ fn instead_of(argument: &str) -> Option<String> {
         "--host" | "--address" | "--listen" => "an address is given with -b",
         "--root" | "--path" => "a directory is given with -d",
         "--workers" => "processes are given with --processes",
+        "--cert" | "--certfile" | "--ssl" | "--ssl-cert" | "--https" | "--tls" => {
+            "a certificate for HTTPS is given with --tls-cert"
+        }
+        "--key" | "--keyfile" | "--ssl-key" => "a certificate's key is given with --tls-key",
+        "--cgi-bin" => "programs are run with --cgi",
         option if option.starts_with('-') => return None,
-        word => return misplaced(word),
+        word => {
+            let is_number = is_number(word);
+            return misplaced(word)
+                .or_else(|| (!is_number).then(|| format!("a directory is given with -d {word}")));
+        }
     };
     Some(way_out.to_owned())
 }
