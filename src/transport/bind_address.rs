@@ -179,8 +179,8 @@ fn from_pair(host: &str, port: u16) -> Result<Vec<SocketAddr>, Fault> {
     }
 }
 
-/// Text in quotes, so that a blank or a line end shows. They are single ones, as `{:?}` of an error,
-/// which is what a `?` in `main` prints, escapes double ones.
+/// Text in quotes, so that a blank or a line end shows. They are single ones, as `{:?}` of an
+/// error, which is what a `?` in `main` prints, escapes double ones.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.escape_debug())
 }

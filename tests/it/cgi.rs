@@ -468,7 +468,8 @@ fn a_script_that_does_not_start_is_500_and_logged() {
     for (name, interpreter) in [("bad", "/no/such/interpreter"), ("crlf", "/bin/sh\\r")] {
         assert_eq!(get(&server, &format!("/cgi-bin/{name}")).status(), 500);
         let expected = format!(
-            "CGI script did not start ('/cgi-bin/{name}'): its interpreter '{interpreter}' does not exist"
+            "CGI script did not start ('/cgi-bin/{name}'): its interpreter '{interpreter}' does \
+             not exist"
         );
         assert_eq!(log.next(), expected);
         log.next();

@@ -322,7 +322,8 @@ fn a_path_that_cannot_be_served_is_told_in_one_line() {
     assert_eq!(
         fails(&["--unix", &taken], 1),
         format!(
-            "socketserver: cannot serve on unix:{taken}: a file that is no socket is there; choose another path\n"
+            "socketserver: cannot serve on unix:{taken}: a file that is no socket is there; \
+             choose another path\n"
         )
     );
     let used = directory.path().join("used");
