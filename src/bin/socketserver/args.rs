@@ -114,7 +114,7 @@ pub(crate) struct Args {
     pub(crate) cgi_env: Vec<Variable>,
 
     /// store a chunked body of up to this many bytes before its program starts; with 0 it is passed
-    /// on as it comes, without a length [default: 1073741824]
+    /// on as it comes, without a length [default: 67108864]
     #[arg(long, value_name = "BYTES", requires = "cgi")]
     pub(crate) cgi_chunked_limit: Option<u64>,
 
