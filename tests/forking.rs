@@ -75,6 +75,8 @@ const CASES: &[Case] = cases![
     descriptors::a_child_for_a_datagram_can_stop_the_server,
     descriptors::a_child_of_one_request_can_stop_the_server,
     descriptors::a_child_that_is_started_later_holds_no_listener,
+    descriptors::children_that_are_started_as_the_server_closes_hold_no_listener,
+    descriptors::a_strategy_that_forks_where_it_may_not_is_told,
     descriptors::children_of_datagrams_hold_no_poller,
     a_child_that_outlives_its_server_leaves_the_port,
     children_of_others_are_not_reaped,
@@ -93,6 +95,7 @@ const CASES: &[Case] = cases![
     children_ignore_an_interrupt_from_the_terminal,
     signals::a_signal_to_all_processes_lets_them_finish,
     signals::a_second_signal_to_all_processes_cuts_at_once,
+    signals::a_child_that_is_ended_in_a_drain_is_cut,
     signals::news_to_all_processes_cut_nothing,
     signals::a_child_that_is_asked_to_end_finishes_what_it_serves,
     signals::a_child_that_is_asked_twice_ends_at_once,
@@ -203,7 +206,7 @@ fn children_hold_neither_listener_nor_poller() {
     assert_eq!(descriptors::polls(&childs), descriptors::polls_of_a_child());
     let missing = parents.iter().filter(|one| !childs.contains(one));
     let sockets = missing.filter(|one| one.starts_with("socket:")).count();
-    assert_eq!(sockets, 3, "the listener, and the ends that lead from children to the server");
+    assert_eq!(sockets, 4, "the listener, its spare, and the ends that lead to the server");
 }
 
 fn a_child_that_outlives_its_server_leaves_the_port() {

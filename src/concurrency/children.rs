@@ -68,41 +68,42 @@ impl Children {
         ended
     }
 
-    /// Waits for all children until the deadline; false when some still run.
-    pub(super) fn wait(&mut self, deadline: Instant) -> bool {
+    /// Waits for all children until the deadline, and returns those that have ended.
+    fn wait(&mut self, deadline: Instant) -> Vec<(Pid, WaitStatus)> {
+        let mut gone = Vec::new();
         loop {
-            self.collect(Some(WaitPidFlag::WNOHANG));
+            gone.append(&mut self.collect(Some(WaitPidFlag::WNOHANG)));
             let now = Instant::now();
-            if self.alive.is_empty() || now >= deadline {
-                return self.alive.is_empty();
-            }
             match &mut self.ended {
-                Some(ended) => ended.wait(deadline - now),
-                None => return false,
+                Some(ended) if !self.alive.is_empty() && now < deadline => {
+                    ended.wait(deadline - now);
+                }
+                _ => return gone,
             }
         }
     }
 
-    /// Waits for all children until the deadline, then ends those that still run, and returns how
-    /// many those were.
-    pub(super) fn end(&mut self, deadline: Instant) -> usize {
-        if self.wait(deadline) {
-            return 0;
-        }
-        let cut = self.count();
-        self.signal(sys::HURRY_SIGNAL);
-        if !self.wait(Instant::now() + TERMINATION_GRACE) {
+    /// Waits for all children until the deadline, then ends those that still run. Returns how many
+    /// those were, and how each one has ended.
+    pub(super) fn end(&mut self, deadline: Instant) -> (usize, Vec<(Pid, WaitStatus)>) {
+        let mut gone = self.wait(deadline);
+        let overdue = self.count();
+        if overdue > 0 {
+            self.signal(sys::HURRY_SIGNAL);
+            gone.append(&mut self.wait(Instant::now() + TERMINATION_GRACE));
             self.signal(Signal::SIGKILL);
-            self.wait_for_ever();
+            gone.append(&mut self.wait_for_ever());
         }
-        cut
+        (overdue, gone)
     }
 
     /// Waits for all children, however long they run.
-    pub(super) fn wait_for_ever(&mut self) {
+    pub(super) fn wait_for_ever(&mut self) -> Vec<(Pid, WaitStatus)> {
+        let mut gone = Vec::new();
         while !self.alive.is_empty() {
-            self.collect(None);
+            gone.append(&mut self.collect(None));
         }
+        gone
     }
 
     fn signal(&self, signal: Signal) {

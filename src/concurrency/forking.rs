@@ -67,6 +67,8 @@ pub struct Forking {
 #[derive(Debug)]
 pub struct Family {
     children: Children,
+    /// Children that were ended while they served, since the drain began.
+    cut: usize,
     /// The strategy's `block_on_close`, as it last was.
     block_on_close: bool,
 }
@@ -77,7 +79,7 @@ impl Default for Forking {
             max_children: 40,
             allow_threads: false,
             block_on_close: true,
-            family: Family { children: Children::default(), block_on_close: true },
+            family: Family { children: Children::default(), cut: 0, block_on_close: true },
         }
     }
 }
@@ -98,6 +100,7 @@ impl Forking {
 impl Concurrency for Forking {
     fn process_request(&mut self, job: Job) -> io::Result<()> {
         refuse_threads(self.allow_threads)?;
+        job.refuse_to_fork()?;
         // What is buffered now would otherwise be printed twice.
         let _ = io::stdout().flush();
         let mut job = Some(job);
@@ -130,6 +133,7 @@ impl Concurrency for Forking {
             match status {
                 // It was told to, twice.
                 WaitStatus::Signaled(_, Signal::SIGTERM, _) => {
+                    self.family.cut += 1;
                     log::warn!("child {child} was ended by SIGTERM");
                 }
                 WaitStatus::Signaled(_, signal, _) => {
@@ -158,7 +162,19 @@ impl Concurrency for Forking {
     }
 
     fn server_close(&mut self, deadline: Instant) -> usize {
-        self.family.children.end(deadline)
+        let (_, gone) = self.family.children.end(deadline);
+        // By how they ended: a signal to all processes ends children before their parent does.
+        let was_cut = |status: &WaitStatus| {
+            matches!(status, WaitStatus::Signaled(_, Signal::SIGTERM | Signal::SIGKILL, _))
+        };
+        let cut = gone.iter().filter(|(_, status)| was_cut(status)).count();
+        cut + std::mem::take(&mut self.family.cut)
+    }
+
+    fn begin_drain(&mut self) {
+        // Those before were ended one by one.
+        self.service_actions();
+        self.family.cut = 0;
     }
 }
 

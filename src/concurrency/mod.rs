@@ -51,6 +51,10 @@ use crate::address::Address;
 /// not wait there for what still ran at the deadline that `server_close` was given: that was cut,
 /// and may never end.
 ///
+/// One that hands jobs to [`Forking`] has [`Placement::Away`], and does that in a method that takes
+/// it by `&mut self`, or in its `Drop`: what the server has open is then ready to be closed in the
+/// child. Elsewhere `Forking` returns an error.
+///
 /// # Examples
 ///
 /// A thread for each connection, as Python's `ThreadingMixIn` starts them:
@@ -153,6 +157,11 @@ pub trait Concurrency {
         let _ = deadline;
         0
     }
+
+    /// What ends from now on without having finished is counted by
+    /// [`server_close`](Self::server_close).
+    #[doc(hidden)]
+    fn begin_drain(&mut self) {}
 }
 
 /// Where a strategy runs jobs, and so whether idle connections come back to the server.
@@ -217,6 +226,17 @@ impl Job {
         }
     }
 
+    /// Fails where a child would keep what the server has open, its listener above all.
+    pub(crate) fn refuse_to_fork(&self) -> io::Result<()> {
+        match &self.belongings {
+            Some(belongings) if !belongings.may_be_left() => Err(io::Error::other(
+                "refusing to fork: the strategy's placement is not Placement::Away, or it forks in \
+                 a method that takes &self",
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// Runs the request in a child process, and tells whether it succeeded.
     pub(crate) fn run_in_child(mut self) -> bool {
         if let Some(belongings) = self.belongings.take() {
@@ -242,6 +262,9 @@ impl fmt::Debug for Job {
 
 /// What the process that serves has to itself: its listener, its poller.
 pub(crate) trait Belongings: Send + Sync {
+    /// Tells whether a child that is forked now can let go of it.
+    fn may_be_left(&self) -> bool;
+
     /// Lets go of it all, in a child process, before anything else is opened there.
     fn leave_to_parent(&self);
 }

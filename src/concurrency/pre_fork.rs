@@ -140,6 +140,10 @@ impl<C: Concurrency> Concurrency for PreFork<C> {
         self.strategy.server_close(deadline)
     }
 
+    fn begin_drain(&mut self) {
+        self.strategy.begin_drain();
+    }
+
     fn workers(&mut self) -> Option<&mut Workers> {
         self.workers.configure(self.processes, self.replace_on, self.allow_threads);
         Some(&mut self.workers)

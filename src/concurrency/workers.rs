@@ -210,7 +210,7 @@ impl Workers {
     /// Ends what still runs at the deadline, and returns what all workers together had finished
     /// and cut.
     pub(crate) fn end(&mut self, deadline: Instant) -> (usize, usize) {
-        let killed = self.children.end(deadline);
+        let (killed, _) = self.children.end(deadline);
         let told: Vec<_> = self.alive.drain(..).map(|worker| worker.last_words()).collect();
         let silent = told.iter().filter(|told| told.is_none()).count();
         for (finished, cut) in told.into_iter().flatten() {

@@ -47,12 +47,8 @@ impl Poller {
         let mut events = [EpollEvent::empty(); EVENTS];
         let count = match self.epoll.wait(&mut events, timeout(limit)) {
             Ok(count) => count,
-            // A signal: whoever is interested has a descriptor for it, which is readable by now.
-            // What it says should be known before the end of a child is, that it may have caused.
-            Err(Errno::EINTR) => match self.epoll.wait(&mut events, EpollTimeout::ZERO) {
-                Err(Errno::EINTR) => 0,
-                again => again?,
-            },
+            // A signal: what watches it has a descriptor for that.
+            Err(Errno::EINTR) => 0,
             Err(errno) => return Err(errno.into()),
         };
         for event in &events[..count] {

@@ -58,26 +58,53 @@ const NOT_LENT: &str = "the server's resources are lent during a call of the str
 /// either: the next file gets the same number, and the owner would still use it.
 #[derive(Debug)]
 pub(super) struct Belongings<T> {
-    lent: Mutex<Option<Resources<T>>>,
+    place: Mutex<Place<T>>,
     parking: Arc<Parking>,
     shutdown: ShutdownHandle,
 }
 
+/// Where the server's resources are.
+#[derive(Debug)]
+enum Place<T> {
+    /// With the server, where a child could not drop them.
+    Server,
+    /// Here, during a call of the strategy.
+    Lent(Resources<T>),
+    /// Dropped, or about to be before anything is forked.
+    Gone,
+}
+
 impl<T> Belongings<T> {
     pub(super) fn new(parking: &Arc<Parking>, shutdown: ShutdownHandle) -> Arc<Self> {
-        Arc::new(Self { lent: Mutex::default(), parking: Arc::clone(parking), shutdown })
+        Arc::new(Self { place: Mutex::new(Place::Server), parking: Arc::clone(parking), shutdown })
     }
 
-    fn lent(&self) -> MutexGuard<'_, Option<Resources<T>>> {
-        self.lent.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The server is being dropped: its strategy may fork once the resources are dropped.
+    pub(super) fn end(&self) {
+        *self.place() = Place::Gone;
+    }
+
+    fn take(&self, place: Place<T>) -> Option<Resources<T>> {
+        match std::mem::replace(&mut *self.place(), place) {
+            Place::Lent(resources) => Some(resources),
+            Place::Server | Place::Gone => None,
+        }
+    }
+
+    fn place(&self) -> MutexGuard<'_, Place<T>> {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<T: Send> concurrency::Belongings for Belongings<T> {
+    fn may_be_left(&self) -> bool {
+        !matches!(*self.place(), Place::Server)
+    }
+
     fn leave_to_parent(&self) {
         // New clients would connect to a listener that nobody accepts from, for as long as this
         // child outlives its parent.
-        let requests = self.lent().take().and_then(|resources| resources.requests);
+        let requests = self.take(Place::Gone).and_then(|resources| resources.requests);
         if let Some(requests) = requests {
             self.shutdown.ask_by(requests);
         }
@@ -92,9 +119,9 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         if self.strategy.placement() != Placement::Away {
             return call(&mut self.strategy);
         }
-        *self.belongings.lent() = self.resources.0.take();
+        *self.belongings.place() = self.resources.0.take().map_or(Place::Server, Place::Lent);
         let called = catch_unwind(AssertUnwindSafe(|| call(&mut self.strategy)));
-        self.resources.0 = self.belongings.lent().take();
+        self.resources.0 = self.belongings.take(Place::Server);
         called.unwrap_or_else(|panic| resume_unwind(panic))
     }
 }

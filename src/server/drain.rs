@@ -26,10 +26,8 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         // Its end would end the watch as well.
         self.reactor.end_rest();
         parking.watch_ends(true);
+        self.call_strategy(C::begin_drain);
         let unfinished = self.send_idle_away() + self.unseen.count() + self.strategy.active();
-        // Children hear a second signal by themselves, if it came to all processes, and may be gone
-        // when they are to be cut.
-        let mut hurried = if self.is_hasty() { self.strategy.active() } else { 0 };
         parking.tell_children();
         self.dispatch_before(deadline);
         loop {
@@ -48,7 +46,6 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
                     self.note_signals(&turn.signals);
                     if self.is_hasty() {
                         deadline = Instant::now();
-                        hurried = self.strategy.active();
                     }
                 }
                 Err(_) => break,
@@ -58,7 +55,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
             self.note_workers();
             self.core.handler.service_actions();
         }
-        let ended = self.strategy.server_close(deadline).max(hurried);
+        let ended = self.call_strategy(|strategy| strategy.server_close(deadline));
         let cut = self.cut_connections() + self.unseen.cut() + ended;
         self.report.finished = unfinished.saturating_sub(cut);
         self.report.cut = cut;
@@ -84,7 +81,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
             // Nothing tells of a handler that returns, and this wait is short.
             thread::sleep(LOOK_AGAIN);
         }
-        self.strategy.server_close(Instant::now());
+        self.call_strategy(|strategy| strategy.server_close(Instant::now()));
     }
 
     fn runs_something(&self) -> bool {

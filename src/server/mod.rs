@@ -357,6 +357,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Drop for Server<T, C,
         if self.daemon_threads {
             self.leave_daemons();
         }
+        self.belongings.end();
     }
 }
 

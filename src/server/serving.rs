@@ -19,7 +19,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         self.refuse_if_ended()?;
         self.reactor.hear_here();
         self.reactor.begin_hearing();
-        self.strategy.server_activate()?;
+        self.call_strategy(C::server_activate)?;
         if self.strategy.placement() == Placement::Away {
             self.hear_requests()?;
         }

@@ -3,7 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::sync::{Mutex, OnceLock};
 
-use socketserver::{ForkingUnixDatagramServer, Overload};
+use socketserver::{ForkingUnixDatagramServer, Overload, ShutdownHandle};
 
 use super::*;
 
@@ -110,6 +110,36 @@ pub(super) fn a_child_that_is_started_later_holds_no_listener() {
     assert_eq!(client.ask("go"), "done");
 }
 
+pub(super) fn children_that_are_started_as_the_server_closes_hold_no_listener() {
+    let files = Files::new();
+    let mut server = files.serve("at the end");
+    let mut client = server.connect();
+    client.send("slow\n");
+    server.line_after("report: ");
+    let child: i32 = client.read_line().parse().unwrap();
+    // The loop has ended without a signal, and left the listener open.
+    server.process.kill().unwrap();
+    server.process.wait().unwrap();
+    assert!(is_running(child));
+    assert_eq!(
+        TcpStream::connect(server.address).unwrap_err().kind(),
+        io::ErrorKind::ConnectionRefused
+    );
+    assert_eq!(client.ask("go"), "done");
+}
+
+pub(super) fn a_strategy_that_forks_where_it_may_not_is_told() {
+    let files = Files::new();
+    let mut server = files.serve("misplaced");
+    for _ in 0..2 {
+        let mut client = server.connect();
+        client.send("note one\n");
+        client.sees_the_end();
+        let error = server.line_after("error: ");
+        assert!(error.starts_with("refusing to fork: the strategy's placement is not "), "{error}");
+    }
+}
+
 pub(super) fn children_of_datagrams_hold_no_poller() {
     let server = ServerProcess::start("udp");
     let client = Datagrams::connect(&server.place);
@@ -167,6 +197,17 @@ pub(super) fn serve(name: &str) {
     match kind {
         "one child" => serve_over_tcp(handler, Forking::with_max_children(1), |_| {}),
         "plain" => serve_over_tcp(handler, Forking::default(), |_| {}),
+        "misplaced" => serve_over_tcp(handler, Misplaced::default(), |_| {}),
+        "at the end" => {
+            let mut server =
+                TcpServer::bind_with("127.0.0.1:0", handler, AtTheEnd::default()).unwrap();
+            server.shutdown_timeout = MOMENT;
+            say(&server.server_address().to_string());
+            HANDLE.set(server.shutdown_handle()).unwrap();
+            server.serve_forever().unwrap();
+            say("report: of a loop");
+            thread::sleep(LIMIT);
+        }
         "later" => serve_over_tcp(handler, Later::default(), |_| {}),
         "four connections" => serve_over_tcp(handler, Forking::default(), |server| {
             server.overload = Overload::Wait;
@@ -253,6 +294,10 @@ impl Handler for Keeper {
         true
     }
 
+    fn handle_error(&self, _: &Address, error: &io::Error) {
+        say(&format!("error: {error}"));
+    }
+
     fn client_speaks_first(&self) -> bool {
         true
     }
@@ -305,5 +350,47 @@ impl Concurrency for Later {
 
     fn server_close(&mut self, deadline: Instant) -> usize {
         self.forking.server_close(deadline)
+    }
+}
+
+/// Forking, when the loop ends, which the first job has it do.
+#[derive(Default)]
+struct AtTheEnd {
+    forking: Forking,
+    jobs: Vec<Job>,
+}
+
+static HANDLE: OnceLock<ShutdownHandle> = OnceLock::new();
+
+impl Concurrency for AtTheEnd {
+    fn process_request(&mut self, job: Job) -> io::Result<()> {
+        self.jobs.push(job);
+        HANDLE.get().unwrap().shutdown();
+        Ok(())
+    }
+
+    fn server_activate(&mut self) -> io::Result<()> {
+        self.forking.server_activate()
+    }
+
+    fn placement(&self) -> Placement {
+        self.forking.placement()
+    }
+
+    fn server_close(&mut self, _: Instant) -> usize {
+        for job in self.jobs.drain(..) {
+            self.forking.process_request(job).unwrap();
+        }
+        0
+    }
+}
+
+/// Forking, by a strategy that does not say where it runs jobs.
+#[derive(Default)]
+struct Misplaced(Forking);
+
+impl Concurrency for Misplaced {
+    fn process_request(&mut self, job: Job) -> io::Result<()> {
+        self.0.process_request(job)
     }
 }

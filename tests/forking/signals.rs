@@ -37,6 +37,25 @@ pub(super) fn a_second_signal_to_all_processes_cuts_at_once() {
     }
 }
 
+/// However its server hears of that: here it does not hear of the signal at all.
+pub(super) fn a_child_that_is_ended_in_a_drain_is_cut() {
+    let mut group = Group::start(&format!("{PREFIX}stops"));
+    // One that was ended before counts for nothing.
+    let mut early = group.connect();
+    let child = early.begin_slow();
+    send_signal(child, Signal::SIGQUIT);
+    early.sees_the_end();
+    group.line_after(&format!("WARN child {child} was ended by "));
+    let (mut one, mut other) = (group.connect(), group.connect());
+    let (child, _) = (one.begin_slow(), other.begin_slow());
+    send_signal(group.pid(), Signal::SIGUSR1);
+    eventually(|| TcpStream::connect(group.address).is_err());
+    send_signal(child, Signal::SIGQUIT);
+    one.sees_the_end();
+    assert_eq!(other.ask("go"), "done");
+    assert_eq!(group.line_after("report: "), "1 finished, 1 cut");
+}
+
 /// One that the server merely tells its handler of.
 pub(super) fn news_to_all_processes_cut_nothing() {
     let mut group = Group::start(&format!("{PREFIX}stops"));
