@@ -118,7 +118,7 @@ impl Reactor {
             self.watch_signal(number)?;
             if !self.endings.contains(&number) {
                 self.endings.push(number);
-                self.hearings.push(Hearing::new(number));
+                self.hearings.push(Hearing::new(number, false));
             }
         }
         Ok(())
@@ -146,11 +146,12 @@ impl Reactor {
         self.hearings.clear();
     }
 
-    /// Hears of termination signals, also after an [end](Self::end_hearing).
-    pub(crate) fn begin_hearing(&mut self) {
-        if self.hearings.is_empty() {
-            self.hearings = self.endings.iter().copied().map(Hearing::new).collect();
-        }
+    /// Hears of termination signals, also after an [end](Self::end_hearing); not while a handler runs
+    /// that this thread calls.
+    pub(crate) fn begin_hearing(&mut self, calls_handlers: bool) {
+        // The old ones go when the new ones are there, so that there is no moment without.
+        let new = self.endings.iter().map(|&number| Hearing::new(number, calls_handlers)).collect();
+        self.hearings = new;
     }
 
     /// Waits until there is something to do, at most for `limit`. Hears of waiting clients only

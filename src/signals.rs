@@ -94,22 +94,24 @@ static ARRANGED: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
 /// A loop that a signal ends, for as long as it hears of that signal.
 ///
 /// Without one the signal has its default action: it ends the process, as it would have if it had
-/// not been watched. So it does where two have come that no loop has heard of, one to stop and one
-/// to cut: the loop is stuck in a handler then. Signals that had another action before they were
-/// first watched keep that one.
+/// not been watched. So it does where a loop calls handlers itself and two have come that it has
+/// not heard of, one to stop and one to cut: it is stuck in a handler then. Signals that had
+/// another action before they were first watched keep that one.
 #[derive(Debug)]
 pub(crate) struct Hearing {
     number: i32,
+    calls_handlers: bool,
 }
 
 impl Hearing {
     /// A loop for a signal that is watched.
-    pub(crate) fn new(number: i32) -> Self {
+    pub(crate) fn new(number: i32, calls_handlers: bool) -> Self {
         if let Some(ending) = ending(number) {
             ending.loops.fetch_add(1, Ordering::SeqCst);
+            ending.loops_with_handlers.fetch_add(usize::from(calls_handlers), Ordering::SeqCst);
             ending.is_one.store(true, Ordering::SeqCst);
         }
-        Self { number }
+        Self { number, calls_handlers }
     }
 }
 
@@ -117,6 +119,8 @@ impl Drop for Hearing {
     fn drop(&mut self) {
         if let Some(ending) = ending(self.number) {
             ending.loops.fetch_sub(1, Ordering::SeqCst);
+            let with_handlers = usize::from(self.calls_handlers);
+            ending.loops_with_handlers.fetch_sub(with_handlers, Ordering::SeqCst);
         }
     }
 }
@@ -131,8 +135,9 @@ fn has_default_action(number: i32) -> bool {
     let Some(ending) = ending(number).filter(|ending| ending.is_one.load(Ordering::SeqCst)) else {
         return false;
     };
-    ending.loops.load(Ordering::SeqCst) == 0
-        || UNHEARD.fetch_add(1, Ordering::SeqCst) >= MOST_UNHEARD
+    let was_unheard = UNHEARD.fetch_add(1, Ordering::SeqCst);
+    let may_be_stuck = ending.loops_with_handlers.load(Ordering::SeqCst) > 0;
+    ending.loops.load(Ordering::SeqCst) == 0 || (may_be_stuck && was_unheard >= MOST_UNHEARD)
 }
 
 /// What a signal that may end loops has to do with them.
@@ -142,6 +147,15 @@ struct Ending {
     is_one: AtomicBool,
     /// Those that hear of it.
     loops: AtomicUsize,
+    /// Those of them that call handlers.
+    loops_with_handlers: AtomicUsize,
+}
+
+impl Ending {
+    const fn new() -> Self {
+        let (loops, loops_with_handlers) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Self { is_one: AtomicBool::new(false), loops, loops_with_handlers }
+    }
 }
 
 fn ending(number: i32) -> Option<&'static Ending> {
@@ -149,8 +163,7 @@ fn ending(number: i32) -> Option<&'static Ending> {
 }
 
 /// By number; there are fewer everywhere.
-static ENDINGS: [Ending; 128] =
-    [const { Ending { is_one: AtomicBool::new(false), loops: AtomicUsize::new(0) } }; 128];
+static ENDINGS: [Ending; 128] = [const { Ending::new() }; 128];
 
 /// Signals that have come since a loop last heard of one.
 static UNHEARD: AtomicUsize = AtomicUsize::new(0);

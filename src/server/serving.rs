@@ -18,7 +18,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
     pub(super) fn activate(&mut self) -> io::Result<()> {
         self.refuse_if_ended()?;
         self.reactor.hear_here();
-        self.reactor.begin_hearing();
+        self.reactor.begin_hearing(self.strategy.placement() == Placement::Inline);
         self.call_strategy(C::server_activate)?;
         if self.strategy.placement() == Placement::Away {
             self.hear_requests()?;

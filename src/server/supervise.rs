@@ -46,7 +46,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
             self.reactor.watch_strategy(wake_up)?;
         }
         let replace_on = signals::heeded(workers.replace_on().as_slice());
-        self.reactor.begin_hearing();
+        self.reactor.begin_hearing(false);
         replace_on.into_iter().try_for_each(|number| self.reactor.watch_signal(number))
     }
 
