@@ -369,6 +369,7 @@ DIFFERENCES = {
                   with_files(b"GET / HTTP/1.0\r\nHost: h", ends=True)),
     "no-host": ("HTTP/1.1 without `Host`", "", with_files(b"GET / HTTP/1.1\r\n\r\n")),
     "bad-host": ("`Host: <script>`", "", with_files(b"GET / HTTP/1.1\r\nHost: <script>\r\n\r\n")),
+    "asterisk": ("`GET */../`, which a proxy sees no path in", "", with_files(b"GET */../ HTTP/1.0\r\n\r\n")),
     "hidden-headers": ("a header name with a blank, then `If-Modified-Since` in the future", "gh-81274, gh-93158",
                        with_files(b"GET /" + HOST + b"A B: c\r\nIf-Modified-Since: " + FUTURE + b"\r\n\r\n")),
     "bare-cr": ("a bare CR in a value, then `If-Modified-Since` in the future", "gh-114782",

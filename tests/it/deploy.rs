@@ -250,7 +250,7 @@ fn a_handler_behind_a_balancer_sees_the_client() {
 }
 
 /// Ways to write a path that some server takes for `/PAGE`.
-const SPELLINGS: [&str; 24] = [
+const SPELLINGS: [&str; 31] = [
     "/PAGE",
     "//PAGE",
     "///PAGE",
@@ -275,6 +275,14 @@ const SPELLINGS: [&str; 24] = [
     "http://x//PAGE",
     "http://x/x/../PAGE",
     "http://x:80/PAGE?x",
+    // None of the forms of a target: HAProxy's `path` is empty for some of them.
+    "*/../PAGE",
+    "*/../PAGE/.",
+    "*/PAGE/x/..?x",
+    "*PAGE",
+    "x/../PAGE",
+    "x:/../../PAGE",
+    "ftp://x/../../../PAGE",
 ];
 
 #[test]
@@ -310,6 +318,9 @@ fn no_spelling_of_a_path_reaches_what_is_not_for_clients() {
                         [400, 404].contains(&status) && !text.contains("reached"),
                         "{name}: {target}: {status} {text}"
                     );
+                    // It is the balancer that refuses it, and not the instance.
+                    let server = reply.header("Server").unwrap_or_default();
+                    assert!(!server.contains("socketserver"), "{name}: {target}: {server}");
                 }
             }
         }
@@ -318,6 +329,13 @@ fn no_spelling_of_a_path_reaches_what_is_not_for_clients() {
             ["/", "/metricsx", "/x/metrics", "/metrics/x", "/.../x", "/a..b", "/healthz.txt"]
         {
             assert_eq!(ask(target).text(), format!("reached: {target}"), "{name}");
+        }
+        assert!(ask("http://x").text().starts_with("reached: "), "{name}");
+        if name == "haproxy" {
+            // nginx refuses it.
+            let options = "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n";
+            let reply = client_from("127.0.0.3", balancer.address).ask(options);
+            assert_eq!(reply.text(), "reached: *");
         }
     }
 }

@@ -84,6 +84,27 @@ fn a_target_with_a_wrong_host_is_refused() {
 }
 
 #[test]
+fn an_asterisk_leads_to_no_path() {
+    let site = Site::new();
+    let server = serve(Metrics::new(site.handler()).metrics("/metrics"));
+    for target in
+        ["*/../metrics", "*/../%6detrics/.", "*/../a.txt", "*/", "**", "*a", "*?q", "*#f", "*%2f"]
+    {
+        for method in ["GET", "POST", "OPTIONS"] {
+            for (version, host) in [("1.1", "Host: x\r\n"), ("1.0", "")] {
+                let mut browser = Browser::connect(&server);
+                let head = format!("{method} {target} HTTP/{version}\r\n{host}\r\n");
+                let reply = browser.ask(head);
+                assert_eq!(reply.status(), 400, "{method} {target}");
+                browser.sees_the_end();
+            }
+        }
+        let old = talk(&server, &format!("GET {target}\r\n"));
+        assert!(!old.starts_with(b"# HELP") && !old.starts_with(b"hello"), "{target}");
+    }
+}
+
+#[test]
 fn a_script_is_told_the_host_that_counts() {
     let script = "printf 'Content-Type: text/plain\\n\\n'; \
         echo $HTTP_HOST $SERVER_NAME $SERVER_PORT $REQUEST_URI $SCRIPT_NAME $QUERY_STRING";

@@ -234,6 +234,10 @@ const WHOLE: &[(&str, Means)] = &[
     ("GET http://y:99999/first HTTP/1.1\r\nHost: x\r\n\r\n", Refused(400)),
     ("GET http://user@y/first HTTP/1.1\r\nHost: x\r\n\r\n", Body("")),
     ("GET http:///first HTTP/1.1\r\nHost: x\r\n\r\n", Refused(400)),
+    // `*` is a whole target, and leads to no path (RFC 9112 §3.2.4).
+    ("GET */../first HTTP/1.1\r\nHost: x\r\n\r\n", Refused(400)),
+    ("GET */../first HTTP/1.0\r\n\r\n", Refused(400)),
+    ("OPTIONS *?x HTTP/1.1\r\nHost: x\r\n\r\n", Refused(400)),
     ("CONNECT y HTTP/1.1\r\nHost: x\r\n\r\n", Refused(400)),
     ("CONNECT y: HTTP/1.1\r\nHost: x\r\n\r\n", Refused(400)),
     ("CONNECT http://y:80/ HTTP/1.1\r\nHost: x\r\n\r\n", Refused(400)),
