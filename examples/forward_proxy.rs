@@ -92,10 +92,17 @@ fn connect(host: &str, port: u16) -> Result<TcpStream, HttpError> {
 }
 
 fn request_head(http: &Exchange<'_>, url: &SplitResult, length: usize) -> String {
-    let path = if url.path.is_empty() { "/" } else { &url.path };
+    let path = match url.path.as_str() {
+        // What concerns the whole server (RFC 9112 section 3.2.4).
+        "" if http.command == "OPTIONS" && url.query.is_empty() => "*",
+        "" => "/",
+        path => path,
+    };
+    // A user and a password before the host are not for Host (RFC 9112 section 3.2).
+    let host = url.netloc.rsplit('@').next().unwrap_or_default();
     let mark = if url.query.is_empty() { "" } else { "?" };
     let mut head =
-        format!("{} {path}{mark}{} HTTP/1.0\r\nHost: {}\r\n", http.command, url.query, url.netloc);
+        format!("{} {path}{mark}{} HTTP/1.0\r\nHost: {host}\r\n", http.command, url.query);
     for (name, value) in end_to_end(&http.headers.iter().collect::<Vec<_>>()) {
         if !["host", "content-length"].contains(&name.to_ascii_lowercase().as_str()) {
             head += &format!("{name}: {value}\r\n");
@@ -116,10 +123,14 @@ fn read_head(upstream: &mut impl BufRead) -> Result<Vec<String>, HttpError> {
     loop {
         let mut line = Vec::new();
         rest.read_until(b'\n', &mut line).map_err(|error| bad(&error.to_string()))?;
-        if !line.ends_with(b"\n") {
+        let Some(line) = line.strip_suffix(b"\n") else {
             return Err(bad("ends early, or is too long"));
+        };
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if line.contains(&b'\r') {
+            return Err(bad("has a CR without LF"));
         }
-        let line: String = line.trim_ascii_end().iter().copied().map(char::from).collect();
+        let line: String = line.iter().copied().map(char::from).collect();
         if line.is_empty() {
             return Ok(lines);
         }
@@ -132,15 +143,21 @@ fn send_head(http: &mut Exchange<'_>, lines: &[String]) -> io::Result<()> {
     let (line, fields) = lines.split_first().ok_or_else(bad)?;
     let (version, status) = line.split_once(' ').ok_or_else(bad)?;
     let version = version.strip_prefix("HTTP/").ok_or_else(bad)?;
-    let status: u16 = status.get(..3).and_then(|code| code.parse().ok()).ok_or_else(bad)?;
+    let code = status.split(' ').next().filter(|code| code.len() == 3).ok_or_else(bad)?;
+    let status: u16 = code.parse().map_err(|_| bad())?;
     let fields = fields.iter().map(|field| {
         let (name, value) = field.split_once(':')?;
-        (!name.contains(' ')).then_some((name, value.trim_ascii()))
+        (!name.contains([' ', '\t'])).then_some((name, value.trim_ascii()))
     });
     let fields: Vec<_> = fields.collect::<Option<_>>().ok_or_else(bad)?;
     // It was asked as HTTP/1.0, which knows no chunks.
     let is_chunked = fields.iter().any(|(name, _)| name.eq_ignore_ascii_case("transfer-encoding"));
-    if is_chunked || !(200..600).contains(&status) {
+    // Nor may a client take the body for longer or shorter than it is.
+    let is_length = |name: &str| name.eq_ignore_ascii_case("content-length");
+    let lengths: Vec<_> = fields.iter().filter(|(name, _)| is_length(name)).collect();
+    let is_plain = |text: &str| !text.is_empty() && text.bytes().all(|it| it.is_ascii_digit());
+    let is_doubtful = lengths.len() > 1 || lengths.iter().any(|(_, length)| !is_plain(length));
+    if is_chunked || is_doubtful || !(200..600).contains(&status) {
         return Err(bad().into());
     }
     http.log_request(status, None);

@@ -47,6 +47,10 @@ impl HttpRequestHandler for UploadHandler {
         if !path.parent().is_some_and(|parent| self.contains(parent)) {
             return http.send_error_with(409, "No such directory");
         }
+        // No body at all is not an empty one: it would replace the file by nothing.
+        if !["Content-Length", "Transfer-Encoding"].iter().any(|it| http.headers.contains(it)) {
+            return http.send_error(411);
+        }
         let existed = path.symlink_metadata().is_ok();
         // Refuses what is only a part of a file: a PUT with Content-Range.
         http.rfile.save_as(&path, LIMIT)?;
@@ -84,6 +88,8 @@ fn main() -> io::Result<()> {
     let files = SimpleHttpRequestHandler::new(directory).confined().hiding_dot_files();
     let handler = UploadHandler { files };
     let mut server = ThreadingHttpServer::bind(format!("127.0.0.1:{port}"), handler)?;
+    // Files that are arriving are waited for, or removed.
+    server.shutdown_on_signals(&[2, 15])?;
     println!("Taking files on http://{}", server.server_address());
     server.serve_forever()
 }

@@ -8,7 +8,6 @@ use std::time::Duration;
 use std::{env, io, thread};
 
 use data_encoding::BASE64;
-use socketserver::http::url::urlsplit;
 use socketserver::http::{Exchange, Headers, HttpRequestHandler, ProtocolVersion};
 use socketserver::{Connection, ThreadingHttpServer};
 use tungstenite::handshake::derive_accept_key;
@@ -31,15 +30,23 @@ impl EchoHandler {
         let is_asked = http.request_version == "HTTP/1.1"
             && has_token(&http.headers, "Connection", "upgrade")
             && has_token(&http.headers, "Upgrade", "websocket");
-        (is_key && is_asked).then(|| key.to_owned())
+        // What follows is frames, and no body.
+        let mut lengths = http.headers.get_all("Content-Length");
+        let has_body = http.headers.contains("Transfer-Encoding")
+            || lengths.any(|length| length.parse() != Ok(0_u64));
+        (is_key && is_asked && !has_body).then(|| key.to_owned())
     }
 
     /// Tells whether the client is no browser, or shows a page of this server (section 10.2):
     /// a page of another one may not speak for its reader.
     fn is_of_this_origin(&self, http: &Exchange<'_>) -> bool {
-        let Some(origin) = http.headers.get("Origin") else { return true };
-        let host = only(&http.headers, "Host").unwrap_or_default();
-        urlsplit(origin).is_ok_and(|origin| origin.netloc.eq_ignore_ascii_case(host))
+        if !http.headers.contains("Origin") {
+            return true;
+        }
+        let origin = only(&http.headers, "Origin").and_then(|it| it.strip_prefix("http://"));
+        let host = only(&http.headers, "Host").filter(|host| !host.is_empty());
+        // This server speaks no TLS. Behind a proxy that does, the scheme is "https".
+        origin.zip(host).is_some_and(|(origin, host)| origin.eq_ignore_ascii_case(host))
     }
 }
 

@@ -37,7 +37,8 @@ fn websocket_echo_upgrades_a_proper_handshake_only() {
         &[("Connection", "keep-alive, upgrade"), ("Upgrade", "WebSocket")],
         &[("Upgrade", "h2c, websocket")],
         &[("Origin", "http://h:8000")],
-        &[("Origin", "https://H:8000")],
+        &[("Origin", "http://H:8000")],
+        &[("Host", ""), ("Content-Length", "0")],
     ] {
         let head = shake_hands(example.address, get, changes);
         assert!(head.starts_with("HTTP/1.1 101 Switching Protocols\r\n"), "{changes:?}: {head}");
@@ -69,6 +70,15 @@ fn websocket_echo_upgrades_a_proper_handshake_only() {
         (get, &[("Origin", "http://h:8000@evil.example")], 403),
         (get, &[("Origin", "null")], 403),
         (get, &[("Origin", "")], 403),
+        (get, &[("Origin", "null"), ("Host", "")], 403),
+        (get, &[("Origin", "http://"), ("Host", "")], 403),
+        (get, &[("Origin", "https://h:8000")], 403),
+        (get, &[("Origin", "ftp://h:8000")], 403),
+        (get, &[("Origin", "http://h:8000"), ("Origin", "http://evil.example")], 403),
+        (get, &[("Origin", "http://h:8000"), ("origin", "http://h:8000")], 403),
+        // The body would be read as frames.
+        (get, &[("Content-Length", "5")], 400),
+        (get, &[("Transfer-Encoding", "chunked")], 400),
     ] {
         let head = shake_hands(example.address, line, changes);
         assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{line} {changes:?}: {head}");
@@ -130,6 +140,28 @@ fn forward_proxy_keeps_from_the_server_what_is_for_the_proxy() {
     for line in ["GET /a HTTP/1.0", "X-End: kept", "Via: 1.1 before", "Via: 1.1 proxy"] {
         assert!(seen.lines().any(|seen| seen.trim_end() == line), "{line}: {seen}");
     }
+    // Host names no user (RFC 9112 §3.2), and what concerns the whole server stays so (§3.2.4).
+    let ask = |method: &str, user: &str, rest: &str| {
+        let target = format!("http://{user}{}{rest}", upstream.address);
+        let reply = request(example.address, &format!("{method} {target} HTTP/1.0\r\n\r\n"));
+        let (_, seen) = reply.split_once("\r\n\r\n").unwrap();
+        seen.to_owned()
+    };
+    for user in ["user:secret@", "secret@", "a@secret@", ":secret@", "@"] {
+        let seen = ask("GET", user, "/a");
+        let host = format!("Host: {}", upstream.address);
+        assert!(seen.lines().any(|line| line.trim_end() == host), "{user}: {seen}");
+        assert!(!seen.contains("secret"), "{user}: {seen}");
+    }
+    for (method, rest, line) in [
+        ("OPTIONS", "", "OPTIONS * HTTP/1.0"),
+        ("OPTIONS", "/", "OPTIONS / HTTP/1.0"),
+        ("OPTIONS", "?a", "OPTIONS /?a HTTP/1.0"),
+        ("GET", "", "GET / HTTP/1.0"),
+    ] {
+        let seen = ask(method, "", rest);
+        assert_eq!(seen.lines().next().unwrap().trim_end(), line, "{method} {rest}");
+    }
     // A body of no bytes is said to be one.
     let post = format!("POST http://{}/ HTTP/1.0\r\nContent-Length: 0\r\n\r\n", upstream.address);
     assert!(request(example.address, &post).contains("Content-Length: 0"));
@@ -152,6 +184,17 @@ fn forward_proxy_keeps_from_the_client_what_is_for_the_proxy() {
         ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", true),
         ("HTTP/1.1 101 Switching\r\nUpgrade: secret\r\n\r\n", true),
         ("HTTP/1.1 2 OK\r\n\r\n", true),
+        // No length that two readers could read differently, no line that they could cut differently.
+        ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 6\r\n\r\nsecret", true),
+        ("HTTP/1.1 200 OK\r\ncontent-length: 6\r\nContent-Length: 6\r\n\r\nsecret", true),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 6, 6\r\n\r\nsecret", true),
+        ("HTTP/1.1 200 OK\r\nContent-Length: +6\r\n\r\nsecret", true),
+        ("HTTP/1.1 200 OK\r\nContent-Length:\r\n\r\nsecret", true),
+        ("HTTP/1.1 200 OK\r\nX-A: a\rX-B: secret\r\n\r\n", true),
+        ("HTTP/1.1 200 OK\r\nX-A: secret\r\r\n\r\n", true),
+        ("HTTP/1.1 200 OK\r\n\r\r\nsecret: a\r\n\r\n", true),
+        ("HTTP/1.1 2000 OK\r\n\r\nsecret", true),
+        ("HTTP/1.1 200secret\r\n\r\n", true),
         ("SSH-2.0-OpenSSH\r\n\r\n", true),
         ("HTTP/1.1 200 OK\r\nX-A: cut", true),
         ("", true),

@@ -99,7 +99,7 @@ fn an_asterisk_leads_to_no_path() {
                 browser.sees_the_end();
             }
         }
-        let old = talk(&server, &format!("GET {target}\r\n"));
+        let old = talk(&server, format!("GET {target}\r\n"));
         assert!(!old.starts_with(b"# HELP") && !old.starts_with(b"hello"), "{target}");
     }
 }

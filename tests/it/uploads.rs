@@ -1,11 +1,15 @@
 //! What a request writes to files: whole files, under names below the directory.
 
 use std::fs::{self, Permissions};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 use crate::examples::{Example, post_parts};
+use crate::support::{Client, eventually};
 use crate::web::{Browser, answer, answering, hear_out, serve};
 
 /// Spellings of `Content-Range`, of which RFC 9110 §14.4 allows the first three.
@@ -176,6 +180,53 @@ fn upload_files_leaves_nothing_of_what_went_wrong() {
     }
     assert_eq!(put(example.address, "/a", "", ""), 201);
     assert_eq!(fs::read(directory.path().join("a")).unwrap(), b"");
+}
+
+#[test]
+fn upload_files_takes_no_missing_body_for_an_empty_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let example = Example::run("upload_files", &["0", directory.path().to_str().unwrap()]);
+    fs::write(directory.path().join("x"), "kept").unwrap();
+    for request in
+        ["PUT /x HTTP/1.0\r\n\r\n", "PUT /x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"]
+    {
+        let reply = String::from_utf8(hear_out(example.address, request.as_bytes())).unwrap();
+        assert_eq!(reply.split(' ').nth(1), Some("411"), "{reply}");
+        assert_eq!(fs::read_to_string(directory.path().join("x")).unwrap(), "kept");
+    }
+    let chunked = "PUT /x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\
+                   Transfer-Encoding: chunked\r\n\r\n3\r\nnew\r\n0\r\n\r\n";
+    hear_out(example.address, chunked.as_bytes());
+    assert_eq!(fs::read_to_string(directory.path().join("x")).unwrap(), "new");
+}
+
+#[test]
+fn upload_files_leaves_nothing_half_arrived_when_it_is_ended() {
+    for is_finished in [true, false] {
+        let directory = tempfile::tempdir().unwrap();
+        let mut example = Example::run("upload_files", &["0", directory.path().to_str().unwrap()]);
+        let process = Pid::from_raw(example.child.id().try_into().unwrap());
+        let mut client = Client::connect(example.address);
+        client.send("PUT /a HTTP/1.0\r\nContent-Length: 9\r\n\r\nbegun");
+        eventually(|| names(directory.path()).len() == 1);
+        kill(process, Signal::SIGTERM).unwrap();
+        // It is heard when new clients are refused.
+        eventually(|| TcpStream::connect(example.address).is_err());
+        if is_finished {
+            client.send(" end");
+            assert!(client.read_to_end().starts_with("HTTP/1.0 201 "));
+        } else {
+            kill(process, Signal::SIGTERM).unwrap();
+        }
+        let mut ended = None;
+        eventually(|| {
+            ended = example.child.try_wait().unwrap();
+            ended.is_some()
+        });
+        assert!(ended.unwrap().success(), "{ended:?}");
+        let left = if is_finished { vec!["a"] } else { vec![] };
+        assert_eq!(names(directory.path()), left);
+    }
 }
 
 fn put(address: SocketAddr, target: &str, extra: &str, body: &str) -> u16 {
