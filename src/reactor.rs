@@ -146,8 +146,8 @@ impl Reactor {
         self.hearings.clear();
     }
 
-    /// Hears of termination signals, also after an [end](Self::end_hearing); not while a handler runs
-    /// that this thread calls.
+    /// Hears of termination signals, also after an [end](Self::end_hearing); not while a handler
+    /// runs that this thread calls.
     pub(crate) fn begin_hearing(&mut self, calls_handlers: bool) {
         // The old ones go when the new ones are there, so that there is no moment without.
         let new = self.endings.iter().map(|&number| Hearing::new(number, calls_handlers)).collect();

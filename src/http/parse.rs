@@ -218,8 +218,9 @@ fn request_line(line: &[u8], decoder: Latin1<'_>) -> Result<Head, Refusal> {
         let message = format!("Bad request target ({})", repr(&head.path));
         return Err(Refusal::new(400, message));
     }
-    // `*` is a whole target (RFC 9112 §3.2.4). A balancer sees no path in `*/../a`, so that its rules
-    // for paths would not hold for the `/a` that it leads to. A tunnel's host may begin with it.
+    // `*` is a whole target (RFC 9112 §3.2.4). A balancer sees no path in `*/../a`, so that its
+    // rules for paths would not hold for the `/a` that it leads to. A tunnel's host may begin with
+    // it.
     if head.path.len() > 1 && head.path.starts_with('*') && head.command != "CONNECT" {
         let message = format!("Bad request target ({})", repr(&head.path));
         return Err(Refusal::new(400, message));
