@@ -232,7 +232,7 @@ fn a_length_that_is_said_twice_leaves_once() {
         http.send_header("Content-Length", 5)?;
         http.send_header("content-length", "05")?;
         let error = http.send_header("Content-Length", 6).unwrap_err();
-        assert_eq!(error.to_string(), "send_header: Content-Length is 5, not \"6\"");
+        assert_eq!(error.to_string(), "send_header: Content-Length is 5, not '6'");
         http.end_headers()?;
         http.wfile.write_all(b"hello")
     }));
