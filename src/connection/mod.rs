@@ -279,7 +279,8 @@ impl Connection {
 /// The socket itself, for options and addresses that have no method here.
 ///
 /// Reading from it and writing to it goes around the buffer and around TLS. A duplicate of it does
-/// not keep the connection open: dropping the connection ends it for all who hold the socket.
+/// not keep the connection open: dropping the connection ends it for all who hold the socket. It
+/// blocks, as in Python, until [`Wfile::send_file`] has been called on Linux.
 ///
 /// ```
 /// use std::io;

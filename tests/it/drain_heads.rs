@@ -15,7 +15,9 @@ use socketserver::{Sequential, ThreadPool};
 use crate::certificates::{Authority, TlsClient, client_config, client_session};
 use crate::proxies::{V1, proxied};
 use crate::support::{Client, LIMIT, MOMENT, Running, Strategy, ThreadPerConnection, bind};
-use crate::web::{Browser, answering, get, send_back, show};
+#[cfg(feature = "cli")]
+use crate::web::show;
+use crate::web::{Browser, answering, get, send_back};
 
 /// Longer than an idle connection is waited for, and shorter than one that has begun.
 const SHORTER: Duration = Duration::from_millis(700);
