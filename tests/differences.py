@@ -2,7 +2,7 @@
 """Shows where the crate differs from CPython by intent: the same clients, both servers.
 
     cargo build --release --examples
-    python3 tests/differences.py             all differences, as the table of COMPARISON.md
+    python3 tests/differences.py             all differences, as the table of docs/DIFFERENCES.md
     python3 tests/differences.py NAME..      only these
     python3 tests/differences.py --here ..   without CPython's side
 

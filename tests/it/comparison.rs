@@ -1,5 +1,7 @@
-//! `COMPARISON.md` quotes the examples as they are, and Python that is Python.
+//! `COMPARISON.md` and the pages that it leads to: programs as they are in `examples/`, an index of
+//! them, and a test for each difference from CPython.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -9,47 +11,130 @@ use crate::examples::program_directory;
 
 const TEXT: &str = include_str!("../../COMPARISON.md");
 
+const DIFFERENCES: &str = include_str!("../../docs/DIFFERENCES.md");
+
+const PORTING: &str = include_str!("../../docs/PORTING.md");
+
 #[test]
-fn every_rust_block_is_an_excerpt_of_the_example_named_above_it() {
-    let mut example = String::new();
-    let mut quoted = Vec::new();
+fn programs_are_shown_as_they_are() {
+    let mut text_above = "";
+    let mut count = 0;
     for part in parts(TEXT) {
         match part {
-            Part::Text(text) => {
-                let named =
-                    text.split("examples/").skip(1).filter_map(|rest| rest.split_once(".rs"));
-                example = named.last().map_or(example, |(name, _)| name.to_owned());
+            Part::Text(text) if text.trim().is_empty() => {}
+            Part::Text(text) => text_above = text,
+            Part::Block("console", _) => {}
+            Part::Block(language, block) => {
+                let end = if language == "rust" { ".rs`" } else { ".py`" };
+                let mut words = text_above.split_whitespace();
+                let name =
+                    words.rfind(|word| word.trim_end_matches([':', '.', ',']).ends_with(end));
+                let name = name.unwrap_or_else(|| panic!("of which file is this?\n{block}"));
+                let name = name.trim_matches(['`', ':', '.', ',']);
+                let source = read(name);
+                let (_, code) = source.split_once("\n\n").unwrap();
+                let code = if language == "rust" { code } else { after_docstring(&source) };
+                assert_eq!(block, code, "{name}");
+                count += 1;
             }
-            Part::Block("rust", block) => {
-                let path = format!("{}/examples/{example}.rs", env!("CARGO_MANIFEST_DIR"));
-                let source =
-                    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
-                assert!(source.contains(block), "not in examples/{example}.rs:\n{block}");
-                quoted.push(example.clone());
-            }
-            Part::Block(..) => {}
         }
     }
-    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-        let has_twin = path.extension().is_some() && name != "bench_hello";
-        assert!(!has_twin || quoted.contains(&name), "{name} is not compared");
-    }
+    assert_eq!(count, 6);
+}
+
+/// A Python file without the text at its top.
+fn after_docstring(source: &str) -> &str {
+    source.split_once("\n\"\"\"\n\n").expect("a docstring").1
 }
 
 #[test]
-fn every_python_block_compiles() {
-    for part in parts(TEXT) {
-        let Part::Block("python", block) = part else { continue };
-        let compile = ["-c", "import sys; compile(sys.argv[1], 'block', 'exec')", block];
+fn every_program_is_in_the_index_and_has_its_twin() {
+    let examples = stems("examples", "rs");
+    let twins = stems("examples/python", "py");
+    let without_twin: Vec<_> = examples.symmetric_difference(&twins).collect();
+    assert_eq!(without_twin, ["bench_hello"]);
+
+    let (_, index) = TEXT.split_once("\n## All programs\n").unwrap();
+    let (index, _) = index.split_once("\n## ").unwrap();
+    let rows = index.lines().filter(|line| line.starts_with("| `")).map(cells);
+    let indexed: BTreeSet<_> = rows
+        .map(|row| {
+            let name = row[0].trim_matches('`');
+            assert!(!row[1].is_empty(), "nothing to look at: {name}");
+            assert_eq!(row[2], format!("[Python](examples/python/{name}.py)"));
+            assert_eq!(row[3], format!("[Rust](examples/{name}.rs)"));
+            name.to_owned()
+        })
+        .collect();
+    assert_eq!(indexed, twins);
+    for name in &twins {
+        let source = read(&format!("examples/python/{name}.py"));
+        let names_its_twin = source.contains(&format!("`examples/{name}.rs`"));
+        assert!(names_its_twin, "{name}.py does not name its Rust program");
+    }
+}
+
+/// The names of a folder's files with this extension, without it.
+fn stems(directory: &str, extension: &str) -> BTreeSet<String> {
+    let paths = fs::read_dir(root().join(directory)).unwrap().map(|entry| entry.unwrap().path());
+    let paths = paths.filter(|path| path.extension().is_some_and(|found| found == extension));
+    paths.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn every_python_program_compiles() {
+    for name in stems("examples/python", "py") {
+        let source = read(&format!("examples/python/{name}.py"));
+        let compile = ["-c", "import sys; compile(sys.argv[1], 'program', 'exec')", &source];
         let Ok(output) = Command::new("python3").args(compile).output() else {
             eprintln!("skipped: there is no python3");
             return;
         };
         let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{errors}\n{block}");
+        assert!(output.status.success(), "{name}: {errors}");
     }
+}
+
+/// Links between the pages, and to files.
+#[test]
+fn links_lead_somewhere() {
+    let mut pages = vec![root().join("README.md"), root().join("COMPARISON.md")];
+    let docs = fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    pages.extend(docs.filter(|path| path.extension().is_some_and(|found| found == "md")));
+    for page in pages {
+        let text = fs::read_to_string(&page).unwrap();
+        for part in parts(&text) {
+            let Part::Text(text) = part else { continue };
+            for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+                if link.starts_with("http") {
+                    continue;
+                }
+                let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+                let target = match file {
+                    "" => page.clone(),
+                    file => page.parent().unwrap().join(file),
+                };
+                // A package from the registry comes without these.
+                if target.components().any(|part| part.as_os_str() == "benches") {
+                    continue;
+                }
+                assert!(target.exists(), "{} leads to {link}, which is gone", page.display());
+                let has_heading = heading.is_empty()
+                    || fs::read_to_string(&target)
+                        .unwrap()
+                        .lines()
+                        .any(|line| line.starts_with('#') && anchor(line) == heading);
+                assert!(has_heading, "{} leads to {link}, which is gone", page.display());
+            }
+        }
+    }
+}
+
+/// What a heading is called in links.
+fn anchor(heading: &str) -> String {
+    let words = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept = words.chars().filter(|letter| letter.is_alphanumeric() || " -_".contains(*letter));
+    kept.map(|letter| if letter == ' ' { '-' } else { letter }).collect()
 }
 
 #[test]
@@ -141,26 +226,18 @@ const KNOWN_BUGS: &[&str] = &[
     "gh-127319", "gh-120485", "bpo-26309", "bpo-22435", "bpo-2302",
 ];
 
-/// The Python program that an example is the twin of: the block before the example's.
-pub(crate) fn python_twin(example: &str) -> &'static str {
-    let named = format!("`examples/{example}.rs`");
-    let (before, _) = TEXT.split_once(&named).unwrap_or_else(|| panic!("nothing says {named}"));
-    let (_, block) = before.rsplit_once("```python\n").unwrap();
-    block.split_once("```").unwrap().0
-}
-
 /// The rows of the first table of differences.
 fn differences() -> Vec<Vec<&'static str>> {
-    let (_, text) = TEXT.split_once("\n## Differences by intent\n").unwrap();
-    let rows = text.lines().skip_while(|line| !line.starts_with("|---"));
+    let rows = DIFFERENCES.lines().skip_while(|line| !line.starts_with("|---"));
     rows.skip(1).take_while(|line| line.starts_with('|')).map(cells).collect()
 }
 
 /// The rows of the tables that have a column of tests.
 fn tested_rows() -> Vec<Vec<&'static str>> {
-    let (_, text) = TEXT.split_once("\n## Differences by intent\n").unwrap();
-    let (text, _) = text.split_once("\n## Speed\n").unwrap();
-    let rows = text.lines().filter(|line| line.starts_with('|') && !line.starts_with("|---"));
+    let (_, wishes) = PORTING.split_once("\n## What users ask of Python's module\n").unwrap();
+    let wishes = wishes.split("\n## ").next().unwrap();
+    let rows = DIFFERENCES.lines().chain(wishes.lines());
+    let rows = rows.filter(|line| line.starts_with('|') && !line.starts_with("|---"));
     rows.map(cells).filter(|row| row[row.len() - 1] != "test").collect()
 }
 
@@ -182,4 +259,12 @@ fn parts(text: &str) -> impl Iterator<Item = Part<'_>> {
         let (language, block) = part.split_once('\n').unwrap_or_default();
         Part::Block(language, block)
     })
+}
+
+fn read(name: &str) -> String {
+    fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
 }

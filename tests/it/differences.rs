@@ -1,4 +1,4 @@
-//! The differences from CPython that `COMPARISON.md` shows by a test.
+//! The differences from CPython that `docs/DIFFERENCES.md` shows by a test.
 
 use std::fmt;
 use std::io::{self, Write};

@@ -32,7 +32,7 @@ mod cli_tls; // the command over HTTPS: its options, its files, and what it says
 #[cfg(feature = "cli")]
 mod cli_words; // how its arguments may be written, and what is said of wrong ones
 mod client_addresses; // a client of IPv4 is one, whatever the socket and whoever says so
-mod comparison; // COMPARISON.md quotes what there is
+mod comparison; // COMPARISON.md shows programs as they are, its tables name what exists
 mod cpython_names; // which of our tests stand for which of CPython's
 mod daemon_threads; // what is not waited for, and what signals do then
 mod datagrams; // servers of datagrams, over UDP and over Unix sockets
@@ -83,7 +83,7 @@ mod systemd; // the supervisor's side: sockets, messages, the watchdog
 mod tidy; // arrows, lengths and words that must agree
 #[cfg(feature = "tls")]
 mod tls; // handshakes that hold nobody up, records and requests, certificates, ends
-mod twins; // the Python programs of COMPARISON.md answer as the examples do
+mod twins; // the programs of examples/python answer as the examples do
 mod unix_sockets; // the file, who is at the other end, and HTTP over them
 mod uploads; // what a request writes to files: whole files, below the directory
 mod urls; // taken apart, read and quoted as CPython does

@@ -1,4 +1,5 @@
-# Runs the program in the first argument on a free port, and says which one that is.
+# Runs the program that the first argument names on a free port, and says which one that is.
+import runpy
 import socket
 import sys
 
@@ -24,5 +25,4 @@ def listen_and_say(self, *backlog):
 
 socket.socket.bind, socket.socket.listen = bind_to_a_free_port, listen_and_say
 socket.getfqdn = lambda name="": name
-program = sys.argv.pop(1)
-exec(compile(program, "twin", "exec"), {"__name__": "__main__"})
+runpy.run_path(sys.argv.pop(1), run_name="__main__")

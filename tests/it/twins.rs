@@ -1,4 +1,4 @@
-//! The Python programs of `COMPARISON.md`, run as they are, answer as the examples beside them do.
+//! The programs of `examples/python` answer as those of the same name in `examples` do.
 
 use std::fs;
 use std::path::Path;
@@ -6,7 +6,6 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::comparison::python_twin;
 use crate::differential::{Version, comparable, mask, newest_python};
 use crate::examples::{
     Example, Mirror, SIGNATURE, bring_code, chat_among_three, echo_two_lines, fetch_and_tunnel,
@@ -36,12 +35,7 @@ impl Twins {
             return None;
         };
         let ours = Example::run_in(directory, name, &["0"]);
-        let theirs = Example::start(
-            Command::new(python)
-                .args(["-c", include_str!("twins.py"), python_twin(name)])
-                .env("PYTHONUNBUFFERED", "yes")
-                .current_dir(directory),
-        );
+        let theirs = Example::start(python_twin(&python, name).current_dir(directory));
         Some(Self { version, ours, theirs })
     }
 
@@ -58,11 +52,20 @@ impl Twins {
     }
 }
 
+/// Runs `examples/python/NAME.py` on a free port.
+fn python_twin(python: &Path, name: &str) -> Command {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let program = root.join("examples/python").join(name).with_extension("py");
+    let mut command = Command::new(python);
+    command.args(["-W", "ignore", "-c", include_str!("twins.py")]).arg(program);
+    command.env("PYTHONUNBUFFERED", "yes");
+    command
+}
+
 /// Examples whose Python is not run, and why.
-const NOT_RUN: [(&str, &str); 4] = [
+const NOT_RUN: [(&str, &str); 3] = [
     ("bench_hello", "it has no twin"),
     ("https", "its classes are new in Python 3.14"),
-    ("own_strategy", "its twin is a class, not a program"),
     ("pre_fork", "its children would outlive the test"),
 ];
 
@@ -134,12 +137,7 @@ fn run_with_cgi(directory: &Path, name: &str) -> Option<Example> {
         println!("skipped: there is no Python with the module cgi");
         return None;
     };
-    Some(Example::start(
-        Command::new(python)
-            .args(["-W", "ignore", "-c", include_str!("twins.py"), python_twin(name)])
-            .env("PYTHONUNBUFFERED", "yes")
-            .current_dir(directory),
-    ))
+    Some(Example::start(python_twin(&python, name).current_dir(directory)))
 }
 
 #[test]
@@ -150,13 +148,16 @@ fn error_404_answers_as_its_twin() {
 }
 
 #[test]
-fn threaded_name_answers_as_its_twin() {
-    let Some(twins) = Twins::run("threaded_name") else { return };
-    for program in [&twins.ours, &twins.theirs] {
-        let reply = hear_out(program.address, b"GET / HTTP/1.0\r\n\r\n");
-        // Python adds what the thread does.
-        let head = "HTTP/1.0 200 OK\\r\\n{S}{D}Content-Type: text/plain; charset=utf-8\\r\\n\\r\\n";
-        assert!(show(mask(&reply)).starts_with(&format!("{head}Thread-1")));
+fn threads_have_names_as_those_of_the_twins() {
+    for name in ["threaded_name", "own_strategy"] {
+        let Some(twins) = Twins::run(name) else { return };
+        for program in [&twins.ours, &twins.theirs] {
+            let reply = hear_out(program.address, b"GET / HTTP/1.0\r\n\r\n");
+            // Python adds what the thread does.
+            let head =
+                "HTTP/1.0 200 OK\\r\\n{S}{D}Content-Type: text/plain; charset=utf-8\\r\\n\\r\\n";
+            assert!(show(mask(&reply)).starts_with(&format!("{head}Thread-1")), "{name}");
+        }
     }
 }
 
@@ -322,8 +323,7 @@ fn unix_echo_goes_as_with_its_twin() {
     let paths = [free_path(), free_path()];
     let [ours, theirs] = paths.each_ref().map(|path| path.to_str().unwrap());
     let _ours = Example::run_in(".", "unix_echo", &[ours]);
-    let twin = ["-c", include_str!("twins.py"), python_twin("unix_echo"), theirs];
-    let _theirs = Example::start(Command::new(python).args(twin).env("PYTHONUNBUFFERED", "yes"));
+    let _theirs = Example::start(python_twin(&python, "unix_echo").arg(theirs));
     for path in paths {
         echo_two_lines(&path);
         fs::remove_file(path).unwrap();
