@@ -163,7 +163,7 @@ pub(crate) trait Home: Send + Sync {
 
 /// A datagram as it was received.
 #[derive(Debug)]
-pub struct Packet {
+pub(crate) struct Packet {
     bytes: Arc<[u8]>,
     /// There was more of it than the server takes.
     pub(crate) is_cut: bool,

@@ -15,7 +15,7 @@ use super::wire::{Direction, Wire};
 ///
 /// Nothing here blocks but [`wait`](Self::wait), and the calls that have a limit.
 #[derive(Debug)]
-pub struct Socket {
+pub(crate) struct Socket {
     wire: Wire,
     /// Encrypts and decrypts; `None` on a connection in clear text.
     session: Option<Box<Session>>,

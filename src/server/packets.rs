@@ -18,6 +18,7 @@ use crate::shutdown::ShutdownHandle;
 use crate::transport::Transport;
 use crate::transport::sealed::Accept;
 
+#[expect(private_bounds, reason = "the arrivals of a transport are sealed")]
 impl<T, C, H> Server<T, C, H>
 where
     T: Transport<Request = Datagram> + Accept<Arrival = Packet>,

@@ -12,6 +12,7 @@ use crate::handler::Handler;
 use crate::transport::Transport;
 use crate::transport::sealed::Accept;
 
+#[expect(private_bounds, reason = "the arrivals of a transport are sealed")]
 impl<T, C, H> Server<T, C, H>
 where
     T: Transport<Request = Connection> + Accept<Arrival = Socket>,

@@ -27,11 +27,12 @@ use crate::host_text::{bare, is_ipv6, is_number};
     label = "not an address",
     note = "write \"127.0.0.1:8000\", (\"127.0.0.1\", 8000), (\"\", 8000), or a `SocketAddr`"
 )]
+#[expect(private_bounds, reason = "sealed")]
 pub trait ToBindAddress: Bindable {}
 
 /// What a program asked for.
 #[derive(Debug)]
-pub enum BindAddress {
+pub(crate) enum BindAddress {
     Text(String),
     Pair(String, u16),
     Addresses(Vec<SocketAddr>),

@@ -48,6 +48,7 @@ use crate::address::Address;
 #[doc(alias = "socket_type")]
 #[doc(alias = "address_family")]
 #[doc(alias = "get_request")]
+#[expect(private_bounds, reason = "sealed")]
 pub trait Transport: AsFd + Send + sealed::Accept + 'static {
     /// What a handler receives for each request: a [`Connection`](crate::Connection) or a
     /// [`Datagram`](crate::Datagram).
@@ -70,13 +71,13 @@ pub(crate) mod sealed {
     use crate::address::Address;
 
     /// What an address to bind can be written as.
-    pub trait Bindable {
+    pub(crate) trait Bindable {
         /// What was written.
         fn bind_address(&self) -> BindAddress;
     }
 
     /// The half of a transport that only the server calls.
-    pub trait Accept {
+    pub(crate) trait Accept {
         /// What the kernel hands out: a connected socket, or a packet.
         type Arrival;
 
