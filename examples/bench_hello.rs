@@ -72,12 +72,12 @@ fn main() -> io::Result<()> {
         ["fork", port] => serve(port, Forking::default(), Hello::default()),
         ["pool", threads, port] => {
             let threads = threads.parse().map_err(io::Error::other)?;
-            serve(port, ThreadPool::with_max_threads(threads), Hello::default())
+            serve(port, ThreadPool::default().max_threads(threads), Hello::default())
         }
         #[cfg(feature = "tls")]
         ["tls", threads, port, certificate] => {
             let threads = threads.parse().map_err(io::Error::other)?;
-            serve_tls(port, certificate, ThreadPool::with_max_threads(threads))
+            serve_tls(port, certificate, ThreadPool::default().max_threads(threads))
         }
         ["upload", file, port] => {
             serve(port, ThreadPool::default(), Hello { uploads: file.to_owned() })

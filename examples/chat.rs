@@ -83,7 +83,7 @@ impl Handler for ChatHandler {
 
 fn main() -> io::Result<()> {
     let address = format!("127.0.0.1:{}", env::args().nth(1).unwrap_or("8080".into()));
-    let strategy = ThreadPool::with_max_threads(1000); // Each client keeps one.
+    let strategy = ThreadPool::default().max_threads(1000); // Each client keeps one.
     let mut server = TcpServer::bind_with(address, ChatHandler::default(), strategy)?;
     println!("Chatting on {}, use <Ctrl-C> to stop", server.server_address());
     server.serve_forever()

@@ -57,7 +57,7 @@ impl HttpRequestHandler for PollHandler {
 fn main() -> io::Result<()> {
     let address = format!("127.0.0.1:{}", env::args().nth(1).unwrap_or("8000".into()));
     // Whoever waits keeps a thread.
-    let threads = ThreadPool::with_max_threads(1000);
+    let threads = ThreadPool::default().max_threads(1000);
     let mut server = TcpServer::bind_with(address, PollHandler::default(), threads)?;
     println!("Serving on http://{}", server.server_address());
     server.serve_forever()

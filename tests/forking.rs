@@ -1068,28 +1068,28 @@ fn serve(name: &str) {
             );
         }
         "http, hasty heads" => {
-            let timeouts = Timeouts { head: Some(MOMENT * 4), ..Timeouts::default() };
-            let strategy = Forking::with_max_children(2);
+            let timeouts = Timeouts::default().head(MOMENT * 4);
+            let strategy = Forking::default().max_children(2);
             let handler = Http { timeouts };
             return serve_prepared(TcpServer::bind_with("127.0.0.1:0", handler, strategy).unwrap());
         }
         "plain" | "talkative" | "with another child" | "with a thread" => {}
-        "one child" => strategy = Forking::with_max_children(1),
-        "impatient" => handler.timeouts.idle = Some(MOMENT),
+        "one child" => strategy = Forking::default().max_children(1),
+        "impatient" => handler.timeouts = handler.timeouts.idle(MOMENT),
         "hasty" => {
             let mut server = bind(handler, strategy);
             server.shutdown_timeout = MOMENT;
             return serve_and_report(server);
         }
         "scripts" => return serve_scripts(),
-        "with a thread, insisting" => strategy.allow_threads = true,
+        "with a thread, insisting" => strategy = strategy.allow_threads(true),
         "forks once" => {
             handler.speaks_at_once = true;
             return serve_and_report(wait_for_a_word(bind(handler, ForksOnce::new())));
         }
         "closing" => return serve_one_and_close(bind(handler, strategy)),
         "closing at once" => {
-            strategy = Forking { block_on_close: false, ..Forking::default() };
+            strategy = Forking::default().block_on_close(false);
             return serve_one_and_close(bind(handler, strategy));
         }
         other => panic!("no server is named {other:?}"),
@@ -1140,7 +1140,7 @@ where
 
 fn serve_datagrams(name: &str, handler: Obedient, mut strategy: Forking) {
     if name == "udp, one child" {
-        strategy.max_children = 1;
+        strategy = strategy.max_children(1);
     }
     if name == "unix datagrams" {
         let server = UnixDatagramServer::bind_with(free_path(), handler, strategy);

@@ -933,7 +933,7 @@ fn serve_scripts() {
     std::fs::set_permissions(&script, PermissionsExt::from_mode(0o755)).unwrap();
     let mut handler = CgiHttpRequestHandler::new(directory.path());
     handler.user = None;
-    let strategy = PreFork { processes: 1, ..PreFork::<ThreadPool>::default() };
+    let strategy = PreFork::<ThreadPool>::default().processes(1);
     let mut server = TcpServer::bind_with("127.0.0.1:0", handler, strategy).unwrap();
     server.shutdown_on_signals(&[15]).unwrap();
     server.shutdown_timeout = MOMENT;

@@ -42,35 +42,17 @@ use crate::sys;
 /// ```
 /// use socketserver::Forking;
 ///
-/// let forking = Forking { max_children: 8, ..Forking::default() };
+/// let forking = Forking::default().max_children(8);
 /// # let _ = forking;
 /// ```
 #[derive(Debug)]
 pub struct Forking {
-    /// Children that may run at once; further clients wait in the kernel's queue. Defaults to
-    /// 40, as in CPython.
-    #[doc(alias = "ForkingMixIn.max_children")]
-    pub max_children: usize,
-    /// Serves although other threads run. Defaults to `false`.
-    pub allow_threads: bool,
-    /// Waits for the children when the strategy is dropped. Defaults to `true`, as in CPython.
-    #[doc(alias = "ForkingMixIn.block_on_close")]
-    pub block_on_close: bool,
-    /// What runs. Public for `..Forking::default()` alone, which needs all fields to be.
-    #[doc(hidden)]
-    pub family: Family,
-}
-
-/// The children of a [`Forking`] strategy. It has the `Drop`, and not the strategy, so that one
-/// can be written as a struct update.
-#[doc(hidden)]
-#[derive(Debug)]
-pub struct Family {
+    max_children: usize,
+    allow_threads: bool,
+    block_on_close: bool,
     children: Children,
     /// Children that were ended while they served, since the drain began.
     cut: usize,
-    /// The strategy's `block_on_close`, as it last was.
-    block_on_close: bool,
 }
 
 impl Default for Forking {
@@ -79,21 +61,42 @@ impl Default for Forking {
             max_children: 40,
             allow_threads: false,
             block_on_close: true,
-            family: Family { children: Children::default(), cut: 0, block_on_close: true },
+            children: Children::default(),
+            cut: 0,
         }
     }
 }
 
 impl Forking {
-    /// Forking with at most `max_children` children at once.
-    pub fn with_max_children(max_children: usize) -> Self {
-        Self { max_children, ..Self::default() }
+    /// Children that may run at once, at least one; further clients wait in the kernel's queue.
+    /// Defaults to 40, as in CPython.
+    #[doc(alias = "ForkingMixIn.max_children")]
+    #[must_use]
+    pub fn max_children(mut self, count: usize) -> Self {
+        self.max_children = count.max(1);
+        self
+    }
+
+    /// Serves although other threads run. Defaults to `false`.
+    #[must_use]
+    pub fn allow_threads(mut self, allowed: bool) -> Self {
+        self.allow_threads = allowed;
+        self
+    }
+
+    /// Whether the strategy waits for its children when it is dropped. Defaults to `true`, as in
+    /// CPython.
+    #[doc(alias = "ForkingMixIn.block_on_close")]
+    #[must_use]
+    pub fn block_on_close(mut self, waits: bool) -> Self {
+        self.block_on_close = waits;
+        self
     }
 
     /// How many children run, as far as is known.
     #[doc(alias = "ForkingMixIn.active_children")]
     pub fn active_children(&self) -> usize {
-        self.family.children.count()
+        self.children.count()
     }
 }
 
@@ -117,23 +120,22 @@ impl Concurrency for Forking {
         if let Some(job) = job {
             job.leave_to_child();
         }
-        self.family.block_on_close = self.block_on_close;
-        self.family.children.add(child);
+        self.children.add(child);
         Ok(())
     }
 
     fn server_activate(&mut self) -> io::Result<()> {
         refuse_threads(self.allow_threads)?;
         know_the_processor();
-        self.family.children.listen()
+        self.children.listen()
     }
 
     fn service_actions(&mut self) -> Option<Duration> {
-        for (child, status) in self.family.children.collect_heard() {
+        for (child, status) in self.children.collect_heard() {
             match status {
                 // It was told to, twice.
                 WaitStatus::Signaled(_, Signal::SIGTERM, _) => {
-                    self.family.cut += 1;
+                    self.cut += 1;
                     log::warn!("child {child} was ended by SIGTERM");
                 }
                 WaitStatus::Signaled(_, signal, _) => {
@@ -146,11 +148,11 @@ impl Concurrency for Forking {
     }
 
     fn has_room(&self) -> bool {
-        self.family.children.count() < self.max_children.max(1)
+        self.children.count() < self.max_children
     }
 
     fn wake_up(&self) -> Option<BorrowedFd<'_>> {
-        self.family.children.wake_up()
+        self.children.wake_up()
     }
 
     fn placement(&self) -> Placement {
@@ -162,23 +164,23 @@ impl Concurrency for Forking {
     }
 
     fn server_close(&mut self, deadline: Instant) -> usize {
-        let (_, gone) = self.family.children.end(deadline);
+        let (_, gone) = self.children.end(deadline);
         // By how they ended: a signal to all processes ends children before their parent does.
         let was_cut = |status: &WaitStatus| {
             matches!(status, WaitStatus::Signaled(_, Signal::SIGTERM | Signal::SIGKILL, _))
         };
         let cut = gone.iter().filter(|(_, status)| was_cut(status)).count();
-        cut + std::mem::take(&mut self.family.cut)
+        cut + std::mem::take(&mut self.cut)
     }
 
     fn begin_drain(&mut self) {
         // Those before were ended one by one.
         self.service_actions();
-        self.family.cut = 0;
+        self.cut = 0;
     }
 }
 
-impl Drop for Family {
+impl Drop for Forking {
     fn drop(&mut self) {
         if self.block_on_close {
             self.children.wait_for_ever();

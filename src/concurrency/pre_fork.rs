@@ -61,33 +61,39 @@ use super::{Concurrency, Job, Placement};
 /// ```
 /// use socketserver::{PreFork, ThreadPool};
 ///
-/// let strategy: PreFork<ThreadPool> = PreFork { replace_on: None, ..PreFork::default() };
+/// let strategy = PreFork::<ThreadPool>::default().replace_on(None);
 /// # let _ = strategy;
 /// ```
 pub struct PreFork<C> {
-    /// How many processes serve. Defaults to the number of processors.
-    pub processes: usize,
-    /// The signal that replaces the processes one by one. Defaults to 1, SIGHUP.
-    pub replace_on: Option<i32>,
-    /// Forks although other threads run; see [`Forking`](super::Forking). Defaults to `false`.
-    pub allow_threads: bool,
-    /// The strategy within each process.
-    pub strategy: C,
-    /// What runs. Public for `..PreFork::default()` alone, which needs all fields to be.
-    #[doc(hidden)]
-    pub workers: Workers,
+    strategy: C,
+    workers: Workers,
 }
 
 impl<C> PreFork<C> {
     /// Serves in so many processes, in each with this strategy.
     pub fn new(processes: usize, strategy: C) -> Self {
-        Self {
-            processes,
-            replace_on: Some(nix::libc::SIGHUP),
-            allow_threads: false,
-            strategy,
-            workers: Workers::default(),
-        }
+        Self { strategy, workers: Workers::new(processes) }
+    }
+
+    /// How many processes serve, at least one. Defaults to the number of processors.
+    #[must_use]
+    pub fn processes(mut self, count: usize) -> Self {
+        self.workers.wanted = count.max(1);
+        self
+    }
+
+    /// The signal that replaces the processes one by one. Defaults to 1, SIGHUP.
+    #[must_use]
+    pub fn replace_on(mut self, signal: impl Into<Option<i32>>) -> Self {
+        self.workers.replace_on = signal.into();
+        self
+    }
+
+    /// Forks although other threads run; see [`Forking`](super::Forking). Defaults to `false`.
+    #[must_use]
+    pub fn allow_threads(mut self, allowed: bool) -> Self {
+        self.workers.allow_threads = allowed;
+        self
     }
 
     /// The strategy within each process.
@@ -145,7 +151,6 @@ impl<C: Concurrency> Concurrency for PreFork<C> {
     }
 
     fn workers(&mut self) -> Option<&mut Workers> {
-        self.workers.configure(self.processes, self.replace_on, self.allow_threads);
         Some(&mut self.workers)
     }
 }
@@ -153,7 +158,7 @@ impl<C: Concurrency> Concurrency for PreFork<C> {
 impl<C: fmt::Debug> fmt::Debug for PreFork<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PreFork")
-            .field("processes", &self.processes)
+            .field("processes", &self.workers.wanted)
             .field("strategy", &self.strategy)
             .finish_non_exhaustive()
     }

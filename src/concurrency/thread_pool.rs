@@ -24,40 +24,16 @@ use super::{Concurrency, Job};
 /// use std::time::Duration;
 /// use socketserver::ThreadPool;
 ///
-/// let pool = ThreadPool {
-///     max_threads: 16,
-///     idle_timeout: Duration::from_secs(60),
-///     ..ThreadPool::default()
-/// };
+/// let pool = ThreadPool::default().max_threads(16).idle_timeout(Duration::from_secs(60));
 /// # let _ = pool;
 /// ```
 #[derive(Debug)]
 pub struct ThreadPool {
-    /// Threads that may run at once. Defaults to 1,024: more than there are connections, as long as
-    /// [`Server::max_connections`](crate::Server::max_connections) follows the usual limit of 1,024
-    /// descriptors, so that clients who take their time hold up nobody.
-    pub max_threads: usize,
-    /// How long a thread waits for another request before it ends. Defaults to 10 seconds.
-    pub idle_timeout: Duration,
-    /// Waits for running requests when the strategy is dropped, but for those that were cut.
-    /// Defaults to `true`, as in CPython; see also
-    /// [`Server::daemon_threads`](crate::Server::daemon_threads).
-    #[doc(alias = "ThreadingMixIn.block_on_close")]
-    pub block_on_close: bool,
-    /// What runs. Public for `..ThreadPool::default()` alone, which needs all fields to be.
-    #[doc(hidden)]
-    pub threads: Threads,
-}
-
-/// The threads of a [`ThreadPool`] and their queue. It has the `Drop`, and not the pool, so that a
-/// pool can be written as a struct update.
-#[doc(hidden)]
-#[derive(Debug)]
-pub struct Threads {
+    max_threads: usize,
+    idle_timeout: Duration,
+    block_on_close: bool,
     queue: Arc<Queue>,
     members: Vec<Member>,
-    /// The pool's `block_on_close`, as it last was.
-    block_on_close: bool,
     /// Threads started so far; the name of each tells which one it is.
     started: usize,
     /// Jobs handed over so far.
@@ -85,36 +61,62 @@ struct Watch {
 
 impl Default for ThreadPool {
     fn default() -> Self {
-        Self::with_max_threads(1_024)
+        Self {
+            max_threads: 1_024,
+            idle_timeout: Duration::from_secs(10),
+            block_on_close: true,
+            queue: Arc::new(Queue::new()),
+            members: Vec::new(),
+            started: 0,
+            jobs: 0,
+            watch: None,
+            has_dismissed: false,
+        }
     }
 }
 
 impl ThreadPool {
-    /// A pool of at most `max_threads` threads.
-    pub fn with_max_threads(max_threads: usize) -> Self {
-        Self {
-            max_threads,
-            idle_timeout: Duration::from_secs(10),
-            block_on_close: true,
-            threads: Threads::new(),
-        }
+    /// Threads that may run at once, at least one. Defaults to 1,024: more than there are
+    /// connections, as long as [`Server::max_connections`](crate::Server::max_connections) follows
+    /// the usual limit of 1,024 descriptors, so that clients who take their time hold up nobody.
+    #[must_use]
+    pub fn max_threads(mut self, count: usize) -> Self {
+        self.max_threads = count.max(1);
+        self
+    }
+
+    /// How long a thread waits for another request before it ends. Defaults to 10 seconds.
+    #[must_use]
+    pub fn idle_timeout(mut self, limit: Duration) -> Self {
+        self.idle_timeout = limit;
+        self
+    }
+
+    /// Whether the pool waits for running requests when it is dropped, but for those that were cut.
+    /// Defaults to `true`, as in CPython; see also
+    /// [`Server::daemon_threads`](crate::Server::daemon_threads).
+    #[doc(alias = "ThreadingMixIn.block_on_close")]
+    #[must_use]
+    pub fn block_on_close(mut self, waits: bool) -> Self {
+        self.block_on_close = waits;
+        self
     }
 
     fn start_thread(&mut self) -> io::Result<()> {
-        self.threads.members.retain(|member| !member.handle.is_finished());
-        let queue = Arc::clone(&self.threads.queue);
+        self.members.retain(|member| !member.handle.is_finished());
+        let queue = Arc::clone(&self.queue);
         let post = Arc::<Post>::default();
         let kept = Arc::clone(&post);
-        let (idle, max) = (self.idle_timeout, self.max_threads.max(1));
-        self.threads.started += 1;
-        self.threads.queue.threads.fetch_add(1, Ordering::SeqCst);
+        let (idle, max) = (self.idle_timeout, self.max_threads);
+        self.started += 1;
+        self.queue.threads.fetch_add(1, Ordering::SeqCst);
         let started = thread::Builder::new()
-            .name(format!("Thread-{}", self.threads.started))
+            .name(format!("Thread-{}", self.started))
             .spawn(move || queue.work(&post, idle, max));
         match started {
-            Ok(handle) => self.threads.members.push(Member { handle, post: kept }),
+            Ok(handle) => self.members.push(Member { handle, post: kept }),
             Err(error) => {
-                self.threads.queue.threads.fetch_sub(1, Ordering::SeqCst);
+                self.queue.threads.fetch_sub(1, Ordering::SeqCst);
                 return Err(error);
             }
         }
@@ -124,18 +126,18 @@ impl ThreadPool {
     /// Starts threads for jobs that have waited for too long; returns when to look again.
     fn relieve(&mut self) -> Option<Duration> {
         let threads = self.worker_count();
-        let waiting = self.threads.queue.receiver.len();
+        let waiting = self.queue.receiver.len();
         if waiting == 0 || threads < AT_ONCE || threads >= self.max_threads {
-            self.threads.watch = None;
+            self.watch = None;
             return None;
         }
         let now = Instant::now();
         let mut pause = PATIENCE;
-        if let Some(watch) = &self.threads.watch {
+        if let Some(watch) = &self.watch {
             if now < watch.due {
                 return Some(watch.due - now);
             }
-            let begun = self.threads.jobs - waiting as u64;
+            let begun = self.jobs - waiting as u64;
             let late = usize::try_from(watch.jobs.saturating_sub(begun)).unwrap_or(waiting);
             for _ in 0..late.min(self.max_threads - threads) {
                 if let Err(error) = self.start_thread() {
@@ -145,32 +147,43 @@ impl ThreadPool {
                 }
             }
         }
-        self.threads.watch = Some(Watch { due: now + pause, jobs: self.threads.jobs });
+        self.watch = Some(Watch { due: now + pause, jobs: self.jobs });
         Some(pause)
+    }
+
+    fn dismiss_busy(&mut self) {
+        let before = self.members.len();
+        self.members.retain(|member| {
+            let is_busy = member.post.is_busy.load(Ordering::SeqCst);
+            if is_busy {
+                member.post.is_dismissed.store(true, Ordering::SeqCst);
+            }
+            !is_busy
+        });
+        self.has_dismissed |= self.members.len() < before;
     }
 }
 
 impl Concurrency for ThreadPool {
     fn process_request(&mut self, job: Job) -> io::Result<()> {
-        self.threads.jobs += 1;
-        self.threads.block_on_close = self.block_on_close;
+        self.jobs += 1;
         // Queued before the threads are counted: one that stops waiting just now lowers that count
         // first and looks into the queue then, so that it finds the job or is not counted on.
-        let jobs = self.threads.queue.push(job);
+        let jobs = self.queue.push(job);
         // A job more than there are threads needs another thread; one that is about to finish
         // its job is not counted on.
-        let threads = self.threads.queue.threads.load(Ordering::SeqCst);
-        if jobs <= threads || threads >= self.max_threads.clamp(1, AT_ONCE) {
+        let threads = self.queue.threads.load(Ordering::SeqCst);
+        if jobs <= threads || threads >= self.max_threads.min(AT_ONCE) {
             return Ok(());
         }
         match self.start_thread() {
             Ok(()) => Ok(()),
-            Err(error) if self.threads.queue.threads.load(Ordering::SeqCst) > 0 => {
+            Err(error) if self.queue.threads.load(Ordering::SeqCst) > 0 => {
                 // The job only has to wait.
                 log::warn!("cannot start a thread, {threads} go on: {error}");
                 Ok(())
             }
-            Err(error) => match self.threads.queue.take_back() {
+            Err(error) => match self.queue.take_back() {
                 Some(job) => {
                     drop(job);
                     let text = format!("cannot start a thread: {error}");
@@ -183,19 +196,19 @@ impl Concurrency for ThreadPool {
     }
 
     fn worker_count(&self) -> usize {
-        self.threads.queue.threads.load(Ordering::SeqCst)
+        self.queue.threads.load(Ordering::SeqCst)
     }
 
     /// Calls a thread for what was queued in this turn; it calls the next if there is more.
     fn service_actions(&mut self) -> Option<Duration> {
-        self.threads.queue.call();
+        self.queue.call();
         self.relieve()
     }
 
     /// Lets go of the threads whose requests were cut, in whatever their handlers are stuck.
     fn server_close(&mut self, deadline: Instant) -> usize {
         if deadline <= Instant::now() {
-            self.threads.dismiss_busy();
+            self.dismiss_busy();
         }
         // The server has counted them: they have connections, or datagrams.
         0
@@ -212,33 +225,7 @@ const PATIENCE: Duration = Duration::from_millis(10);
 /// How long until the next try where the system has none to give.
 const PAUSE: Duration = Duration::from_secs(1);
 
-impl Threads {
-    fn new() -> Self {
-        Self {
-            queue: Arc::new(Queue::new()),
-            members: Vec::new(),
-            block_on_close: true,
-            started: 0,
-            jobs: 0,
-            watch: None,
-            has_dismissed: false,
-        }
-    }
-
-    fn dismiss_busy(&mut self) {
-        let before = self.members.len();
-        self.members.retain(|member| {
-            let is_busy = member.post.is_busy.load(Ordering::SeqCst);
-            if is_busy {
-                member.post.is_dismissed.store(true, Ordering::SeqCst);
-            }
-            !is_busy
-        });
-        self.has_dismissed |= self.members.len() < before;
-    }
-}
-
-impl Drop for Threads {
+impl Drop for ThreadPool {
     fn drop(&mut self) {
         self.queue.close();
         if self.block_on_close {

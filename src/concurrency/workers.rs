@@ -17,11 +17,12 @@ use crate::stderr::report;
 ///
 /// Each is held by a leash, a pair of connected sockets: it is cut to ask the process to stop, ends
 /// when the supervisor does, and carries what the process has to tell.
-#[derive(Debug, Default)]
+#[derive(Debug)]
+#[expect(unnameable_types, reason = "of a method that strategies outside do not have")]
 pub struct Workers {
-    wanted: usize,
-    replace_on: Option<i32>,
-    allow_threads: bool,
+    pub(super) wanted: usize,
+    pub(super) replace_on: Option<i32>,
+    pub(super) allow_threads: bool,
     children: Children,
     alive: Vec<Worker>,
     /// Raised when all workers are to be replaced.
@@ -63,15 +64,17 @@ pub(crate) struct Leash {
 }
 
 impl Workers {
-    pub(super) fn configure(
-        &mut self,
-        wanted: usize,
-        replace_on: Option<i32>,
-        allow_threads: bool,
-    ) {
-        self.wanted = wanted.max(1);
-        self.replace_on = replace_on;
-        self.allow_threads = allow_threads;
+    pub(super) fn new(wanted: usize) -> Self {
+        Self {
+            wanted: wanted.max(1),
+            replace_on: Some(nix::libc::SIGHUP),
+            allow_threads: false,
+            children: Children::default(),
+            alive: Vec::new(),
+            generation: 0,
+            restart: Restart::default(),
+            totals: (0, 0),
+        }
     }
 
     /// Prepares to supervise.

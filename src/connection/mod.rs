@@ -17,6 +17,7 @@ mod pace;
 mod rfile;
 mod socket;
 mod spare;
+mod timeouts;
 #[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
 mod tls;
 mod wfile;
@@ -27,6 +28,7 @@ pub(crate) use line::readline;
 pub use not_tls::NotTls;
 pub use rfile::Rfile;
 pub(crate) use rfile::Searched;
+pub use timeouts::Timeouts;
 pub use wfile::Wfile;
 
 pub(crate) use wfile::copy_file;
@@ -42,7 +44,6 @@ use std::io::{self, BufRead, Read, Write};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::address::Address;
 use crate::server_info::ServerInfo;
@@ -91,50 +92,6 @@ pub struct Connection {
     pub server: ServerInfo,
     // Last, so that both ends are gone when the server hears that the connection is.
     pub(crate) berth: Berth,
-}
-
-/// How long a connection may keep the server waiting; `None` waits for ever.
-///
-/// Python's `StreamRequestHandler.timeout` is `None` by default and limits single reads and
-/// writes only, so that one byte a minute keeps a thread for days. All limits here are finite
-/// unless a handler says otherwise.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Timeouts {
-    /// From the first byte of a request's head to its last. Defaults to 30 seconds.
-    ///
-    /// Of an HTTP request the empty lines count that may come before it (RFC 9112 §2.2). Where
-    /// nothing else has come when the time is over, the connection is closed without an answer.
-    pub head: Option<Duration>,
-    /// Between requests, and before the first one. Defaults to 60 seconds.
-    pub idle: Option<Duration>,
-    /// A single wait inside a request, for the client to send or take a byte. Defaults to
-    /// 30 seconds.
-    #[doc(alias = "StreamRequestHandler.timeout")]
-    pub stall: Option<Duration>,
-    /// Bytes of the body of an HTTP request that have to come for each second for which they are
-    /// waited for, on average; a client may be late by `stall` in all. Defaults to 500.
-    ///
-    /// Time that the handler needs for itself does not count. `None` lets a body take as long
-    /// as each single wait stays below `stall`.
-    pub body_rate: Option<u64>,
-}
-
-impl Default for Timeouts {
-    fn default() -> Self {
-        Self {
-            head: Some(Duration::from_secs(30)),
-            idle: Some(Duration::from_secs(60)),
-            stall: Some(Duration::from_secs(30)),
-            body_rate: Some(500),
-        }
-    }
-}
-
-impl Timeouts {
-    /// The same limit for every wait and none for a whole body, Python's `timeout` attribute.
-    pub fn all(limit: Duration) -> Self {
-        Self { head: Some(limit), idle: Some(limit), stall: Some(limit), body_rate: None }
-    }
 }
 
 impl Connection {

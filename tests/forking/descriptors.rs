@@ -195,7 +195,7 @@ pub(super) fn serve(name: &str) {
     let (kind, directory) = name.split_once(':').unwrap();
     let handler = Keeper { directory: directory.into() };
     match kind {
-        "one child" => serve_over_tcp(handler, Forking::with_max_children(1), |_| {}),
+        "one child" => serve_over_tcp(handler, Forking::default().max_children(1), |_| {}),
         "plain" => serve_over_tcp(handler, Forking::default(), |_| {}),
         "misplaced" => serve_over_tcp(handler, Misplaced::default(), |_| {}),
         "at the end" => {

@@ -21,7 +21,7 @@ fn keep_sending(client: &mut Client, bytes: &[u8]) -> (Vec<u8>, Duration) {
 }
 
 fn blank_lines_have_a_heads_time<C: Strategy>() {
-    let timeouts = Timeouts { head: Some(MOMENT * 4), ..Timeouts::default() };
+    let timeouts = Timeouts::default().head(MOMENT * 4);
     let server = Running::start(bind::<C, _>(answering(send_back).timeouts(timeouts)));
     for line_end in ["\r\n", "\n"] {
         // Before the first request, after one, and after one that was followed by them already.
@@ -57,7 +57,7 @@ fn they_have_the_time_of_a_head_on_threads_of_their_own() {
 
 #[test]
 fn a_head_has_the_time_that_the_lines_before_it_have_left() {
-    let timeouts = Timeouts { head: Some(MOMENT * 8), ..Timeouts::default() };
+    let timeouts = Timeouts::default().head(MOMENT * 8);
     let server = serve(answering(send_back).timeouts(timeouts));
     let mut browser = Browser::connect(&server);
     let began = Instant::now();

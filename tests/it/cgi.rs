@@ -603,7 +603,7 @@ fn a_script_need_not_read_its_body() {
 #[test]
 fn a_body_that_does_not_come_is_408_and_one_that_ends_early_400() {
     let site = site(&[("cat", "cat >/dev/null; echo Content-Type: a; echo; echo whole")]);
-    let timeouts = Timeouts { stall: Some(Duration::from_millis(50)), ..Timeouts::default() };
+    let timeouts = Timeouts::default().stall(Duration::from_millis(50));
     let server = serve(site.noting().timeouts(timeouts));
     let request = request("POST", "/cgi-bin/cat", "Content-Length: 9\r\n") + "part";
     assert_eq!(Browser::connect(&server).ask(&request).status(), 408);
@@ -617,7 +617,7 @@ fn a_body_that_does_not_come_is_408_and_one_that_ends_early_400() {
 fn a_body_that_comes_too_slowly_is_408() {
     let site = site(&[("cat", "cat >/dev/null; echo Content-Type: a; echo; echo whole")]);
     let stall = Some(Duration::from_millis(50));
-    let timeouts = Timeouts { stall, body_rate: Some(1_000_000), ..Timeouts::default() };
+    let timeouts = Timeouts::default().stall(stall).body_rate(1_000_000);
     let server = serve(site.noting().timeouts(timeouts));
     let mut browser = Browser::connect(&server);
     browser.send(request("POST", "/cgi-bin/cat", "Content-Length: 10000\r\n"));

@@ -46,7 +46,7 @@ impl HttpRequestHandler for Secure {
     }
 
     fn timeouts(&self) -> Timeouts {
-        Timeouts { head: Some(MOMENT), ..Timeouts::default() }
+        Timeouts::default().head(MOMENT)
     }
 
     fn log_message(&self, _: &Exchange<'_>, _: std::fmt::Arguments<'_>) {}

@@ -206,7 +206,7 @@ fn stuck(notes: &Notes<()>) -> impl Handler + use<> {
 #[test]
 fn what_was_cut_is_not_joined() {
     let notes = Notes::new();
-    let mut server = bind_with(stuck(&notes), ThreadPool::with_max_threads(2));
+    let mut server = bind_with(stuck(&notes), ThreadPool::default().max_threads(2));
     assert!(!server.daemon_threads);
     server.shutdown_timeout = MOMENT;
     let running = Running::start(server);

@@ -237,7 +237,7 @@ where
     }
 
     fn timeouts(&self) -> Timeouts {
-        Timeouts::all(self.stall)
+        Timeouts::default().each_wait(self.stall)
     }
 }
 
@@ -537,7 +537,7 @@ fn a_drain_waits_for_a_datagram() {
 #[test]
 fn a_drain_waits_for_datagrams_that_wait_for_a_thread() {
     let (gate, begun) = (Gate::new(), Notes::new());
-    let server = Udp::bind(8192, gated(&gate, &begun), ThreadPool::with_max_threads(1));
+    let server = Udp::bind(8192, gated(&gate, &begun), ThreadPool::default().max_threads(1));
     let running = Running::start(server);
     let client = running.address.client();
     for word in ["one", "two", "three"] {
@@ -573,7 +573,7 @@ fn the_deadline_cuts_datagrams() {
         }
     }
     let handler = Counting(gated(&gate, &begun), Arc::clone(&verified));
-    let mut server = Udp::bind(8192, handler, ThreadPool::with_max_threads(1));
+    let mut server = Udp::bind(8192, handler, ThreadPool::default().max_threads(1));
     server.shutdown_timeout = MOMENT;
     let handle = server.shutdown_handle();
     let client = server.server_address().client();

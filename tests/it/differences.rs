@@ -1,6 +1,6 @@
 //! The differences from CPython that `docs/DIFFERENCES.md` shows by a test.
 
-use std::fmt;
+use std::fmt::{self, Debug};
 use std::io::{self, Write};
 use std::net::{SocketAddr, UdpSocket};
 use std::path::PathBuf;
@@ -15,8 +15,8 @@ use socketserver::http::{
 };
 use socketserver::transport::TcpBind;
 use socketserver::{
-    Address, Connection, Datagram, ForkingTcpServer, HttpServer, Sequential, TcpServer, ThreadPool,
-    ThreadingUnixStreamServer, Timeouts, UdpServer, handler_fn,
+    Address, Connection, Datagram, Forking, ForkingTcpServer, HttpServer, Sequential, TcpServer,
+    ThreadPool, ThreadingUnixStreamServer, Timeouts, UdpServer, handler_fn,
 };
 
 use crate::support::{Client, Running, free_path, in_a_process_of_its_own};
@@ -78,7 +78,7 @@ fn a_request_that_stalls_is_answered_408() {
     struct Impatient;
     impl HttpRequestHandler for Impatient {
         fn timeouts(&self) -> Timeouts {
-            Timeouts::all(Duration::from_millis(20))
+            Timeouts::default().each_wait(Duration::from_millis(20))
         }
     }
     let response = serve_one(Impatient, "GET / HTTP/1.0\r\nHo");
@@ -87,11 +87,13 @@ fn a_request_that_stalls_is_answered_408() {
 
 #[test]
 fn the_defaults_are_those_that_the_comparison_names() {
-    let seconds = |count| Some(Duration::from_secs(count));
-    let Timeouts { head, idle, stall, body_rate } = Timeouts::default();
-    assert_eq!((head, idle, stall), (seconds(30), seconds(60), seconds(30)));
-    assert_eq!(body_rate, Some(500));
-    assert_eq!(ThreadPool::default().max_threads, 1_024);
+    let (half_a_minute, minute) = (Duration::from_secs(30), Duration::from_secs(60));
+    let named = Timeouts::default().head(half_a_minute).idle(minute).stall(half_a_minute);
+    assert_eq!(Timeouts::default(), named.body_rate(500));
+    // A program cannot ask for these. What `Debug` shows is for people, such as this test.
+    let shows = |options: &dyn Debug, setting| assert!(format!("{options:?}").contains(setting));
+    shows(&ThreadPool::default(), "max_threads: 1024,");
+    shows(&Forking::default(), "max_children: 40,");
     assert_eq!(TcpBind::default().request_queue_size, 4096);
 }
 

@@ -298,7 +298,7 @@ fn jobs_that_wait_for_a_thread_are_finished() {
     let gate = Gate::new();
     let handler = gated(&gate);
     let accepted = handler.accepted.clone();
-    let running = Running::start(bind_with(handler, ThreadPool::with_max_threads(1)));
+    let running = Running::start(bind_with(handler, ThreadPool::default().max_threads(1)));
     let mut busy = running.connect();
     assert_eq!(busy.ask(SLOW), "begun");
     let mut queued = running.connect();
@@ -377,9 +377,8 @@ fn a_second_loop_has_its_own_report() {
 
 #[test]
 fn a_deadline_inside_a_drain_is_kept() {
-    let handler = testing(echo_lines)
-        .client_speaks_first()
-        .timeouts(Timeouts { head: Some(MOMENT * 2), ..Timeouts::default() });
+    let handler =
+        testing(echo_lines).client_speaks_first().timeouts(Timeouts::default().head(MOMENT * 2));
     let errors = handler.errors.clone();
     let running = Running::start(bind::<ThreadPool, _>(handler));
     let mut other = running.connect();

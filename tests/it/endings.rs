@@ -172,7 +172,7 @@ fn sequentially_others_are_served_meanwhile() {
 
 #[test]
 fn on_one_thread_others_are_served_meanwhile() {
-    others_are_served_meanwhile(ThreadPool::with_max_threads(1));
+    others_are_served_meanwhile(ThreadPool::default().max_threads(1));
 }
 
 /// A handler that has answered and dropped its connection may have other work to do: its client is

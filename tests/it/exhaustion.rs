@@ -73,7 +73,7 @@ fn without_descriptors_the_listener_rests_and_comes_back() {
             })
         };
         let (turns, errors) = (handler.turns.clone(), handler.errors.clone());
-        let server = bind_with(handler, ThreadPool::with_max_threads(ROOM));
+        let server = bind_with(handler, ThreadPool::default().max_threads(ROOM));
         let mut clients: Vec<Client> =
             (0..CLIENTS).map(|_| Client::connect(server.server_address())).collect();
         leave_descriptors(ROOM as u64);

@@ -78,7 +78,7 @@ fn dribble_on(client: &mut Client, bytes: &[u8]) -> Vec<u8> {
 }
 
 fn short(limit: u64) -> Timeouts {
-    Timeouts { head: Some(Duration::from_millis(limit)), ..Timeouts::default() }
+    Timeouts::default().head(Duration::from_millis(limit))
 }
 
 fn slow_heads<C: Strategy>() {
@@ -108,7 +108,7 @@ fn a_head_that_comes_too_slowly_is_408_on_threads() {
 
 /// So many bytes a second, and as late as this.
 fn rate(bytes: u64, stall: Duration) -> Timeouts {
-    Timeouts { stall: Some(stall), body_rate: Some(bytes), ..Timeouts::default() }
+    Timeouts::default().stall(stall).body_rate(bytes)
 }
 
 fn slow_bodies<C: Strategy>() {
@@ -241,7 +241,7 @@ fn silent_clients_hold_up_nobody_on_threads() {
 
 #[test]
 fn a_client_that_reads_nothing_is_given_up() {
-    let limits = Timeouts { stall: Some(Duration::from_millis(50)), ..Timeouts::default() };
+    let limits = Timeouts::default().stall(Duration::from_millis(50));
     let handler = answering(|http| {
         http.send_response(200)?;
         http.end_headers()?;
@@ -264,7 +264,7 @@ fn a_client_that_reads_nothing_of_a_file_is_given_up() {
     let site = Site::new();
     let file = std::fs::File::create(site.path("large")).unwrap();
     file.set_len(1 << 30).unwrap();
-    let limits = Timeouts { stall: Some(Duration::from_millis(50)), ..Timeouts::default() };
+    let limits = Timeouts::default().stall(Duration::from_millis(50));
     let handler = noting(site.handler()).http11().timeouts(limits);
     let errors = handler.errors.clone();
     let server = serve(handler);
@@ -281,7 +281,7 @@ fn a_client_that_reads_too_slowly_is_given_up() {
     let site = Site::new();
     let file = std::fs::File::create(site.path("large")).unwrap();
     file.set_len(1 << 30).unwrap();
-    let handler = noting(site.handler()).http11().timeouts(Timeouts::all(MOMENT));
+    let handler = noting(site.handler()).http11().timeouts(Timeouts::default().each_wait(MOMENT));
     let errors = handler.errors.clone();
     let server = serve(handler);
     let mut browser = Browser::connect(&server);
@@ -311,7 +311,7 @@ fn a_client_that_sends_without_end_is_cut_off() {
 
 #[test]
 fn a_client_that_never_reads_its_many_replies_is_cut_off() {
-    let limits = Timeouts { stall: Some(Duration::from_millis(50)), ..Timeouts::default() };
+    let limits = Timeouts::default().stall(Duration::from_millis(50));
     let server = serve(answering(|http| answer(http, vec![b'x'; 65_536])).timeouts(limits));
     let mut client = server.connect();
     client.stream.set_write_timeout(Some(LIMIT)).unwrap();

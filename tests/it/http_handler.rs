@@ -406,7 +406,7 @@ fn the_hooks_of_the_server_reach_an_http_handler() {
 #[test]
 fn the_timeouts_of_an_http_handler_count() {
     let limit = Duration::from_millis(30);
-    let handler = answering(send_back).timeouts(Timeouts::all(limit));
+    let handler = answering(send_back).timeouts(Timeouts::default().each_wait(limit));
     let (log, errors) = (handler.log.clone(), handler.errors.clone());
     let server = serve(handler);
     // Nothing at all is no request.

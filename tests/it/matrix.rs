@@ -301,7 +301,7 @@ fn say_if_late(late: &Notes<()>, mut connection: Connection) -> io::Result<()> {
 }
 
 fn head_limit(limit: Duration) -> Timeouts {
-    Timeouts { head: Some(limit), ..Timeouts::default() }
+    Timeouts::default().head(limit)
 }
 
 fn a_request_that_does_not_come_in_time_is_handled_once_more<T: Streams, C: Strategy>() {
@@ -371,7 +371,7 @@ fn an_idle_connection_is_closed<T: Streams, C: Strategy>() {
             echo_lines(connection)
         })
         .client_speaks_first()
-        .timeouts(Timeouts { idle: Some(MOMENT), ..Timeouts::default() })
+        .timeouts(Timeouts::default().idle(MOMENT))
     };
     let running = Running::start(T::bind::<C, _>(handler));
     let mut client = running.connect();
@@ -385,7 +385,7 @@ fn an_idle_connection_is_closed<T: Streams, C: Strategy>() {
 fn a_client_that_never_speaks_is_closed<T: Streams, C: Strategy>() {
     let handler = testing(|_| panic!("there is nothing to handle"))
         .client_speaks_first()
-        .timeouts(Timeouts { idle: Some(MOMENT), ..Timeouts::default() });
+        .timeouts(Timeouts::default().idle(MOMENT));
     let errors = handler.errors.clone();
     let running = Running::start(T::bind::<C, _>(handler));
     let began = Instant::now();
@@ -396,7 +396,7 @@ fn a_client_that_never_speaks_is_closed<T: Streams, C: Strategy>() {
 }
 
 fn stall_limit() -> Timeouts {
-    Timeouts { stall: Some(MOMENT), ..Timeouts::default() }
+    Timeouts::default().stall(MOMENT)
 }
 
 fn a_read_that_stalls_fails<T: Streams, C: Strategy>() {

@@ -166,7 +166,7 @@ fn clients_that_are_refused_for_want_of_room_count() {
 #[test]
 fn the_other_handlers_words_are_kept() {
     let base = noting(answering(|http| http.send_error(418))).http11();
-    let (log, timeouts) = (base.log.clone(), Timeouts::all(LIMIT));
+    let (log, timeouts) = (base.log.clone(), Timeouts::default().each_wait(LIMIT));
     let handler = Metrics::new(base.timeouts(timeouts)).healthz("/healthz");
     assert_eq!(HttpRequestHandler::timeouts(&handler), timeouts);
     let server = serve(handler);
@@ -245,7 +245,7 @@ fn connections_are_idle_busy_or_waiting() {
         answer(http, "")
     });
     let handler = Metrics::new(handler).metrics("/metrics");
-    let server = Running::start(bind_with(handler, ThreadPool::with_max_threads(1)));
+    let server = Running::start(bind_with(handler, ThreadPool::default().max_threads(1)));
     let _silent = server.connect();
     let mut clients = [(); 3].map(|()| Browser::connect(&server));
     clients[0].send(get("/"));

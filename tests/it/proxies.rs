@@ -212,7 +212,7 @@ fn a_proxy_header_may_come_byte_by_byte_and_holds_nobody_up() {
 
 #[test]
 fn a_connection_without_a_good_proxy_header_is_closed() {
-    let timeouts = Timeouts { head: Some(Duration::from_millis(50)), ..Timeouts::default() };
+    let timeouts = Timeouts::default().head(Duration::from_millis(50));
     let handled = Notes::new();
     let noting = handled.clone();
     let handler = testing(move |_| {

@@ -21,7 +21,7 @@ const STALL: Duration = Duration::from_millis(400);
 const SIZE: u64 = 64 << 20;
 
 fn stalling() -> Timeouts {
-    Timeouts { stall: Some(STALL), ..Timeouts::default() }
+    Timeouts::default().stall(STALL)
 }
 
 /// A file with nothing in it but its size.

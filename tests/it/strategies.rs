@@ -34,7 +34,7 @@ fn slow_handlers_delay_nobody_while_a_thread_is_left() {
         let gate = gate.clone();
         testing(move |connection| slow_or_fast(&gate, connection)).client_speaks_first()
     };
-    let running = Running::start(bind_with(handler, ThreadPool::with_max_threads(MAX)));
+    let running = Running::start(bind_with(handler, ThreadPool::default().max_threads(MAX)));
     let mut slow: Vec<Client> = Vec::new();
     for _ in 1..MAX {
         let mut client = running.connect();
@@ -66,7 +66,7 @@ fn more_slow_handlers_than_threads_start_at_once_delay_nobody_for_long() {
         let gate = gate.clone();
         testing(move |connection| slow_or_fast(&gate, connection)).client_speaks_first()
     };
-    let running = Running::start(bind_with(handler, ThreadPool::with_max_threads(SLOW + 1)));
+    let running = Running::start(bind_with(handler, ThreadPool::default().max_threads(SLOW + 1)));
     let mut slow: Vec<Client> = (0..SLOW).map(|_| running.connect()).collect();
     for client in &mut slow {
         client.send("slow\n");
@@ -105,7 +105,7 @@ fn no_two_threads_have_the_same_name() {
             Ok(())
         })
     };
-    let pool = ThreadPool { idle_timeout: Duration::from_millis(1), ..ThreadPool::default() };
+    let pool = ThreadPool::default().idle_timeout(Duration::from_millis(1));
     let running = Running::start(bind_with(handler.client_speaks_first(), pool));
     let mut first = running.connect();
     assert_eq!(first.ask("first"), "Thread-1");
@@ -135,7 +135,7 @@ fn a_pooled_thread_is_used_again() {
         let threads = threads.clone();
         testing(move |connection| note_thread(&threads, connection)).client_speaks_first()
     };
-    let running = Running::start(bind_with(handler, ThreadPool::with_max_threads(1)));
+    let running = Running::start(bind_with(handler, ThreadPool::default().max_threads(1)));
     for _ in 0..10 {
         assert_eq!(running.ask("ping"), "ping");
     }
@@ -171,7 +171,7 @@ fn pooled_threads_end_after_idling() {
         })
         .client_speaks_first()
     };
-    let pool = ThreadPool { max_threads: 4, idle_timeout: MOMENT, ..ThreadPool::default() };
+    let pool = ThreadPool::default().max_threads(4).idle_timeout(MOMENT);
     let running = Running::start(bind_with(handler, pool));
     assert_eq!(running.ask("ping"), "ping");
     let ended = threads.next();
@@ -213,8 +213,7 @@ fn no_job_is_lost_to_a_thread_that_ends() {
         .client_speaks_first()
     };
     let errors = handler.errors.clone();
-    let mut pool = ThreadPool::with_max_threads(1);
-    pool.idle_timeout = Duration::from_micros(20);
+    let pool = ThreadPool::default().max_threads(1).idle_timeout(Duration::from_micros(20));
     let running = Running::start(bind_with(handler, pool));
     let mut client = running.connect();
     for _ in 0..3000 {
@@ -231,7 +230,7 @@ fn panicking_handlers_leave_the_pool_usable() {
             line => connection.wfile.write_all(line.as_bytes()),
         });
     let errors = handler.errors.clone();
-    let running = Running::start(bind_with(handler, ThreadPool::with_max_threads(2)));
+    let running = Running::start(bind_with(handler, ThreadPool::default().max_threads(2)));
     for _ in 0..10 {
         let mut client = running.connect();
         client.send("panic\n");
@@ -277,7 +276,7 @@ fn dropping_a_pool_that_does_not_block_leaves_its_threads_running() {
             connection.wfile.write_all(b"ended\n")
         })
     };
-    let pool = ThreadPool { block_on_close: false, ..ThreadPool::default() };
+    let pool = ThreadPool::default().block_on_close(false);
     let mut server = bind_with(handler, pool);
     let mut client = Client::connect(server.server_address());
     server.handle_request().unwrap();
@@ -476,6 +475,6 @@ fn a_flood_of_pipelined_requests_lets_others_take_their_turn() {
 fn strategies_tell_where_they_run() {
     assert_eq!(Sequential.placement(), Placement::Inline);
     assert_eq!(ThreadPool::default().placement(), Placement::Elsewhere);
-    let server = bind_with(testing(echo_lines), ThreadPool::with_max_threads(3));
-    assert_eq!(server.strategy().max_threads, 3);
+    let server = bind_with(testing(echo_lines), ThreadPool::default());
+    assert_eq!(server.strategy().placement(), Placement::Elsewhere);
 }

@@ -180,7 +180,7 @@ fn a_handshake_may_come_byte_by_byte<C: Strategy>() {
 }
 
 fn a_handshake_that_stalls_is_ended<C: Strategy>() {
-    let timeouts = Timeouts { head: Some(MOMENT), ..Timeouts::all(LIMIT * 2) };
+    let timeouts = Timeouts::default().each_wait(LIMIT * 2).head(MOMENT);
     let handler = answering(|http| answer(http, "hello")).timeouts(timeouts);
     let server = Secure::start::<C, _>(handler);
     let silent = server.connect_plainly();
@@ -196,7 +196,7 @@ fn a_handshake_that_stalls_is_ended<C: Strategy>() {
 }
 
 fn a_record_that_stalls_is_ended<C: Strategy>() {
-    let timeouts = Timeouts { head: Some(MOMENT), ..Timeouts::all(LIMIT * 2) };
+    let timeouts = Timeouts::default().each_wait(LIMIT * 2).head(MOMENT);
     let server = Secure::start::<C, _>(answering(|http| answer(http, "hello")).timeouts(timeouts));
     for asks_first in [false, true] {
         let mut client = server.connect();
@@ -459,7 +459,7 @@ fn a_proxy_header_and_a_handshake_may_come_byte_by_byte<C: Strategy>() {
 }
 
 fn no_handshake_is_begun_without_a_good_proxy_header<C: Strategy>() {
-    let timeouts = Timeouts { head: Some(MOMENT), ..Timeouts::all(LIMIT * 2) };
+    let timeouts = Timeouts::default().each_wait(LIMIT * 2).head(MOMENT);
     let handler = || answering(who).timeouts(timeouts);
     let server = Secure::start::<C, _>(proxied(handler(), "127.0.0.1"));
     let hello = client_hello(&server.config);

@@ -64,10 +64,10 @@ pub(crate) fn serve(kind: &str) {
         }
         "memory" => {
             lower(Resource::RLIMIT_AS, 512 << 20);
-            run(PreFork::new(2, ThreadPool::with_max_threads(4)), kind);
+            run(PreFork::new(2, ThreadPool::default().max_threads(4)), kind);
         }
         "forks" => run(Forking::default(), kind),
-        "64 threads" => run(ThreadPool::with_max_threads(64), kind),
+        "64 threads" => run(ThreadPool::default().max_threads(64), kind),
         "preforked" => run(PreFork::new(3, pool()), kind),
         _ => run(pool(), kind),
     }

@@ -222,19 +222,18 @@ fn wrap(args: &Args, files: Files) -> Arc<dyn Handler> {
 
 fn thread_pool(max_threads: Option<u32>) -> ThreadPool {
     // What runs when the server has drained was cut off. The process does not wait for it again.
-    let mut pool = ThreadPool { block_on_close: false, ..ThreadPool::default() };
-    if let Some(max_threads) = max_threads {
-        pool.max_threads = max_threads as usize;
+    let pool = ThreadPool::default().block_on_close(false);
+    match max_threads {
+        Some(max_threads) => pool.max_threads(max_threads as usize),
+        None => pool,
     }
-    pool
 }
 
 fn forking(max_children: Option<u32>) -> Forking {
-    let mut forking = Forking::default();
-    if let Some(max_children) = max_children {
-        forking.max_children = max_children as usize;
+    match max_children {
+        Some(max_children) => Forking::default().max_children(max_children as usize),
+        None => Forking::default(),
     }
-    forking
 }
 
 /// Prints the banner at once: scripts wait for it to learn the port.
