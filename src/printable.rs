@@ -3,6 +3,8 @@
 
 use std::fmt::{self, Write};
 
+use crate::work;
+
 /// Tells whether a character does something to what shows it: controls, C1 (U+0080 to U+009F)
 /// included, and what ends lines, turns the direction of writing, or cannot be seen. Python's
 /// `repr` escapes these, too.
@@ -53,6 +55,41 @@ pub(crate) fn shown(text: &str) -> String {
     shown
 }
 
+/// A text as Python's `repr` writes it, cut where it would fill pages and logs.
+pub(crate) fn repr(text: &str) -> String {
+    quoted(text, if text.contains('\'') && !text.contains('"') { '"' } else { '\'' })
+}
+
+/// A text in these quotes, escaped and cut as by [`repr`].
+pub(crate) fn quoted(text: &str, quote: char) -> String {
+    work::note(text.len());
+    let mut written = String::with_capacity(text.len() + 2);
+    written.push(quote);
+    for (count, character) in text.chars().enumerate() {
+        if count == LONGEST_QUOTE {
+            written.push_str("...");
+            break;
+        }
+        match character {
+            '\\' => written.push_str("\\\\"),
+            '\n' => written.push_str("\\n"),
+            '\r' => written.push_str("\\r"),
+            '\t' => written.push_str("\\t"),
+            _ if character == quote => written.extend(['\\', quote]),
+            _ if character == '\u{a0}' || is_unprintable(character) => {
+                // Writing to a string does not fail.
+                let _ = write_escape(&mut written, character);
+            }
+            _ => written.push(character),
+        }
+    }
+    written.push(quote);
+    written
+}
+
+/// Characters of a text of strangers that an error message quotes.
+const LONGEST_QUOTE: usize = 200;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,5 +105,14 @@ mod tests {
         ] {
             assert_eq!(shown(text), expected);
         }
+    }
+
+    #[test]
+    fn repr_quotes_as_python_does() {
+        assert_eq!(repr("POST"), "'POST'");
+        assert_eq!(repr("it's"), "\"it's\"");
+        assert_eq!(repr("<b>'x'\""), r#"'<b>\'x\'"'"#);
+        assert_eq!(repr("\u{16}\u{3}\\\n\u{ad}é"), r"'\x16\x03\\\n\xadé'");
+        assert_eq!(repr(&"x".repeat(300)).len(), 205);
     }
 }

@@ -1,69 +1,47 @@
 //! HTTP on top of the servers: Python's `http.server`.
 
-mod base;
 mod cgi;
-mod chosen_handler;
-mod chunk_line;
 #[cfg(test)]
 mod costs;
-mod date;
 mod exchange;
-mod failure;
 mod files;
 #[doc(alias = "cgi")]
 pub mod form;
-mod forwarded;
-mod framing;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
-mod handler;
-mod headers;
-mod host;
-mod http_error;
+mod message;
 mod metrics;
-mod own_chunks;
-mod parse;
-mod protocol_version;
-mod request_body;
-mod response_body;
-mod response_frame;
-mod response_head;
-mod serve;
-mod status;
-mod target;
-mod text;
-mod time_zone;
 pub mod url;
 
-#[doc(alias = "BaseHTTPRequestHandler")]
-pub use base::BaseHttpRequestHandler;
 #[doc(alias = "CGIHTTPRequestHandler")]
 pub use cgi::CgiHttpRequestHandler;
 #[doc(alias = "cgi_info")]
 pub use cgi::CgiInfo;
+#[doc(alias = "BaseHTTPRequestHandler")]
+pub use exchange::BaseHttpRequestHandler;
 #[doc(alias = "parse_request")]
 #[doc(alias = "websocket")]
 pub use exchange::Exchange;
+pub use exchange::HttpError;
+#[doc(alias = "BaseHTTPRequestHandler")]
+pub use exchange::HttpRequestHandler;
+#[doc(alias = "BaseHTTPRequestHandler.rfile")]
+pub use exchange::RequestBody;
+#[doc(alias = "BaseHTTPRequestHandler.wfile")]
+pub use exchange::ResponseBody;
 pub use files::FileContent;
 #[doc(alias = "SimpleHTTPRequestHandler")]
 pub use files::SimpleHttpRequestHandler;
-#[doc(alias = "BaseHTTPRequestHandler")]
-pub use handler::HttpRequestHandler;
 #[doc(alias = "MessageClass")]
 #[doc(alias = "HTTPMessage")]
-pub use headers::Headers;
-pub use http_error::HttpError;
-pub use metrics::Metrics;
-pub use protocol_version::ProtocolVersion;
-#[doc(alias = "BaseHTTPRequestHandler.rfile")]
-pub use request_body::RequestBody;
-#[doc(alias = "BaseHTTPRequestHandler.wfile")]
-pub use response_body::ResponseBody;
+pub use message::headers::Headers;
+pub use message::protocol_version::ProtocolVersion;
 #[doc(alias = "HTTPStatus")]
 #[doc(alias = "responses")]
-pub use status::Status;
-pub use target::Target;
+pub use message::status::Status;
+pub use message::target::Target;
+pub use metrics::Metrics;
 
 #[doc(no_inline)]
 pub use crate::trusted_proxies::TrustedProxies;

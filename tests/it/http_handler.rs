@@ -454,12 +454,13 @@ fn the_base_has_every_method_of_the_trait() {
         let lines = source.lines().filter_map(|line| line.strip_prefix("    fn "));
         lines.map(|line| line.split(['(', '<']).next().unwrap())
     };
-    let (_, source) = include_str!("../../src/http/handler.rs")
+    let (_, source) = include_str!("../../src/http/exchange/handler.rs")
         .split_once("pub trait HttpRequestHandler")
         .unwrap();
     let (declared, _) = source.split_once("\n}\n").unwrap();
-    let (_, source) =
-        include_str!("../../src/http/base.rs").split_once("impl HttpRequestHandler").unwrap();
+    let (_, source) = include_str!("../../src/http/exchange/base.rs")
+        .split_once("impl HttpRequestHandler")
+        .unwrap();
     let implemented: Vec<_> = names(source).collect();
     let mut count = 0;
     for name in names(declared).filter(|&name| name != "base") {

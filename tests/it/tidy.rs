@@ -6,15 +6,25 @@ use std::path::{Path, PathBuf};
 
 #[test]
 fn rooms_name_each_other_as_the_architecture_says() {
-    let allowed = arrows();
+    check_arrows("");
+}
+
+#[test]
+fn rooms_of_http_name_each_other_as_the_architecture_says() {
+    check_arrows("http");
+}
+
+/// Compares the arrows of the rooms below `src/`, or below a wing of it, with their table.
+fn check_arrows(wing: &str) {
+    let allowed = arrows(wing);
     let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for source in library_sources() {
-        let room = source.room();
+        let Some(room) = source.room_in(wing) else { continue };
         let arrows = found.entry(room.clone()).or_default();
         for (number, line) in source.code() {
             let place = format!("{}:{number}: {}", source.name, line.trim());
-            assert!(!source.leaves_by_super(line), "say crate:: here: {place}");
-            for target in targets(line) {
+            assert!(!source.leaves_by_super(wing, line), "say crate:: here: {place}");
+            for target in targets(wing, line) {
                 assert!(
                     target.starts_with(|first: char| first.is_ascii_lowercase()),
                     "name the room of this item: {place}"
@@ -211,10 +221,22 @@ impl Source {
             .filter(|(_, line)| !line.trim().is_empty())
     }
 
+    /// `files` for `src/http/files/mod.rs` in the wing `http`, and nothing for its page,
+    /// `src/http/mod.rs`, which names every room; the [room](Self::room) in no wing.
+    fn room_in(&self, wing: &str) -> Option<String> {
+        if wing.is_empty() {
+            return Some(self.room());
+        }
+        let path = self.name.strip_prefix("src/")?.strip_prefix(wing)?.strip_prefix('/')?;
+        let first = path.split('/').next()?.trim_end_matches(".rs");
+        (first != "mod").then(|| first.to_owned())
+    }
+
     /// Tells whether a chain of `super::` leads out of the room.
-    fn leaves_by_super(&self, line: &str) -> bool {
+    fn leaves_by_super(&self, wing: &str, line: &str) -> bool {
         let ups = line.matches("super::").count();
-        let steps = self.name.trim_start_matches("src/").split('/').count();
+        let path = self.name.trim_start_matches("src/").trim_start_matches(wing);
+        let steps = path.trim_start_matches('/').split('/').count();
         let depth = steps - usize::from(self.name.ends_with("/mod.rs"));
         // A module within the file, of tests for instance, has one step more to go.
         let inner = usize::from(line.starts_with(' '));
@@ -222,18 +244,24 @@ impl Source {
     }
 }
 
-/// The first word after each `crate::`.
-fn targets(line: &str) -> impl Iterator<Item = &str> {
-    line.split("crate::").skip(1).map(|rest| {
+/// The first word after each `crate::`, or after each `crate::http::` in the wing `http`.
+fn targets<'a>(wing: &str, line: &'a str) -> impl Iterator<Item = &'a str> {
+    let inside = format!("{wing}::");
+    line.split("crate::").skip(1).map(move |path| {
+        let rest = path.strip_prefix(&inside).unwrap_or(path);
         let end = rest.find(|character: char| !character.is_alphanumeric() && character != '_');
         &rest[..end.unwrap_or(rest.len())]
     })
 }
 
-/// The table of arrows in the architecture.
-fn arrows() -> BTreeMap<String, BTreeSet<String>> {
+/// The table of arrows in the architecture, of the house or of one of its wings.
+fn arrows(wing: &str) -> BTreeMap<String, BTreeSet<String>> {
     let architecture = read("docs/ARCHITECTURE.md");
-    let (_, table) = architecture.split_once("<!-- arrows -->\n").unwrap();
+    let mark = match wing {
+        "" => "<!-- arrows -->\n".to_owned(),
+        wing => format!("<!-- arrows of {wing} -->\n"),
+    };
+    let (_, table) = architecture.split_once(&mark).unwrap();
     let rows = table.lines().take_while(|line| line.starts_with('|'));
     rows.skip(2)
         .map(|row| {

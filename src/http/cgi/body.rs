@@ -3,8 +3,8 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 
-use super::super::exchange::Exchange;
-use super::super::http_error::HttpError;
+use crate::http::exchange::Exchange;
+use crate::http::exchange::HttpError;
 
 /// What a script is to read.
 #[derive(Debug)]

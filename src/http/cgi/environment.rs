@@ -5,11 +5,11 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use super::super::exchange::Exchange;
-use super::super::headers::Headers;
-use super::super::text::encode_latin1;
 use super::CgiHttpRequestHandler;
 use super::script::Script;
+use crate::http::exchange::Exchange;
+use crate::http::message::headers::Headers;
+use crate::http::message::text::encode_latin1;
 use crate::work;
 
 /// A script's variables, of which none twice.

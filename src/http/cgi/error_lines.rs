@@ -5,7 +5,7 @@ use std::process::ChildStderr;
 
 use memchr::memchr;
 
-use super::super::exchange::Exchange;
+use crate::http::exchange::Exchange;
 
 /// Splits standard error into lines and logs them.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
-use super::super::request_body::RequestBody;
+use crate::http::exchange::RequestBody;
 
 /// A buffer between the client and the script, neither of which is waited for.
 #[derive(Debug)]

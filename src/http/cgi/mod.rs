@@ -30,10 +30,10 @@ use std::time::Duration;
 
 use nix::unistd::{AccessFlags, access, geteuid};
 
-use super::exchange::Exchange;
-use super::files::SimpleHttpRequestHandler;
-use super::handler::HttpRequestHandler;
-use super::text::repr;
+use crate::http::exchange::Exchange;
+use crate::http::exchange::HttpRequestHandler;
+use crate::http::files::SimpleHttpRequestHandler;
+use crate::printable::repr;
 use crate::sys;
 use body::Body;
 use identity::Identity;
@@ -153,7 +153,8 @@ impl CgiHttpRequestHandler {
     ///
     /// The connection is broken, the client has left, the body cannot be read or stored, or the
     /// program's time was over after its response had begun. A body beyond
-    /// [`chunked_body_limit`](Self::chunked_body_limit) is an [`HttpError`](super::HttpError) 413.
+    /// [`chunked_body_limit`](Self::chunked_body_limit) is an
+    /// [`HttpError`](crate::http::HttpError) 413.
     pub fn run_cgi(&self, http: &mut Exchange<'_>, cgi_info: &CgiInfo) -> io::Result<()> {
         let script = match script::find(http, &self.files, cgi_info) {
             Ok(script) => script,

@@ -2,9 +2,9 @@
 
 use memchr::memchr;
 
-use super::super::framing::plain_number;
-use super::super::response_head::{is_header_name, is_plain};
-use super::super::text::latin1;
+use crate::http::message::framing::plain_number;
+use crate::http::message::response_head::{is_header_name, is_plain};
+use crate::http::message::text::latin1;
 use crate::work;
 
 /// What a script's head asks for.

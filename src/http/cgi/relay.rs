@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::super::exchange::Exchange;
 use super::error_lines::ErrorLines;
 use super::input::Input;
 use super::process::Process;
 use super::reply::Reply;
 use crate::connection::remaining;
+use crate::http::exchange::Exchange;
 
 /// Moves bytes between a client and its script until either has no more to say.
 #[derive(Debug)]

@@ -2,8 +2,8 @@
 
 use std::io::{self, Write};
 
-use super::super::exchange::Exchange;
 use super::output::{self, Answer, Response, head_end};
+use crate::http::exchange::Exchange;
 
 /// How far a script's output is understood.
 #[derive(Debug)]

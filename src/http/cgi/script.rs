@@ -6,10 +6,10 @@ use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use super::super::exchange::Exchange;
-use super::super::files::{SimpleHttpRequestHandler, without_query};
-use super::super::text::repr;
-use super::super::url::{quote, unquote_to_bytes};
+use crate::http::exchange::Exchange;
+use crate::http::files::{SimpleHttpRequestHandler, without_query};
+use crate::http::url::{quote, unquote_to_bytes};
+use crate::printable::repr;
 use crate::work;
 
 /// Where the CGI part of a path begins: Python's `cgi_info`.

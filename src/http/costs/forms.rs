@@ -2,8 +2,8 @@
 
 use std::io::{self, Read};
 
-use super::super::form::{Environ, FieldStorage, FormOptions, Limits, Multipart, parse_header};
 use super::{LINE, over, repeat, with_each};
+use crate::http::form::{Environ, FieldStorage, FormOptions, Limits, Multipart, parse_header};
 
 /// Gives out so many bytes at a time.
 struct Slow<'a>(&'a [u8], usize);

@@ -10,21 +10,22 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-use super::cgi;
-use super::files;
-use super::forwarded::client_of;
-use super::framing::{BodyLength, body_length, chunk_size};
-use super::headers::Headers;
-use super::host::HostPort;
-use super::parse::{Parsed, leading_blank, parse};
-use super::request_body::RequestBody;
-use super::target::{Target, canonical};
-use super::text::{Latin1, escape_html, escape_log, latin1, repr};
-use super::url::{
+use crate::connection::{Rfile, Searched, Socket};
+use crate::http::cgi;
+use crate::http::exchange::RequestBody;
+use crate::http::exchange::client_of;
+use crate::http::files;
+use crate::http::message::framing::{BodyLength, body_length, chunk_size};
+use crate::http::message::headers::Headers;
+use crate::http::message::host::HostPort;
+use crate::http::message::parse::{Parsed, leading_blank, parse};
+use crate::http::message::target::{Target, canonical};
+use crate::http::message::text::{Latin1, escape_html, escape_log, latin1};
+use crate::http::url::{
     parse_qs, parse_qsl, quote, quote_plus, unquote, unquote_plus, unquote_to_bytes, urlparse,
     urlsplit,
 };
-use crate::connection::{Rfile, Searched, Socket};
+use crate::printable::repr;
 use crate::work::assert_linear;
 
 /// Bytes of a line, without room for what stands around them.

@@ -1,6 +1,27 @@
-//! One request and its response: what Python keeps in `self`.
+//! One request and its response: what Python keeps in `self`, and what a handler does with it.
 
+mod base;
+mod chosen_handler;
+mod chunk_line;
+mod failure;
+mod forwarded;
+mod handler;
+mod http_error;
+mod request_body;
 mod response;
+mod response_body;
+mod save;
+mod serve;
+
+pub use base::BaseHttpRequestHandler;
+pub use handler::HttpRequestHandler;
+pub use http_error::HttpError;
+pub(crate) use http_error::is_full;
+pub use request_body::RequestBody;
+pub use response_body::ResponseBody;
+
+pub(crate) use forwarded::client_of;
+pub(crate) use save::{atomically, copy_or};
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,21 +29,18 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::date;
-use super::forwarded::client_of;
-use super::framing::BodyLength;
-use super::handler::HttpRequestHandler;
-use super::headers::Headers;
-use super::parse::{HTTP_0_9, Head};
-use super::protocol_version::ProtocolVersion;
-use super::request_body::RequestBody;
-use super::response_body::{ResponseBody, misuse};
-use super::response_frame::Asked;
-use super::status::Status;
-use super::target::Target;
-use super::text::trim_blanks;
 use crate::address::Address;
 use crate::connection::{Berth, Connection, PeerCredentials};
+use crate::http::message::date;
+use crate::http::message::framing::BodyLength;
+use crate::http::message::headers::Headers;
+use crate::http::message::misuse::misuse;
+use crate::http::message::parse::{HTTP_0_9, Head};
+use crate::http::message::protocol_version::ProtocolVersion;
+use crate::http::message::response_frame::Asked;
+use crate::http::message::status::Status;
+use crate::http::message::target::Target;
+use crate::http::message::text::trim_blanks;
 use crate::server_info::ServerInfo;
 
 /// A request and the response to it.
@@ -63,7 +81,7 @@ pub struct Exchange<'h> {
     was_draining: bool,
     since: Instant,
     /// The client has asked whether to send its body (RFC 9110 §10.1.1), and was not answered.
-    pub(super) awaits_leave: bool,
+    awaits_leave: bool,
     /// The client keeps a connection only where it is told to.
     is_http10: bool,
     /// The handler has sent `Connection: keep-alive`.
@@ -72,9 +90,9 @@ pub struct Exchange<'h> {
     announces_close: bool,
     /// The content type of what is inside the file that is sent, where that is compressed with
     /// gzip.
-    pub(super) gzipped_type: Option<&'static str>,
+    pub(crate) gzipped_type: Option<&'static str>,
     /// How often a script sent the request on to another path of this server.
-    pub(super) local_redirects: u32,
+    pub(crate) local_redirects: u32,
     /// Storage for the text of a header's value.
     value: String,
     // Gone once the connection was taken over.
@@ -234,7 +252,7 @@ impl<'h> Exchange<'h> {
     }
 
     /// Tells whether the server was known to shut down when the request came, or is now.
-    pub(super) fn knows_draining(&self) -> bool {
+    fn knows_draining(&self) -> bool {
         self.berth.as_ref().map_or(self.was_draining, Berth::is_draining)
     }
 

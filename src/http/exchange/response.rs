@@ -3,15 +3,17 @@
 use std::fmt::{self, Write as _};
 use std::io;
 
-use super::super::date;
-use super::super::protocol_version::ProtocolVersion;
-use super::super::response_body::{Stage, misuse};
-use super::super::response_head::{
+use super::Exchange;
+use super::response_body::Stage;
+use crate::http::message::date;
+use crate::http::message::misuse::misuse;
+use crate::http::message::protocol_version::ProtocolVersion;
+use crate::http::message::response_head::{
     find_header, has_content_type, is_header_name, push_header, push_status_line,
 };
-use super::super::status::Status;
-use super::super::text::{repr, trim_blanks};
-use super::Exchange;
+use crate::http::message::status::Status;
+use crate::http::message::text::trim_blanks;
+use crate::printable::repr;
 
 impl Exchange<'_> {
     /// Begins a response with a status, its phrase, and the `Server` and `Date` headers, and logs

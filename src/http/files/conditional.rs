@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::super::headers::Headers;
+use crate::http::message::headers::Headers;
 use crate::work;
 
 /// Tells whether a file that was last changed at `modified` is unchanged for a client with these
@@ -58,7 +58,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::http::text::Latin1;
+    use crate::http::message::text::Latin1;
 
     #[test]
     fn dates_compare_as_in_cpython() {

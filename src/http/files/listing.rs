@@ -4,12 +4,12 @@ use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use super::super::exchange::Exchange;
-use super::super::text::escape_html;
-use super::super::url::quote;
 use super::is_exhausted;
 use super::path::readable;
 use super::tree::{Named, Tree};
+use crate::http::exchange::Exchange;
+use crate::http::message::text::escape_html;
+use crate::http::url::quote;
 
 /// Answers with the names in a directory, as CPython 3.14 does.
 pub(super) fn list_directory(http: &mut Exchange<'_>, tree: &Tree, path: &Path) -> io::Result<()> {

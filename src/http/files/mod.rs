@@ -25,10 +25,10 @@ use std::sync::Arc;
 
 use nix::errno::Errno;
 
-use super::date;
-use super::exchange::Exchange;
-use super::handler::HttpRequestHandler;
-use super::response_body::ResponseBody;
+use crate::http::exchange::Exchange;
+use crate::http::exchange::HttpRequestHandler;
+use crate::http::exchange::ResponseBody;
+use crate::http::message::date;
 use cache::SmallFiles;
 use tree::Tree;
 

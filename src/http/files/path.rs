@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::super::target::{Parts, names};
-use super::super::url::{unquote, unquote_to_bytes};
+use crate::http::message::target::{Parts, names};
+use crate::http::url::{unquote, unquote_to_bytes};
 use crate::work;
 
 /// The path below `root` that a target names, with a slash at its end where the target has one.

@@ -1,7 +1,7 @@
 //! What a request says of its form.
 
 use super::header::{Params, parse_header};
-use crate::http::text::encode_latin1;
+use crate::http::message::text::encode_latin1;
 
 /// What Python's `FieldStorage` reads of its `environ`.
 #[derive(Clone, Copy, Debug, Default)]

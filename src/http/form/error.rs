@@ -4,8 +4,9 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-use crate::http::http_error::{HttpError, is_full};
-use crate::http::status::Status;
+use crate::http::exchange::{HttpError, is_full};
+use crate::http::message::status::Status;
+use crate::printable::repr;
 
 /// Why a form is not read.
 ///
@@ -86,7 +87,7 @@ impl fmt::Display for FormError {
             Self::Truncated => f.write_str("The multipart form ends early"),
             Self::PartHead => f.write_str("Malformed header in a part of the form"),
             Self::BadField(field) => {
-                write!(f, "Bad field in the form ({})", crate::http::text::repr(field))
+                write!(f, "Bad field in the form ({})", repr(field))
             }
             Self::TooManyFields(most) => write!(f, "More than {most} fields in the form"),
             Self::TooManyParts(most) => write!(f, "More than {most} parts in the form"),

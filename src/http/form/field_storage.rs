@@ -14,7 +14,7 @@ use super::options::FormOptions;
 use super::reader::Reader;
 use super::spool::Content;
 use crate::http::exchange::Exchange;
-use crate::http::target::Parts;
+use crate::http::message::target::Parts;
 
 /// A form that has been read: its fields in the order in which they came, or the body of a request
 /// that is no form.

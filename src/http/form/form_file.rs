@@ -8,6 +8,7 @@ use std::path::Path;
 use super::error::FormError;
 use super::save;
 use super::spool::Content;
+use crate::http::exchange::atomically;
 
 /// The content of a field, readable from its beginning, wherever it lies: Python's `field.file`.
 ///
@@ -57,7 +58,7 @@ impl<'a> FormFile<'a> {
     ///
     /// [`FormError::Store`].
     pub fn save_as(&mut self, path: impl AsRef<Path>) -> Result<u64, FormError> {
-        save::atomically(path.as_ref(), FormError::Store, |file| save::copy(self, file))
+        atomically(path.as_ref(), FormError::Store, |file| save::copy(self, file))
     }
 }
 

@@ -10,7 +10,7 @@ use super::limits::Limits;
 use super::part::Part;
 use super::part_head::PartHead;
 use crate::http::exchange::Exchange;
-use crate::http::request_body::RequestBody;
+use crate::http::exchange::RequestBody;
 use crate::work;
 
 /// A reader of the parts of a `multipart/form-data` body: Python's `cgi.parse_multipart`, without

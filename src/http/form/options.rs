@@ -68,7 +68,7 @@ impl Encoding {
     pub(super) fn decode(self, bytes: &[u8]) -> String {
         match self {
             Self::Utf8 => String::from_utf8_lossy(bytes).into_owned(),
-            Self::Latin1 => crate::http::text::latin1(bytes),
+            Self::Latin1 => crate::http::message::text::latin1(bytes),
         }
     }
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use super::error::FormError;
 use super::multipart::Multipart;
 use super::part_head::PartHead;
-use super::save;
+use crate::http::exchange::atomically;
 
 /// A part of a [`Multipart`] body: a field or an uploaded file, with its
 /// [head](PartHead), as `part.filename`.
@@ -62,7 +62,7 @@ impl<'a, R: Read> Part<'a, R> {
     ///
     /// [`FormError::Store`] where the file cannot be written; those of the form itself.
     pub fn save_as(&mut self, path: impl AsRef<Path>) -> Result<u64, FormError> {
-        save::atomically(path.as_ref(), FormError::Store, |file| self.copy_to(file))
+        atomically(path.as_ref(), FormError::Store, |file| self.copy_to(file))
     }
 }
 

@@ -3,7 +3,7 @@
 use super::error::FormError;
 use super::header::{Params, parse_header};
 use super::limits::Limits;
-use crate::http::headers::Headers;
+use crate::http::message::headers::Headers;
 use crate::work;
 
 /// What a part of a form says of itself.

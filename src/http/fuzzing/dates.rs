@@ -2,10 +2,10 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::super::date::http_date;
-use super::super::files::is_unmodified;
-use super::super::headers::Headers;
 use super::text;
+use crate::http::files::is_unmodified;
+use crate::http::message::date::http_date;
+use crate::http::message::headers::Headers;
 
 /// Reads a date as a client's, after the eight bytes of a file's time.
 pub fn check(data: &[u8]) {

@@ -2,10 +2,10 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::super::forwarded::client_of;
-use super::super::headers::Headers;
 use super::text;
 use crate::address::Address;
+use crate::http::exchange::client_of;
+use crate::http::message::headers::Headers;
 
 #[path = "../../../tests/fuzz/addresses.rs"]
 mod addresses;

@@ -7,11 +7,11 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::framing::{BodyLength, body_length};
-use super::super::parse::{Parsed, parse};
-use super::super::request_body::RequestBody;
 use super::model;
 use crate::connection::{Rfile, Searched, Socket};
+use crate::http::exchange::RequestBody;
+use crate::http::message::framing::{BodyLength, body_length};
+use crate::http::message::parse::{Parsed, parse};
 
 /// Reads header lines and a body. The first byte is how much of it is read at a time.
 pub fn check(data: &[u8]) {

@@ -1,7 +1,7 @@
 //! Heads: what may be served, and that it does not matter how the bytes arrive.
 
-use super::super::parse::{Head, Parsed, parse};
 use crate::connection::Searched;
+use crate::http::message::parse::{Head, Parsed, parse};
 
 /// Reads a head whole, and cut at two places, which the first two bytes tell.
 pub fn check(data: &[u8]) {

@@ -1,7 +1,8 @@
 //! Text of strangers: nothing of it steers a terminal or a browser, and nothing of it is lost.
 
-use super::super::text::{escape_html, escape_log, repr};
 use super::text;
+use crate::http::message::text::{escape_html, escape_log};
+use crate::printable::repr;
 
 /// Escapes text for the log and for a page.
 pub fn check(data: &[u8]) {

@@ -12,7 +12,7 @@ mod log;
 mod model;
 mod path;
 
-pub use super::cgi::fuzzing::check as cgi;
+pub use crate::http::cgi::fuzzing::check as cgi;
 pub use dates::check as dates;
 pub use forwarded::check as forwarded;
 pub use framing::check as framing;
@@ -22,7 +22,7 @@ pub use path::check as path;
 
 /// Bytes as the text that a head is made of.
 fn text(bytes: &[u8]) -> String {
-    super::text::latin1(bytes)
+    crate::http::message::text::latin1(bytes)
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 use std::ffi::OsString;
 use std::path::{Component, Path};
 
-use super::super::files::{directory_location, directory_reference, translate_path, without_query};
 use super::text;
+use crate::http::files::{directory_location, directory_reference, translate_path, without_query};
 
 /// Translates a target to a path, and to the location of a directory.
 pub fn check(data: &[u8]) {

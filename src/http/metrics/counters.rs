@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::super::status::Status;
+use crate::http::message::status::Status;
 use crate::sys::SharedCounters;
 
 /// The numbers of all requests so far, in memory that child processes share.

@@ -6,10 +6,10 @@ mod page;
 use std::fmt;
 use std::io::{self, Write};
 
-use super::exchange::Exchange;
-use super::handler::HttpRequestHandler;
-use super::target::{Parts, canonical};
 use crate::address::Address;
+use crate::http::exchange::Exchange;
+use crate::http::exchange::HttpRequestHandler;
+use crate::http::message::target::{Parts, canonical};
 use counters::Counters;
 
 /// Counts the requests of another handler, and answers who asks for the numbers or whether all is

@@ -2,14 +2,12 @@
 
 use std::error::Error;
 use std::fmt;
-use std::io;
 
-use crate::http::http_error::HttpError;
-use crate::http::text::repr;
+use crate::printable::repr;
 
 /// What is wrong with a URL or a query, in Python's words: Python's `ValueError`.
 ///
-/// In a handler `?` is enough: as an [`io::Error`] it is an [`HttpError`] 400, for most URLs that a
+/// In a handler `?` is enough: as an [`io::Error`](std::io::Error) it is an [`HttpError`](crate::http::HttpError) 400, for most URLs that a
 /// handler reads are its client's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -61,9 +59,3 @@ impl fmt::Display for ValueError {
 }
 
 impl Error for ValueError {}
-
-impl From<ValueError> for io::Error {
-    fn from(error: ValueError) -> Self {
-        HttpError::new(400, error.to_string()).into()
-    }
-}

@@ -8,8 +8,9 @@ use super::headers::Headers;
 use super::host::HostPort;
 use super::status::Status;
 use super::target::Parts;
-use super::text::{Latin1, latin1, repr};
+use super::text::{Latin1, latin1};
 use crate::connection::Searched;
+use crate::printable::repr;
 use crate::work;
 
 /// What the bytes received so far amount to.

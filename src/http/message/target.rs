@@ -2,10 +2,10 @@
 
 use super::headers::Headers;
 use super::host::HostPort;
-use super::url::unquote_to_bytes;
+use crate::http::url::unquote_to_bytes;
 use crate::work;
 
-/// What a request's target says: [`Exchange::target`](super::Exchange::target).
+/// What a request's target says: [`Exchange::target`](crate::http::Exchange::target).
 ///
 /// | target | path | query |
 /// |---|---|---|
@@ -15,7 +15,7 @@ use crate::work;
 /// | `http://example.org:8000//a?b` | `/a` | `b` |
 /// | `*` | `*` | |
 ///
-/// Escapes are as in the target; [`url::unquote`](super::url::unquote) decodes them. Python's
+/// Escapes are as in the target; [`url::unquote`](crate::http::url::unquote) decodes them. Python's
 /// handlers cut `self.path` themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Target<'a> {
@@ -25,7 +25,7 @@ pub struct Target<'a> {
 }
 
 impl<'a> Target<'a> {
-    pub(super) fn new(path: &'a str, headers: &'a Headers, is_secure: bool) -> Self {
+    pub(crate) fn new(path: &'a str, headers: &'a Headers, is_secure: bool) -> Self {
         let host = headers.get("Host").and_then(HostPort::parse);
         Self { parts: Parts::of(path), host, is_secure }
     }
@@ -153,7 +153,7 @@ pub(crate) fn canonical(path: &str) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::text::Latin1;
+    use crate::http::message::text::Latin1;
 
     #[test]
     fn targets_of_every_form_are_taken_apart() {

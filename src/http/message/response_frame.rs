@@ -4,10 +4,11 @@
 use std::io;
 
 use super::framing::plain_number;
+use super::misuse::misuse;
 use super::own_chunks::OwnChunks;
-use super::response_body::misuse;
 use super::status::Status;
-use super::text::{repr, trim_blanks};
+use super::text::trim_blanks;
+use crate::printable::repr;
 
 /// What the request says of the form of its response.
 #[derive(Clone, Copy, Debug)]

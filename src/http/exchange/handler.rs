@@ -5,13 +5,13 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::Exchange;
 use super::base::BaseHttpRequestHandler;
-use super::cgi::CgiInfo;
-use super::exchange::Exchange;
-use super::protocol_version::ProtocolVersion;
-use super::status::Status;
 use crate::address::Address;
 use crate::connection::{Connection, Timeouts};
+use crate::http::cgi::CgiInfo;
+use crate::http::message::protocol_version::ProtocolVersion;
+use crate::http::message::status::Status;
 use crate::trusted_proxies::TrustedProxies;
 
 /// Answers HTTP requests: everything that a subclass of Python's `BaseHTTPRequestHandler` or
@@ -51,7 +51,7 @@ use crate::trusted_proxies::TrustedProxies;
 /// # Results
 ///
 /// `?` in a handler means that the connection is broken; everything else deserves
-/// [`send_error`](Exchange::send_error), or [`HttpError`](super::HttpError), which `?` may carry.
+/// [`send_error`](Exchange::send_error), or [`HttpError`](crate::http::HttpError), which `?` may carry.
 /// Another error or a panic before the response has begun is answered 500.
 #[allow(unused_variables)]
 pub trait HttpRequestHandler: Send + Sync + 'static {
@@ -123,7 +123,7 @@ pub trait HttpRequestHandler: Send + Sync + 'static {
     ///
     /// Override it for what has to hold for every method, such as a check of a password, and call
     /// the base's where that passes. It runs before any `do_` method, so also before the pages of a
-    /// [`Metrics`](super::Metrics) around this handler. It is not called for requests that are
+    /// [`Metrics`](crate::http::Metrics) around this handler. It is not called for requests that are
     /// refused because they are malformed, nor for those of
     /// [`handle_clear_text`](Self::handle_clear_text). Python's method of this name also reads the
     /// request.
@@ -271,7 +271,7 @@ pub trait HttpRequestHandler: Send + Sync + 'static {
     }
 
     /// The file that a request's target names; see
-    /// [`SimpleHttpRequestHandler`](super::SimpleHttpRequestHandler).
+    /// [`SimpleHttpRequestHandler`](crate::http::SimpleHttpRequestHandler).
     ///
     /// Below the directory by its text alone: a symbolic link may lead elsewhere, and a name may
     /// begin with a dot, whatever the handler itself would serve.
@@ -306,7 +306,7 @@ pub trait HttpRequestHandler: Send + Sync + 'static {
     }
 
     /// Tells whether a program answers the request, and where its path begins; see
-    /// [`CgiHttpRequestHandler`](super::CgiHttpRequestHandler).
+    /// [`CgiHttpRequestHandler`](crate::http::CgiHttpRequestHandler).
     ///
     /// Defaults to a look for one of the [`cgi_directories`](Self::cgi_directories).
     fn is_cgi(&self, http: &Exchange<'_>) -> Option<CgiInfo> {

@@ -4,13 +4,14 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-use super::form::FormError;
-use super::status::Status;
+use crate::http::form::FormError;
+use crate::http::message::status::Status;
+use crate::http::url::ValueError;
 
 /// An error that a handler returns with `?`, and that says how the request is answered.
 ///
-/// The client gets [`send_error`](super::Exchange::send_error) with this status and message, and
-/// the connection is closed. [`handle_error`](super::HttpRequestHandler::handle_error) does not
+/// The client gets [`send_error`](crate::http::Exchange::send_error) with this status and message, and
+/// the connection is closed. [`handle_error`](crate::http::HttpRequestHandler::handle_error) does not
 /// hear of it: that a client is mistaken is no failure of the server, and the log has its line from
 /// `send_error`. Where a response has left already, the client can be told no more; then the error
 /// is reported as any other.
@@ -90,5 +91,12 @@ impl Error for HttpError {}
 impl From<HttpError> for io::Error {
     fn from(error: HttpError) -> Self {
         Self::other(error)
+    }
+}
+
+/// A URL that cannot be taken apart is most likely its client's.
+impl From<ValueError> for io::Error {
+    fn from(error: ValueError) -> Self {
+        HttpError::new(400, error.to_string()).into()
     }
 }

@@ -3,11 +3,11 @@
 use std::io;
 
 use super::http_error::HttpError;
-use super::parse::field_lines;
+use crate::http::message::parse::field_lines;
 use crate::work;
 
 /// A line without its CR LF, or what is wrong with it.
-pub(super) fn checked_line(mut line: Vec<u8>) -> io::Result<Vec<u8>> {
+pub(crate) fn checked_line(mut line: Vec<u8>) -> io::Result<Vec<u8>> {
     work::note(line.len());
     if !line.ends_with(b"\n") {
         return Err(if line.len() as u64 == CHUNK_LINE_BYTES {
@@ -25,7 +25,7 @@ pub(super) fn checked_line(mut line: Vec<u8>) -> io::Result<Vec<u8>> {
 
 /// Refuses a line that is no field, which may be the next request of a client that forgot the empty
 /// line before it.
-pub(super) fn check_trailer(line: &[u8]) -> io::Result<()> {
+pub(crate) fn check_trailer(line: &[u8]) -> io::Result<()> {
     let bytes = [line, b"\r\n\r\n"].concat();
     match field_lines(&bytes, &mut [httparse::EMPTY_HEADER]) {
         Ok(_) => Ok(()),
@@ -33,15 +33,15 @@ pub(super) fn check_trailer(line: &[u8]) -> io::Result<()> {
     }
 }
 
-pub(super) fn malformed(what: &str) -> io::Error {
+pub(crate) fn malformed(what: &str) -> io::Error {
     let answer = HttpError::new(400, format!("Malformed request body: {what}"));
     io::Error::new(io::ErrorKind::InvalidData, answer)
 }
 
-pub(super) fn truncated() -> io::Error {
+pub(crate) fn truncated() -> io::Error {
     let answer = HttpError::new(400, "The client ended before its request's body did");
     io::Error::new(io::ErrorKind::UnexpectedEof, answer)
 }
 
 /// A chunk's size with its extensions, or a trailer.
-pub(super) const CHUNK_LINE_BYTES: u64 = 8 * 1024;
+pub(crate) const CHUNK_LINE_BYTES: u64 = 8 * 1024;

@@ -3,10 +3,11 @@
 use std::io;
 use std::ops::Range;
 
+use super::misuse::misuse;
 use super::protocol_version::ProtocolVersion;
-use super::response_body::misuse;
 use super::status::Status;
-use super::text::{encode_latin1, repr};
+use super::text::encode_latin1;
+use crate::printable::repr;
 
 /// Appends a status line.
 pub(crate) fn push_status_line(

@@ -5,7 +5,7 @@ use std::io;
 use memchr::memchr;
 
 use super::framing::chunk_size;
-use super::response_body::misuse;
+use super::misuse::misuse;
 
 /// How far a body is that its handler has framed (RFC 9112 §7.1).
 #[derive(Debug, Default)]

@@ -1,4 +1,4 @@
-//! Python's ways of writing text: ISO 8859-1, `repr`, and the escapes of its log and its pages.
+//! Python's ways of writing text: ISO 8859-1, and the escapes of its log and its pages.
 
 use crate::printable::{is_unprintable, write_escape};
 
@@ -73,37 +73,6 @@ pub(crate) fn trim_blanks(text: &str) -> &str {
     text.trim_matches([' ', '\t'])
 }
 
-/// A text as Python's `repr` writes it, cut where it would fill pages and logs.
-pub(crate) fn repr(text: &str) -> String {
-    quoted(text, if text.contains('\'') && !text.contains('"') { '"' } else { '\'' })
-}
-
-/// A text in these quotes, escaped and cut as by [`repr`].
-pub(crate) fn quoted(text: &str, quote: char) -> String {
-    work::note(text.len());
-    let mut written = String::with_capacity(text.len() + 2);
-    written.push(quote);
-    for (count, character) in text.chars().enumerate() {
-        if count == LONGEST_QUOTE {
-            written.push_str("...");
-            break;
-        }
-        match character {
-            '\\' => written.push_str("\\\\"),
-            '\n' => written.push_str("\\n"),
-            '\r' => written.push_str("\\r"),
-            '\t' => written.push_str("\\t"),
-            _ if character == quote => written.extend(['\\', quote]),
-            _ if character == '\u{a0}' || is_unprintable(character) => {
-                push_escape(&mut written, character);
-            }
-            _ => written.push(character),
-        }
-    }
-    written.push(quote);
-    written
-}
-
 /// A log message without characters that could steer a terminal: what CPython escapes, and of what
 /// is beyond ISO 8859-1 what `repr` does.
 pub(crate) fn escape_log(message: &str) -> String {
@@ -141,21 +110,9 @@ fn push_escape(text: &mut String, character: char) {
     let _ = write_escape(text, character);
 }
 
-/// Characters of a request that an error message quotes.
-const LONGEST_QUOTE: usize = 200;
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn repr_quotes_as_python_does() {
-        assert_eq!(repr("POST"), "'POST'");
-        assert_eq!(repr("it's"), "\"it's\"");
-        assert_eq!(repr("<b>'x'\""), r#"'<b>\'x\'"'"#);
-        assert_eq!(repr("\u{16}\u{3}\\\n\u{ad}é"), r"'\x16\x03\\\n\xadé'");
-        assert_eq!(repr(&"x".repeat(300)).len(), 205);
-    }
 
     #[test]
     fn the_log_gets_no_control_characters() {

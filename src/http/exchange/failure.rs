@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-use super::text::quoted;
+use crate::printable::quoted;
 
 /// Adds to an error which request it is about. Its kind stays, and it is the source of the new one.
 pub(crate) fn while_answering(requestline: &str, error: io::Error) -> io::Error {

@@ -2,7 +2,8 @@
 
 use super::headers::Headers;
 use super::parse::Refusal;
-use super::text::{repr, trim_blanks};
+use super::text::trim_blanks;
+use crate::printable::repr;
 use crate::work;
 
 /// How a request's body ends.
@@ -73,7 +74,7 @@ pub(crate) fn chunk_size(line: &[u8]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::text::Latin1;
+    use crate::http::message::text::Latin1;
 
     fn length(fields: &[(&str, &str)], version: (u64, u64)) -> Result<BodyLength, u16> {
         let mut headers = Headers::default();

@@ -15,7 +15,7 @@ use jiff::tz::TimeZone;
 ///
 /// `jiff` knows zones by name, too. It would list all of them first, in every process, and takes
 /// some forms of `TZ` otherwise than the other programs on the machine.
-pub(super) fn local() -> TimeZone {
+pub(crate) fn local() -> TimeZone {
     static OF_VARIABLE: OnceLock<Option<TimeZone>> = OnceLock::new();
     let of_variable = || env::var_os("TZ").map(|tz| of_variable(&tz, &directories()));
     OF_VARIABLE.get_or_init(of_variable).clone().unwrap_or_else(TimeZone::system)

@@ -2,8 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::headers::Headers;
 use crate::address::Address;
+use crate::http::message::headers::Headers;
 use crate::trusted_proxies::{ForwardedHeader, TrustedProxies};
 use crate::work;
 
@@ -19,7 +19,7 @@ use crate::work;
 /// [`nobody`] then, and where its own bytes have spoiled what a proxy wrote behind them. It must
 /// not be the proxy: everybody could have what that is allowed to. Where the one header is known
 /// that counts ([`TrustedProxies::reading_only`]), the other is not looked at.
-pub(super) fn client_of(peer: &Address, headers: &Headers, trusted: &TrustedProxies) -> Address {
+pub(crate) fn client_of(peer: &Address, headers: &Headers, trusted: &TrustedProxies) -> Address {
     if trusted.is_empty() || !trusted.contains(peer) {
         return peer.clone();
     }
@@ -211,8 +211,8 @@ const BLANKS: [char; 2] = [' ', '\t'];
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::text::Latin1;
     use super::*;
+    use crate::http::message::text::Latin1;
 
     const FORWARDED: &str = "Forwarded";
     const LIST: &str = "X-Forwarded-For";

@@ -5,9 +5,9 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use super::chunk_line::{CHUNK_LINE_BYTES, check_trailer, checked_line, malformed, truncated};
-use super::framing::{BodyLength, chunk_size};
 use super::http_error::HttpError;
 use crate::connection::{PeerCredentials, Rfile, readline, timed_out};
+use crate::http::message::framing::{BodyLength, chunk_size};
 
 /// What the client sent after its request's head: `http.rfile`.
 ///
@@ -91,7 +91,7 @@ impl RequestBody {
     }
 
     /// Refuses a body that is known to be longer.
-    pub(super) fn check_length(&self, limit: u64) -> io::Result<()> {
+    pub(crate) fn check_length(&self, limit: u64) -> io::Result<()> {
         match self.length() {
             Some(length) if length > limit => Err(Self::too_long(limit)),
             _ => Ok(()),
@@ -99,7 +99,7 @@ impl RequestBody {
     }
 
     /// Reads the body where it has no more than `limit` bytes, of which so many were read.
-    pub(super) fn within(&mut self, limit: u64, read: u64) -> Within<'_> {
+    pub(crate) fn within(&mut self, limit: u64, read: u64) -> Within<'_> {
         Within { body: self, limit, read }
     }
 
@@ -325,7 +325,7 @@ impl RequestBody {
 
 /// A body that is an [`HttpError`] 413 as soon as it is known to have more than `limit` bytes:
 /// before the bytes of a chunk have come, as its size says how many will.
-pub(super) struct Within<'a> {
+pub(crate) struct Within<'a> {
     body: &'a mut RequestBody,
     limit: u64,
     read: u64,

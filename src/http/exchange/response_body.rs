@@ -4,9 +4,10 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::time::Duration;
 
-use super::response_frame::{Asked, Declared, Framing};
-use super::status::Status;
 use crate::connection::{Wfile, copy_file};
+use crate::http::message::misuse::misuse;
+use crate::http::message::response_frame::{Asked, Declared, Framing};
+use crate::http::message::status::Status;
 
 /// What the client receives as the response's body: `http.wfile`.
 ///
@@ -102,7 +103,7 @@ impl ResponseBody {
     /// How many bytes of the body the kernel has taken so far, without framing.
     ///
     /// 0 where what is written is dropped, as in answer to HEAD. In
-    /// [`finish`](super::HttpRequestHandler::finish) it is the size of the whole body, or of what
+    /// [`finish`](crate::http::HttpRequestHandler::finish) it is the size of the whole body, or of what
     /// went out before it failed: the size that logs have, which Python's `log_request` never
     /// knows.
     pub fn sent(&self) -> u64 {
@@ -347,11 +348,6 @@ impl Write for ResponseBody {
             Stage::Start | Stage::Head | Stage::Done => Ok(()),
         }
     }
-}
-
-/// A call that the protocol does not allow, by a handler.
-pub(crate) fn misuse(what: impl Into<String>) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, what.into())
 }
 
 /// Files up to this size are read into memory and leave with their head in one call.

@@ -3,17 +3,17 @@
 use std::io::{self, BufRead};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::exchange::Exchange;
+use super::Exchange;
 use super::failure::while_answering;
-use super::framing::{BodyLength, body_length};
 use super::handler::HttpRequestHandler;
 use super::http_error::HttpError;
-use super::parse::{Head, Parsed, Refusal, leading_blank, parse, total_refused};
 use super::response_body::Stage;
-use super::text::latin1;
 use crate::address::Address;
 use crate::connection::{Connection, NotTls, Timeouts};
 use crate::handler::{Handler, panicked};
+use crate::http::message::framing::{BodyLength, body_length};
+use crate::http::message::parse::{Head, Parsed, Refusal, leading_blank, parse, total_refused};
+use crate::http::message::text::latin1;
 
 /// HTTP on top of a stream: each call serves one request, and gives the connection back for
 /// the next.
@@ -254,7 +254,7 @@ fn fail(mut http: Exchange<'_>, error: io::Error) -> io::Result<()> {
 }
 
 /// Calls the method of the outermost handler that the request's is for.
-pub(super) fn dispatch(http: &mut Exchange<'_>) -> io::Result<()> {
+pub(crate) fn dispatch(http: &mut Exchange<'_>) -> io::Result<()> {
     let handler = http.handler();
     if http.awaits_leave {
         if !handler.handle_expect_100(http)? {
@@ -352,7 +352,7 @@ fn go_on(mut http: Exchange<'_>) -> io::Result<()> {
 }
 
 /// What a client is told that speaks HTTP without TLS where that is expected.
-pub(super) const CLEAR_TEXT: &str = "Plain HTTP was sent to an HTTPS port";
+pub(crate) const CLEAR_TEXT: &str = "Plain HTTP was sent to an HTTPS port";
 
 /// Bytes of empty lines before a request that one look at a connection skips.
 const BLANK_BYTES: usize = 4 * 1024;

@@ -1,0 +1,16 @@
+//! Heads as bytes and as what they say: pure functions, which know no socket.
+
+pub(crate) mod date;
+pub(crate) mod framing;
+pub(crate) mod headers;
+pub(crate) mod host;
+pub(crate) mod misuse;
+pub(crate) mod own_chunks;
+pub(crate) mod parse;
+pub(crate) mod protocol_version;
+pub(crate) mod response_frame;
+pub(crate) mod response_head;
+pub(crate) mod status;
+pub(crate) mod target;
+pub(crate) mod text;
+mod time_zone;
