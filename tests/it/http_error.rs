@@ -5,20 +5,21 @@ use std::fmt;
 use std::io::{self, Write};
 
 use socketserver::http::HttpError;
+use socketserver::http::form::{FieldStorage, FormOptions, Limits};
 
-use crate::web::{Browser, answer, answering, get, serve};
+use crate::web::{Browser, answer, answering, ask, get, serve};
 
 /// An error with a cause, as libraries make them.
 #[derive(Debug)]
-struct Because(HttpError);
+struct Because<E>(E);
 
-impl fmt::Display for Because {
+impl<E> fmt::Display for Because<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("it did not work")
     }
 }
 
-impl Error for Because {
+impl<E: Error + 'static> Error for Because<E> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(&self.0)
     }
@@ -48,6 +49,31 @@ fn an_http_error_is_the_answer_however_deep_it_is_wrapped() {
     server.stop().result.unwrap();
     assert_eq!(errors.so_far(), Vec::<String>::new());
     assert!(log.so_far().iter().any(|line| line == "code 418, message Short <and> stout"));
+}
+
+#[test]
+fn a_form_error_is_the_answer_however_deep_it_is_wrapped() {
+    let handler = answering(|http| {
+        let limits = Limits { max_bytes: 3, ..Limits::default() };
+        let options = FormOptions { limits, ..FormOptions::default() };
+        let error = FieldStorage::read_with(http, &options).unwrap_err();
+        Err(match http.path.as_str() {
+            "/plain" => error.into(),
+            "/twice" => io::Error::other(io::Error::from(error)),
+            _ => io::Error::other(Because(Because(error))),
+        })
+    });
+    let errors = handler.errors.clone();
+    let server = serve(handler);
+    for path in ["/plain", "/twice", "/cause"] {
+        let head = "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 4";
+        let request = format!("POST {path} HTTP/1.1\r\nHost: x\r\n{head}\r\n\r\na=bc");
+        let reply = ask(&server, &request);
+        let expected = (413, "The form exceeds 3 bytes");
+        assert_eq!((reply.status(), reply.reason()), expected, "{path}");
+    }
+    server.stop().result.unwrap();
+    assert_eq!(errors.so_far(), Vec::<String>::new());
 }
 
 #[test]

@@ -51,7 +51,8 @@ use crate::trusted_proxies::TrustedProxies;
 /// # Results
 ///
 /// `?` in a handler means that the connection is broken; everything else deserves
-/// [`send_error`](Exchange::send_error), or [`HttpError`](crate::http::HttpError), which `?` may carry.
+/// [`send_error`](Exchange::send_error), or [`HttpError`](crate::http::HttpError), which `?` may
+/// carry.
 /// Another error or a panic before the response has begun is answered 500.
 #[allow(unused_variables)]
 pub trait HttpRequestHandler: Send + Sync + 'static {

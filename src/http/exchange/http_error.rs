@@ -4,7 +4,6 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-use crate::http::form::FormError;
 use crate::http::message::status::Status;
 use crate::http::url::ValueError;
 
@@ -53,15 +52,19 @@ impl HttpError {
         is_full(error).then(|| Self::new(507, format!("No room for the {what}")))
     }
 
-    /// Finds the first such error inside another one.
+    /// Finds the first such error inside another one, or an error that an [`Answer`] belongs to.
     pub(crate) fn inside(error: &io::Error) -> Option<Self> {
         let mut next = error.get_ref().map(|inner| inner as &(dyn Error + 'static));
         while let Some(error) = next {
             if let Some(found) = error.downcast_ref::<Self>() {
                 return Some(found.clone());
             }
-            if let Some(form) = error.downcast_ref::<FormError>() {
-                return form.answer();
+            if let Some(answer) = error.source().and_then(|source| source.downcast_ref()) {
+                let Answer { status, message } = answer;
+                return Some(match message {
+                    Some(message) => Self::new(*status, *message),
+                    None => Self::new(*status, error.to_string()),
+                });
             }
             // The source of an `io::Error` is not what it holds, but the source of that.
             next = match error.downcast_ref::<io::Error>().map(io::Error::get_ref) {
@@ -72,6 +75,23 @@ impl HttpError {
         None
     }
 }
+
+/// How a request is answered that failed with the error whose `source` this is: for the errors of
+/// rooms above, which have types of their own and are not known here.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    /// The error's own words where there are no others for the client.
+    pub(crate) message: Option<&'static str>,
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "answered {}", self.status)
+    }
+}
+
+impl Error for Answer {}
 
 /// Tells whether a file has no room left to grow.
 pub(crate) fn is_full(error: &io::Error) -> bool {

@@ -16,7 +16,7 @@ mod serve;
 pub use base::BaseHttpRequestHandler;
 pub use handler::HttpRequestHandler;
 pub use http_error::HttpError;
-pub(crate) use http_error::is_full;
+pub(crate) use http_error::{Answer, is_full};
 pub use request_body::RequestBody;
 pub use response_body::ResponseBody;
 

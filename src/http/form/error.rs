@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-use crate::http::exchange::{HttpError, is_full};
+use crate::http::exchange::{Answer, is_full};
 use crate::http::message::status::Status;
 use crate::printable::repr;
 
@@ -65,11 +65,13 @@ impl FormError {
     }
 
     /// What the client is told; nothing where the failure is not a matter of its request.
-    pub(crate) fn answer(&self) -> Option<HttpError> {
+    fn answer(&self) -> Option<&'static Answer> {
         match self {
             Self::Read(_) => None,
-            Self::Store(error) => HttpError::no_room("form", error),
-            _ => Some(HttpError::new(self.status(), self.to_string())),
+            Self::Store(error) => is_full(error).then_some(&NO_ROOM),
+            Self::NotMultipart => Some(&NOT_MULTIPART),
+            _ if self.status().code() == 413 => Some(&TOO_LARGE),
+            _ => Some(&MALFORMED),
         }
     }
 
@@ -105,12 +107,18 @@ impl fmt::Display for FormError {
 
 impl Error for FormError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Read(error) | Self::Store(error) => Some(error),
-            _ => None,
+        match (self.answer(), self) {
+            (Some(answer), _) => Some(answer),
+            (None, Self::Read(error) | Self::Store(error)) => Some(error),
+            (None, _) => None,
         }
     }
 }
+
+static MALFORMED: Answer = Answer { status: 400, message: None };
+static TOO_LARGE: Answer = Answer { status: 413, message: None };
+static NOT_MULTIPART: Answer = Answer { status: 415, message: None };
+static NO_ROOM: Answer = Answer { status: 507, message: Some("No room for the form") };
 
 /// What the connection reports stays as it is.
 impl From<FormError> for io::Error {
