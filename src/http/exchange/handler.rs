@@ -124,8 +124,8 @@ pub trait HttpRequestHandler: Send + Sync + 'static {
     ///
     /// Override it for what has to hold for every method, such as a check of a password, and call
     /// the base's where that passes. It runs before any `do_` method, so also before the pages of a
-    /// [`Metrics`](crate::http::Metrics) around this handler. It is not called for requests that are
-    /// refused because they are malformed, nor for those of
+    /// [`Metrics`](crate::http::Metrics) around this handler. It is not called for requests that
+    /// are refused because they are malformed, nor for those of
     /// [`handle_clear_text`](Self::handle_clear_text). Python's method of this name also reads the
     /// request.
     fn handle_one_request(&self, http: &mut Exchange<'_>) -> io::Result<()> {

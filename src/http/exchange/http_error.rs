@@ -9,11 +9,11 @@ use crate::http::url::ValueError;
 
 /// An error that a handler returns with `?`, and that says how the request is answered.
 ///
-/// The client gets [`send_error`](crate::http::Exchange::send_error) with this status and message, and
-/// the connection is closed. [`handle_error`](crate::http::HttpRequestHandler::handle_error) does not
-/// hear of it: that a client is mistaken is no failure of the server, and the log has its line from
-/// `send_error`. Where a response has left already, the client can be told no more; then the error
-/// is reported as any other.
+/// The client gets [`send_error`](crate::http::Exchange::send_error) with this status and message,
+/// and the connection is closed. [`handle_error`](crate::http::HttpRequestHandler::handle_error)
+/// does not hear of it: that a client is mistaken is no failure of the server, and the log has its
+/// line from `send_error`. Where a response has left already, the client can be told no more; then
+/// the error is reported as any other.
 ///
 /// It is found inside an [`io::Error`], however deep other errors wrap it. Python has no such
 /// thing; there a handler calls `send_error` and returns.

@@ -103,8 +103,8 @@ impl ResponseBody {
     /// How many bytes of the body the kernel has taken so far, without framing.
     ///
     /// 0 where what is written is dropped, as in answer to HEAD. In
-    /// [`finish`](crate::http::HttpRequestHandler::finish) it is the size of the whole body, or of what
-    /// went out before it failed: the size that logs have, which Python's `log_request` never
+    /// [`finish`](crate::http::HttpRequestHandler::finish) it is the size of the whole body, or of
+    /// what went out before it failed: the size that logs have, which Python's `log_request` never
     /// knows.
     pub fn sent(&self) -> u64 {
         if self.is_dropping() { 0 } else { self.written }

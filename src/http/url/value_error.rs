@@ -7,8 +7,8 @@ use crate::printable::repr;
 
 /// What is wrong with a URL or a query, in Python's words: Python's `ValueError`.
 ///
-/// In a handler `?` is enough: as an [`io::Error`](std::io::Error) it is an [`HttpError`](crate::http::HttpError) 400, for most URLs that a
-/// handler reads are its client's.
+/// In a handler `?` is enough: as an [`io::Error`](std::io::Error) it is an
+/// [`HttpError`](crate::http::HttpError) 400, for most URLs that a handler reads are its client's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ValueError {
