@@ -17,7 +17,7 @@ use nix::unistd::{ForkResult, Pid, fork};
 
 pub(crate) use net::*;
 pub(crate) use signals::{Listener, write_on_signal};
-pub(crate) use start::{isolate, note_descriptors};
+pub(crate) use start::{exit_notice, isolate, note_descriptors};
 
 mod net;
 mod signals;

@@ -116,6 +116,7 @@ const CASES: &[Case] = cases![
     http_over_a_unix_socket_is_served_by_children,
     blank_lines_hold_a_child_for_a_heads_time,
     scripts_answer_from_children,
+    a_process_that_a_script_leaves_does_not_hold_its_response,
     scripts_of_children_may_trap_interrupts,
     the_deadline_ends_the_scripts_of_children,
     a_client_that_leaves_takes_its_script_along,
@@ -562,6 +563,18 @@ fn scripts_answer_from_children() {
         while client.read_line() != "\r" {}
         let answer: Vec<_> = (0..4).map(|_| client.read_line()).collect();
         assert_eq!(answer, ["3\r", "one\r", "0\r", "\r"]);
+    }
+}
+
+fn a_process_that_a_script_leaves_does_not_hold_its_response() {
+    let server = ServerProcess::start("scripts");
+    let mut client = server.connect();
+    for _ in 0..2 {
+        client.send("GET /cgi-bin/leaves HTTP/1.1\r\nHost: h\r\n\r\n");
+        while client.read_line() != "\r" {}
+        let answer: Vec<_> = (0..4).map(|_| client.read_line()).collect();
+        assert_eq!(answer, ["5\r", "done", "\r", "0\r"]);
+        assert_eq!(client.read_line(), "\r");
     }
 }
 
@@ -1175,7 +1188,9 @@ fn serve_scripts() {
     std::fs::create_dir(&scripts).unwrap();
     let traps = "trap 'echo INT' INT; kill -INT $$; trap 'echo HUP' HUP; kill -HUP $$";
     let waits = "sleep 60 & echo $!; wait";
-    for (name, body) in [("cat", "cat"), ("traps", traps), ("waits", waits)] {
+    let leaves = "echo done; sleep 20 &";
+    let bodies = [("cat", "cat"), ("traps", traps), ("waits", waits), ("leaves", leaves)];
+    for (name, body) in bodies {
         let text = format!("#!/bin/sh\necho Content-Type: text/plain; echo; {body}\n");
         std::fs::write(scripts.join(name), text).unwrap();
         std::fs::set_permissions(scripts.join(name), PermissionsExt::from_mode(0o755)).unwrap();

@@ -1,10 +1,12 @@
 //! Starting programs: with three descriptors alone, and a limit of them.
 
-use std::os::fd::RawFd;
+use std::io;
+use std::os::fd::{OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::sync::OnceLock;
 
+use nix::errno::Errno;
 use nix::libc;
 use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 use nix::unistd::{Pid, getpid};
@@ -44,14 +46,14 @@ fn limits(wanted: u64) -> nix::Result<(rlim_t, rlim_t)> {
 
 /// Has the kernel kill this process when the thread that has forked it ends.
 #[cfg(target_os = "linux")]
-fn end_with(parent: Pid) -> std::io::Result<()> {
+fn end_with(parent: Pid) -> io::Result<()> {
     let _ = nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL);
     // Otherwise it has ended already.
-    if nix::unistd::getppid() == parent { Ok(()) } else { Err(nix::errno::Errno::ESRCH.into()) }
+    if nix::unistd::getppid() == parent { Ok(()) } else { Err(Errno::ESRCH.into()) }
 }
 
 #[cfg(not(target_os = "linux"))]
-fn end_with(_: Pid) -> std::io::Result<()> {
+fn end_with(_: Pid) -> io::Result<()> {
     Ok(())
 }
 
@@ -75,6 +77,56 @@ pub(crate) fn note_descriptors() -> &'static [RawFd] {
     // There is none from here on, so that this only asks whether it can be done.
     let has_to_know = || !close_range_at_exec(libc::c_uint::MAX);
     NOTED.get_or_init(|| if has_to_know() { inheritable_descriptors() } else { Vec::new() })
+}
+
+/// What becomes readable when a child of this process ends, which is not reaped by that.
+///
+/// # Errors
+///
+/// The system has no such descriptor (Linux before 5.3), forbids it or has none left.
+#[cfg(target_os = "linux")]
+pub(crate) fn exit_notice(child: Pid) -> io::Result<OwnedFd> {
+    use std::os::fd::FromRawFd;
+
+    // SAFETY: a plain call with plain numbers.
+    let opened = unsafe { libc::syscall(libc::SYS_pidfd_open, child.as_raw(), 0) };
+    let opened = RawFd::try_from(Errno::result(opened)?).map_err(io::Error::other)?;
+    // SAFETY: it was just opened, and belongs to nobody else.
+    Ok(unsafe { OwnedFd::from_raw_fd(opened) })
+}
+
+#[cfg(any(
+    target_vendor = "apple",
+    target_os = "freebsd",
+    target_os = "dragonfly",
+    target_os = "netbsd",
+    target_os = "openbsd"
+))]
+pub(crate) fn exit_notice(child: Pid) -> io::Result<OwnedFd> {
+    use nix::sys::event::{EvFlags, EventFilter, FilterFlag, KEvent, Kqueue};
+
+    let queue = Kqueue::new()?;
+    let child = usize::try_from(child.as_raw()).map_err(io::Error::other)?;
+    let (filter, flags) = (EventFilter::EVFILT_PROC, EvFlags::EV_ADD);
+    let ends = KEvent::new(child, filter, flags, FilterFlag::NOTE_EXIT, 0, 0);
+    match queue.kevent(&[ends], &mut [], None) {
+        Ok(_) => Ok(queue.into()),
+        // Some do not find a child that has ended already. The end of a pipe is readable.
+        Err(Errno::ESRCH) => Ok(nix::unistd::pipe()?.0),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+#[cfg(not(any(
+    target_os = "linux",
+    target_vendor = "apple",
+    target_os = "freebsd",
+    target_os = "dragonfly",
+    target_os = "netbsd",
+    target_os = "openbsd"
+)))]
+pub(crate) fn exit_notice(_: Pid) -> io::Result<OwnedFd> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 fn inheritable_descriptors() -> Vec<RawFd> {

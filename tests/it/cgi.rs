@@ -676,18 +676,6 @@ fn a_script_whose_time_is_over_is_killed_with_its_children() {
 }
 
 #[test]
-fn a_child_that_keeps_the_output_open_ends_with_the_limit() {
-    let site = site(&[("leaves", &format!("{PLAIN} echo begun; sleep 60 & echo $! > pid"))]);
-    let mut handler = site.handler();
-    handler.timeout = Some(Duration::from_millis(300));
-    let server = serve(noting(handler).http11());
-    let mut browser = Browser::connect(&server);
-    browser.send(request("GET", "/cgi-bin/leaves", ""));
-    assert!(show(browser.rest()).ends_with("begun\\n\\r\\n"));
-    sees_the_end_of(&fs::read_to_string(site.site.path("cgi-bin/pid")).unwrap());
-}
-
-#[test]
 fn a_script_that_runs_on_after_its_output_ends_with_the_limit() {
     let site = site(&[("on", &format!("{PLAIN} echo $$; exec >&- 2>&-; exec sleep 60"))]);
     let mut handler = site.handler();

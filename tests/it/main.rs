@@ -10,6 +10,7 @@ mod blank_lines; // before a request: skipped, and what they may cost
 #[cfg(feature = "tls")]
 mod certificates; // an authority, what it issues, and a client that speaks TLS
 mod cgi; // programs that answer: what they are told, what they may say, how they end
+mod cgi_background; // programs that leave a process behind
 mod cgi_bodies; // chunked bodies on their way to programs
 mod cgi_ends; // programs whose clients leave, or seem to
 #[cfg(feature = "cli")]

@@ -18,6 +18,9 @@ pub(super) struct ErrorLines {
 }
 
 impl ErrorLines {
+    /// Bytes that are read at once.
+    pub(super) const READ_SIZE: usize = 4096;
+
     pub(super) fn new(limit: usize) -> Self {
         Self { line: Vec::new(), left: limit, is_over: false }
     }
@@ -29,7 +32,7 @@ impl ErrorLines {
         http: &Exchange<'_>,
     ) -> io::Result<()> {
         let Some(source) = pipe else { return Ok(()) };
-        let mut buffer = [0; 4096];
+        let mut buffer = [0; Self::READ_SIZE];
         let count = source.read(&mut buffer)?;
         if count == 0 {
             *pipe = None;

@@ -73,6 +73,12 @@ use script::Script;
 /// a response that has begun; or when its client leaves or the server cuts the client off. Then
 /// its whole process group is sent SIGTERM, and SIGKILL half a second later.
 ///
+/// A program that ends by itself ends its response. A process that it has started and left in the
+/// background goes on. Where that process holds the program's output, what it writes is sent, too,
+/// until it has written nothing for a second. CPython does not wait for that second. Where the
+/// system does not tell that a program has ended (Linux before 5.3), the end of its output is
+/// waited for.
+///
 /// It does not outlive a server that ends in order. A process that is killed or crashes cannot
 /// end its programs. Linux then kills the program, but not the processes that the program has
 /// started; under [`Forking`](crate::Forking) the process is a child, which goes on where only
@@ -175,11 +181,22 @@ impl CgiHttpRequestHandler {
                 return http.send_error(500);
             }
         };
-        let outcome = relay.run(http).inspect_err(|_| {
-            if http.rfile.is_client_gone() {
-                http.log_error(format_args!("CGI script ended, as its client left ({name})"));
+        let outcome = match relay.run(http) {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                if let Ok(Some(status)) = relay.status() {
+                    log_exit(status, http);
+                } else if http.rfile.is_client_gone() {
+                    http.log_error(format_args!("CGI script ended, as its client left ({name})"));
+                }
+                return Err(error);
             }
-        })?;
+        };
+        if relay.is_output_held() {
+            http.log_error(format_args!(
+                "CGI script ended, but a process that it started holds its output ({name})"
+            ));
+        }
         match outcome {
             Outcome::Responded => {
                 http.wfile.finish()?;
@@ -196,8 +213,12 @@ impl CgiHttpRequestHandler {
                 wait_for_exit(relay, http)
             }
             Outcome::TimedOut => {
+                let what = match relay.status() {
+                    Ok(Some(_)) => "ended, but its output did not in time",
+                    _ => "timed out",
+                };
                 drop(relay);
-                http.log_error(format_args!("CGI script timed out ({name})"));
+                http.log_error(format_args!("CGI script {what} ({name})"));
                 if http.wfile.is_recallable() {
                     return http.send_error(504);
                 }
@@ -319,13 +340,17 @@ fn wait_for_exit(mut relay: Relay, http: &Exchange<'_>) -> io::Result<()> {
         return Ok(());
     }
     match relay.wait_for_exit(http)? {
-        Some(status) if !status.success() => {
-            http.log_error(format_args!("CGI script exit code {}", exit_code(status)));
-        }
-        Some(_) => {}
+        Some(status) => log_exit(status, http),
         None => http.log_error(format_args!("CGI script timed out after its response")),
     }
     Ok(())
+}
+
+/// Says how a program has failed, if it has.
+fn log_exit(status: ExitStatus, http: &Exchange<'_>) {
+    if !status.success() {
+        http.log_error(format_args!("CGI script exit code {}", exit_code(status)));
+    }
 }
 
 /// Tells whether a program did not start as the system limits what it can be told, and its

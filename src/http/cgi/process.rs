@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
@@ -15,13 +15,16 @@ use nix::unistd::Pid;
 use crate::sys;
 
 /// A running script. Dropping it before it has ended ends it, with its whole process group, and
-/// waits for that, so that none is left behind and none is a zombie.
+/// waits for that, so that none is left behind and none is a zombie. What a script has started goes
+/// on where the script has ended by itself, as in CPython.
 #[derive(Debug)]
 pub(super) struct Process {
     /// With its ends of the pipes.
     pub(super) child: Child,
     group: Pid,
     running: Arc<Running>,
+    /// Readable once the script has ended; `None` where the system cannot tell.
+    exit_notice: Option<OwnedFd>,
     is_reaped: bool,
 }
 
@@ -31,17 +34,35 @@ impl Process {
         command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = command.spawn()?;
         let group = Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?);
-        let process = Self { child, group, running: Arc::clone(running), is_reaped: false };
+        let exit_notice = sys::exit_notice(group).ok();
+        let running = Arc::clone(running);
+        let process = Self { child, group, running, exit_notice, is_reaped: false };
         sys::set_dependents(Some(group));
-        if running.state().add(group) {
+        if process.running.state().add(group) {
             Ok(process)
         } else {
             Err(io::Error::other("the server ends"))
         }
     }
 
+    /// What becomes readable when the script ends, until it is reaped.
+    pub(super) fn exit_notice(&self) -> Option<BorrowedFd<'_>> {
+        self.exit_notice.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Reaps a script whose exit notice has come, so that nobody signals what it has left. A
+    /// failure to do so is told to [`try_wait`](Self::try_wait) again.
+    pub(super) fn note_exit(&mut self) {
+        let _ = self.try_wait();
+        self.exit_notice = None;
+    }
+
     /// Reaps the script if it has ended.
     pub(super) fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
+        if self.is_reaped {
+            // The status is kept, and the number may be that of another script.
+            return self.child.try_wait();
+        }
         // Once it is reaped, its number may be another's: nobody must signal it then.
         let mut state = self.running.state();
         sys::set_dependents(None);
@@ -50,6 +71,7 @@ impl Process {
             sys::set_dependents(Some(self.group));
         } else {
             self.is_reaped = true;
+            self.exit_notice = None;
             self.running.forget(&mut state, self.group);
         }
         Ok(status)

@@ -27,6 +27,10 @@ pub(super) struct Relay {
     deadline: Option<Instant>,
     /// When the client, which has its whole answer, was seen to have ended its half.
     client_ended: Option<Instant>,
+    /// When the script was seen to have ended, or after that to have left output behind.
+    quiet_since: Option<Instant>,
+    /// The script has ended, and its output was not waited for any longer.
+    is_output_held: bool,
 }
 
 /// What came of a script's output.
@@ -38,6 +42,10 @@ pub(super) enum Outcome {
     /// There is no response, for this reason.
     Bad(&'static str),
     TimedOut,
+}
+
+fn has_passed(deadline: Option<Instant>) -> bool {
+    deadline.is_some_and(|end| end <= Instant::now())
 }
 
 /// How a wait ended.
@@ -55,6 +63,7 @@ enum Waited {
 struct Ready {
     stdout: bool,
     stderr: bool,
+    exit: bool,
     client_ended: bool,
     client_gone: bool,
 }
@@ -73,11 +82,16 @@ impl Relay {
             errors: ErrorLines::new(stderr_limit),
             deadline: limit.and_then(|limit| Instant::now().checked_add(limit)),
             client_ended: None,
+            quiet_since: None,
+            is_output_held: false,
             process,
         })
     }
 
     /// Moves bytes until the script has closed its output or can be listened to no longer.
+    ///
+    /// A process that the script has started may hold its output for as long as it likes. So the
+    /// output of a script that has ended ends when nothing more comes of it for a while.
     ///
     /// # Errors
     ///
@@ -100,9 +114,36 @@ impl Relay {
             if ready.client_ended {
                 self.client_ended = Some(Instant::now());
             }
-            if ready.stdout && self.read_output(&mut buffer, http)? {
+            if ready.exit {
+                self.process.note_exit();
+                self.quiet_since = Some(Instant::now());
+            }
+            if ready.stdout {
+                if self.read_output(&mut buffer, http)? {
+                    return Ok(self.outcome());
+                }
+                self.quiet_since = self.quiet_since.map(|_| Instant::now());
+            }
+            if has_passed(self.quiet_end(http)) {
+                self.is_output_held = !self.is_complete(http);
+                self.process.child.stdout = None;
                 return Ok(self.outcome());
             }
+        }
+    }
+
+    /// Until when more output of a script that has ended is waited for.
+    fn quiet_end(&self, http: &Exchange<'_>) -> Option<Instant> {
+        let grace = if self.is_complete(http) { Duration::ZERO } else { AFTER_EXIT };
+        Some(self.quiet_since? + grace)
+    }
+
+    /// Tells whether further output would not be sent.
+    fn is_complete(&self, http: &Exchange<'_>) -> bool {
+        match self.reply {
+            Reply::Body(left) => left == Some(0) || http.wfile.is_dropping(),
+            Reply::Redirected(_) | Reply::Bad(_) => true,
+            Reply::Head(_) | Reply::Raw(_) => false,
         }
     }
 
@@ -136,25 +177,25 @@ impl Relay {
     fn wait(&self, http: &mut Exchange<'_>) -> io::Result<Waited> {
         let is_answered = matches!(self.reply, Reply::Body(_)) && http.wfile.is_dropping();
         let left = self.client_ended.map(|since| since + AFTER_ANSWER);
+        let quiet = self.quiet_end(http);
         loop {
             let silent = self.input.deadline(&http.rfile);
-            let nearest = [self.deadline, silent, left].into_iter().flatten().min();
+            let nearest = [self.deadline, silent, left, quiet].into_iter().flatten().min();
             let limit = if self.input.has_more() { PollTimeout::ZERO } else { remaining(nearest) };
-            if let Some(ready) = self.poll(http, is_answered, limit)? {
-                return Ok(Waited::Ready(ready));
-            }
-            let now = Instant::now();
-            let has_passed = |deadline: Option<Instant>| deadline.is_some_and(|end| end <= now);
+            // First, as a script that writes all the time is ready each time.
             if has_passed(self.deadline) {
                 return Ok(Waited::TimedOut);
             }
             if has_passed(left) {
                 return Ok(Waited::AnsweredAndLeft);
             }
+            if let Some(ready) = self.poll(http, is_answered, limit)? {
+                return Ok(Waited::Ready(ready));
+            }
             if has_passed(silent) {
                 return Err(http.rfile.note_stall());
             }
-            if self.input.has_more() {
+            if self.input.has_more() || has_passed(quiet) {
                 return Ok(Waited::Ready(Ready::default()));
             }
         }
@@ -173,11 +214,14 @@ impl Relay {
         // Asked for apart, as an answer with flags that nix does not know cannot be read.
         let awaits_end = is_answered && self.client_ended.is_none();
         let end = if awaits_end { half_close() } else { PollFlags::empty() };
-        let mut all = Vec::with_capacity(5);
+        let mut all = Vec::with_capacity(6);
         all.extend([PollFd::new(client, body), PollFd::new(client, end)]);
         all.extend(child.stdout.iter().map(|pipe| PollFd::new(pipe.as_fd(), PollFlags::POLLIN)));
         let stdout = all.len() - 1;
         all.extend(child.stderr.iter().map(|pipe| PollFd::new(pipe.as_fd(), PollFlags::POLLIN)));
+        let exit = all.len();
+        all.extend(self.process.exit_notice().map(|end| PollFd::new(end, PollFlags::POLLIN)));
+        let exit = exit..all.len();
         all.extend(self.input.stuck_pipe().map(|pipe| PollFd::new(pipe, PollFlags::POLLOUT)));
         match poll(&mut all, limit) {
             Ok(0) | Err(Errno::EINTR) => return Ok(None),
@@ -190,7 +234,18 @@ impl Relay {
             client_ended: awaits_end && all[1].any().unwrap_or(true),
             stdout: all[stdout].any().unwrap_or(true),
             stderr: child.stderr.is_some() && all[stdout + 1].any().unwrap_or(true),
+            exit: all[exit].iter().any(|notice| notice.any().unwrap_or(true)),
         }))
+    }
+
+    /// Tells whether the output was ended here, as a process that the script has left held it.
+    pub(super) fn is_output_held(&self) -> bool {
+        self.is_output_held
+    }
+
+    /// How the script has ended, if it has.
+    pub(super) fn status(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.process.try_wait()
     }
 
     /// Tells whether the script may write still.
@@ -207,7 +262,7 @@ impl Relay {
             if status.is_some() {
                 return Ok(status);
             }
-            if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            if has_passed(self.deadline) {
                 break;
             }
             // It has closed its output, which most do by ending: little is left to wait for.
@@ -219,9 +274,11 @@ impl Relay {
         Ok(None)
     }
 
-    /// Reads what there is of standard error.
+    /// Reads what there is of standard error, and no more than a pipe holds: what writes to it all
+    /// the time may be a process that the script has left.
     fn read_errors(&mut self, http: &Exchange<'_>) -> io::Result<()> {
-        while let Some(pipe) = &self.process.child.stderr {
+        for _ in 0..BUFFER_SIZE / ErrorLines::READ_SIZE {
+            let Some(pipe) = &self.process.child.stderr else { break };
             let mut ready = [PollFd::new(pipe.as_fd(), PollFlags::POLLIN)];
             if poll(&mut ready, PollTimeout::ZERO).unwrap_or(0) == 0 {
                 break;
@@ -247,6 +304,10 @@ fn half_close() -> PollFlags {
 
 /// Bytes of output that are moved at once, as many as a pipe holds.
 const BUFFER_SIZE: usize = 64 * 1024;
+
+/// How long more output of a script that has ended is waited for each time: what a program that it
+/// has written to, such as a filter, has not passed on yet. CPython does not wait.
+const AFTER_EXIT: Duration = Duration::from_secs(1);
 
 /// How long a script goes on whose output is dropped, as in answer to HEAD, once its client has
 /// ended its half.
