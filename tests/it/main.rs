@@ -70,6 +70,7 @@ mod names; // the table of names, against the crate and against Python
 mod one_request; // what holds for every method
 mod platforms; // where it cannot run, the build says so in one line
 mod porting; // what Python's handlers do with socket, request and server
+mod porting_examples; // the examples that docs/PORTING.md leads to
 mod promises; // the documents of security and reliability name tests that there are
 mod proxies; // who the client is, behind balancers
 mod redirects; // a directory without its slash leads to where the client is

@@ -12,6 +12,7 @@ use crate::examples::{
     list_form, listen_and_post, poll_and_post, post_parts, shake_hands_and_echo, shout_back,
 };
 use crate::form_differential::python_with_cgi;
+use crate::porting_examples::{ask_for_parts, crowd, watch_two_frames};
 use crate::support::free_path;
 use crate::web::{Site, hear_out, serve, show};
 
@@ -334,13 +335,15 @@ fn unix_echo_goes_as_with_its_twin() {
 fn conversations_go_as_with_the_twins() {
     let upstream = serve(Mirror);
     type Conversation<'a> = &'a dyn Fn(&Example) -> Vec<String>;
-    let conversations: [(&str, Conversation<'_>); 6] = [
+    let conversations: [(&str, Conversation<'_>); 8] = [
         ("sse", &|program| vec![listen_and_post(program)]),
         ("long_poll", &|program| poll_and_post(program).to_vec()),
         ("websocket_echo", &|program| vec![shake_hands_and_echo(program)]),
         ("forward_proxy", &|program| fetch_and_tunnel(program, upstream.address).to_vec()),
         ("oauth_callback", &|program| vec![bring_code(program, "4/a+b"), program.line()]),
         ("mock_server", &|program| vec![program.line()]),
+        ("mjpeg", &|program| watch_two_frames(program).to_vec()),
+        ("ranges", &ask_for_parts),
     ];
     for (name, conversation) in conversations {
         let Some(twins) = Twins::run(name) else { return };
@@ -349,6 +352,16 @@ fn conversations_go_as_with_the_twins() {
             said.iter().map(|text| show(mask(text.as_bytes()))).collect::<Vec<_>>()
         });
         assert_eq!(ours, theirs, "{name}");
+    }
+}
+
+#[test]
+fn bounded_pool_refuses_clients_as_its_twin() {
+    let Some(twins) = Twins::run("bounded_pool") else { return };
+    for program in [&twins.ours, &twins.theirs] {
+        let refused = crowd(program);
+        assert!(refused.starts_with("HTTP/1.0 503 Service Unavailable\r\n"), "{refused}");
+        assert!(refused.contains("\r\nRetry-After: "), "{refused}");
     }
 }
 
