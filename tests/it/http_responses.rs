@@ -3,9 +3,9 @@
 use std::io::{self, Read, Write};
 
 use socketserver::http::{BaseHttpRequestHandler, Exchange, HttpRequestHandler};
-use socketserver::{Sequential, ThreadPool};
+use socketserver::{Sequential, ThreadPool, Timeouts};
 
-use crate::support::{Notes, Running, bind, in_a_process_of_its_own};
+use crate::support::{MOMENT, Notes, Running, bind, in_a_process_of_its_own};
 use crate::web::{
     Browser, Noting, Site, answer, answering, ask, find, get, noting, serve, show, talk,
 };
@@ -498,4 +498,33 @@ fn a_failures_error_keeps_its_kind_and_its_source() {
     let server = serve(Telling(errors.clone()));
     talk(&server, "GET / HTTP/1.0\r\n\r\n");
     assert_eq!(errors.next(), (io::ErrorKind::StorageFull, Some(28)));
+}
+
+#[test]
+fn a_refusal_of_head_has_no_body_either() {
+    let server = serve(statuses().timeouts(Timeouts::default().head(MOMENT * 4)));
+    let many = format!("Host: h\r\n{}\r\n", "X: y\r\n".repeat(100));
+    for (rest, ends, status) in [
+        ("\r\n", false, 400),
+        ("Host: h\r\nA b\r\n\r\n", false, 400),
+        ("Host: h\r\nContent-Length: x\r\n\r\n", false, 400),
+        (many.as_str(), false, 431),
+        // Of a head that is not whole, the method is known with the first line.
+        ("Ho", true, 400),
+        ("Ho", false, 408),
+        ("", false, 408),
+    ] {
+        for method in ["HEAD", "GET"] {
+            let mut client = server.connect();
+            client.send(format!("{method} / HTTP/1.1\r\n{rest}"));
+            if ends {
+                client.finish_sending();
+            }
+            let reply = client.read_to_end();
+            assert!(reply.starts_with(&format!("HTTP/1.1 {status} ")), "{rest}: {reply}");
+            assert!(reply.contains("\r\nContent-Length: "), "{rest}: {reply}");
+            let has_body = !reply.ends_with("\r\n\r\n");
+            assert_eq!(has_body, method == "GET", "{status} for {rest:?}: {reply}");
+        }
+    }
 }

@@ -12,8 +12,9 @@ use crate::address::Address;
 use crate::connection::{Connection, NotTls, Timeouts};
 use crate::handler::{Handler, panicked};
 use crate::http::message::framing::{BodyLength, body_length};
-use crate::http::message::parse::{Head, Parsed, Refusal, leading_blank, parse, total_refused};
-use crate::http::message::text::latin1;
+use crate::http::message::parse::{
+    Head, Parsed, Refusal, begun, leading_blank, parse, total_refused,
+};
 
 /// HTTP on top of a stream: each call serves one request, and gives the connection back for
 /// the next.
@@ -159,9 +160,7 @@ fn spoken_in_clear(error: &io::Error) -> Option<&[u8]> {
 
 /// A refusal of what there is of a request.
 fn refused(bytes: &[u8], refusal: Refusal) -> Received {
-    let line = bytes.split(|&byte| byte == b'\n').next().unwrap_or_default();
-    let line = latin1(line.strip_suffix(b"\r").unwrap_or(line));
-    Received::Refused(refusal, Box::new(Head::unread(line)))
+    Received::Refused(refusal, Box::new(begun(bytes)))
 }
 
 /// Answers a request that is not served, so that the client can read why.

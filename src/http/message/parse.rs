@@ -167,9 +167,17 @@ fn unfinished(bytes: &[u8], searched: &Searched) -> Parsed {
     } else {
         return Parsed::Incomplete;
     };
-    let line = trim_line_end(&bytes[..searched.first_line_end.unwrap_or(0)]);
-    let head = request_line(line, Latin1::new(line)).unwrap_or_else(|_| Head::unread(latin1(line)));
-    Parsed::Refused(refusal, Box::new(head))
+    Parsed::Refused(refusal, Box::new(begun(bytes)))
+}
+
+/// What is known of a request of which no more is read: its request line, where that has come whole
+/// and is one. An answer to HEAD must have no content whatever the reason for it is (RFC 9110
+/// §9.3.2).
+pub(crate) fn begun(bytes: &[u8]) -> Head {
+    let end = memchr(b'\n', bytes);
+    let line = trim_line_end(&bytes[..end.unwrap_or(bytes.len())]);
+    let head = end.and_then(|_| request_line(line, Latin1::new(line)).ok());
+    head.unwrap_or_else(|| Head::unread(latin1(line)))
 }
 
 /// Reads a request line by CPython's rules, in their order.
