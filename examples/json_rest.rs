@@ -12,6 +12,9 @@ use serde_json::{Map, Value, json};
 use socketserver::ThreadingHttpServer;
 use socketserver::http::{Exchange, HttpError, HttpRequestHandler};
 
+/// Notes that are kept at most.
+const MOST_NOTES: usize = 1000;
+
 #[derive(Default)]
 struct Notes {
     notes: Map<String, Value>,
@@ -19,10 +22,14 @@ struct Notes {
 }
 
 impl Notes {
-    fn add(&mut self, note: Value) -> String {
+    /// Returns the note's number, or `None` where there is no room.
+    fn add(&mut self, note: Value) -> Option<String> {
+        if self.notes.len() >= MOST_NOTES {
+            return None;
+        }
         self.last += 1;
         self.notes.insert(self.last.to_string(), note);
-        self.last.to_string()
+        Some(self.last.to_string())
     }
 
     fn change(&mut self, number: &str, note: Value) -> bool {
@@ -41,7 +48,7 @@ impl RestHandler {
     }
 
     fn body(&self, http: &mut Exchange<'_>) -> io::Result<Value> {
-        let body = http.rfile.read_all(1 << 20)?;
+        let body = http.rfile.read_all(1 << 16)?;
         Ok(serde_json::from_slice(&body).map_err(|error| HttpError::new(400, error.to_string()))?)
     }
 
@@ -75,7 +82,7 @@ impl HttpRequestHandler for RestHandler {
             return http.send_error(404);
         }
         let note = self.body(http)?;
-        let number = self.state().add(note);
+        let Some(number) = self.state().add(note) else { return http.send_error(507) };
         self.send_json(http, 201, &json!({"number": number}))
     }
 

@@ -14,18 +14,25 @@ use socketserver::ThreadingHttpServer;
 use socketserver::http::url::urlparse;
 use socketserver::http::{Exchange, HttpRequestHandler};
 
+/// Servers that are known at most.
+const MOST_SERVERS: usize = 1000;
+
 #[derive(Default)]
 struct SubSystem {
     north_server_info: Mutex<HashMap<String, Value>>,
 }
 
 impl SubSystem {
-    fn update_north_server_info(&self, data: Value) {
+    fn update_north_server_info(&self, data: Value) -> io::Result<()> {
         let ip = data["ip"].as_str().unwrap_or("unknown").to_owned();
         let info = self.north_server_info.lock();
         let mut info = info.unwrap_or_else(PoisonError::into_inner);
+        if info.len() >= MOST_SERVERS && !info.contains_key(&ip) {
+            return Err(io::Error::new(io::ErrorKind::StorageFull, "too many servers"));
+        }
         info.insert(ip, data);
         println!("north servers known: {}", info.len());
+        Ok(())
     }
 }
 
@@ -53,7 +60,10 @@ impl MyHttpRequestHandler {
     fn handle_login(&self, http: &mut Exchange<'_>, login_req_data: &[u8]) -> io::Result<()> {
         let (status, code, token, description) = match self.login(login_req_data) {
             Ok(token) => (200, 0, token, "success".to_owned()),
-            Err(error) => (500, 1, String::new(), error.to_string()),
+            Err(error) => {
+                let is_full = error.kind() == io::ErrorKind::StorageFull;
+                (if is_full { 507 } else { 500 }, 1, String::new(), error.to_string())
+            }
         };
         let response = json!({"code": code, "token": token, "description": description});
         self.send(http, status, "application/json", &response.to_string())
@@ -61,7 +71,7 @@ impl MyHttpRequestHandler {
 
     fn login(&self, login_req_data: &[u8]) -> io::Result<String> {
         let data: Map<String, Value> = serde_json::from_slice(login_req_data)?;
-        self.subsystem.update_north_server_info(data.into());
+        self.subsystem.update_north_server_info(data.into())?;
         let mut token = [0; 16];
         File::open("/dev/urandom")?.read_exact(&mut token)?;
         Ok(format!("{:032x}", u128::from_ne_bytes(token)))
@@ -77,7 +87,7 @@ impl HttpRequestHandler for MyHttpRequestHandler {
     }
 
     fn do_post(&self, http: &mut Exchange<'_>) -> io::Result<()> {
-        let post_data = http.rfile.read_all(1 << 20)?;
+        let post_data = http.rfile.read_all(1 << 16)?;
         match urlparse(&http.path)?.path.as_str() {
             "/" => self.handle_home(http),
             "/north/login" => self.handle_login(http, &post_data),

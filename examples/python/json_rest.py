@@ -1,6 +1,7 @@
 """Notes to create, read, change and delete, as JSON.
 
 A body that is not JSON is a traceback and no answer here. In Rust the error is answered 400.
+Notes beyond 1000 are refused with 507 in Rust, and have no limit here.
 
 The Rust program is `examples/json_rest.rs`.
 """

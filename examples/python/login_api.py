@@ -1,7 +1,8 @@
 """A JSON API with a login, whose handlers update an object of the program.
 
 Python passes the object in by a function that makes handler classes. In Rust the handler is a value
-and holds it.
+and holds it. The object grows with each new address here; in Rust one beyond 1000 is refused with
+507.
 
 The Rust program is `examples/login_api.rs`.
 """

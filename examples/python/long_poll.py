@@ -1,6 +1,7 @@
 """Long polling: a request waits for a new message, 20 seconds at most.
 
-`threading.Condition` is a `Mutex` and a `Condvar` in Rust.
+`threading.Condition` is a `Mutex` and a `Condvar` in Rust. This program keeps every message, the
+Rust program the last 1000.
 
 The Rust program is `examples/long_poll.rs`.
 """
@@ -17,8 +18,9 @@ class PollHandler(BaseHTTPRequestHandler):
         since = int(query.get("since", ["0"])[0])
         with arrived:
             arrived.wait_for(lambda: len(messages) > since, timeout=20)
-            news = messages[since:]
+            news, count = messages[since:], len(messages)
         self.send_response(200 if news else 204)
+        self.send_header("X-Next-Since", str(count))
         self.send_header("Content-Type", "text/plain; charset=utf-8")
         self.end_headers()
         for message in news:

@@ -411,3 +411,38 @@ fn json_rest_takes_no_part_of_a_note_for_the_whole() {
     assert!(refused.starts_with("HTTP/1.0 400 "), "{refused}");
     assert!(request(example.address, "GET /notes/1 HTTP/1.0\r\n\r\n").ends_with("\r\n\r\n[1,2]"));
 }
+
+#[test]
+fn what_clients_have_kept_for_them_has_a_bound() {
+    let post = |example: &Example, path: &str, body: &str| {
+        let length = body.len();
+        let head = format!("POST {path} HTTP/1.0\r\nContent-Length: {length}\r\n\r\n{body}");
+        request(example.address, &head)
+    };
+    let status = |reply: &str| reply.split(' ').nth(1).map(str::to_owned);
+    let (notes, logins) = (Example::run("json_rest", &["0"]), Example::run("login_api", &["0"]));
+    let login = |number: usize| format!("{{\"ip\": \"{number}\"}}");
+    for number in 0..1001 {
+        let expected = |status: &str| Some(if number < 1000 { status } else { "507" }.to_owned());
+        assert_eq!(status(&post(&notes, "/notes", "1")), expected("201"), "{number}");
+        let reply = post(&logins, "/north/login", &login(number));
+        assert_eq!(status(&reply), expected("200"), "{number}");
+    }
+    // What goes makes room, and what is known is changed.
+    request(notes.address, "DELETE /notes/1 HTTP/1.0\r\n\r\n");
+    assert_eq!(status(&post(&notes, "/notes", "1")).as_deref(), Some("201"));
+    assert_eq!(status(&post(&logins, "/north/login", &login(7))).as_deref(), Some("200"));
+
+    // The oldest goes, and the others keep their numbers.
+    let messages = Example::run("long_poll", &["0"]);
+    for number in 0..1003 {
+        post(&messages, "/", &number.to_string());
+    }
+    for since in [0, 1, 3, 4, 1002] {
+        let reply = request(messages.address, &format!("GET /?since={since} HTTP/1.0\r\n\r\n"));
+        let (head, news) = reply.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains("\r\nX-Next-Since: 1003\r\n"), "{head}");
+        let expected: String = (since.max(3)..1003).map(|number| format!("{number}\n")).collect();
+        assert_eq!(news, expected, "since {since}");
+    }
+}
