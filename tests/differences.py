@@ -161,7 +161,7 @@ def send(server, data, ends=False):
         answers.append("an error page without a status line")
     if received:
         return ", then ".join(answers) or "the page"
-    return {"open": "nothing in 2 s", "closed": "closed without a word", "reset": "reset"}[state]
+    return {"open": "nothing in 2 s", "closed": "closed without an answer", "reset": "reset"}[state]
 
 
 def with_files(data, **options):
