@@ -71,6 +71,7 @@ mod one_request; // what holds for every method
 mod platforms; // where it cannot run, the build says so in one line
 mod porting; // what Python's handlers do with socket, request and server
 mod porting_examples; // the examples that docs/PORTING.md leads to
+mod porting_page; // the code of docs/PORTING.md compiles, or has the message that it quotes
 mod promises; // the documents of security and reliability name tests that there are
 mod proxies; // who the client is, behind balancers
 mod redirects; // a directory without its slash leads to where the client is

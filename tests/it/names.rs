@@ -37,6 +37,42 @@ fn every_rust_word_in_the_table_exists() {
     }
 }
 
+/// `Server::timeout`, in any text of the pages about Python.
+#[test]
+fn every_item_that_the_pages_name_exists() {
+    let items = items();
+    let pages = [
+        COMPARISON,
+        TABLES,
+        include_str!("../../docs/PORTING.md"),
+        include_str!("../../docs/DIFFERENCES.md"),
+    ];
+    let (mut count, mut missing) = (0, BTreeSet::new());
+    for page in pages {
+        let text = page.split("```").step_by(2);
+        for name in text.flat_map(|text| text.lines().flat_map(quoted)) {
+            let path = name.split(['(', '<']).next().unwrap_or_default();
+            let Some((owner, item)) = path.split_once("::") else { continue };
+            let is_path = owner.starts_with(|first: char| first.is_ascii_uppercase())
+                && item.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
+            if !is_path || item.is_empty() || OF_OTHER_CRATES.contains(&owner) {
+                continue;
+            }
+            count += 1;
+            // `ThreadingTcpServer` and its like are aliases.
+            let is_servers = owner.ends_with("Server") && items.contains(owner);
+            let is_found =
+                items.contains(path) || (is_servers && items.contains(&format!("Server::{item}")));
+            missing.extend((!is_found).then_some(name));
+        }
+    }
+    assert!(missing.is_empty(), "not in src: {missing:?}");
+    assert!(count > 200, "{count} names");
+}
+
+/// Types of other crates that the pages name.
+const OF_OTHER_CRATES: [&str; 1] = ["SockRef"];
+
 #[test]
 fn every_public_name_of_python_has_a_row() {
     let listed = check_listing("python3".as_ref(), LISTING);
@@ -253,7 +289,8 @@ fn read_directory(directory: &Path, items: &mut BTreeSet<String>) {
 /// Reads a source file by the layout that rustfmt gives it: what belongs to an item is indented
 /// by four blanks.
 fn read_source(source: &str, items: &mut BTreeSet<String>) {
-    let (mut owner, mut shared) = (String::new(), false);
+    // What is inside a public trait or enum is public.
+    let (mut owner, mut shared, mut has_variants) = (String::new(), false, false);
     let mut lines = source.lines();
     while let Some(line) = lines.next() {
         if line.trim().starts_with("#[") && !line.ends_with(']') {
@@ -268,12 +305,16 @@ fn read_source(source: &str, items: &mut BTreeSet<String>) {
             let public = words.strip_prefix("pub ");
             let item =
                 public.or_else(|| Some(words).filter(|words| shared && words.starts_with("fn ")));
-            if let Some(name) = item.and_then(item_name) {
-                items.insert(format!("{owner}::{name}"));
-            }
+            let variant = || {
+                let end = words.find([',', '(', ' ']).filter(|_| has_variants)?;
+                words.starts_with(|first: char| first.is_ascii_uppercase()).then(|| &words[..end])
+            };
+            let name = item.and_then(item_name).or_else(|| variant().map(str::to_owned));
+            items.extend(name.map(|name| format!("{owner}::{name}")));
         } else if !inside && !line.starts_with([' ', '#', '/', '}', ')']) && !line.is_empty() {
             let public = line.strip_prefix("pub ");
             shared = public.is_some_and(|words| words.starts_with("trait "));
+            has_variants = public.is_some_and(|words| words.starts_with("enum "));
             if let Some(name) = public.and_then(item_name) {
                 owner = name.clone();
                 items.insert(name);
