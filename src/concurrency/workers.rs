@@ -300,15 +300,20 @@ fn hear_ready(leash: &UnixStream) -> io::Result<()> {
     let failed =
         |kind, why: &str| io::Error::new(kind, format!("a process could not start: {why}"));
     let heard = loop {
-        match (&*leash).read(&mut word) {
+        // No more: one that was asked to end meanwhile has said its last words already.
+        match (&*leash).read(&mut word[..READY.len()]) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             heard => break heard,
         }
     };
     match heard {
         Ok(0) => Err(failed(io::ErrorKind::UnexpectedEof, "it ended before it was ready")),
-        Ok(size) if &word[..size.min(READY.len())] == READY => Ok(()),
-        Ok(size) => Err(failed(io::ErrorKind::Other, &String::from_utf8_lossy(&word[..size]))),
+        Ok(size) if &word[..size] == READY => Ok(()),
+        Ok(size) => {
+            let rest = (&*leash).read(&mut word[size..]).unwrap_or(0);
+            let why = String::from_utf8_lossy(&word[..size + rest]);
+            Err(failed(io::ErrorKind::Other, &why))
+        }
         Err(error) => Err(failed(error.kind(), &error.to_string())),
     }
 }
