@@ -195,7 +195,7 @@ pub use server_info::ServerInfo;
 pub use shutdown::ShutdownHandle;
 #[cfg(unix)]
 #[doc(alias = "SIG_IGN")]
-pub use signals::signal_is_ignored;
+pub use signals::{SIGNAL_WINDOW, signal_is_ignored};
 #[cfg(unix)]
 pub use stderr::write_to_stderr;
 #[cfg(unix)]

@@ -11,7 +11,7 @@ use crate::address::Address;
 use crate::concurrency::Job;
 use crate::parking::{Parking, Slot};
 use crate::poller::{Ready, Report};
-use crate::signals::{Hearing, WatchedSignal, note_heard};
+use crate::signals::{Hearing, LastCounted, WatchedSignal, note_heard};
 
 /// Waits, and knows who is ready to be served.
 #[derive(Debug)]
@@ -26,6 +26,11 @@ pub(crate) struct Reactor {
     signals: Vec<WatchedSignal>,
     /// Numbers of those that ask for an end, and that this loop hears of them.
     endings: Vec<i32>,
+    /// Those of them that count although another one came just before.
+    urgent: Vec<i32>,
+    /// When one of the others last counted, and which one that was.
+    counted: LastCounted,
+    counted_number: i32,
     hearings: Vec<Hearing>,
     /// Numbers of those that end nothing.
     mere_news: Vec<i32>,
@@ -52,9 +57,9 @@ pub(crate) struct Turn {
     pub(crate) leash_cut: bool,
     /// A forked process asks for a shutdown.
     pub(crate) child_asks: bool,
-    /// Numbers of the signals that came and end the server.
+    /// Numbers of the signals that came and end the server, each as often as it counts.
     pub(crate) signals: Vec<i32>,
-    /// Numbers of the other signals that came.
+    /// Numbers of all that a handler is told of, in the order in which they came.
     pub(crate) news: Vec<i32>,
 }
 
@@ -70,6 +75,9 @@ impl Reactor {
             backoff: FIRST_REST,
             signals: Vec::new(),
             endings: Vec::new(),
+            urgent: Vec::new(),
+            counted: LastCounted::never(),
+            counted_number: 0,
             hearings: Vec::new(),
             mere_news: Vec::new(),
             reported: Vec::new(),
@@ -124,6 +132,18 @@ impl Reactor {
         Ok(())
     }
 
+    /// Watches termination signals that ask for more than others do, and count even just after
+    /// another one.
+    pub(crate) fn watch_urgent(&mut self, numbers: &[i32]) -> io::Result<()> {
+        self.urgent.extend(numbers);
+        self.watch_signals(numbers)
+    }
+
+    /// Tells whether this is a signal that asks for more than others do.
+    pub(crate) fn is_urgent(&self, number: i32) -> bool {
+        self.urgent.contains(&number)
+    }
+
     /// Has this process hear of the signals: it serves, and may have been forked after they were
     /// watched.
     pub(crate) fn hear_here(&self) {
@@ -167,23 +187,15 @@ impl Reactor {
         let limit = limits.into_iter().flatten().min();
         self.parking.poller.wait(&mut self.reported, limit)?;
         let mut turn = Turn::default();
+        let mut signalled = false;
         self.reported.retain(|ready| match ready.key {
             LISTENER => {
                 turn.clients_wait = true;
                 false
             }
             SIGNALS => {
-                let came = |signal: &mut WatchedSignal| {
-                    std::iter::repeat_n(signal.number(), signal.count())
-                };
-                let came = self.signals.iter_mut().flat_map(came);
-                let (news, signals): (Vec<i32>, Vec<i32>) =
-                    came.partition(|number| self.mere_news.contains(number));
-                note_heard();
-                // Each kind that came is reported by itself, and all are counted by the first
-                // report.
-                turn.news.extend(news);
-                turn.signals.extend(signals);
+                // Each kind that came is reported by itself, and all are read together.
+                signalled = true;
                 false
             }
             LEASH => {
@@ -197,12 +209,41 @@ impl Reactor {
             STRATEGY => false,
             _ => true,
         });
+        if signalled {
+            self.hear(&mut turn);
+        }
         self.collect();
         if self.rest.is_some() && self.rest_is_over() {
             // The next wait tells whether anybody waits still.
             self.end_rest();
         }
         Ok(turn)
+    }
+
+    /// Takes note of the signals that came, in their order.
+    fn hear(&mut self, turn: &mut Turn) {
+        let came = |signal: &mut WatchedSignal| {
+            let number = signal.number();
+            signal.arrivals().into_iter().map(move |time| (time, number))
+        };
+        let mut came: Vec<(u64, i32)> = self.signals.iter_mut().flat_map(came).collect();
+        note_heard();
+        came.sort_unstable();
+        for (time, number) in came {
+            let is_request = self.endings.contains(&number) && !self.is_urgent(number);
+            let counts = !is_request || self.counted.counts(time);
+            // Of the same kind, it is no news.
+            if !counts && number == self.counted_number {
+                continue;
+            }
+            if is_request && counts {
+                self.counted_number = number;
+            }
+            turn.news.push(number);
+            if counts && !self.mere_news.contains(&number) {
+                turn.signals.push(number);
+            }
+        }
     }
 
     /// The next request to be served.

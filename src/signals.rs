@@ -13,6 +13,8 @@ use nix::sys::signal::{SigSet, SigmaskHow};
 use signal_hook::SigId;
 use signal_hook::consts::{FORBIDDEN, SIGPIPE};
 
+pub(crate) use crate::sys::LastCounted;
+pub use crate::sys::SIGNAL_WINDOW;
 use crate::sys::{self, Listener};
 
 /// A signal that is counted instead of ending the process.
@@ -47,10 +49,17 @@ impl WatchedSignal {
         self.listener.become_this_process();
     }
 
+    /// [When](sys::monotonic_time) the signal came since the last call, for the first few times.
+    pub(crate) fn arrivals(&mut self) -> Vec<u64> {
+        let mut bytes = [0; 64 * sys::STAMP];
+        let count = self.reader.read(&mut bytes).unwrap_or(0);
+        let (stamps, _) = bytes[..count].as_chunks();
+        stamps.iter().map(|stamp| u64::from_ne_bytes(*stamp)).collect()
+    }
+
     /// How often the signal came since the last call.
     pub(crate) fn count(&mut self) -> usize {
-        let mut bytes = [0; 64];
-        self.reader.read(&mut bytes).unwrap_or(0)
+        self.arrivals().len()
     }
 
     /// Waits for the signal, at most for `limit`; perhaps not so long.
@@ -95,8 +104,9 @@ static ARRANGED: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
 ///
 /// Without one the signal has its default action: it ends the process, as it would have if it had
 /// not been watched. So it does where a loop calls handlers itself and two have come that it has
-/// not heard of, one to stop and one to cut: it is stuck in a handler then. Signals that had
-/// another action before they were first watched keep that one.
+/// not heard of, one to stop and one to cut: it is stuck in a handler then. A supervisor's
+/// [word](sys::HURRY_SIGNAL) is worth two. Signals that had another action before they were first
+/// watched keep that one, and those that come [together](SIGNAL_WINDOW) are one.
 #[derive(Debug)]
 pub(crate) struct Hearing {
     number: i32,
@@ -135,7 +145,12 @@ fn has_default_action(number: i32) -> bool {
     let Some(ending) = ending(number).filter(|ending| ending.is_one.load(Ordering::SeqCst)) else {
         return false;
     };
-    let was_unheard = UNHEARD.fetch_add(1, Ordering::SeqCst);
+    let is_hurry = number == sys::HURRY_SIGNAL as i32;
+    if !is_hurry && !COUNTED.counts(sys::monotonic_time()) {
+        return false;
+    }
+    let worth = if is_hurry { MOST_UNHEARD } else { 1 };
+    let was_unheard = UNHEARD.fetch_add(worth, Ordering::SeqCst);
     let may_be_stuck = ending.loops_with_handlers.load(Ordering::SeqCst) > 0;
     ending.loops.load(Ordering::SeqCst) == 0 || (may_be_stuck && was_unheard >= MOST_UNHEARD)
 }
@@ -167,6 +182,9 @@ static ENDINGS: [Ending; 128] = [const { Ending::new() }; 128];
 
 /// Signals that have come since a loop last heard of one.
 static UNHEARD: AtomicUsize = AtomicUsize::new(0);
+
+/// The last signal that was for loops, whether or not one was there.
+static COUNTED: LastCounted = LastCounted::never();
 
 /// One to stop, and one to cut.
 const MOST_UNHEARD: usize = 2;

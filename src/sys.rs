@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 
 use nix::errno::Errno;
 use nix::libc;
@@ -16,7 +16,8 @@ use nix::sys::signal::Signal;
 use nix::unistd::{ForkResult, Pid, fork};
 
 pub(crate) use net::*;
-pub(crate) use signals::{Listener, write_on_signal};
+pub use signals::SIGNAL_WINDOW;
+pub(crate) use signals::{LastCounted, Listener, STAMP, monotonic_time, write_on_signal};
 pub(crate) use start::{exit_notice, isolate, note_descriptors};
 
 mod net;
@@ -27,15 +28,16 @@ mod start;
 ///
 /// The child never returns from here, never unwinds into the caller's frames and runs none of the
 /// caller's destructors. Signals may be sent to all processes of a server: of SIGTERM the child
-/// takes note ([`is_asked_to_end`]), SIGINT is the parent's. A second SIGTERM, SIGQUIT and
-/// [`HURRY_SIGNAL`] end it at once, after its [dependents](set_dependents).
+/// takes note ([`is_asked_to_end`]), SIGINT is the parent's. A second SIGTERM, unless it comes
+/// [together](SIGNAL_WINDOW) with the first, SIGQUIT and [`HURRY_SIGNAL`] end it at once, after its
+/// [dependents](set_dependents).
 ///
 /// Block signals meanwhile, or the child misses those that come before it has handlers of its own.
 pub(crate) fn fork_child(job: impl FnOnce() -> bool) -> io::Result<Pid> {
     fork_with(
         || {
             ignore(libc::SIGINT);
-            ASKED_TO_END.store(false, Ordering::SeqCst);
+            ASKED_TO_END.reset();
             ASKED_WRITER.store(NO_DESCRIPTOR, Ordering::SeqCst);
             handle_unless_ignored(libc::SIGTERM, ask_to_end);
             handle_unless_ignored(libc::SIGQUIT, end_with_dependents);
@@ -83,15 +85,22 @@ fn action_of(number: i32) -> Option<libc::sighandler_t> {
 }
 
 /// Has a signal do by default what it would do if it were not handled, whenever `is_due` says so as
-/// it comes. That may use atomics, and nothing else: it runs in a signal handler.
+/// it comes; [`HURRY_SIGNAL`] ends the process then. What ends it does so after its
+/// [dependents](set_dependents). `is_due` may use atomics and a clock, and nothing else: it runs in
+/// a signal handler.
 pub(crate) fn default_action_when(number: i32, is_due: fn(i32) -> bool) -> io::Result<()> {
     let act = move || {
-        if is_due(number) {
-            // Fails for what cannot be handled in the first place.
-            let _ = signal_hook::low_level::emulate_default_handler(number);
+        if !is_due(number) {
+            return;
         }
+        if number == HURRY_SIGNAL as i32 {
+            return end_with_dependents(number);
+        }
+        end_dependents();
+        // Fails for what cannot be handled in the first place.
+        let _ = signal_hook::low_level::emulate_default_handler(number);
     };
-    // SAFETY: `is_due` is as said above, and the default handler is made to be called from one.
+    // SAFETY: `is_due` is as said above, and the others are made to be called from a handler.
     unsafe { signal_hook::low_level::register(number, act) }.map(drop)
 }
 
@@ -142,10 +151,12 @@ pub(crate) fn call_last(last: fn()) {
 
 static LAST: OnceLock<fn()> = OnceLock::new();
 
-/// Names the process group that is to end when this process, a forked child, is ended at once.
+/// Names the process group that is to end when this process is ended at once while it serves a
+/// connection: a forked child, or one whose loop calls handlers itself.
 ///
 /// Its parent has it end at the deadline, and knows nothing of what it has started. There is one at
-/// a time, as such a child serves one connection. In other processes this has no effect.
+/// a time, as such a process serves one connection. Others end theirs elsewhere; this has no effect
+/// there before they are ended by a signal of which no loop hears.
 pub(crate) fn set_dependents(group: Option<Pid>) {
     DEPENDENTS.store(group.map_or(0, Pid::as_raw), Ordering::Relaxed);
 }
@@ -154,7 +165,7 @@ static DEPENDENTS: AtomicI32 = AtomicI32::new(0);
 
 /// Tells whether SIGTERM has come to this process, a forked child.
 pub(crate) fn is_asked_to_end() -> bool {
-    ASKED_TO_END.load(Ordering::SeqCst)
+    ASKED_TO_END.has_counted()
 }
 
 /// What becomes readable when SIGTERM comes to this process, a forked child, for the first time. It
@@ -167,12 +178,16 @@ pub(crate) fn hear_when_asked_to_end() -> io::Result<UnixStream> {
     Ok(reader)
 }
 
-static ASKED_TO_END: AtomicBool = AtomicBool::new(false);
+static ASKED_TO_END: LastCounted = LastCounted::never();
 static ASKED_WRITER: AtomicI32 = AtomicI32::new(NO_DESCRIPTOR);
 const NO_DESCRIPTOR: RawFd = -1;
 
 extern "C" fn ask_to_end(number: libc::c_int) {
-    if ASKED_TO_END.swap(true, Ordering::SeqCst) {
+    let is_first = !ASKED_TO_END.has_counted();
+    if !ASKED_TO_END.counts(monotonic_time()) {
+        return;
+    }
+    if !is_first {
         return end_with_dependents(number);
     }
     let writer = ASKED_WRITER.load(Ordering::SeqCst);
@@ -187,6 +202,17 @@ extern "C" fn ask_to_end(number: libc::c_int) {
 }
 
 extern "C" fn end_with_dependents(_: libc::c_int) {
+    end_dependents();
+    // SAFETY: these calls are async-signal-safe; the default action ends this process once the
+    // handler has returned. That of SIGQUIT would write a core, and that of others do nothing.
+    unsafe {
+        libc::signal(libc::SIGTERM, libc::SIG_DFL);
+        libc::raise(libc::SIGTERM);
+    }
+}
+
+/// May be called in a signal handler.
+fn end_dependents() {
     let group = DEPENDENTS.load(Ordering::Relaxed);
     if group > 0 {
         // SAFETY: these calls are async-signal-safe and take plain numbers; `poll` is asked to
@@ -196,12 +222,6 @@ extern "C" fn end_with_dependents(_: libc::c_int) {
             libc::poll(std::ptr::null_mut(), 0, DEPENDENTS_GRACE);
             libc::kill(-group, libc::SIGKILL);
         }
-    }
-    // SAFETY: as above; the default action ends this process once the handler has returned. That of
-    // SIGQUIT would write a core, and that of others do nothing.
-    unsafe {
-        libc::signal(libc::SIGTERM, libc::SIG_DFL);
-        libc::raise(libc::SIGTERM);
     }
 }
 

@@ -38,8 +38,8 @@ use socketserver::concurrency::{Concurrency, Job, Placement};
 use socketserver::http::{CgiHttpRequestHandler, Exchange, HttpRequestHandler, ProtocolVersion};
 use socketserver::transport::{TcpBind, Transport};
 use socketserver::{
-    Address, Connection, Datagram, Forking, ForkingHttpServer, ForkingTcpServer, Handler, Server,
-    TcpServer, Timeouts, UdpServer, UnixDatagramServer, UnixStreamServer,
+    Address, Connection, Datagram, Forking, ForkingHttpServer, ForkingTcpServer, Handler,
+    SIGNAL_WINDOW, Server, TcpServer, Timeouts, UdpServer, UnixDatagramServer, UnixStreamServer,
 };
 
 use cases::{Case, cases, say, send_signal};
@@ -49,6 +49,9 @@ const LIMIT: Duration = Duration::from_secs(5);
 
 /// How long something that must not happen is waited for.
 const MOMENT: Duration = Duration::from_millis(50);
+
+/// How long an operator waits before a second signal, which would be one with the first otherwise.
+const PAUSE: Duration = Duration::from_millis(SIGNAL_WINDOW.as_millis() as u64 * 3 / 2);
 
 #[cfg(feature = "tls")]
 const TLS_CASES: &[Case] = cases![
@@ -94,11 +97,13 @@ const CASES: &[Case] = cases![
     buffered_output_is_printed_once,
     children_ignore_an_interrupt_from_the_terminal,
     signals::a_signal_to_all_processes_lets_them_finish,
+    signals::signals_to_the_server_and_then_to_all_processes_count_once,
     signals::a_second_signal_to_all_processes_cuts_at_once,
     signals::a_child_that_is_ended_in_a_drain_is_cut,
     signals::news_to_all_processes_cut_nothing,
     signals::a_child_that_is_asked_to_end_finishes_what_it_serves,
     signals::a_child_that_is_asked_twice_ends_at_once,
+    signals::a_child_that_is_asked_twice_together_finishes_what_it_serves,
     signals::a_child_knows_that_its_server_stops,
     signals::signals_that_were_ignored_at_the_start_stay_ignored,
     signals::a_crash_is_written_to_standard_error_without_a_logger,
@@ -436,7 +441,7 @@ fn a_second_signal_ends_the_wait_for_children() {
     server.has_accepted(2);
     server.terminate();
     idle.sees_the_end();
-    busy.hears_nothing_for(MOMENT);
+    busy.hears_nothing_for(PAUSE);
     server.terminate();
     busy.sees_the_end();
     assert_eq!(server.line_after("report: "), "0 finished, 1 cut");

@@ -29,8 +29,8 @@ use socketserver::http::{
     CgiHttpRequestHandler, Exchange, HttpRequestHandler, ProtocolVersion, Status,
 };
 use socketserver::{
-    Datagram, Forking, Handler, PreFork, Sequential, Server, TcpServer, ThreadPool, UdpServer,
-    handler_fn,
+    Datagram, Forking, Handler, PreFork, SIGNAL_WINDOW, Sequential, Server, TcpServer, ThreadPool,
+    UdpServer, handler_fn,
 };
 
 use cases::{Case, cases, say, send_signal};
@@ -40,6 +40,9 @@ const LIMIT: Duration = Duration::from_secs(10);
 
 /// How long something that must not happen is waited for.
 const MOMENT: Duration = Duration::from_millis(50);
+
+/// How long an operator waits before a second signal, which would be one with the first otherwise.
+const PAUSE: Duration = Duration::from_millis(SIGNAL_WINDOW.as_millis() as u64 * 3 / 2);
 
 const CASES: &[Case] = cases![
     several_processes_serve,
@@ -59,7 +62,10 @@ const CASES: &[Case] = cases![
     a_termination_waits_for_running_requests,
     the_deadline_cuts_what_still_runs,
     a_second_signal_cuts_at_once,
+    a_stopped_process_is_killed_at_the_deadline,
+    signals_that_come_together_count_once,
     scripts_that_are_cut_end,
+    what_scripts_have_started_ends_with_a_process_that_is_stuck,
     a_signal_to_all_processes_lets_them_finish,
     a_hangup_while_all_finish_cuts_nothing,
     a_termination_of_one_process_replaces_it,
@@ -312,23 +318,92 @@ fn a_second_signal_cuts_at_once() {
     let mut slow = server.begin_slow();
     send_signal(server.pid(), Signal::SIGTERM);
     assert_eq!(server.line(), "signal 15");
+    thread::sleep(PAUSE);
     send_signal(server.pid(), Signal::SIGTERM);
     slow.client.rest();
     assert_eq!(server.wait(), "signal 15\nreport 0 1\n");
 }
 
+fn a_stopped_process_is_killed_at_the_deadline() {
+    for kind in ["hasty", "stuck"] {
+        let server = Supervisor::start(kind);
+        let mut slow = server.begin_slow();
+        send_signal(slow.pid, Signal::SIGSTOP);
+        send_signal(server.pid(), Signal::SIGTERM);
+        slow.client.rest();
+        assert_eq!(server.wait(), "signal 15\nreport 0 1\n", "{kind}");
+    }
+}
+
+/// As `timeout` and supervisors that know of groups send them.
+fn signals_that_come_together_count_once() {
+    for strategy in ["sequential", "threads", "forks"] {
+        for signals in [[Signal::SIGTERM, Signal::SIGTERM], [Signal::SIGINT, Signal::SIGTERM]] {
+            let mut server = Supervisor::start(strategy);
+            let processes = server.processes();
+            let mut slow = server.begin_slow();
+            send_signal(server.pid(), signals[0]);
+            assert_eq!(server.line(), format!("signal {}", signals[0] as i32));
+            for _ in 0..2 {
+                for pid in processes.iter().copied().chain([server.pid(), slow.pid]) {
+                    // One that had nothing to do may have ended.
+                    let _ = kill(Pid::from_raw(pid), signals[1]);
+                }
+            }
+            assert!(!slow.ends_within(PAUSE), "{strategy}, {signals:?}: cut off");
+            slow.finish();
+            let said = server.wait();
+            assert!(said.ends_with(" 0\n"), "{strategy}, {signals:?}: {said}");
+        }
+    }
+}
+
 fn scripts_that_are_cut_end() {
     let server = Supervisor::start("scripts");
-    let scripts = [(); 2].map(|()| {
-        let mut client = server.connect();
-        client.send("GET /cgi-bin/waits HTTP/1.0\r\n\r\n");
-        client.head();
-        let pid: i32 = client.line().parse().unwrap();
-        (client, pid)
-    });
+    let scripts = [(); 2].map(|()| server.begin_script());
     send_signal(server.pid(), Signal::SIGTERM);
     assert_eq!(server.wait(), "report 0 2\n");
-    for (_, pid) in scripts {
+    for (_, pids) in scripts {
+        see_the_end_of(pids);
+    }
+}
+
+/// Its only thread is busy with the script, and hears of nothing.
+fn what_scripts_have_started_ends_with_a_process_that_is_stuck() {
+    for kind in ["scripts one by one", "scripts of children"] {
+        let server = Supervisor::start(kind);
+        let (_client, pids) = server.begin_script();
+        send_signal(server.pid(), Signal::SIGTERM);
+        assert_eq!(server.wait(), "report 0 1\n", "{kind}");
+        see_the_end_of(pids);
+
+        // One that is replaced.
+        let mut server = Supervisor::start(kind);
+        let (_client, pids) = server.begin_script();
+        send_signal(server.pid(), Signal::SIGHUP);
+        if kind == "scripts one by one" {
+            let said = server.line();
+            assert!(said.ends_with("has not stopped in time, killing it"), "{said}");
+        }
+        see_the_end_of(pids);
+
+        // Signals of people, until there is no process left that could tell of the script.
+        let server = Supervisor::start(kind);
+        let (_client, pids) = server.begin_script();
+        for _ in 0..2 {
+            for pid in server.processes().into_iter().chain([server.pid()]) {
+                send_signal(pid, Signal::SIGTERM);
+            }
+            thread::sleep(PAUSE);
+        }
+        server.wait();
+        see_the_end_of(pids);
+    }
+}
+
+#[track_caller]
+fn see_the_end_of(pids: [i32; 2]) {
+    for pid in pids {
         eventually(|| kill(Pid::from_raw(pid), None).is_err() || is_zombie(pid));
     }
 }
@@ -353,7 +428,7 @@ fn a_signal_to_all_processes_lets_them_finish() {
     eventually(|| server.processes().len() == 1);
     for _ in 0..2 {
         send_signal(slow.pid, Signal::SIGTERM);
-        slow.ends_within(MOMENT);
+        slow.ends_within(PAUSE);
     }
     slow.client.rest();
     assert_eq!(server.wait(), "report 0 1\n");
@@ -430,6 +505,7 @@ fn signals_that_were_ignored_at_the_start_stay_ignored() {
         let mut slow = server.begin_slow();
         send_signal(server.pid(), Signal::SIGTERM);
         assert_eq!(server.line(), "signal 15");
+        thread::sleep(PAUSE);
         send_signal(server.pid(), Signal::SIGTERM);
         slow.client.rest();
         // The first client's child may be waiting for its next request, and is cut then, too.
@@ -518,7 +594,8 @@ impl Supervisor {
         let mut supervisor = Self { child, output, address };
         supervisor.address = supervisor.line().parse().unwrap();
         let processes = match kind {
-            "one" | "no logger" | "starving" | "scripts" | "crashes later" => 1,
+            "one" | "no logger" | "starving" | "crashes later" => 1,
+            _ if kind.starts_with("scripts") => 1,
             "sequential" | "threads" | "forks" | "hasty" | "stuck" | "packets" => 3,
             _ => 0,
         };
@@ -579,6 +656,16 @@ impl Supervisor {
         let pid = client.line().parse().unwrap();
         assert_eq!(client.line(), "");
         SlowRequest { client, pid }
+    }
+
+    /// Begins a request for a script, and returns which process that is, and which it has started.
+    #[track_caller]
+    fn begin_script(&self) -> (Client, [i32; 2]) {
+        let mut client = self.connect();
+        client.send("GET /cgi-bin/waits HTTP/1.0\r\n\r\n");
+        client.head();
+        let pids = [(); 2].map(|()| client.line().parse().unwrap());
+        (client, pids)
     }
 
     #[track_caller]
@@ -877,7 +964,9 @@ fn serve(kind: &str) {
         "forks" => serve_in(PreFork::new(3, Forking::default())),
         "one" | "no logger" => serve_in(PreFork::new(1, Sequential)),
         "starving" => serve_in_with(PreFork::new(1, Sequential), kind),
-        "scripts" => serve_scripts(),
+        "scripts" => serve_scripts(ThreadPool::default()),
+        "scripts one by one" => serve_scripts(Sequential),
+        "scripts of children" => serve_scripts(Forking::default()),
         "no processes" => serve_in(ThreadPool::default()),
         "cannot start" => serve_in(PreFork::new(3, Unable::Fails)),
         "crashes at start" => serve_in(PreFork::new(3, Unable::Crashes)),
@@ -922,18 +1011,19 @@ fn serve_in_with(strategy: impl Concurrency, kind: &str) {
     report(&mut server);
 }
 
-/// Serves a script that waits, and has to be killed, in a directory of its own.
-fn serve_scripts() {
+/// Serves a script that waits, as does what it has started. Both have to be killed.
+fn serve_scripts(strategy: impl Concurrency) {
     let directory = tempfile::tempdir().unwrap();
     let script = directory.path().join("cgi-bin/waits");
     std::fs::create_dir(script.parent().unwrap()).unwrap();
+    let waits = "sleep 60 & echo $!; wait; sleep 60";
     let text =
-        "#!/bin/sh\ntrap '' TERM; echo Content-Type: text/plain; echo; echo $$; exec sleep 60\n";
+        format!("#!/bin/sh\ntrap '' TERM; echo Content-Type: text/plain; echo; echo $$; {waits}\n");
     std::fs::write(&script, text).unwrap();
     std::fs::set_permissions(&script, PermissionsExt::from_mode(0o755)).unwrap();
     let mut handler = CgiHttpRequestHandler::new(directory.path());
     handler.user = None;
-    let strategy = PreFork::<ThreadPool>::default().processes(1);
+    let strategy = PreFork::new(1, strategy);
     let mut server = TcpServer::bind_with("127.0.0.1:0", handler, strategy).unwrap();
     server.shutdown_on_signals(&[15]).unwrap();
     server.shutdown_timeout = MOMENT;

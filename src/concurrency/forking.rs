@@ -26,8 +26,8 @@ use crate::sys;
 /// terminal and systemd do: running requests are finished, up to
 /// [`Server::shutdown_timeout`](crate::Server::shutdown_timeout), and a second one cuts them.
 /// SIGTERM to one child has it finish its request and end; a second one, or SIGQUIT, ends it at
-/// once. A child that crashes is reported by `log`, or on standard error where no logger is
-/// installed.
+/// once. Two SIGTERM within [`SIGNAL_WINDOW`](crate::SIGNAL_WINDOW) are one. A child that crashes
+/// is reported by `log`, or on standard error where no logger is installed.
 ///
 /// # Forking and threads
 ///

@@ -268,6 +268,12 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         served.map(drop)
     }
 
+    /// What handlers know of this server, for other parts of the program: how many connections it
+    /// has, for instance.
+    pub fn info(&self) -> ServerInfo {
+        self.core.info.clone()
+    }
+
     /// A handle that stops this server from elsewhere.
     #[doc(alias = "shutdown")]
     pub fn shutdown_handle(&self) -> ShutdownHandle {
@@ -275,6 +281,11 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
     }
 
     /// Shuts down when one of these signals comes; the second one cuts running requests off.
+    ///
+    /// Those that come together, within [`SIGNAL_WINDOW`](crate::SIGNAL_WINDOW) (100 ms) of the
+    /// first, are one: `timeout` and some supervisors signal a process and then its group. So are
+    /// those of different kinds: a script that passes Ctrl-C on as SIGTERM does not ask twice.
+    /// [`Handler::handle_signal`] hears of each kind.
     ///
     /// The next one has the action that it had before, by default to end the process: when the loop
     /// has ended because of a signal, when it has cut, and when the server is gone. So has the

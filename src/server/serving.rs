@@ -11,7 +11,6 @@ use crate::concurrency::{Concurrency, Placement};
 use crate::handler::Handler;
 use crate::reactor::Turn;
 use crate::shutdown::Requests;
-use crate::sys;
 use crate::transport::{AcceptError, Transport};
 
 impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
@@ -120,7 +119,6 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
     pub(super) fn hears(&self, turn: &Turn) -> bool {
         if !self.is_worker {
             self.core.hear_signals(&turn.news);
-            self.core.hear_signals(&turn.signals);
         }
         !turn.signals.is_empty()
     }
@@ -128,8 +126,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
     /// Takes note of signals that ask this server to stop.
     pub(super) fn note_signals(&mut self, signals: &[i32]) {
         // The supervisor's is worth two, and so is what ends other programs at once.
-        let is_hurry = |signal| [sys::HURRY_SIGNAL as i32, nix::libc::SIGQUIT].contains(signal);
-        let hurries = self.is_worker && signals.iter().any(is_hurry);
+        let hurries = signals.iter().any(|&signal| self.reactor.is_urgent(signal));
         self.heard += signals.len() + usize::from(hurries);
     }
 

@@ -140,8 +140,9 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         // The old one goes now, and with it the supervisor's signals.
         self.reactor = Reactor::new(parking, &self.resources.transport)?;
         parents.leave_to_parent();
-        self.reactor.watch_signals(&signals::heeded(&[nix::libc::SIGTERM, nix::libc::SIGQUIT]))?;
-        self.reactor.watch_signals(&[sys::HURRY_SIGNAL as i32])?;
+        self.reactor.watch_signals(&signals::heeded(&[nix::libc::SIGTERM]))?;
+        self.reactor.watch_urgent(&signals::heeded(&[nix::libc::SIGQUIT]))?;
+        self.reactor.watch_urgent(&[sys::HURRY_SIGNAL as i32])?;
         self.reactor.watch_leash(leash.as_fd())?;
         self.is_worker = true;
         self.activate()

@@ -24,13 +24,31 @@ pub(super) fn a_signal_to_all_processes_lets_them_finish() {
     }
 }
 
+/// As `timeout` does, and supervisors that know of groups.
+pub(super) fn signals_to_the_server_and_then_to_all_processes_count_once() {
+    let [term, interrupt] = [Signal::SIGTERM, Signal::SIGINT];
+    for signals in [[term, term], [interrupt, interrupt], [interrupt, term], [term, interrupt]] {
+        let mut group = Group::start(&format!("{PREFIX}stops"));
+        let mut busy = group.connect();
+        busy.begin_slow();
+        send_signal(group.pid(), signals[0]);
+        // The first one is delivered, or the kernel would make them one.
+        thread::sleep(Duration::from_millis(1));
+        group.signal(signals[1]);
+        busy.hears_nothing_for(PAUSE);
+        assert_eq!(busy.ask("go"), "done", "{signals:?}");
+        let report = group.line_after("report: ");
+        assert!(report.ends_with(" finished, 0 cut"), "{signals:?}: {report}");
+    }
+}
+
 pub(super) fn a_second_signal_to_all_processes_cuts_at_once() {
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
         let mut group = Group::start(&format!("{PREFIX}stops"));
         let mut busy = group.connect();
         busy.begin_slow();
         group.signal(signal);
-        busy.hears_nothing_for(MOMENT);
+        busy.hears_nothing_for(PAUSE);
         group.signal(signal);
         busy.sees_the_end();
         assert_eq!(group.line_after("report: "), "0 finished, 1 cut", "{signal}");
@@ -99,7 +117,7 @@ pub(super) fn a_child_that_is_asked_twice_ends_at_once() {
         let mut busy = server.connect();
         let child = busy.begin_slow();
         for signal in signals {
-            busy.hears_nothing_for(MOMENT);
+            busy.hears_nothing_for(PAUSE);
             send_signal(child, *signal);
         }
         busy.sees_the_end();
@@ -107,6 +125,20 @@ pub(super) fn a_child_that_is_asked_twice_ends_at_once() {
         assert!(line.contains(" was ended by SIG"), "{line}");
         assert_eq!(server.ask("echo ping"), "ping");
     }
+}
+
+pub(super) fn a_child_that_is_asked_twice_together_finishes_what_it_serves() {
+    let server = ServerProcess::start("plain");
+    let mut busy = server.connect();
+    let child = busy.begin_slow();
+    for _ in 0..3 {
+        send_signal(child, Signal::SIGTERM);
+        // The first one is delivered, or the kernel would make them one.
+        thread::sleep(Duration::from_millis(1));
+    }
+    busy.hears_nothing_for(PAUSE);
+    assert_eq!(busy.ask("go"), "done");
+    busy.sees_the_end();
 }
 
 pub(super) fn a_child_knows_that_its_server_stops() {
@@ -140,7 +172,7 @@ pub(super) fn signals_that_were_ignored_at_the_start_stay_ignored() {
     let mut busy = group.connect();
     busy.begin_slow();
     group.signal(Signal::SIGTERM);
-    busy.hears_nothing_for(MOMENT);
+    busy.hears_nothing_for(PAUSE);
     group.signal(Signal::SIGTERM);
     busy.sees_the_end();
     // Children of the requests before may be on their way out, and finish.

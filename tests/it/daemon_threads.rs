@@ -16,7 +16,8 @@ use socketserver::{
 };
 
 use crate::support::{
-    Client, Gate, LIMIT, MOMENT, Notes, Running, bind, bind_with, in_a_process_of_its_own, testing,
+    Client, Gate, LIMIT, MOMENT, Notes, PAUSE, Running, bind, bind_with, in_a_process_of_its_own,
+    testing,
 };
 use crate::web::{Browser, answer, get};
 
@@ -264,8 +265,8 @@ fn ended_by(test: &str, steps: &[(&str, Signal)]) -> Option<i32> {
     for (line, signal) in steps {
         while !line.is_empty() && said.recv_timeout(LIMIT).expect("a line comes") != *line {}
         kill(pid, *signal).unwrap();
-        // Two that come together are one look of the loop.
-        thread::sleep(MOMENT);
+        // Two that come together are one.
+        thread::sleep(PAUSE);
     }
     let began = Instant::now();
     let status = loop {
@@ -315,6 +316,24 @@ fn a_signal_after_the_one_that_cuts_ends_the_process() {
     say("ended");
     drop(server);
     thread::sleep(LIMIT * 10);
+}
+
+/// As `timeout` signals a process and then its group, to a server that has nothing to finish.
+#[test]
+fn a_signal_together_with_the_one_that_has_ended_the_loop_ends_no_process() {
+    let name =
+        "daemon_threads::a_signal_together_with_the_one_that_has_ended_the_loop_ends_no_process";
+    in_a_process_of_its_own(name, || {
+        let mut server = bind::<ThreadPool, _>(testing(|connection: Connection| connection.park()));
+        server.shutdown_on_signals(&[INT as i32, TERM as i32]).unwrap();
+        nix::sys::signal::raise(TERM).unwrap();
+        server.serve_forever().unwrap();
+        for signal in [TERM, INT] {
+            nix::sys::signal::raise(signal).unwrap();
+        }
+        drop(server);
+        nix::sys::signal::raise(TERM).unwrap();
+    });
 }
 
 /// The loop itself is stuck, and hears of nothing.

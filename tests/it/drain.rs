@@ -12,8 +12,8 @@ use socketserver::{
 };
 
 use crate::support::{
-    Client, Gate, LIMIT, MOMENT, Notes, Running, Strategy, Testing, ThreadPerConnection, bind,
-    bind_with, echo_lines, in_a_process_of_its_own, read_line, testing,
+    Client, Gate, LIMIT, MOMENT, Notes, PAUSE, Running, Strategy, Testing, ThreadPerConnection,
+    bind, bind_with, echo_lines, in_a_process_of_its_own, read_line, testing,
 };
 
 const SLOW: &str = "slow";
@@ -466,7 +466,7 @@ fn a_second_signal_cuts_at_once() {
         let mut idle = canary(&running, &accepted);
         raise(Signal::SIGTERM).unwrap();
         assert_eq!(idle.read_to_end(), "");
-        busy.hears_nothing_for(MOMENT);
+        busy.hears_nothing_for(PAUSE);
         raise(Signal::SIGTERM).unwrap();
         assert_eq!(busy.read_to_end(), "");
         gate.let_through(1);
@@ -475,25 +475,58 @@ fn a_second_signal_cuts_at_once() {
     });
 }
 
+/// When they came counts, not when the loop looks.
 #[test]
-fn two_signals_that_come_together_cut_at_once() {
-    let name = "drain::two_signals_that_come_together_cut_at_once";
+fn two_signals_count_by_the_time_between_them() {
+    let name = "drain::two_signals_count_by_the_time_between_them";
     in_a_process_of_its_own(name, || {
-        let gate = Gate::new();
-        let mut server = bind::<ThreadPool, _>(gated(&gate));
-        server.shutdown_timeout = LIMIT * 2;
-        server.shutdown_on_signals(&[Signal::SIGTERM as i32]).unwrap();
-        let mut busy = Client::connect(server.server_address());
-        busy.send("slow\n");
-        server.handle_request().unwrap();
-        assert_eq!(busy.read_line(), "begun");
-        // Nobody reads them in between.
-        raise(Signal::SIGTERM).unwrap();
-        raise(Signal::SIGTERM).unwrap();
-        let running = Running::start(server);
-        assert_eq!(busy.read_to_end(), "");
-        gate.let_through(1);
-        assert_eq!(running.wait().report, report(0, 1));
+        let numbers = [Signal::SIGTERM as i32, Signal::SIGINT as i32];
+        for (pause, second, cut) in [
+            (Duration::ZERO, Signal::SIGTERM, 0),
+            (Duration::ZERO, Signal::SIGINT, 0),
+            (PAUSE, Signal::SIGTERM, 1),
+            (PAUSE, Signal::SIGINT, 1),
+        ] {
+            let gate = Gate::new();
+            let mut server = bind::<ThreadPool, _>(gated(&gate));
+            server.shutdown_timeout = LIMIT * 2;
+            server.shutdown_on_signals(&numbers).unwrap();
+            let mut busy = Client::connect(server.server_address());
+            busy.send("slow\n");
+            server.handle_request().unwrap();
+            assert_eq!(busy.read_line(), "begun");
+            // Nobody reads them in between.
+            raise(Signal::SIGTERM).unwrap();
+            std::thread::sleep(pause);
+            raise(second).unwrap();
+            let running = Running::start(server);
+            if cut == 0 {
+                busy.hears_nothing_for(MOMENT);
+                gate.let_through(1);
+                assert_eq!(busy.read_line(), "slow");
+            }
+            assert_eq!(busy.read_to_end(), "");
+            gate.let_through(1);
+            let expected = if cut == 0 { report(1, 0) } else { report(0, 1) };
+            assert_eq!(running.wait().report, expected, "{pause:?}, {second}");
+        }
+    });
+}
+
+/// A handler hears of each kind, and of each once.
+#[test]
+fn of_signals_that_come_together_each_kind_is_heard_once() {
+    let name = "drain::of_signals_that_come_together_each_kind_is_heard_once";
+    in_a_process_of_its_own(name, || {
+        let heard = Notes::new();
+        let mut server = bind::<ThreadPool, _>(Hearing(heard.clone()));
+        let [term, interrupt] = [Signal::SIGTERM, Signal::SIGINT];
+        server.shutdown_on_signals(&[term as i32, interrupt as i32]).unwrap();
+        for signal in [term, interrupt, term] {
+            raise(signal).unwrap();
+        }
+        Running::start(server).wait().result.unwrap();
+        assert_eq!(heard.so_far(), [term as i32, interrupt as i32]);
     });
 }
 

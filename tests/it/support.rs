@@ -17,8 +17,8 @@ use socket2::SockRef;
 use socketserver::concurrency::{Concurrency, Job, Placement};
 use socketserver::transport::{self, Tcp, Transport};
 use socketserver::{
-    Address, Connection, Handler, Server, ShutdownHandle, ShutdownReport, TcpServer, Timeouts,
-    UnixStreamServer,
+    Address, Connection, Handler, SIGNAL_WINDOW, Server, ShutdownHandle, ShutdownReport, TcpServer,
+    Timeouts, UnixStreamServer,
 };
 
 /// The longest that anything may take that does happen.
@@ -26,6 +26,9 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(5);
 
 /// How long something that must not happen is waited for.
 pub(crate) const MOMENT: Duration = Duration::from_millis(50);
+
+/// How long an operator waits before a second signal, which would be one with the first otherwise.
+pub(crate) const PAUSE: Duration = Duration::from_millis(SIGNAL_WINDOW.as_millis() as u64 * 3 / 2);
 
 /// A strategy that the matrix can make.
 pub(crate) trait Strategy: Concurrency + Default + Debug + Send + 'static {}

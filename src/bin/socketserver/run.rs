@@ -7,17 +7,16 @@ use std::process;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::unistd::{User, geteuid};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::flag;
 use signal_hook::iterator::Signals;
 use socketserver::http::{CgiHttpRequestHandler, Metrics, SimpleHttpRequestHandler};
 use socketserver::transport::Transport;
 use socketserver::{
-    Concurrency, Connection, Forking, Handler, PreFork, ProxyProtocol, Sequential, Server,
-    ShutdownReport, TcpServer, ThreadPool, TlsServer, UnixStreamServer, signal_is_ignored,
+    Concurrency, Connection, Forking, Handler, PreFork, ProxyProtocol, SIGNAL_WINDOW, Sequential,
+    Server, ServerInfo, TcpServer, ThreadPool, TlsServer, UnixStreamServer, signal_is_ignored,
 };
 
 use crate::args::{Args, Strategy};
@@ -66,17 +65,9 @@ pub(crate) fn run(args: Args) -> io::Result<()> {
         interrupted: AtomicBool::new(false),
     };
     let listener = listen(&args)?;
-    let serving = Serving { args: &args, service };
+    let serving = Serving { args: &args, service, scripts: scripts.clone() };
     let served = match args.concurrency {
-        Strategy::Sequential => {
-            match &scripts {
-                // A supervisor hears of signals at any time, and has its processes end first.
-                _ if args.processes.is_some() => {}
-                Some(scripts) => end_scripts_with_second_signal(scripts.clone())?,
-                None => end_with_second_signal()?,
-            }
-            serving.serve(listener, handler, Sequential)
-        }
+        Strategy::Sequential => serving.serve(listener, handler, Sequential),
         Strategy::Threading => serving.serve(listener, handler, thread_pool(args.max_threads)),
         Strategy::Forking => serving.serve(listener, handler, forking(args.max_children)),
     };
@@ -91,6 +82,7 @@ pub(crate) fn run(args: Args) -> io::Result<()> {
 struct Serving<'a> {
     args: &'a Args,
     service: Arc<Service>,
+    scripts: Option<CgiHttpRequestHandler>,
 }
 
 impl Serving<'_> {
@@ -156,13 +148,17 @@ impl Serving<'_> {
             server.max_connections = most as usize;
         }
         server.shutdown_on_signals(&[SIGINT, SIGTERM])?;
+        // A supervisor hears of signals at any time, and has its processes end first.
+        if self.args.processes.is_none() && self.args.concurrency == Strategy::Sequential {
+            end_with_second_signal(server.info(), self.scripts.clone())?;
+        }
         announce(banner);
         if self.args.processes.is_none() {
             // Clients can connect. Processes have to be started first; then the loop turns.
             self.service.ready();
         }
         server.serve_forever()?;
-        tell_what_was_cut(server.shutdown_report());
+        tell_what_was_cut(server.shutdown_report().cut);
         Ok(())
     }
 }
@@ -243,8 +239,8 @@ fn announce(banner: &str) {
     let _ = output.write_all(banner.as_bytes()).and_then(|()| output.flush());
 }
 
-fn tell_what_was_cut(report: ShutdownReport) {
-    match report.cut {
+fn tell_what_was_cut(count: usize) {
+    match count {
         0 => {}
         1 => complain(&"1 connection was cut off"),
         count => complain(&format_args!("{count} connections were cut off")),
@@ -269,29 +265,26 @@ fn check_directory(directory: &Path) -> io::Result<()> {
 }
 
 /// A sequential server hears of signals between requests. The second one does not wait for that,
-/// and leaves the file of a Unix socket, which the next start replaces.
-fn end_with_second_signal() -> io::Result<()> {
-    let first_came = Arc::new(AtomicBool::new(false));
-    for signal in ending_signals() {
-        flag::register_conditional_shutdown(signal, 0, Arc::clone(&first_came))?;
-        flag::register(signal, Arc::clone(&first_came))?;
-    }
-    Ok(())
-}
-
-/// Those that end the command. One that was ignored when it was started stays ignored.
-fn ending_signals() -> impl Iterator<Item = i32> {
-    [SIGINT, SIGTERM].into_iter().filter(|&signal| !signal_is_ignored(signal))
-}
-
-/// The same where a program may be running, which must not be left behind.
-fn end_scripts_with_second_signal(scripts: CgiHttpRequestHandler) -> io::Result<()> {
+/// and leaves the file of a Unix socket, which the next start replaces. A program that runs is not
+/// left behind.
+fn end_with_second_signal(
+    info: ServerInfo,
+    scripts: Option<CgiHttpRequestHandler>,
+) -> io::Result<()> {
+    // One that was ignored when the command was started stays ignored.
+    let ending = [SIGINT, SIGTERM].into_iter().filter(|&signal| !signal_is_ignored(signal));
     // Counted in memory, not by what is written to a pipe: a copy of this process that is about to
     // execute a program has the pipe as well, and signals to all processes come to it, too.
-    let mut signals = Signals::new(ending_signals())?;
+    let mut signals = Signals::new(ending)?;
     thread::Builder::new().spawn(move || {
-        if signals.forever().nth(1).is_some() {
-            scripts.end_scripts();
+        let mut signals = signals.forever().map(|_| Instant::now());
+        let Some(first) = signals.next() else { return };
+        if signals.any(|time| time - first >= SIGNAL_WINDOW) {
+            let connections = info.connections();
+            if let Some(scripts) = scripts {
+                scripts.end_scripts();
+            }
+            tell_what_was_cut(connections.busy + connections.waiting);
             process::exit(0);
         }
     })?;
