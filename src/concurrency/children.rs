@@ -89,9 +89,10 @@ impl Children {
         let mut gone = self.wait(deadline);
         let overdue = self.count();
         if overdue > 0 {
-            self.signal(sys::HURRY_SIGNAL);
-            gone.append(&mut self.wait(Instant::now() + TERMINATION_GRACE));
-            self.signal(Signal::SIGKILL);
+            for (signal, grace) in ENDING {
+                self.signal(signal);
+                gone.append(&mut self.wait(Instant::now() + grace));
+            }
             gone.append(&mut self.wait_for_ever());
         }
         (overdue, gone)
@@ -133,5 +134,10 @@ pub(super) fn know_the_processor() {
     let _ = std::arch::is_x86_feature_detected!("avx2");
 }
 
-/// Time between asking a child to end and killing it.
-const TERMINATION_GRACE: Duration = Duration::from_secs(1);
+/// How a child is ended, and how long it has after each signal. One that is stuck in a handler ends
+/// what it has started by the second one, and would leave it behind if it were killed.
+pub(super) const ENDING: [(Signal, Duration); 3] = [
+    (sys::HURRY_SIGNAL, Duration::from_secs(1)),
+    (sys::HURRY_SIGNAL, Duration::from_millis(300)),
+    (Signal::SIGKILL, Duration::ZERO),
+];

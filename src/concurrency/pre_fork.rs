@@ -27,8 +27,10 @@ use super::{Concurrency, Job, Placement};
 ///   successor is ready, so that no client is refused.
 ///   [`Handler::handle_signal`](crate::Handler::handle_signal) is called in the supervising process
 ///   before, to load again what the new ones shall have.
-/// - One that is replaced and does not end, as its handler never returns, is killed a second after
-///   [`Server::shutdown_timeout`](crate::Server::shutdown_timeout).
+/// - One that is asked to end and does not, as its handler never returns or it was stopped by
+///   SIGSTOP, is killed 2.3 seconds after
+///   [`Server::shutdown_timeout`](crate::Server::shutdown_timeout). Before that it is asked to end
+///   its CGI script, with all that the script has started.
 /// - They end with the supervising process, even if that is killed: each finishes its requests for
 ///   at most [`Server::shutdown_timeout`](crate::Server::shutdown_timeout). SIGTERM asks one of
 ///   them to do so, and SIGQUIT to end at once; it is replaced then.

@@ -5,12 +5,12 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::kill;
 use nix::sys::socket::{Shutdown, shutdown};
 use nix::sys::wait::WaitStatus;
 use nix::unistd::Pid;
 
-use super::children::{Children, know_the_processor, refuse_threads};
+use super::children::{Children, ENDING, know_the_processor, refuse_threads};
 use crate::stderr::report;
 
 /// The processes of a [`PreFork`](super::PreFork) strategy.
@@ -39,8 +39,8 @@ struct Worker {
     generation: usize,
     /// When it was asked to stop.
     retired: Option<Instant>,
-    /// It did not stop in time.
-    killed: bool,
+    /// Signals that it was sent as it did not stop in time.
+    hurried: usize,
     started: Instant,
 }
 
@@ -137,7 +137,7 @@ impl Workers {
         let replaced = if self.serving() < self.wanted { None } else { self.outdated() };
         let (generation, started) = (self.generation, Instant::now());
         let retired = ready.is_err().then_some(started);
-        self.alive.push(Worker { pid, leash, generation, retired, killed: false, started });
+        self.alive.push(Worker { pid, leash, generation, retired, hurried: 0, started });
         match ready {
             Ok(()) => self.restart.at = None,
             // One that has said why it cannot start would say so again.
@@ -186,23 +186,10 @@ impl Workers {
         }
     }
 
-    /// Kills the workers that were asked to stop so long ago and have not; returns how long until
+    /// Ends the workers that were asked to stop so long ago and have not; returns how long until
     /// that is to be done again.
     pub(crate) fn end_overdue(&mut self, limit: Duration) -> Option<Duration> {
-        let mut next: Option<Duration> = None;
-        for worker in self.alive.iter_mut().filter(|worker| !worker.killed) {
-            let Some(retired) = worker.retired else { continue };
-            let left = limit.saturating_sub(retired.elapsed());
-            if left.is_zero() {
-                report(format_args!("process {} has not stopped in time, killing it", worker.pid));
-                worker.killed = true;
-                // Gone already is as good as killed.
-                let _ = kill(worker.pid, Signal::SIGKILL);
-            } else {
-                next = Some(next.map_or(left, |next| next.min(left)));
-            }
-        }
-        next
+        self.alive.iter_mut().filter_map(|worker| worker.end_overdue(limit)).min()
     }
 
     /// Asks all workers to stop.
@@ -239,6 +226,26 @@ impl Worker {
         self.retired.get_or_insert_with(Instant::now);
         // Its end becomes readable, whoever holds copies of ours.
         let _ = shutdown(self.leash.as_raw_fd(), Shutdown::Write);
+    }
+
+    /// Sends it the next signal that is due where it has not stopped in time, and returns how long
+    /// until there is another one.
+    fn end_overdue(&mut self, limit: Duration) -> Option<Duration> {
+        let overdue = self.retired?.elapsed();
+        loop {
+            let (signal, _) = ENDING.get(self.hurried)?;
+            let graces = ENDING[..self.hurried].iter().map(|(_, grace)| *grace);
+            let due = graces.fold(limit, Duration::saturating_add);
+            if overdue < due {
+                return Some(due - overdue);
+            }
+            if self.hurried == 0 {
+                report(format_args!("process {} has not stopped in time, killing it", self.pid));
+            }
+            self.hurried += 1;
+            // Gone already is as good as ended.
+            let _ = kill(self.pid, *signal);
+        }
     }
 
     /// What an ended worker told of its end: how many requests were finished and cut.
