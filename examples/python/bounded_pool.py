@@ -1,7 +1,7 @@
 """At most four requests at once; further clients are answered 503.
 
-Python overrides `process_request`, for each client that is accepted. In Rust the bound is
-`max_connections`, and `Overload::Refuse` has `handle_overload` called beyond it.
+`process_request` runs for each client that is accepted. In Rust the bound is `max_connections`;
+beyond it `Overload::Refuse` calls `handle_overload`, which answers 503 unless it is overridden.
 
 The Rust program is `examples/bounded_pool.rs`.
 """

@@ -30,7 +30,7 @@ class ChatHandler(StreamRequestHandler):
             while self.clients.get(self.client_address) is lines:
                 self.wfile.write(lines.get())
         except OSError:
-            pass  # Its own thread hears of it, too.
+            pass  # The handler's thread gets this error, too.
 
     def handle(self):
         me, lines = self.client_address, queue.Queue(WAITING)

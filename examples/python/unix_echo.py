@@ -18,7 +18,7 @@ class EchoHandler(StreamRequestHandler):
 
 path = sys.argv[1] if len(sys.argv) > 1 else "/tmp/echo.sock"
 if os.path.exists(path):
-    os.unlink(path)  # Whoever listens on it.
+    os.unlink(path)  # Also that of a server which still listens.
 try:
     ThreadingUnixStreamServer(path, EchoHandler).serve_forever()
 finally:
