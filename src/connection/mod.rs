@@ -20,6 +20,7 @@ mod spare;
 mod timeouts;
 #[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
 mod tls;
+mod uptake;
 mod wfile;
 mod wire;
 
@@ -102,6 +103,7 @@ impl Connection {
         timeouts: &Timeouts,
         home: Arc<dyn Home>,
     ) -> Self {
+        socket.expect_rate(timeouts.response_rate);
         Self {
             rfile: Rfile::new(Arc::clone(&socket), timeouts.stall, timeouts.body_rate),
             wfile: Wfile::new(socket, timeouts.stall),

@@ -132,7 +132,7 @@ impl Rfile {
 
     /// A body begins, whose client has to keep up.
     pub(crate) fn begin_body(&mut self) {
-        self.pace = self.body_rate.map(Pace::of_at_least);
+        self.pace = Pace::of_at_least(self.body_rate);
     }
 
     /// The body has ended, or is to be read as long as its reader likes.
@@ -167,7 +167,7 @@ impl Rfile {
     fn note(&mut self, received: &io::Result<usize>, room: usize) {
         self.exhausted = self.socket.took_all(received, room);
         if let (Some(pace), Ok(count)) = (&mut self.pace, received) {
-            pace.note_bytes(*count);
+            pace.note_bytes(*count as u64);
         }
     }
 

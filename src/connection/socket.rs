@@ -297,6 +297,16 @@ impl Socket {
         }
     }
 
+    /// Has the client take so many bytes for each second for which writes wait for it.
+    pub(crate) fn expect_rate(&self, least: Option<u64>) {
+        self.wire.uptake().expect(least);
+    }
+
+    /// What the client did that was waited for until `limit` was over.
+    pub(super) fn shortcoming(&self, limit: Duration) -> String {
+        self.wire.uptake().shortcoming(limit)
+    }
+
     /// Blocks until the socket is ready.
     ///
     /// # Errors

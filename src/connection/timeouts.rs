@@ -24,6 +24,7 @@ pub struct Timeouts {
     pub(crate) idle: Option<Duration>,
     pub(crate) stall: Option<Duration>,
     pub(crate) body_rate: Option<u64>,
+    pub(crate) response_rate: Option<u64>,
 }
 
 impl Default for Timeouts {
@@ -33,6 +34,7 @@ impl Default for Timeouts {
             idle: Some(Duration::from_secs(60)),
             stall: Some(Duration::from_secs(30)),
             body_rate: Some(500),
+            response_rate: Some(500),
         }
     }
 }
@@ -69,13 +71,27 @@ impl Timeouts {
     }
 
     /// Bytes of the body of an HTTP request that have to come for each second for which they are
-    /// waited for, on average; a client may be late by [`stall`](Self::stall) in all. Defaults to
-    /// 500.
+    /// waited for; a client may be late by [`stall`](Self::stall). Defaults to 500.
     ///
-    /// Time that the handler needs for itself does not count. `None` lets a body take as long
-    /// as each single wait stays below `stall`.
+    /// Each second of waiting makes a client a second later, and each so many bytes a second less
+    /// late; none is ever early, so that what came fast is no credit for a slow rest. Time that the
+    /// handler needs for itself does not count. `None`, or 0, lets a body take as long as each
+    /// single wait stays below `stall`.
     pub fn body_rate(mut self, bytes_per_second: impl Into<Option<u64>>) -> Self {
         self.body_rate = bytes_per_second.into();
+        self
+    }
+
+    /// Bytes that a client has to take for each second for which a write waits for it, of a
+    /// response and of whatever else is written to a connection; a client may be late by
+    /// [`stall`](Self::stall), as for [`body_rate`](Self::body_rate). Defaults to 500.
+    ///
+    /// So the waits for a client add up to `stall` at most, and a second for each so many bytes
+    /// that it takes. It has taken what its system has acknowledged; elsewhere than on Linux, what
+    /// there is room for again in the socket's buffer. `None`, or 0, lets a client have as long as
+    /// it takes anything within each `stall`.
+    pub fn response_rate(mut self, bytes_per_second: impl Into<Option<u64>>) -> Self {
+        self.response_rate = bytes_per_second.into();
         self
     }
 }

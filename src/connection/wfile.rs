@@ -12,8 +12,15 @@ use super::socket::Socket;
 /// What a client receives.
 ///
 /// Not buffered, as in Python: a write returns when the kernel has taken bytes. A client that
-/// takes none for the stall limit makes it fail with `TimedOut`. On Linux that is told apart from
-/// one that is slow: as long as the client takes bytes, be it one now and then, it has time.
+/// takes none for the stall limit makes it fail with `TimedOut`, and so does one that is late by
+/// that limit against [`Timeouts::response_rate`](crate::Timeouts::response_rate): each second for
+/// which a write waits makes it a second later, and each 500 bytes that it takes a second less
+/// late, but never early. So a client that takes a byte now and then is given up after little more
+/// than the stall limit, and one that keeps the rate gets all of it, however long that is.
+///
+/// Linux tells what the client has taken: over TCP what it has acknowledged, on a Unix socket the
+/// writes of which it has read the last byte, in pieces of up to 36 KiB, of a file 64 KiB. Other
+/// systems tell when a part of the socket's buffer is free.
 ///
 /// A clone is another writing end of the same connection, for other threads that write to this
 /// client; the client sees the end when all ends are dropped. Each call of `write` stands alone:
@@ -32,7 +39,8 @@ impl Wfile {
         Self { socket, stall, sent: 0 }
     }
 
-    /// Limits a single wait for the client to take bytes; `None` waits for ever.
+    /// Limits a single wait for the client to take bytes, and how late it may be against
+    /// [`Timeouts::response_rate`](crate::Timeouts::response_rate); `None` waits for ever.
     ///
     /// Starts as [`Timeouts::stall`](crate::Timeouts::stall).
     pub fn set_timeout(&mut self, limit: Option<Duration>) {
@@ -47,7 +55,7 @@ impl Wfile {
     /// # Errors
     ///
     /// What reading the file or writing to the client reports; `TimedOut` when the client takes
-    /// nothing for the stall limit.
+    /// too little, as for any write.
     pub fn send_file(&mut self, file: &File, offset: u64, count: u64) -> io::Result<u64> {
         send_file(self, file, offset, count)
     }
@@ -94,9 +102,9 @@ impl Wfile {
         self.sent
     }
 
-    /// The limit of a single wait.
-    pub(crate) fn timeout(&self) -> Option<Duration> {
-        self.stall
+    /// What the client did, of a write that has failed with `TimedOut`.
+    pub(crate) fn shortcoming(&self) -> Option<String> {
+        Some(self.socket.shortcoming(self.stall?))
     }
 
     /// Sends what is held back and the pieces, in one system call where the kernel takes all.

@@ -7,7 +7,9 @@ use std::io::{self, IoSlice};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 #[cfg(target_os = "linux")]
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -18,6 +20,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::sendfile::sendfile64;
 use nix::sys::socket::{MsgFlags, recv, send, sendmsg};
 
+use super::uptake::Uptake;
 use crate::sys;
 
 /// A stream socket whose every wait has a limit.
@@ -29,6 +32,9 @@ pub(super) struct Wire {
     stream: socket2::Socket,
     #[cfg(target_os = "linux")]
     never_blocks: AtomicBool,
+    /// Bytes that the kernel has taken.
+    sent: AtomicU64,
+    uptake: Mutex<Uptake>,
 }
 
 /// What to wait for.
@@ -44,6 +50,8 @@ impl Wire {
             stream,
             #[cfg(target_os = "linux")]
             never_blocks: AtomicBool::new(false),
+            sent: AtomicU64::new(0),
+            uptake: Mutex::default(),
         }
     }
 
@@ -79,12 +87,13 @@ impl Wire {
     }
 
     fn send_with(&self, bytes: &[u8], flags: MsgFlags) -> io::Result<usize> {
-        retry(|| send(self.stream.as_raw_fd(), bytes, SEND_FLAGS | flags))
+        self.count(retry(|| send(self.stream.as_raw_fd(), bytes, SEND_FLAGS | flags)))
     }
 
     /// Writes as much as fits of several pieces in one system call.
     pub(super) fn send_vectored(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
-        retry(|| sendmsg::<()>(self.stream.as_raw_fd(), pieces, &[], SEND_FLAGS, None))
+        let socket = self.stream.as_raw_fd();
+        self.count(retry(|| sendmsg::<()>(socket, pieces, &[], SEND_FLAGS, None)))
     }
 
     /// Sends what fits of up to `count` bytes of a file from `position` on, and moves that;
@@ -96,7 +105,13 @@ impl Wire {
         position: &mut i64,
         count: usize,
     ) -> io::Result<usize> {
-        retry(|| sendfile64(&self.stream, file, Some(position), count))
+        self.count(retry(|| sendfile64(&self.stream, file, Some(position), count)))
+    }
+
+    fn count(&self, sent: io::Result<usize>) -> io::Result<usize> {
+        sent.inspect(|count| {
+            self.sent.fetch_add(*count as u64, Ordering::Relaxed);
+        })
     }
 
     /// Blocks until the socket is ready.
@@ -112,32 +127,55 @@ impl Wire {
         wait_for(&mut [PollFd::new(self.stream.as_fd(), interest)], limit)
     }
 
-    /// Blocks until something can be written, for as long as the client takes bytes.
+    /// Blocks until something can be written, for as long as the client takes enough.
     ///
     /// A poll alone calls a socket writable when a third of its buffer is free, which a client that
     /// reads slowly may need more than the limit for.
     ///
     /// # Errors
     ///
-    /// `TimedOut` when the client has taken nothing for `limit`.
+    /// `TimedOut` when the client has taken nothing for `limit`, or is late by that.
     pub(super) fn wait_writable(&self, limit: Option<Duration>) -> io::Result<()> {
         let Some(limit) = limit else { return self.wait(Direction::Write, None) };
-        let (mut since, mut not_taken) = (Instant::now(), None);
+        self.uptake().begin_wait();
+        let look = LONGEST_LOOK.min(limit / LEAST_LOOKS).max(SHORTEST_LOOK);
         loop {
-            let left = limit.saturating_sub(since.elapsed());
-            let look = LONGEST_LOOK.min(limit / LEAST_LOOKS).max(SHORTEST_LOOK);
-            match self.wait(Direction::Write, Some(left.min(look))) {
-                Err(error) if error.kind() == io::ErrorKind::TimedOut => {}
-                result => return result,
+            let taken = self.taken();
+            let left = {
+                let mut uptake = self.uptake();
+                uptake.note_taken(taken);
+                uptake.left(limit)
+            };
+            let began = Instant::now();
+            let waited = self.wait(Direction::Write, Some(left.min(look)));
+            let mut uptake = self.uptake();
+            uptake.note_wait(began, Instant::now());
+            match waited {
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                    if left.is_zero() {
+                        uptake.give_up(limit, look);
+                        return Err(error);
+                    }
+                }
+                Err(error) => return Err(error),
+                Ok(()) => {
+                    uptake.note_room();
+                    return Ok(());
+                }
             }
-            let still = sys::bytes_not_taken(self.as_fd());
-            if still < not_taken {
-                since = Instant::now();
-            } else if since.elapsed() >= limit {
-                return Err(timed_out());
-            }
-            not_taken = still;
         }
+    }
+
+    /// Bytes that the client has taken, or the kernel where it does not tell.
+    fn taken(&self) -> i64 {
+        let sent = i64::try_from(self.sent.load(Ordering::Relaxed)).unwrap_or(i64::MAX);
+        let not_taken = sys::bytes_not_taken(self.as_fd()).unwrap_or(0);
+        sent - i64::try_from(not_taken).unwrap_or(0)
+    }
+
+    /// What is known of how the client takes what is written.
+    pub(super) fn uptake(&self) -> MutexGuard<'_, Uptake> {
+        self.uptake.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Has calls return that have no flag to say so, such as `sendfile`, instead of waiting.

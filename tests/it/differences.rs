@@ -89,7 +89,7 @@ fn a_request_that_stalls_is_answered_408() {
 fn the_defaults_are_those_that_the_comparison_names() {
     let (half_a_minute, minute) = (Duration::from_secs(30), Duration::from_secs(60));
     let named = Timeouts::default().head(half_a_minute).idle(minute).stall(half_a_minute);
-    assert_eq!(Timeouts::default(), named.body_rate(500));
+    assert_eq!(Timeouts::default(), named.body_rate(500).response_rate(500));
     // A program cannot ask for these. What `Debug` shows is for people, such as this test.
     let shows = |options: &dyn Debug, setting| assert!(format!("{options:?}").contains(setting));
     shows(&ThreadPool::default(), "max_threads: 1024,");

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use socketserver::http::Exchange;
 use socketserver::{Sequential, TcpServer, ThreadPool, Timeouts};
 
 use crate::support::{
@@ -106,6 +107,11 @@ fn a_head_that_comes_too_slowly_is_408_on_threads() {
     slow_heads::<ThreadPool>();
 }
 
+fn count_body(http: &mut Exchange<'_>) -> io::Result<()> {
+    let count = io::copy(&mut http.rfile, &mut io::sink())?;
+    answer(http, count.to_string())
+}
+
 /// So many bytes a second, and as late as this.
 fn rate(bytes: u64, stall: Duration) -> Timeouts {
     Timeouts::default().stall(stall).body_rate(bytes)
@@ -136,6 +142,17 @@ fn a_body_that_comes_too_slowly_is_408_when_sequential() {
 #[test]
 fn a_body_that_comes_too_slowly_is_408_on_threads() {
     slow_bodies::<ThreadPool>();
+}
+
+#[test]
+fn a_body_that_came_fast_may_not_dribble_then() {
+    let server = serve(answering(count_body).timeouts(rate(100_000, MOMENT * 4)));
+    let mut browser = Browser::connect(&server);
+    browser.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n\r\n");
+    // Worth 80 seconds, had it come slowly.
+    browser.send(vec![b'x'; 8_000_000]);
+    let heard = dribble_on(&mut browser.client, b"x");
+    assert!(heard.starts_with(b"HTTP/1.1 408 Request Timeout\r\n"), "{}", show(heard));
 }
 
 #[test]
@@ -274,14 +291,15 @@ fn a_client_that_reads_nothing_of_a_file_is_given_up() {
     assert!(error.ends_with(": timed out"), "{error}");
 }
 
-/// The kernel calls a socket writable when a third of its buffer is free, so that a client which
-/// takes a little at a time is as late as one that takes nothing.
+/// A client that reads less than its system opens the window for takes nothing, for all that the
+/// server can see. That is how Python's limit of a single wait ends, where there is no least rate.
 #[test]
 fn a_client_that_reads_too_slowly_is_given_up() {
     let site = Site::new();
     let file = std::fs::File::create(site.path("large")).unwrap();
     file.set_len(1 << 30).unwrap();
-    let handler = noting(site.handler()).http11().timeouts(Timeouts::default().each_wait(MOMENT));
+    let limits = Timeouts::default().each_wait(MOMENT).response_rate(None);
+    let handler = noting(site.handler()).http11().timeouts(limits);
     let errors = handler.errors.clone();
     let server = serve(handler);
     let mut browser = Browser::connect(&server);

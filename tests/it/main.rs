@@ -77,6 +77,7 @@ mod proxies; // who the client is, behind balancers
 mod redirects; // a directory without its slash leads to where the client is
 mod server; // bind, handle_request, shutdown, the hooks and the options
 mod set_header; // fields that take the place of others
+mod slow_readers;
 mod smuggling; // requests that two readers could take apart differently
 mod stalls; // clients that take nothing of a response
 mod strategies; // what one strategy does and the others do not

@@ -18,14 +18,14 @@ use crate::web::{answering, get};
 const STALL: Duration = Duration::from_millis(400);
 
 /// More than the kernel keeps for a client that does not read.
-const SIZE: u64 = 64 << 20;
+pub(crate) const SIZE: u64 = 64 << 20;
 
 fn stalling() -> Timeouts {
     Timeouts::default().stall(STALL)
 }
 
 /// A file with nothing in it but its size.
-fn large_file() -> File {
+pub(crate) fn large_file() -> File {
     let file = tempfile::tempfile().unwrap();
     file.set_len(SIZE).unwrap();
     file
@@ -33,16 +33,16 @@ fn large_file() -> File {
 
 /// A client that has room for little.
 #[track_caller]
-fn narrow(address: &impl Reach) -> Client {
+pub(crate) fn narrow(address: &impl Reach) -> Client {
     let client = address.connect();
     SockRef::from(&client.stream).set_recv_buffer_size(16 * 1024).unwrap();
     client
 }
 
-type Sends = fn(&mut Exchange<'_>) -> io::Result<()>;
+pub(crate) type Sends = fn(&mut Exchange<'_>) -> io::Result<()>;
 
 /// Ways to send the file as a response.
-const WAYS: [(&str, Sends); 4] = [
+pub(crate) const WAYS: [(&str, Sends); 4] = [
     ("a file", |http| {
         begin(http)?;
         http.wfile.send_file(&large_file(), 0, SIZE).map(drop)
@@ -72,12 +72,15 @@ fn begin(http: &mut Exchange<'_>) -> io::Result<()> {
 #[track_caller]
 fn gave_up(log: &Notes<String>) -> (u64, String) {
     loop {
-        let line = log.next();
-        if let Some(rest) = line.strip_prefix("gave up after ") {
-            let (sent, rest) = rest.split_once(' ').unwrap();
-            return (sent.parse().unwrap(), rest.to_owned());
+        if let Some(told) = as_given_up(&log.next()) {
+            return told;
         }
     }
+}
+
+pub(crate) fn as_given_up(line: &str) -> Option<(u64, String)> {
+    let (sent, rest) = line.strip_prefix("gave up after ")?.split_once(' ')?;
+    Some((sent.parse().ok()?, rest.to_owned()))
 }
 
 fn given_up_in_time<T: Streams, C: Strategy>() {
@@ -185,7 +188,8 @@ fn a_write_to_a_client_that_takes_nothing_fails_in_time() {
     }
 }
 
-/// Fewer bytes within each limit than a poll asks for, which wants a third of the buffer.
+/// Fewer bytes within each limit than a poll asks for, which wants a third of the buffer, and more
+/// than the least rate asks for.
 #[test]
 fn a_client_that_takes_little_is_waited_for() {
     for (way, send) in WAYS {

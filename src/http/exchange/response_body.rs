@@ -30,7 +30,7 @@ pub struct ResponseBody {
     asked: Asked,
     must_close: bool,
     written: u64,
-    /// How writing failed: the client is gone, or takes nothing.
+    /// How writing failed: the client is gone, or takes too little.
     failure: Option<io::ErrorKind>,
 }
 
@@ -127,16 +127,16 @@ impl ResponseBody {
         Some(format!("the handler wrote {written} of {length} bytes of its Content-Length"))
     }
 
-    /// How much of the body was sent when the client took no more of it, if that is how it ended.
+    /// How much was sent when the client took too little of the body, if that is how it ended.
     pub(crate) fn stall(&self) -> Option<String> {
-        let limit = self.output.timeout()?;
         self.failure.filter(|kind| *kind == io::ErrorKind::TimedOut)?;
         let sent = self.written;
         let of_all = match self.framing {
             Framing::Length(left) => format!("{sent} of {}", sent + left),
             _ => sent.to_string(),
         };
-        Some(format!("gave up after {of_all} bytes: the client took nothing for {limit:?}"))
+        let shortcoming = self.output.shortcoming()?;
+        Some(format!("gave up after {of_all} bytes: the client {shortcoming}"))
     }
 
     /// Tells whether nothing has left yet, so that another response can take this one's place.
