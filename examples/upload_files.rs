@@ -40,7 +40,7 @@ impl HttpRequestHandler for UploadHandler {
     }
 
     fn do_put(&self, http: &mut Exchange<'_>) -> io::Result<()> {
-        let path = self.translate_path(http, &http.path);
+        let path = self.files.translate_path(http, &http.path);
         if !self.has_safe_names(&path) || names_a_directory(&path) {
             return http.send_error_with(403, "Not a name for a file");
         }

@@ -14,6 +14,7 @@ mod message;
 mod metrics;
 pub mod url;
 
+pub use cgi::CgiHooks;
 #[doc(alias = "CGIHTTPRequestHandler")]
 pub use cgi::CgiHttpRequestHandler;
 #[doc(alias = "cgi_info")]
@@ -30,9 +31,9 @@ pub use exchange::HttpRequestHandler;
 pub use exchange::RequestBody;
 #[doc(alias = "BaseHTTPRequestHandler.wfile")]
 pub use exchange::ResponseBody;
-pub use files::FileContent;
 #[doc(alias = "SimpleHTTPRequestHandler")]
 pub use files::SimpleHttpRequestHandler;
+pub use files::{Defaults, Directory, DirectoryEntry, FileContent, FileHooks, NoFile};
 #[doc(alias = "MessageClass")]
 #[doc(alias = "HTTPMessage")]
 pub use message::headers::Headers;

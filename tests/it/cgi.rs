@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use nix::unistd::geteuid;
 use socketserver::http::{
-    CgiHttpRequestHandler, CgiInfo, Exchange, HttpRequestHandler, SimpleHttpRequestHandler,
+    CgiHooks, CgiHttpRequestHandler, CgiInfo, Defaults, Exchange, FileHooks, HttpRequestHandler,
+    SimpleHttpRequestHandler,
 };
 use socketserver::{ThreadPool, Timeouts};
 
@@ -230,12 +231,9 @@ fn no_spelling_of_a_scripts_path_shows_its_source() {
 
 #[test]
 fn scripts_lie_in_directories_below_and_elsewhere() {
-    struct Elsewhere(CgiHttpRequestHandler);
-    impl HttpRequestHandler for Elsewhere {
-        fn base(&self) -> &dyn HttpRequestHandler {
-            &self.0
-        }
-
+    struct Elsewhere;
+    impl FileHooks for Elsewhere {}
+    impl CgiHooks for Elsewhere {
         fn cgi_directories(&self) -> &[&str] {
             &["/", "/a b/cgi"]
         }
@@ -247,7 +245,7 @@ fn scripts_lie_in_directories_below_and_elsewhere() {
     }
     let (server, _) = site.serve();
     assert_eq!(text(&get(&server, "/cgi-bin/sub/deep/x/p/q")), "/cgi-bin/sub/deep/x /p/q\n");
-    let server = serve(noting(Elsewhere(site.handler())).http11());
+    let server = serve(noting(site.handler().with_hooks(Elsewhere)).http11());
     assert_eq!(text(&get(&server, "/top")), "/top\n");
     assert_eq!(text(&get(&server, "/a%20b/cgi/x/p")), "/a b/cgi/x /p\n");
 }
@@ -276,18 +274,21 @@ fn scripts_are_confined_and_hidden_as_files_are() {
 
 #[test]
 fn an_outer_handler_decides_what_is_run() {
-    struct Choosy(CgiHttpRequestHandler);
-    impl HttpRequestHandler for Choosy {
-        fn base(&self) -> &dyn HttpRequestHandler {
-            &self.0
-        }
-
+    struct ByName;
+    impl FileHooks for ByName {}
+    impl CgiHooks for ByName {
         fn is_cgi(&self, http: &Exchange<'_>) -> Option<CgiInfo> {
             http.path.ends_with(".sh").then(|| CgiInfo::new("", &http.path[1..]))
         }
 
         fn is_executable(&self, _: &Exchange<'_>, path: &Path) -> bool {
             !path.ends_with("never.sh")
+        }
+    }
+    struct Choosy(CgiHttpRequestHandler<ByName>);
+    impl HttpRequestHandler for Choosy {
+        fn base(&self) -> &dyn HttpRequestHandler {
+            &self.0
         }
 
         fn do_put(&self, http: &mut Exchange<'_>) -> io::Result<()> {
@@ -298,7 +299,7 @@ fn an_outer_handler_decides_what_is_run() {
     let script = format!("#!/bin/sh\n{PLAIN} echo $REQUEST_METHOD");
     site.script("a.sh", &script);
     site.script("never.sh", &script);
-    let server = serve(noting(Choosy(site.handler())).http11());
+    let server = serve(noting(Choosy(site.handler().with_hooks(ByName))).http11());
     assert_eq!(text(&get(&server, "/a.sh")), "GET\n");
     assert_eq!(get(&server, "/never.sh").status(), 403);
     assert_eq!(text(&Browser::connect(&server).ask(request("PUT", "/x", ""))), "PUT\n");
@@ -307,46 +308,35 @@ fn an_outer_handler_decides_what_is_run() {
 #[test]
 fn a_long_path_costs_no_lookup_for_each_of_its_parts() {
     /// Counts the bytes of the paths that it translates, and takes all paths for scripts'.
-    struct Counting(CgiHttpRequestHandler, AtomicUsize, bool);
-    impl HttpRequestHandler for Counting {
-        fn base(&self) -> &dyn HttpRequestHandler {
-            &self.0
+    struct Counting(Arc<AtomicUsize>, bool);
+    impl FileHooks for Counting {
+        fn translate_path(&self, http: &Exchange<'_>, directory: &Path, path: &str) -> PathBuf {
+            self.0.fetch_add(path.len(), Ordering::Relaxed);
+            Defaults.translate_path(http, directory, path)
         }
-
+    }
+    impl CgiHooks for Counting {
         fn is_cgi(&self, http: &Exchange<'_>) -> Option<CgiInfo> {
             let as_it_is = || CgiInfo::new("/cgi-bin", &http.path["/cgi-bin/".len()..]);
-            if self.2 { Some(as_it_is()) } else { self.0.is_cgi(http) }
-        }
-
-        fn translate_path(&self, http: &Exchange<'_>, path: &str) -> PathBuf {
-            self.1.fetch_add(path.len(), Ordering::Relaxed);
-            self.0.translate_path(http, path)
+            if self.1 { Some(as_it_is()) } else { Defaults.is_cgi(http) }
         }
     }
     let site = site(&[("x", PLAIN)]);
     fs::create_dir(site.site.path("cgi-bin/sub")).unwrap();
     for takes_all in [false, true] {
-        let counting = Arc::new(Counting(site.handler(), AtomicUsize::new(0), takes_all));
-        let server = serve(noting(Shared(Arc::clone(&counting))).http11());
+        let count = Arc::new(AtomicUsize::new(0));
+        let counting = site.handler().with_hooks(Counting(Arc::clone(&count), takes_all));
+        let server = serve(noting(counting).http11());
         for part in ["a/", "./", "sub/../", "%2e/", "sub/%2e%2e/", "/", "x/"] {
             let [half, whole] = [30_000, 60_000].map(|length| {
-                counting.1.store(0, Ordering::Relaxed);
+                count.store(0, Ordering::Relaxed);
                 let parts = part.repeat(length / part.len());
                 let status = get(&server, &format!("/cgi-bin/{parts}x")).status();
                 assert!([200, 404].contains(&status), "{part}: {status}");
-                counting.1.load(Ordering::Relaxed)
+                count.load(Ordering::Relaxed)
             });
             assert!(whole <= half * 5 / 2 + 100, "{part}: {half} bytes, then {whole}");
         }
-    }
-}
-
-/// A handler that the test can ask afterwards.
-struct Shared<H>(Arc<H>);
-
-impl<H: HttpRequestHandler> HttpRequestHandler for Shared<H> {
-    fn base(&self) -> &dyn HttpRequestHandler {
-        &*self.0
     }
 }
 

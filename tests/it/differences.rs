@@ -3,7 +3,7 @@
 use std::fmt::{self, Debug};
 use std::io::{self, Write};
 use std::net::{SocketAddr, UdpSocket};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use std::time::Duration;
 use socket2::SockRef;
 use socketserver::http::url::parse_qsl;
 use socketserver::http::{
-    BaseHttpRequestHandler, Exchange, HttpRequestHandler, ProtocolVersion, SimpleHttpRequestHandler,
+    BaseHttpRequestHandler, Defaults, Exchange, FileHooks, HttpRequestHandler, ProtocolVersion,
 };
 use socketserver::transport::TcpBind;
 use socketserver::{
@@ -244,21 +244,15 @@ fn a_semicolon_separates_no_fields() {
 
 #[test]
 fn a_page_may_stand_in_for_files_that_are_missing() {
-    struct SinglePage {
-        files: SimpleHttpRequestHandler,
-    }
-    impl HttpRequestHandler for SinglePage {
-        fn base(&self) -> &dyn HttpRequestHandler {
-            &self.files
-        }
-
-        fn translate_path(&self, http: &Exchange<'_>, path: &str) -> PathBuf {
-            let file = self.files.translate_path(http, path);
-            if file.exists() { file } else { self.files.translate_path(http, "/idx/index.html") }
+    struct SinglePage;
+    impl FileHooks for SinglePage {
+        fn translate_path(&self, http: &Exchange<'_>, directory: &Path, path: &str) -> PathBuf {
+            let file = Defaults.translate_path(http, directory, path);
+            if file.exists() { file } else { directory.join("idx/index.html") }
         }
     }
     let site = Site::new();
-    let server = serve(SinglePage { files: site.handler() });
+    let server = serve(noting(site.handler().with_hooks(SinglePage)));
     for (target, body) in
         [("/a.txt", "hello world\n"), ("/users/7", "<p>i</p>"), ("/nope?x", "<p>i</p>")]
     {

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use socketserver::http::{Exchange, HttpRequestHandler, SimpleHttpRequestHandler};
+use socketserver::http::{Exchange, FileHooks, HttpRequestHandler, SimpleHttpRequestHandler};
 
 use crate::support::Running;
 use crate::web::{Browser, Site, get, noting, serve};
@@ -57,18 +57,21 @@ fn a_compressed_file_is_not_announced_as_what_is_inside() {
 
 /// A handler with types of its own, and a field that it adds to every response.
 struct Mapping {
-    files: SimpleHttpRequestHandler,
-    map: &'static [(&'static str, &'static str)],
+    files: SimpleHttpRequestHandler<Map>,
     coding: Option<&'static str>,
+}
+
+struct Map(&'static [(&'static str, &'static str)]);
+
+impl FileHooks for Map {
+    fn extensions_map(&self) -> &[(&str, &str)] {
+        self.0
+    }
 }
 
 impl HttpRequestHandler for Mapping {
     fn base(&self) -> &dyn HttpRequestHandler {
         &self.files
-    }
-
-    fn extensions_map(&self) -> &[(&str, &str)] {
-        self.map
     }
 
     fn end_headers(&self, http: &mut Exchange<'_>) -> io::Result<()> {
@@ -109,7 +112,7 @@ fn a_type_of_ones_own_counts_and_has_no_coding_unless_it_is_what_is_inside() {
             [("a.svgz", SVG, Some("gzip")), ("a.tgz", "x/tgz", None), ("a.gz", "x/gz", None)],
         ),
     ] {
-        let handler = Mapping { files: site.handler(), map, coding: None };
+        let handler = Mapping { files: site.handler().with_hooks(Map(map)), coding: None };
         let server = serve(noting(handler).http11());
         for (name, kind, coding) in expected {
             assert_eq!(announced(&server, name), [(kind, coding); 2].map(owned), "{name}");
@@ -122,22 +125,17 @@ fn a_type_of_ones_own_counts_and_has_no_coding_unless_it_is_what_is_inside() {
 fn a_coding_that_the_handler_names_is_not_named_twice() {
     let site = Site::empty();
     site.write("a.svgz", "compressed");
-    let handler = Mapping { files: site.handler(), map: &[], coding: Some("x-gzip") };
+    let handler = Mapping { files: site.handler().with_hooks(Map(&[])), coding: Some("x-gzip") };
     let server = serve(noting(handler).http11());
     assert_eq!(announced(&server, "a.svgz"), [("image/svg+xml", Some("x-gzip")); 2].map(owned));
 }
 
 /// Sets the type of every response, whatever the file.
-struct Typed(SimpleHttpRequestHandler, &'static str);
+struct Typed(SimpleHttpRequestHandler<Map>, &'static str);
 
 impl HttpRequestHandler for Typed {
     fn base(&self) -> &dyn HttpRequestHandler {
         &self.0
-    }
-
-    fn extensions_map(&self) -> &[(&str, &str)] {
-        // What the handler says of the type is not what the response has in the end.
-        if self.1.starts_with("image") { &[(".svgz", "x/y")] } else { &[] }
     }
 
     fn end_headers(&self, http: &mut Exchange<'_>) -> io::Result<()> {
@@ -157,7 +155,10 @@ fn the_type_that_the_response_has_in_the_end_decides_about_its_coding() {
         ("image/svg+xml", Some("gzip")),
         ("IMAGE/svg+xml; charset=utf-8", Some("gzip")),
     ] {
-        let server = serve(noting(Typed(site.handler(), kind)).http11());
+        // What the hooks say of the type is not what the response has in the end.
+        let map: &[_] = if kind.starts_with("image") { &[(".svgz", "x/y")] } else { &[] };
+        let files = site.handler().with_hooks(Map(map));
+        let server = serve(noting(Typed(files, kind)).http11());
         assert_eq!(announced(&server, "a.svgz"), [(kind, coding); 2].map(owned), "{kind}");
     }
 }

@@ -6,12 +6,13 @@ use std::io::{self, Seek, SeekFrom, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
-use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
-use socketserver::http::{Exchange, HttpRequestHandler, SimpleHttpRequestHandler};
+use socketserver::http::{
+    Defaults, Directory, Exchange, FileHooks, HttpRequestHandler, SimpleHttpRequestHandler,
+};
 
 use crate::support::{LIMIT, Running};
 use crate::web::{
@@ -226,17 +227,19 @@ fn an_unreadable_directory_and_an_unreadable_file_are_404() {
 /// A directory that turns out to be none when it is read.
 #[test]
 fn a_directory_that_cannot_be_listed_is_404() {
-    struct Wrong(SimpleHttpRequestHandler);
-    impl HttpRequestHandler for Wrong {
-        fn base(&self) -> &dyn HttpRequestHandler {
-            &self.0
-        }
-        fn list_directory(&self, http: &mut Exchange<'_>, path: &Path) -> io::Result<()> {
-            self.0.list_directory(http, &path.join("gone"))
+    struct Removing;
+    impl FileHooks for Removing {
+        fn list_directory(
+            &self,
+            http: &mut Exchange<'_>,
+            directory: &Directory<'_>,
+        ) -> io::Result<()> {
+            fs::remove_dir_all(directory.path())?;
+            Defaults.list_directory(http, directory)
         }
     }
     let site = Site::new();
-    let server = serve(noting(Wrong(site.handler())).http11());
+    let server = serve(noting(site.handler().with_hooks(Removing)).http11());
     let reply = ask_for(&server, "/sub/");
     assert_eq!((reply.status(), reply.reason()), (404, "No permission to list directory"));
 }
@@ -464,7 +467,7 @@ impl HttpRequestHandler for Changing {
     }
 
     fn end_headers(&self, http: &mut Exchange<'_>) -> io::Result<()> {
-        let path = http.handler().translate_path(http, &http.path);
+        let path = self.files.translate_path(http, &http.path);
         File::options().write(true).open(path)?.set_len(self.length)?;
         self.files.end_headers(http)
     }

@@ -53,6 +53,7 @@ mod form_differential; // the same forms to CPython and to us
 mod forms; // forms as handlers read them
 mod fuzz_corpus; // the seeds of the fuzz targets
 mod h1spec; // the 33 behaviours that h1spec asks for
+mod held_files; // two directories in one program
 mod hostile; // clients that leave, dribble, flood and go silent
 mod http_confined; // a directory that nothing leads out of
 mod http_error; // errors that say how their request is to be answered

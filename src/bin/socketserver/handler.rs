@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use signal_hook::consts::{SIGHUP, SIGINT};
 use socketserver::TrustedProxies;
-use socketserver::http::{Exchange, HttpRequestHandler, ProtocolVersion, Status};
+use socketserver::http::{
+    CgiHttpRequestHandler, Exchange, HttpRequestHandler, ProtocolVersion, Status,
+};
 use socketserver::transport::TlsReload;
 
 use crate::complain;
@@ -18,8 +20,8 @@ pub(crate) struct Files {
     pub(crate) files: Box<dyn HttpRequestHandler>,
     pub(crate) protocol_version: ProtocolVersion,
     pub(crate) headers: Vec<Header>,
-    /// There are programs, whose output says by itself what it is.
-    pub(crate) runs_programs: bool,
+    /// The programs among them, whose output says by itself what it is.
+    pub(crate) programs: Option<CgiHttpRequestHandler>,
     pub(crate) quiet: bool,
     /// The certificate, to be read anew on SIGHUP.
     pub(crate) certificate: Option<TlsReload>,
@@ -44,7 +46,7 @@ impl HttpRequestHandler for Files {
 
     fn end_headers(&self, http: &mut Exchange<'_>) -> io::Result<()> {
         let status = http.status().map_or(0, Status::code);
-        let is_of_program = self.runs_programs && http.handler().is_cgi(http).is_some();
+        let is_of_program = self.programs.as_ref().is_some_and(|cgi| cgi.is_cgi(http).is_some());
         for (position, header) in self.headers.iter().enumerate() {
             let (name, value) = (&header.name, &header.value);
             if !header.goes_with(status) || (is_of_program && header.is_of_content()) {

@@ -56,7 +56,7 @@ pub(crate) fn run(args: Args) -> io::Result<()> {
             None => Box::new(files),
         },
         protocol_version: args.protocol_version(),
-        runs_programs: args.cgi,
+        programs: scripts.clone(),
         headers: args.headers().map_err(io::Error::other)?,
         quiet: args.quiet,
         certificate: None,

@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use super::CgiHttpRequestHandler;
+use super::hooks::CgiHooks;
 use super::script::Script;
 use crate::http::exchange::Exchange;
 use crate::http::message::headers::Headers;
@@ -29,7 +30,7 @@ impl Environment {
 
 /// The variables for a script.
 pub(super) fn environment(
-    cgi: &CgiHttpRequestHandler,
+    cgi: &CgiHttpRequestHandler<impl CgiHooks>,
     http: &Exchange<'_>,
     script: &Script,
     stored_length: Option<u64>,
@@ -50,7 +51,11 @@ pub(super) fn environment(
     inherited.into_iter().chain(own).chain(set)
 }
 
-fn describe_server(all: &mut Environment, cgi: &CgiHttpRequestHandler, http: &Exchange<'_>) {
+fn describe_server(
+    all: &mut Environment,
+    cgi: &CgiHttpRequestHandler<impl CgiHooks>,
+    http: &Exchange<'_>,
+) {
     all.set("GATEWAY_INTERFACE", "CGI/1.1");
     all.set("SERVER_SOFTWARE", http.version_string());
     let (name, port) = (http.server.server_name(), http.server.server_port());

@@ -7,6 +7,7 @@ mod environment;
 mod error_lines;
 #[cfg(any(test, fuzzing))]
 pub(super) mod fuzzing;
+mod hooks;
 mod identity;
 mod input;
 mod output;
@@ -15,9 +16,11 @@ mod relay;
 mod reply;
 mod script;
 
+pub use hooks::CgiHooks;
 pub use script::CgiInfo;
 
-pub(crate) use script::is_cgi;
+#[cfg(test)]
+pub(super) use script::is_cgi;
 
 use std::ffi::OsString;
 use std::io;
@@ -28,11 +31,11 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use nix::unistd::{AccessFlags, access, geteuid};
+use nix::unistd::geteuid;
 
 use crate::http::exchange::Exchange;
 use crate::http::exchange::HttpRequestHandler;
-use crate::http::files::SimpleHttpRequestHandler;
+use crate::http::files::{Defaults, SimpleHttpRequestHandler};
 use crate::printable::repr;
 use crate::sys;
 use body::Body;
@@ -43,7 +46,7 @@ use script::Script;
 
 /// Serves files, and runs the programs in some directories: Python's `CGIHTTPRequestHandler`.
 ///
-/// A program below one of the [`cgi_directories`](HttpRequestHandler::cgi_directories) answers
+/// A program below one of the [`cgi_directories`](CgiHooks::cgi_directories) answers
 /// GET, HEAD and POST to its path. Everything else is answered as by
 /// [`SimpleHttpRequestHandler`], which this handler extends. To have a program answer other
 /// methods, call [`run_cgi`](Self::run_cgi) for them.
@@ -91,7 +94,7 @@ use script::Script;
 /// (RFC 9112 §9.6). One that has closed it looks the same until it is sent something, which it
 /// answers with a reset; so a program that writes nothing runs for its time.
 #[derive(Clone, Debug)]
-pub struct CgiHttpRequestHandler {
+pub struct CgiHttpRequestHandler<K = Defaults> {
     /// How long a program may run; `None` is for ever. Defaults to 300 seconds.
     pub timeout: Option<Duration>,
     /// The user whom programs run as where the server runs as root: with that user's own group and
@@ -132,7 +135,7 @@ pub struct CgiHttpRequestHandler {
     /// Bytes of a program's standard error that are logged; the rest is dropped. Defaults
     /// to 64 KiB.
     pub stderr_limit: usize,
-    files: SimpleHttpRequestHandler,
+    files: SimpleHttpRequestHandler<K>,
     /// The user's and the group's number, found once.
     identity: Arc<Identity>,
     running: Arc<Running>,
@@ -143,15 +146,56 @@ impl CgiHttpRequestHandler {
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         SimpleHttpRequestHandler::new(directory).into()
     }
+}
+
+impl<K> CgiHttpRequestHandler<K> {
+    /// The same programs and files, with hooks that say how they are found.
+    #[must_use]
+    pub fn with_hooks<N: CgiHooks>(self, hooks: N) -> CgiHttpRequestHandler<N> {
+        CgiHttpRequestHandler {
+            timeout: self.timeout,
+            user: self.user,
+            inherited: self.inherited,
+            environment: self.environment,
+            pass_authorization: self.pass_authorization,
+            chunked_body_limit: self.chunked_body_limit,
+            descriptor_limit: self.descriptor_limit,
+            stderr_limit: self.stderr_limit,
+            files: self.files.with_hooks(hooks),
+            identity: self.identity,
+            running: self.running,
+        }
+    }
 
     /// The directory.
     pub fn directory(&self) -> &Path {
         self.files.directory()
     }
 
+    /// The handler of the files.
+    pub fn files(&self) -> &SimpleHttpRequestHandler<K> {
+        &self.files
+    }
+
+    /// Ends all programs that run, and lets no more start: for a program that is about to exit.
+    ///
+    /// Waits up to half a second for them. A server that has drained needs no such call, but
+    /// threads that it did not wait for may still be busy with their programs.
+    pub fn end_scripts(&self) {
+        self.running.end();
+    }
+}
+
+impl<K: CgiHooks> CgiHttpRequestHandler<K> {
+    /// Tells whether a program answers the request, and where its path begins, as the hooks have
+    /// it.
+    pub fn is_cgi(&self, http: &Exchange<'_>) -> Option<CgiInfo> {
+        self.files.hooks().is_cgi(http)
+    }
+
     /// Has a program answer, or says why not.
     ///
-    /// `cgi_info` is usually what [`is_cgi`](HttpRequestHandler::is_cgi) returned. A program that
+    /// `cgi_info` is usually what [`is_cgi`](Self::is_cgi) returned. A program that
     /// is not there is 404, one that may not be run 403, as in CPython; one that does not start
     /// is 500, or 431 where the request's header fields are more than the system lets it have.
     ///
@@ -227,14 +271,6 @@ impl CgiHttpRequestHandler {
         }
     }
 
-    /// Ends all programs that run, and lets no more start: for a program that is about to exit.
-    ///
-    /// Waits up to half a second for them. A server that has drained needs no such call, but
-    /// threads that it did not wait for may still be busy with their programs.
-    pub fn end_scripts(&self) {
-        self.running.end();
-    }
-
     /// Starts a program, and returns what is to be written to it first.
     fn start(
         &self,
@@ -282,8 +318,8 @@ impl Default for CgiHttpRequestHandler {
 
 /// Serves these files, and runs the programs among them that may be reached: not those outside a
 /// directory that is [`confined`](SimpleHttpRequestHandler::confined), nor hidden ones.
-impl From<SimpleHttpRequestHandler> for CgiHttpRequestHandler {
-    fn from(files: SimpleHttpRequestHandler) -> Self {
+impl<K: CgiHooks> From<SimpleHttpRequestHandler<K>> for CgiHttpRequestHandler<K> {
+    fn from(files: SimpleHttpRequestHandler<K>) -> Self {
         sys::note_descriptors();
         Self {
             timeout: Some(Duration::from_secs(300)),
@@ -301,36 +337,31 @@ impl From<SimpleHttpRequestHandler> for CgiHttpRequestHandler {
     }
 }
 
-impl HttpRequestHandler for CgiHttpRequestHandler {
+impl<K: CgiHooks> HttpRequestHandler for CgiHttpRequestHandler<K> {
     fn base(&self) -> &dyn HttpRequestHandler {
         &self.files
     }
 
     fn do_get(&self, http: &mut Exchange<'_>) -> io::Result<()> {
-        match http.handler().is_cgi(http) {
+        match self.is_cgi(http) {
             Some(info) => self.run_cgi(http, &info),
             None => self.files.do_get(http),
         }
     }
 
     fn do_head(&self, http: &mut Exchange<'_>) -> io::Result<()> {
-        match http.handler().is_cgi(http) {
+        match self.is_cgi(http) {
             Some(info) => self.run_cgi(http, &info),
             None => self.files.do_head(http),
         }
     }
 
     fn do_post(&self, http: &mut Exchange<'_>) -> io::Result<()> {
-        match http.handler().is_cgi(http) {
+        match self.is_cgi(http) {
             Some(info) => self.run_cgi(http, &info),
             None => http.send_error_with(501, "Can only POST to CGI scripts"),
         }
     }
-}
-
-/// Tells whether this process may execute a file.
-pub(crate) fn is_executable(path: &Path) -> bool {
-    access(path, AccessFlags::X_OK).is_ok()
 }
 
 /// Sees a program to its end, and says what became of it as CPython does.

@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
+use super::hooks::CgiHooks;
 use crate::http::exchange::Exchange;
 use crate::http::files::{SimpleHttpRequestHandler, without_query};
 use crate::http::url::{quote, unquote_to_bytes};
@@ -111,18 +112,17 @@ pub(crate) fn is_cgi(target: &str, directories: &[&str]) -> Option<CgiInfo> {
 /// Finds the script and what it is to be told, or says why it is not run.
 pub(super) fn find(
     http: &Exchange<'_>,
-    files: &SimpleHttpRequestHandler,
+    files: &SimpleHttpRequestHandler<impl CgiHooks>,
     info: &CgiInfo,
 ) -> Result<Script, Refused> {
-    let handler = http.handler();
     let rest = collapse(&format!("/{}", info.rest));
     let (directory, script, path_info) = split(http, files, &info.directory, &rest);
     let name = format!("{directory}/{script}");
     let decoded = unquote_to_bytes(&name);
     let readable_name = String::from_utf8_lossy(&decoded).into_owned();
     let refuse = |code, what: &str| Err((code, format!("{what} ({})", repr(&readable_name))));
-    let file = handler.translate_path(http, &name);
-    let path_translated = absolute(handler.translate_path(http, path_info));
+    let file = files.translate_path(http, &name);
+    let path_translated = absolute(files.translate_path(http, path_info));
     let path_info = unquote_to_bytes(path_info);
     // NUL ends a variable, and no file has one in its name.
     let Ok(metadata) = files.metadata(&file).and_then(|found| {
@@ -133,7 +133,7 @@ pub(super) fn find(
     if !metadata.is_file() {
         return refuse(403, "CGI script is not a plain file");
     }
-    if !handler.is_executable(http, &file) {
+    if !files.hooks().is_executable(http, &file) {
         return refuse(403, "CGI script is not executable");
     }
     let file = absolute(file);
@@ -151,7 +151,7 @@ fn absolute(path: PathBuf) -> PathBuf {
 /// `rest` has no dots: each of its names is looked up once, and as many as there are directories.
 fn split<'a>(
     http: &Exchange<'_>,
-    files: &SimpleHttpRequestHandler,
+    files: &SimpleHttpRequestHandler<impl CgiHooks>,
     directory: &str,
     rest: &'a str,
 ) -> (String, &'a str, &'a str) {
@@ -159,7 +159,7 @@ fn split<'a>(
     let mut rest = rest.trim_start_matches('/');
     while let Some((next, behind)) = rest.split_once('/') {
         let inner = format!("{directory}/{next}");
-        let path = http.handler().translate_path(http, &inner);
+        let path = files.translate_path(http, &inner);
         if !files.metadata(&path).is_ok_and(|found| found.is_dir()) {
             break;
         }

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
 
 use super::Exchange;
 use super::handler::HttpRequestHandler;
@@ -11,8 +10,6 @@ use super::serve::{CLEAR_TEXT, dispatch};
 use crate::address::Address;
 use crate::connection::{Connection, Timeouts};
 use crate::handler::print_error;
-use crate::http::cgi::{self, CgiInfo};
-use crate::http::files;
 use crate::http::message::date;
 use crate::http::message::protocol_version::ProtocolVersion;
 use crate::http::message::status::Status;
@@ -168,43 +165,6 @@ impl HttpRequestHandler for BaseHttpRequestHandler {
 
     fn address_string(&self, http: &Exchange<'_>) -> String {
         http.client_address.host()
-    }
-
-    fn translate_path(&self, _: &Exchange<'_>, path: &str) -> PathBuf {
-        files::translate_path(Path::new("."), path)
-    }
-
-    fn guess_type(&self, http: &Exchange<'_>, path: &Path) -> String {
-        files::guess_type(path, http.handler().extensions_map())
-    }
-
-    fn list_directory(&self, http: &mut Exchange<'_>, path: &Path) -> io::Result<()> {
-        files::list_directory(http, path)
-    }
-
-    fn index_pages(&self) -> &[&str] {
-        &["index.html", "index.htm"]
-    }
-
-    fn extensions_map(&self) -> &[(&str, &str)] {
-        &[
-            (".gz", "application/gzip"),
-            (".Z", "application/octet-stream"),
-            (".bz2", "application/x-bzip2"),
-            (".xz", "application/x-xz"),
-        ]
-    }
-
-    fn is_cgi(&self, http: &Exchange<'_>) -> Option<CgiInfo> {
-        cgi::is_cgi(&http.path, http.handler().cgi_directories())
-    }
-
-    fn cgi_directories(&self) -> &[&str] {
-        &["/cgi-bin", "/htbin"]
-    }
-
-    fn is_executable(&self, _: &Exchange<'_>, path: &Path) -> bool {
-        cgi::is_executable(path)
     }
 
     fn timeouts(&self) -> Timeouts {

@@ -3,19 +3,21 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
 
 use super::Exchange;
 use super::base::BaseHttpRequestHandler;
 use crate::address::Address;
 use crate::connection::{Connection, Timeouts};
-use crate::http::cgi::CgiInfo;
 use crate::http::message::protocol_version::ProtocolVersion;
 use crate::http::message::status::Status;
 use crate::trusted_proxies::TrustedProxies;
 
-/// Answers HTTP requests: everything that a subclass of Python's `BaseHTTPRequestHandler` or
-/// `SimpleHTTPRequestHandler` overrides.
+/// Answers HTTP requests: everything that a subclass of Python's `BaseHTTPRequestHandler`
+/// overrides.
+///
+/// How files are found and named, and which of them are programs, is up to the
+/// [`FileHooks`](crate::http::FileHooks) and [`CgiHooks`](crate::http::CgiHooks) of the handlers
+/// that serve them.
 ///
 /// No method is required; without any, each request is answered 501. Methods receive the
 /// [`Exchange`], which holds what Python keeps in `self`: `self.send_response(200)` becomes
@@ -269,63 +271,6 @@ pub trait HttpRequestHandler: Send + Sync + 'static {
     /// The client's address as the log has it. Never looked up.
     fn address_string(&self, http: &Exchange<'_>) -> String {
         self.base().address_string(http)
-    }
-
-    /// The file that a request's target names; see
-    /// [`SimpleHttpRequestHandler`](crate::http::SimpleHttpRequestHandler).
-    ///
-    /// Below the directory by its text alone: a symbolic link may lead elsewhere, and a name may
-    /// begin with a dot, whatever the handler itself would serve.
-    fn translate_path(&self, http: &Exchange<'_>, path: &str) -> PathBuf {
-        self.base().translate_path(http, path)
-    }
-
-    /// The content type of a file.
-    ///
-    /// A compressed file has the type of its compression, as `application/gzip`. The formats that
-    /// have a name for their compressed form, as `.svgz`, are told from this: where the type is
-    /// that of what is inside, `Content-Encoding: gzip` is sent with it, unless a handler sends
-    /// that field itself.
-    fn guess_type(&self, http: &Exchange<'_>, path: &Path) -> String {
-        self.base().guess_type(http, path)
-    }
-
-    /// Answers for a directory without an index page.
-    fn list_directory(&self, http: &mut Exchange<'_>, path: &Path) -> io::Result<()> {
-        self.base().list_directory(http, path)
-    }
-
-    /// Names of pages that stand for their directory. Defaults to `index.html` and `index.htm`.
-    fn index_pages(&self) -> &[&str] {
-        self.base().index_pages()
-    }
-
-    /// Content types by suffix, which come before all others. Defaults to Python's four for
-    /// compressed files.
-    fn extensions_map(&self) -> &[(&str, &str)] {
-        self.base().extensions_map()
-    }
-
-    /// Tells whether a program answers the request, and where its path begins; see
-    /// [`CgiHttpRequestHandler`](crate::http::CgiHttpRequestHandler).
-    ///
-    /// Defaults to a look for one of the [`cgi_directories`](Self::cgi_directories).
-    fn is_cgi(&self, http: &Exchange<'_>) -> Option<CgiInfo> {
-        self.base().is_cgi(http)
-    }
-
-    /// Directories of programs. Defaults to `/cgi-bin` and `/htbin`, as in CPython.
-    ///
-    /// Paths as in a URL, decoded, each with a slash at its start and none at its end; `/` means
-    /// the programs beside the files.
-    fn cgi_directories(&self) -> &[&str] {
-        self.base().cgi_directories()
-    }
-
-    /// Tells whether a program may be run. Defaults to what the file's mode says of this process.
-    #[doc(alias = "executable")]
-    fn is_executable(&self, http: &Exchange<'_>, path: &Path) -> bool {
-        self.base().is_executable(http, path)
     }
 
     /// How long a client may keep the server waiting.

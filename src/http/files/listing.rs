@@ -2,18 +2,17 @@
 
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 
+use super::directory::{Directory, DirectoryEntry};
 use super::is_exhausted;
 use super::path::readable;
-use super::tree::{Named, Tree};
 use crate::http::exchange::Exchange;
 use crate::http::message::text::escape_html;
 use crate::http::url::quote;
 
 /// Answers with the names in a directory, as CPython 3.14 does.
-pub(super) fn list_directory(http: &mut Exchange<'_>, tree: &Tree, path: &Path) -> io::Result<()> {
-    let entries = match read_entries(tree, path) {
+pub(super) fn list_directory(http: &mut Exchange<'_>, directory: &Directory<'_>) -> io::Result<()> {
+    let entries = match directory.entries() {
         Ok(entries) => entries,
         Err(error) if is_exhausted(&error) => return http.send_error(503),
         Err(_) => return http.send_error_with(404, "No permission to list directory"),
@@ -26,14 +25,7 @@ pub(super) fn list_directory(http: &mut Exchange<'_>, tree: &Tree, path: &Path) 
     http.wfile.write_all(&page)
 }
 
-/// The entries in the order of their names, upper and lower case alike.
-fn read_entries(tree: &Tree, path: &Path) -> io::Result<Vec<Named>> {
-    let mut entries = tree.read_directory(path)?;
-    entries.sort_by_cached_key(|entry| entry.name.to_string_lossy().to_lowercase());
-    Ok(entries)
-}
-
-impl Named {
+impl DirectoryEntry {
     fn push_item(&self, page: &mut Vec<u8>) {
         page.extend_from_slice(b"<li><a href=\"");
         let name = self.name.as_bytes();
@@ -54,7 +46,7 @@ impl Named {
     }
 }
 
-fn page(directory: &str, entries: &[Named]) -> Vec<u8> {
+fn page(directory: &str, entries: &[DirectoryEntry]) -> Vec<u8> {
     let title = format!("Directory listing for {}", escape_html(directory));
     let mut page = format!(
         "<!DOCTYPE HTML>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -78,7 +70,7 @@ mod tests {
         for unit in ["a", "%", "<", "\u{e9}", "/"] {
             assert!(crate::work::assert_linear(unit, 200_000, |length| {
                 let name = unit.repeat(200 / unit.len());
-                let entries = (0..length / 200).map(|_| Named {
+                let entries = (0..length / 200).map(|_| DirectoryEntry {
                     name: name.clone().into(),
                     is_link: false,
                     is_directory: true,

@@ -9,7 +9,7 @@ use std::path::Path;
 /// The same on every machine: unlike CPython, which reads up to nine `mime.types` files, this
 /// reads none. A compressed file has the type of its compression, as CPython says it of `.gz`, and
 /// not that of the file inside; but see [`type_inside`].
-pub(crate) fn guess_type(path: &Path, extensions_map: &[(&str, &str)]) -> String {
+pub(super) fn guess_type(path: &Path, extensions_map: &[(&str, &str)]) -> String {
     let name = path.file_name().map(|name| String::from_utf8_lossy(name.as_bytes()));
     let name = name.as_deref().unwrap_or_default();
     let suffix = suffix(name);
@@ -25,7 +25,7 @@ pub(crate) fn guess_type(path: &Path, extensions_map: &[(&str, &str)]) -> String
 /// Some formats have a name for their compressed form, which programs know as the format with a
 /// content coding (SVG 1.1, appendix A.2): a browser draws no other `.svgz`. Where the response
 /// has a type of its own, it has no coding.
-pub(crate) fn type_inside(path: &Path) -> Option<&'static str> {
+pub(super) fn type_inside(path: &Path) -> Option<&'static str> {
     let suffix = suffix(path.file_name()?.to_str()?).to_ascii_lowercase();
     by_suffix(find(&GZIPPED, &suffix)?)
 }

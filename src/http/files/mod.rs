@@ -3,33 +3,41 @@
 mod beneath;
 mod cache;
 mod conditional;
+mod content;
+mod directory;
+mod hooks;
 mod listing;
 mod mime;
+mod no_file;
 mod path;
 mod tree;
 
-pub(crate) use mime::guess_type;
-pub(crate) use path::{translate_path, without_query};
+pub use content::FileContent;
+pub use directory::{Directory, DirectoryEntry};
+pub use hooks::{Defaults, FileHooks};
+pub use no_file::NoFile;
+
+pub(crate) use path::without_query;
 
 #[cfg(any(test, fuzzing))]
 pub(super) use {
     conditional::is_unmodified,
-    path::{directory_location, directory_reference},
+    path::{directory_location, directory_reference, translate_path},
 };
 
-use std::fs::{File, Metadata};
-use std::io::{self, Write};
+use std::fs::Metadata;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use nix::errno::Errno;
 
-use crate::http::exchange::Exchange;
-use crate::http::exchange::HttpRequestHandler;
-use crate::http::exchange::ResponseBody;
+use crate::http::exchange::{Exchange, HttpRequestHandler};
 use crate::http::message::date;
 use cache::SmallFiles;
+use content::Source;
 use tree::Tree;
 
 /// Serves the files below a directory to GET and HEAD requests.
@@ -40,64 +48,14 @@ use tree::Tree;
 /// unless it is [`confined`](Self::confined). Only regular files are served: a pipe or a device is
 /// 404.
 ///
-/// To change a part of it, extend it: see [`HttpRequestHandler`].
+/// To change how a file is found, named or listed, give it [hooks](Self::with_hooks). To change
+/// what concerns every response, or to answer other methods, extend it: see [`HttpRequestHandler`].
+/// A handler may hold several and call the one that it wants; each serves its own directory.
 #[derive(Clone, Debug)]
-pub struct SimpleHttpRequestHandler {
+pub struct SimpleHttpRequestHandler<K = Defaults> {
     tree: Tree,
     small_files: Arc<SmallFiles>,
-}
-
-/// The content of a file that is about to be sent; see [`SimpleHttpRequestHandler::send_head`].
-#[derive(Debug)]
-pub struct FileContent {
-    source: Source,
-}
-
-#[derive(Debug)]
-enum Source {
-    Memory(Arc<[u8]>),
-    File(File, u64),
-}
-
-impl FileContent {
-    /// How many bytes it was when it was looked at: what `Content-Length` says.
-    pub fn size(&self) -> u64 {
-        match &self.source {
-            Source::Memory(content) => content.len() as u64,
-            Source::File(_, length) => *length,
-        }
-    }
-
-    /// Sends the content: Python's `copyfile`.
-    ///
-    /// No more than was announced; a file that shrank meanwhile leaves the response short, and
-    /// the connection is closed.
-    ///
-    /// # Errors
-    ///
-    /// The connection is broken, or the file cannot be read.
-    #[doc(alias = "copyfile")]
-    pub fn send(&self, wfile: &mut ResponseBody) -> io::Result<()> {
-        self.send_range(wfile, 0, self.size()).map(drop)
-    }
-
-    /// Sends up to `count` bytes of the content from `offset` on, and returns how many there were.
-    ///
-    /// # Errors
-    ///
-    /// As [`send`](Self::send).
-    pub fn send_range(&self, wfile: &mut ResponseBody, offset: u64, count: u64) -> io::Result<u64> {
-        match &self.source {
-            Source::Memory(content) => {
-                let size = content.len() as u64;
-                let start = offset.min(size);
-                let end = start.saturating_add(count).min(size);
-                wfile.write_all(&content[start as usize..end as usize])?;
-                Ok(end - start)
-            }
-            Source::File(file, _) => wfile.send_file(file, offset, count),
-        }
-    }
+    hooks: K,
 }
 
 impl SimpleHttpRequestHandler {
@@ -106,7 +64,16 @@ impl SimpleHttpRequestHandler {
     #[doc(alias = "partial")]
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         let tree = Tree { directory: directory.into(), is_confined: false, hides_dot_files: false };
-        Self { tree, small_files: Arc::default() }
+        Self { tree, small_files: Arc::default(), hooks: Defaults }
+    }
+}
+
+impl<K> SimpleHttpRequestHandler<K> {
+    /// The same directory, with hooks that say how its files are found, named and listed.
+    #[must_use]
+    pub fn with_hooks<N: FileHooks>(self, hooks: N) -> SimpleHttpRequestHandler<N> {
+        let Self { tree, small_files, .. } = self;
+        SimpleHttpRequestHandler { tree, small_files, hooks }
     }
 
     /// Reaches nothing outside the directory, wherever symbolic links lead and however names
@@ -116,9 +83,8 @@ impl SimpleHttpRequestHandler {
     /// inside are followed, except where the kernel cannot do it: there no link is followed.
     /// CPython has no such switch (gh-132142).
     ///
-    /// This holds for what this handler opens. A path of
-    /// [`translate_path`](HttpRequestHandler::translate_path) that a program opens by itself may
-    /// lead outside.
+    /// This holds for what this handler opens, also by [`open`](Self::open). A path of
+    /// [`translate_path`](Self::translate_path) that a program opens by itself may lead outside.
     #[must_use]
     pub fn confined(mut self) -> Self {
         self.tree.is_confined = true;
@@ -139,6 +105,109 @@ impl SimpleHttpRequestHandler {
         &self.tree.directory
     }
 
+    /// The hooks.
+    pub fn hooks(&self) -> &K {
+        &self.hooks
+    }
+
+    /// What there is at a path, if it may be reached.
+    pub(crate) fn metadata(&self, path: &Path) -> io::Result<Metadata> {
+        self.tree.metadata(path)
+    }
+}
+
+impl<K: FileHooks> SimpleHttpRequestHandler<K> {
+    /// The file that a target names, by its text alone, as the hooks have it.
+    ///
+    /// # Security
+    ///
+    /// What is opened by this path is not checked: a symbolic link may lead elsewhere, a name may
+    /// begin with a dot, and opening a pipe waits. Only [`open`](Self::open) looks at what it
+    /// opens. To write a file, see the example `upload_files`.
+    pub fn translate_path(&self, http: &Exchange<'_>, path: &str) -> PathBuf {
+        self.hooks.translate_path(http, &self.tree.directory, path)
+    }
+
+    /// The content type of a file, as the hooks have it.
+    pub fn guess_type(&self, http: &Exchange<'_>, path: &Path) -> String {
+        self.hooks.guess_type(http, path)
+    }
+
+    /// Finds and opens the file that the request's target names, and answers nothing yet.
+    ///
+    /// The file is checked: it is regular, [not hidden](Self::hiding_dot_files), and
+    /// [inside](Self::confined) where that is asked for. For a directory it is the index page.
+    ///
+    /// ```
+    /// use std::io;
+    /// use socketserver::http::{Exchange, HttpRequestHandler, SimpleHttpRequestHandler};
+    ///
+    /// struct Download {
+    ///     files: SimpleHttpRequestHandler,
+    /// }
+    ///
+    /// impl HttpRequestHandler for Download {
+    ///     fn do_get(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+    ///         let file = match self.files.open(http) {
+    ///             Ok(file) => file,
+    ///             Err(why) => return self.files.send_instead(http, why),
+    ///         };
+    ///         http.send_response(200)?;
+    ///         http.send_header("Content-Type", "application/octet-stream")?;
+    ///         http.send_header("Content-Length", file.size())?;
+    ///         http.end_headers()?;
+    ///         file.send(&mut http.wfile)
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// What there is instead.
+    pub fn open(&self, http: &Exchange<'_>) -> Result<FileContent, NoFile> {
+        let mut path = self.translate_path(http, &http.path);
+        let mut found = self.tree.metadata(&path);
+        if found.as_ref().is_ok_and(Metadata::is_dir) {
+            if !path::ends_with_slash(path::without_query(&http.path)) {
+                return Err(NoFile::NoSlash);
+            }
+            match self.index_page(&path) {
+                Some((page, metadata)) => (path, found) = (page, Ok(metadata)),
+                None => return Err(NoFile::Directory(path)),
+            }
+        }
+        // Looked at before it is opened: opening a pipe waits for its writer, and opening a
+        // device may do anything.
+        let is_named_as_file = !path.as_os_str().as_bytes().ends_with(b"/");
+        let opened = match found {
+            Ok(found) if found.is_file() && is_named_as_file => self.content(&path, found),
+            Ok(_) => return Err(NoFile::NotFound),
+            Err(error) => Err(error),
+        };
+        match opened {
+            Ok((source, modified)) => Ok(FileContent { source, path, modified, position: 0 }),
+            Err(error) if is_exhausted(&error) => Err(NoFile::Exhausted),
+            Err(_) => Err(NoFile::NotFound),
+        }
+    }
+
+    /// Answers for what [`open`](Self::open) has found instead of a file: 404, a redirect to the
+    /// directory, its listing, or 503.
+    ///
+    /// # Errors
+    ///
+    /// The connection is broken.
+    pub fn send_instead(&self, http: &mut Exchange<'_>, why: NoFile) -> io::Result<()> {
+        match why {
+            NoFile::NotFound => http.send_error_with(404, "File not found"),
+            NoFile::NoSlash => redirect_to_directory(http),
+            NoFile::Directory(path) => {
+                self.hooks.list_directory(http, &Directory::new(&self.tree, &path))
+            }
+            NoFile::Exhausted => http.send_error(503),
+        }
+    }
+
     /// Answers with everything but the file's content: Python's `send_head`.
     ///
     /// Returns the content that is to follow; `None` where the response is complete: an error, a
@@ -148,76 +217,43 @@ impl SimpleHttpRequestHandler {
     ///
     /// The connection is broken.
     pub fn send_head(&self, http: &mut Exchange<'_>) -> io::Result<Option<FileContent>> {
-        let handler = http.handler();
-        let mut path = handler.translate_path(http, &http.path);
-        let mut found = self.tree.metadata(&path);
-        if found.as_ref().is_ok_and(Metadata::is_dir) {
-            let target = path::without_query(&http.path);
-            if !path::ends_with_slash(target) {
-                return redirect_to_directory(http);
-            }
-            match self.index_page(&path, handler.index_pages()) {
-                Some((page, metadata)) => (path, found) = (page, Ok(metadata)),
-                None => return handler.list_directory(http, &path).map(|()| None),
-            }
-        }
-        // Looked at before it is opened: opening a pipe waits for its writer, and opening a
-        // device may do anything.
-        let is_named_as_file = !path.as_os_str().as_bytes().ends_with(b"/");
-        let content = match found {
-            Ok(found) if found.is_file() && is_named_as_file => self.content(&path, found),
-            Ok(_) => return not_found(http),
-            Err(error) => Err(error),
+        let file = match self.open(http) {
+            Ok(file) => file,
+            Err(why) => return self.send_instead(http, why).map(|()| None),
         };
-        let (source, metadata) = match content {
-            Ok(content) => content,
-            Err(error) if is_exhausted(&error) => return http.send_error(503).map(|()| None),
-            Err(_) => return not_found(http),
-        };
-        let modified = metadata.modified()?;
-        if conditional::is_unmodified(&http.headers, modified) {
+        if file.is_unmodified(http) {
             http.send_response(304)?;
             return http.end_headers().map(|()| None);
         }
         http.send_response(200)?;
-        let content_type = handler.guess_type(http, &path);
-        http.gzipped_type = mime::type_inside(&path);
+        let content_type = self.guess_type(http, &file.path);
+        http.gzipped_type = mime::type_inside(&file.path);
         http.send_header("Content-type", content_type)?;
-        http.send_header("Content-Length", metadata.len())?;
-        http.send_header("Last-Modified", date::http_date(modified))?;
+        http.send_header("Content-Length", file.size())?;
+        http.send_header("Last-Modified", date::http_date(file.modified))?;
         http.end_headers()?;
-        Ok(Some(FileContent { source }))
+        Ok(Some(file))
     }
 
-    fn index_page(&self, directory: &Path, names: &[&str]) -> Option<(PathBuf, Metadata)> {
-        names.iter().find_map(|name| {
+    fn index_page(&self, directory: &Path) -> Option<(PathBuf, Metadata)> {
+        self.hooks.index_pages().iter().find_map(|name| {
             let page = directory.join(name);
             let metadata = self.tree.metadata(&page).ok().filter(Metadata::is_file)?;
             Some((page, metadata))
         })
     }
 
-    /// What there is at a path, if it may be reached.
-    pub(crate) fn metadata(&self, path: &Path) -> io::Result<Metadata> {
-        self.tree.metadata(path)
-    }
-
-    fn content(&self, path: &Path, found: Metadata) -> io::Result<(Source, Metadata)> {
+    fn content(&self, path: &Path, found: Metadata) -> io::Result<(Source, SystemTime)> {
         if let Some(content) = self.small_files.get(path, &found) {
-            return Ok((Source::Memory(content), found));
+            return Ok((Source::Memory(content), found.modified()?));
         }
         let (file, metadata) = self.tree.open(path)?;
         let source = match self.small_files.keep(path, &file, &metadata)? {
             Some(content) => Source::Memory(content),
             None => Source::File(file, metadata.len()),
         };
-        Ok((source, metadata))
+        Ok((source, metadata.modified()?))
     }
-}
-
-/// Answers with the names in a directory, whatever they are.
-pub(crate) fn list_directory(http: &mut Exchange<'_>, path: &Path) -> io::Result<()> {
-    SimpleHttpRequestHandler::new(path).list_directory(http, path)
 }
 
 /// Serves the current directory, as it is when the handler is made.
@@ -227,7 +263,7 @@ impl Default for SimpleHttpRequestHandler {
     }
 }
 
-impl HttpRequestHandler for SimpleHttpRequestHandler {
+impl<K: FileHooks> HttpRequestHandler for SimpleHttpRequestHandler<K> {
     fn do_get(&self, http: &mut Exchange<'_>) -> io::Result<()> {
         match self.send_head(http)? {
             Some(content) => content.send(&mut http.wfile),
@@ -242,14 +278,6 @@ impl HttpRequestHandler for SimpleHttpRequestHandler {
     fn server_version(&self) -> &str {
         "SimpleHTTP/0.6"
     }
-
-    fn translate_path(&self, _: &Exchange<'_>, path: &str) -> PathBuf {
-        translate_path(&self.tree.directory, path)
-    }
-
-    fn list_directory(&self, http: &mut Exchange<'_>, path: &Path) -> io::Result<()> {
-        listing::list_directory(http, &self.tree, path)
-    }
 }
 
 /// Tells whether this process or the system has run out of what opening a file takes, which says
@@ -259,12 +287,8 @@ fn is_exhausted(error: &io::Error) -> bool {
     matches!(errno, Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM))
 }
 
-fn not_found<T>(http: &mut Exchange<'_>) -> io::Result<Option<T>> {
-    http.send_error_with(404, "File not found").map(|()| None)
-}
-
 /// Sends the client to the same place with a slash at its end, which its relative links need.
-fn redirect_to_directory<T>(http: &mut Exchange<'_>) -> io::Result<Option<T>> {
+fn redirect_to_directory(http: &mut Exchange<'_>) -> io::Result<()> {
     // A relative reference begins where the client is, which is not where a script or a handler has
     // sent the request on to.
     let is_there = http.local_redirects == 0
@@ -277,5 +301,5 @@ fn redirect_to_directory<T>(http: &mut Exchange<'_>) -> io::Result<Option<T>> {
     http.send_response(301)?;
     http.send_header("Location", location)?;
     http.send_header("Content-Length", 0)?;
-    http.end_headers().map(|()| None)
+    http.end_headers()
 }

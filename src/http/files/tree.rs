@@ -11,6 +11,7 @@ use nix::dir::Dir;
 use nix::fcntl::OFlag;
 
 use super::beneath;
+use super::directory::DirectoryEntry;
 
 /// A directory, and what of it may be seen.
 #[derive(Clone, Debug)]
@@ -19,14 +20,6 @@ pub(super) struct Tree {
     /// Nothing outside the directory is reached, wherever symbolic links lead.
     pub(super) is_confined: bool,
     pub(super) hides_dot_files: bool,
-}
-
-/// A name in a directory.
-pub(super) struct Named {
-    pub(super) name: OsString,
-    pub(super) is_link: bool,
-    /// Itself, or what the link leads to.
-    pub(super) is_directory: bool,
 }
 
 impl Tree {
@@ -58,7 +51,7 @@ impl Tree {
     }
 
     /// The names in a directory, in no order.
-    pub(super) fn read_directory(&self, path: &Path) -> io::Result<Vec<Named>> {
+    pub(super) fn read_directory(&self, path: &Path) -> io::Result<Vec<DirectoryEntry>> {
         self.refuse_hidden(path)?;
         let mut names = if self.is_confined {
             self.read_confined(path)?
@@ -76,7 +69,7 @@ impl Tree {
                 Kind::Link => self.metadata(&path.join(&name)).is_ok_and(|target| target.is_dir()),
                 Kind::Other => false,
             };
-            Named { name, is_link: kind == Kind::Link, is_directory }
+            DirectoryEntry { name, is_link: kind == Kind::Link, is_directory }
         };
         Ok(names.into_iter().map(named).collect())
     }

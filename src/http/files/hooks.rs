@@ -1,0 +1,96 @@
+//! What a program may change of how files are served.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::directory::Directory;
+use super::listing;
+use super::mime;
+use super::path;
+use crate::http::exchange::Exchange;
+
+/// What [`SimpleHttpRequestHandler`](super::SimpleHttpRequestHandler) calls while it serves a file:
+/// the methods of Python's `SimpleHTTPRequestHandler` that its heirs override.
+///
+/// They belong to one file handler ([`with_hooks`](super::SimpleHttpRequestHandler::with_hooks)),
+/// so that two in one program may differ. No method is required. Where Python says `super()`, call
+/// [`Defaults`]:
+///
+/// ```
+/// use std::path::Path;
+/// use socketserver::http::{Defaults, Exchange, FileHooks, SimpleHttpRequestHandler};
+///
+/// struct Utf8;
+///
+/// impl FileHooks for Utf8 {
+///     fn guess_type(&self, http: &Exchange<'_>, path: &Path) -> String {
+///         match Defaults.guess_type(http, path) {
+///             kind if kind == "text/html" => "text/html; charset=utf-8".to_owned(),
+///             kind => kind,
+///         }
+///     }
+/// }
+///
+/// let files = SimpleHttpRequestHandler::new("/srv/www").with_hooks(Utf8);
+/// # let _ = files;
+/// ```
+///
+/// What concerns every response, such as a header or an error page, is a method of
+/// [`HttpRequestHandler`](crate::http::HttpRequestHandler), in a handler that names the files as
+/// its [`base`](crate::http::HttpRequestHandler::base).
+pub trait FileHooks: Send + Sync + 'static {
+    /// The file that a request's target names, below `directory` unless an override says otherwise.
+    ///
+    /// `path` is usually [`Exchange::path`]. The answer is found by its text alone. What of it may
+    /// be served is decided later: whether it is [`confined`], hidden, a regular file.
+    ///
+    /// [`confined`]: super::SimpleHttpRequestHandler::confined
+    fn translate_path(&self, http: &Exchange<'_>, directory: &Path, path: &str) -> PathBuf {
+        let _ = http;
+        path::translate_path(directory, path)
+    }
+
+    /// The content type of a file.
+    ///
+    /// A compressed file has the type of its compression, as `application/gzip`. The formats that
+    /// have a name for their compressed form, as `.svgz`, are told from this: where the type is
+    /// that of what is inside, `Content-Encoding: gzip` is sent with it, unless a handler sends
+    /// that field itself.
+    fn guess_type(&self, http: &Exchange<'_>, path: &Path) -> String {
+        let _ = http;
+        mime::guess_type(path, self.extensions_map())
+    }
+
+    /// Answers for a directory without an index page.
+    ///
+    /// # Errors
+    ///
+    /// The connection is broken.
+    fn list_directory(&self, http: &mut Exchange<'_>, directory: &Directory<'_>) -> io::Result<()> {
+        listing::list_directory(http, directory)
+    }
+
+    /// Names of pages that stand for their directory. Defaults to `index.html` and `index.htm`.
+    fn index_pages(&self) -> &[&str] {
+        &["index.html", "index.htm"]
+    }
+
+    /// Content types by suffix, which come before all others. Defaults to Python's four for
+    /// compressed files.
+    fn extensions_map(&self) -> &[(&str, &str)] {
+        &[
+            (".gz", "application/gzip"),
+            (".Z", "application/octet-stream"),
+            (".bz2", "application/x-bzip2"),
+            (".xz", "application/x-xz"),
+        ]
+    }
+}
+
+/// Hooks that change nothing: what CPython does.
+///
+/// Its methods are what an override calls where Python calls `super()`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Defaults;
+
+impl FileHooks for Defaults {}

@@ -1,0 +1,50 @@
+//! Why a request's target names no file.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use crate::http::exchange::HttpError;
+
+/// Why a request's target names no file that may be served: see
+/// [`SimpleHttpRequestHandler::open`](super::SimpleHttpRequestHandler::open).
+///
+/// By `?` in a handler it is answered: as an [`io::Error`] it is an [`HttpError`] 404, or 503 where
+/// descriptors or memory are exhausted. To have it answered as Python does, with redirects and
+/// listings, hand it to [`send_instead`](super::SimpleHttpRequestHandler::send_instead).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NoFile {
+    /// There is nothing of that name; or it is hidden, outside a directory that is
+    /// [`confined`](super::SimpleHttpRequestHandler::confined), unreadable, or no regular file.
+    NotFound,
+    /// It is a directory, and the target does not end with a slash.
+    NoSlash,
+    /// It is a directory without an index page.
+    Directory(PathBuf),
+    /// This process or the system has run out of what opening a file takes, which says nothing of
+    /// the file.
+    Exhausted,
+}
+
+impl fmt::Display for NoFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotFound => "File not found",
+            Self::NoSlash | Self::Directory(_) => "A directory is not a file",
+            Self::Exhausted => "The file cannot be opened now",
+        })
+    }
+}
+
+impl Error for NoFile {}
+
+impl From<NoFile> for io::Error {
+    fn from(why: NoFile) -> Self {
+        match why {
+            NoFile::Exhausted => HttpError::new(503, "Service Unavailable").into(),
+            _ => HttpError::new(404, "File not found").into(),
+        }
+    }
+}
