@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::iter;
 
+use crate::token::is_token;
+
 /// A header that can be sent.
 #[derive(Clone, Debug)]
 pub(crate) struct Header {
@@ -14,7 +16,7 @@ impl Header {
     /// Refuses what `send_header` would refuse with each response, and what describes the
     /// response's frame, which only the server knows.
     pub(crate) fn new(name: &str, value: &str) -> Result<Self, String> {
-        if name.is_empty() || !name.bytes().all(is_token) {
+        if !is_token(name) {
             return Err(format!(
                 "'{}' is not a header name; say -H NAME VALUE or -H 'NAME: VALUE'",
                 name.escape_debug()
@@ -108,11 +110,6 @@ fn attached_to_option(argument: &str) -> Option<&str> {
     let (name, attached) = long.split_once('=').unwrap_or((long, ""));
     // Fewer letters begin `--healthz`, too.
     ["head", "heade", "header"].contains(&name).then_some(attached)
-}
-
-/// A character of a token (RFC 9110 §5.6.2).
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 /// What describes the content of a response (RFC 9110 §8), or where it is.

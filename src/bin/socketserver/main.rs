@@ -12,6 +12,8 @@ mod logger;
 mod run;
 mod service;
 mod tls;
+#[path = "../../http/message/token.rs"]
+mod token;
 mod usage;
 mod values;
 mod variable;

@@ -1,15 +1,16 @@
 //! Heads of scripts: whole and in pieces they are the same, and nothing in them splits a response.
 
-use super::output::{Answer, head_end, parse};
+use super::output::{Answer, parse};
+use crate::http::message::head_end::head_end;
 
 /// Reads a script's head, cut where the first byte tells.
 pub fn check(data: &[u8]) {
     let [cut, bytes @ ..] = data else { return };
     let cut = usize::from(*cut).min(bytes.len());
-    let whole = head_end(bytes, 0);
-    let in_pieces = head_end(&bytes[..cut], 0).or_else(|| head_end(bytes, cut));
+    let whole = head_end(bytes, 0, 0);
+    let in_pieces = head_end(&bytes[..cut], 0, 0).or_else(|| head_end(bytes, 0, cut));
     assert_eq!(in_pieces, whole, "cut at {cut}");
-    let Some(end) = whole else { return };
+    let Some((_, end)) = whole else { return };
     match parse(&bytes[..end]) {
         Ok(Answer::Redirect(location)) => {
             assert!(location.starts_with('/') && is_line(&location), "{location:?}");

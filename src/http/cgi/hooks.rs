@@ -33,7 +33,7 @@ pub trait CgiHooks: FileHooks {
     ///
     /// Defaults to a look for one of the [`cgi_directories`](Self::cgi_directories).
     fn is_cgi(&self, http: &Exchange<'_>) -> Option<CgiInfo> {
-        script::is_cgi(&http.path, self.cgi_directories())
+        script::is_cgi(http.target().path(), self.cgi_directories())
     }
 
     /// Directories of programs. Defaults to `/cgi-bin` and `/htbin`, as in CPython.

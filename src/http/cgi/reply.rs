@@ -2,8 +2,9 @@
 
 use std::io::{self, Write};
 
-use super::output::{self, Answer, Response, head_end};
+use super::output::{self, Answer, Response};
 use crate::http::exchange::Exchange;
+use crate::http::message::head_end::head_end;
 
 /// How far a script's output is understood.
 #[derive(Debug)]
@@ -31,8 +32,8 @@ impl Reply {
             Self::Head(head) => {
                 let searched = head.len();
                 head.extend_from_slice(bytes);
-                match head_end(head, searched) {
-                    Some(end) if end <= LONGEST_HEAD => {
+                match head_end(head, 0, searched) {
+                    Some((_, end)) if end <= LONGEST_HEAD => {
                         let (head, body) = head.split_at(end);
                         let (head, body) = (head.to_vec(), body.to_vec());
                         self.begin(&head, http)?;

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 
 use super::hooks::CgiHooks;
 use crate::http::exchange::Exchange;
-use crate::http::files::{SimpleHttpRequestHandler, without_query};
+use crate::http::files::SimpleHttpRequestHandler;
+use crate::http::message::target::{Parts, names};
 use crate::http::url::{quote, unquote_to_bytes};
 use crate::printable::repr;
 use crate::work;
@@ -90,12 +91,12 @@ impl Script {
     }
 }
 
-/// Looks for one of the directories at the start of a target's path.
+/// Looks for one of the directories at the start of the path of a target.
 ///
-/// The path is decoded and its dots are resolved exactly as for a file, so that no spelling of a
+/// It is decoded and its dots are resolved exactly as for a file, so that no spelling of a
 /// script's path gets its source served. CPython fails on more `..` than there are directories.
-pub(crate) fn is_cgi(target: &str, directories: &[&str]) -> Option<CgiInfo> {
-    let path = collapse(target);
+pub(crate) fn is_cgi(path: &str, directories: &[&str]) -> Option<CgiInfo> {
+    let path = collapse(path);
     // Grows by a name for each slash, so that no byte is decoded twice.
     let (mut directory, mut start) = (Vec::new(), 0);
     for (end, _) in path.match_indices('/').skip(1) {
@@ -115,7 +116,7 @@ pub(super) fn find(
     files: &SimpleHttpRequestHandler<impl CgiHooks>,
     info: &CgiInfo,
 ) -> Result<Script, Refused> {
-    let rest = collapse(&format!("/{}", info.rest));
+    let rest = collapse(&format!("/{}", Parts::of(&info.rest).path));
     let (directory, script, path_info) = split(http, files, &info.directory, &rest);
     let name = format!("{directory}/{script}");
     let decoded = unquote_to_bytes(&name);
@@ -169,27 +170,17 @@ fn split<'a>(
     (directory, script, path_info)
 }
 
-/// A target's path with its dots resolved: Python's `_url_collapse_path`, escaped again.
-fn collapse(target: &str) -> String {
-    let decoded = unquote_to_bytes(without_query(target));
-    let mut parts: Vec<&[u8]> = decoded.split(|&byte| byte == b'/').collect();
-    let mut last = parts.pop().unwrap_or_default();
-    let mut directories = Vec::new();
-    for part in parts {
-        match part {
-            b"" | b"." => {}
-            b".." => drop(directories.pop()),
-            name => directories.push(name),
-        }
-    }
-    if last == b".." {
-        directories.pop();
-    }
-    if matches!(last, b"." | b"..") {
-        last = b"";
-    }
-    let directories: Vec<String> = directories.into_iter().map(quote).collect();
-    format!("/{}/{}", directories.join("/"), quote(last))
+/// A path with its dots resolved, up to its last slash and behind it, escaped again: Python's
+/// `_url_collapse_path`.
+fn collapse(path: &str) -> String {
+    let decoded = unquote_to_bytes(path);
+    let mut names = names(&decoded);
+    let last = decoded.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+    let is_directory = matches!(last, b"" | b"." | b"..");
+    let last =
+        if is_directory { String::new() } else { names.pop().map(quote).unwrap_or_default() };
+    let directories: Vec<String> = names.into_iter().map(quote).collect();
+    format!("/{}/{last}", directories.join("/"))
 }
 
 /// Bytes that Linux reads of it.
@@ -236,7 +227,7 @@ mod tests {
 
     #[test]
     fn every_spelling_of_a_script_is_one() {
-        let found = |target: &str| is_cgi(target, &["/cgi-bin", "/sub/cgi"]);
+        let found = |target: &str| is_cgi(Parts::of(target).path, &["/cgi-bin", "/sub/cgi"]);
         let script = Some(CgiInfo::new("/cgi-bin", "x.py"));
         for target in [
             "/cgi-bin/x.py",

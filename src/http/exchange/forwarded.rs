@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::address::Address;
 use crate::http::message::headers::Headers;
+use crate::http::message::token::is_token;
 use crate::trusted_proxies::{ForwardedHeader, TrustedProxies};
 use crate::work;
 
@@ -155,11 +156,6 @@ fn take_token_or_quoted(text: &str) -> Option<(String, &str)> {
         }
     }
     None
-}
-
-fn is_token(text: &str) -> bool {
-    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    !text.is_empty() && text.bytes().all(is_part)
 }
 
 /// An address as proxies write it: `192.0.2.43`, `192.0.2.43:4711`, `2001:db8::17`,

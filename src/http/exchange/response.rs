@@ -9,10 +9,11 @@ use crate::http::message::date;
 use crate::http::message::misuse::misuse;
 use crate::http::message::protocol_version::ProtocolVersion;
 use crate::http::message::response_head::{
-    find_header, has_content_type, is_header_name, push_header, push_status_line,
+    find_header, has_content_type, push_header, push_status_line,
 };
 use crate::http::message::status::Status;
 use crate::http::message::text::trim_blanks;
+use crate::http::message::token::is_token;
 use crate::printable::repr;
 
 impl Exchange<'_> {
@@ -274,7 +275,7 @@ impl Exchange<'_> {
                 repr(keyword)
             )));
         }
-        if !is_header_name(keyword) {
+        if !is_token(keyword) {
             return Err(misuse(format!("send_header: {} is no header name", repr(keyword))));
         }
         let mut text = std::mem::take(&mut self.value);

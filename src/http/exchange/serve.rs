@@ -212,14 +212,20 @@ fn attempt(
     http: &mut Exchange<'_>,
     call: impl FnOnce(&mut Exchange<'_>) -> io::Result<()>,
 ) -> io::Result<()> {
-    let handled = catch_unwind(AssertUnwindSafe(|| {
+    let handled = catch_panic(|| {
         call(http)?;
         finish_response(http)
-    }));
+    });
     if let Some(stall) = http.wfile.stall() {
         http.log_error(format_args!("{stall}"));
     }
-    handled.unwrap_or_else(|panic| Err(panicked(&*panic)))
+    handled
+}
+
+/// Makes an error of a panic, so that what is left of the exchange can be answered.
+fn catch_panic(call: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    let called = catch_unwind(AssertUnwindSafe(call));
+    called.unwrap_or_else(|panic| Err(panicked(&*panic)))
 }
 
 /// Answers for a handler that failed, as its error says where it does, and ends the connection.
@@ -324,9 +330,8 @@ fn apologise(http: &mut Exchange<'_>, timed_out: bool) {
         () if http.rfile.is_broken() => 400,
         () => 500,
     };
-    let answered =
-        catch_unwind(AssertUnwindSafe(|| http.send_error(code).and_then(|()| http.wfile.finish())));
-    if !matches!(answered, Ok(Ok(()))) {
+    let answered = catch_panic(|| http.send_error(code).and_then(|()| http.wfile.finish()));
+    if answered.is_err() {
         log::debug!("{} could not be told of an error", http.client_address);
     }
 }

@@ -5,10 +5,9 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::directory::{Directory, DirectoryEntry};
 use super::is_exhausted;
-use super::path::readable;
 use crate::http::exchange::Exchange;
 use crate::http::message::text::escape_html;
-use crate::http::url::quote;
+use crate::http::url::{quote, unquote};
 
 /// Answers with the names in a directory, as CPython 3.14 does.
 pub(super) fn list_directory(http: &mut Exchange<'_>, directory: &Directory<'_>) -> io::Result<()> {
@@ -17,7 +16,7 @@ pub(super) fn list_directory(http: &mut Exchange<'_>, directory: &Directory<'_>)
         Err(error) if is_exhausted(&error) => return http.send_error(503),
         Err(_) => return http.send_error_with(404, "No permission to list directory"),
     };
-    let page = page(&readable(&http.path), &entries);
+    let page = page(&unquote(http.target().path()), &entries);
     http.send_response(200)?;
     http.send_header("Content-type", "text/html; charset=utf-8")?;
     http.send_header("Content-Length", page.len())?;

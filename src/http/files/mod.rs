@@ -17,8 +17,6 @@ pub use directory::{Directory, DirectoryEntry};
 pub use hooks::{Defaults, FileHooks};
 pub use no_file::NoFile;
 
-pub(crate) use path::without_query;
-
 #[cfg(any(test, fuzzing))]
 pub(super) use {
     conditional::is_unmodified,
@@ -36,6 +34,7 @@ use nix::errno::Errno;
 
 use crate::http::exchange::{Exchange, HttpRequestHandler};
 use crate::http::message::date;
+use crate::http::message::target::Parts;
 use cache::SmallFiles;
 use content::Source;
 use tree::Tree;
@@ -168,7 +167,7 @@ impl<K: FileHooks> SimpleHttpRequestHandler<K> {
         let mut path = self.translate_path(http, &http.path);
         let mut found = self.tree.metadata(&path);
         if found.as_ref().is_ok_and(Metadata::is_dir) {
-            if !path::ends_with_slash(path::without_query(&http.path)) {
+            if !path::ends_with_slash(http.target().path()) {
                 return Err(NoFile::NoSlash);
             }
             match self.index_page(&path) {
@@ -292,7 +291,8 @@ fn redirect_to_directory(http: &mut Exchange<'_>) -> io::Result<()> {
     // A relative reference begins where the client is, which is not where a script or a handler has
     // sent the request on to.
     let is_there = http.local_redirects == 0
-        && path::last_name_of(http.requested_target()) == path::last_name_of(&http.path);
+        && path::last_name(Parts::of(http.requested_target()).path)
+            == path::last_name(http.target().path());
     let location = if is_there {
         path::directory_reference(&http.path)
     } else {

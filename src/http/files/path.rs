@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::http::message::target::{Parts, names};
-use crate::http::url::{unquote, unquote_to_bytes};
+use crate::http::url::unquote_to_bytes;
 use crate::work;
 
 /// The path below `root` that a target names, with a slash at its end where the target has one.
@@ -14,7 +14,7 @@ use crate::work;
 /// The query and the fragment are cut, escapes are decoded once, and `..` does not lead above the
 /// root. The host of an absolute target (`http://host/path`, RFC 9112 §3.2.2) is dropped.
 pub(crate) fn translate_path(root: &Path, target: &str) -> PathBuf {
-    let decoded = unquote_to_bytes(without_query(target));
+    let decoded = unquote_to_bytes(Parts::of(target).path);
     let mut path = root.to_path_buf();
     path.extend(names(&decoded).into_iter().map(OsStr::from_bytes));
     if decoded.ends_with(b"/") {
@@ -24,19 +24,9 @@ pub(crate) fn translate_path(root: &Path, target: &str) -> PathBuf {
     path
 }
 
-/// The path in a target: without a scheme and host, query or fragment.
-pub(crate) fn without_query(target: &str) -> &str {
-    Parts::of(target).path
-}
-
 /// Tells whether a target's path ends with a slash, plain or escaped.
-pub(crate) fn ends_with_slash(path: &str) -> bool {
+pub(super) fn ends_with_slash(path: &str) -> bool {
     path.ends_with('/') || path.ends_with("%2f") || path.ends_with("%2F")
-}
-
-/// A target's path as readable text, escapes decoded.
-pub(crate) fn readable(target: &str) -> String {
-    unquote(without_query(target))
 }
 
 /// Where the directory of this target is, seen from the target: its last name and a slash.
@@ -67,11 +57,7 @@ pub(crate) fn directory_location(target: &str) -> String {
 }
 
 /// What stands behind the last slash of a target's path.
-pub(crate) fn last_name_of(target: &str) -> &str {
-    last_name(without_query(target))
-}
-
-fn last_name(path: &str) -> &str {
+pub(super) fn last_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or_default()
 }
 

@@ -66,6 +66,7 @@ impl FieldStorage {
         let most = options.limits.max_bytes;
         let environ = Environ {
             request_method: &http.command,
+            // The target, but for a borrow of the body, too.
             query_string: Parts::of(&http.path).query.unwrap_or_default(),
             content_type: http.headers.get("Content-Type"),
         };

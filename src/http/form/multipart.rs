@@ -11,6 +11,7 @@ use super::part::Part;
 use super::part_head::PartHead;
 use crate::http::exchange::Exchange;
 use crate::http::exchange::RequestBody;
+use crate::http::message::head_end::head_end;
 use crate::work;
 
 /// A reader of the parts of a `multipart/form-data` body: Python's `cgi.parse_multipart`, without
@@ -192,7 +193,7 @@ impl<R: Read> Multipart<R> {
         let mut searched = 0;
         loop {
             let bytes = &self.buffer[self.start..self.end];
-            let end = head_end(bytes, searched);
+            let end = head_end(bytes, 0, searched);
             searched = bytes.len();
             // Of the line end that ends the head, a CR may be there already.
             let length = end.map_or(bytes.len().saturating_sub(1), |(length, _)| length);
@@ -234,21 +235,6 @@ impl<R: Read> Multipart<R> {
         let most = self.limits.max_bytes;
         if self.received > most { Err(FormError::TooLong(most)) } else { Ok(()) }
     }
-}
-
-/// The length of a head with the end of its last line, and where the content begins.
-fn head_end(bytes: &[u8], searched: usize) -> Option<(usize, usize)> {
-    // What follows the last line end, and a CR behind that, was not known before.
-    let from = searched.saturating_sub(2);
-    let line_ends = memchr::memchr_iter(b'\n', &bytes[from..]).map(|end| from + end + 1);
-    let mut starts = (from == 0).then_some(0).into_iter().chain(line_ends);
-    let end = starts.find_map(|position| match &bytes[position..] {
-        [b'\n', ..] => Some((position, position + 1)),
-        [b'\r', b'\n', ..] => Some((position, position + 2)),
-        _ => None,
-    });
-    work::note(end.map_or(bytes.len(), |(position, _)| position).saturating_sub(from));
-    end
 }
 
 /// Bytes that are received in one go: few system calls, and still in the processor's cache when

@@ -4,7 +4,8 @@ use std::ffi::OsString;
 use std::path::{Component, Path};
 
 use super::text;
-use crate::http::files::{directory_location, directory_reference, translate_path, without_query};
+use crate::http::files::{directory_location, directory_reference, translate_path};
+use crate::http::message::target::Parts;
 
 /// Translates a target to a path, and to the location of a directory.
 pub fn check(data: &[u8]) {
@@ -29,7 +30,7 @@ pub fn check(data: &[u8]) {
     check_location(&reference);
     if data.is_ascii() {
         // Where a client comes that resolves it (RFC 3986 §5.2.3).
-        let path = without_query(&target);
+        let path = Parts::of(&target).path;
         let base = path.rfind('/').map_or("", |slash| &path[..=slash]);
         assert_eq!(components(&[base, &reference].concat()), components(&target), "{reference}");
     }

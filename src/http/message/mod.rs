@@ -2,6 +2,7 @@
 
 pub(crate) mod date;
 pub(crate) mod framing;
+pub(crate) mod head_end;
 pub(crate) mod headers;
 pub(crate) mod host;
 pub(crate) mod misuse;
@@ -14,3 +15,4 @@ pub(crate) mod status;
 pub(crate) mod target;
 pub(crate) mod text;
 mod time_zone;
+pub(crate) mod token;

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use memchr::{memchr, memchr_iter, memrchr};
 
+use super::head_end::head_end;
 use super::headers::Headers;
 use super::host::HostPort;
 use super::status::Status;
@@ -86,7 +87,7 @@ pub(crate) fn parse(bytes: &[u8], searched: &mut Searched) -> Parsed {
     if line_end + 1 > LINE_LIMIT {
         return too_long();
     }
-    let head_end = find_head_end(bytes, line_end, before);
+    let head_end = head_end(bytes, line_end + 1, before).map(|(_, behind)| behind);
     if head_end.is_none()
         && let Some(end) = memrchr(b'\n', &bytes[before..])
     {
@@ -142,20 +143,6 @@ pub(crate) fn leading_blank(bytes: &[u8]) -> usize {
 pub(crate) fn total_refused(length: usize) -> Option<Refusal> {
     let explain = "got more than 262144 bytes when reading headers";
     (length > HEAD_LIMIT).then(|| Refusal::explained(431, "Headers too large", explain))
-}
-
-/// The position behind the empty line that ends a head.
-fn find_head_end(bytes: &[u8], line_end: usize, searched: usize) -> Option<usize> {
-    // The end may have been cut: step back far enough to see a whole LF CR LF.
-    let from = searched.saturating_sub(3).max(line_end);
-    let mut line_ends = memchr_iter(b'\n', &bytes[from..]);
-    let end = line_ends.find_map(|position| match &bytes[from + position + 1..] {
-        [b'\n', ..] => Some(from + position + 2),
-        [b'\r', b'\n', ..] => Some(from + position + 3),
-        _ => None,
-    });
-    work::note(end.unwrap_or(bytes.len()) - from);
-    end
 }
 
 /// A head of which more must come, unless it is too large already.

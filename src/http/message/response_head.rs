@@ -91,17 +91,7 @@ fn find_headers(head: &[u8], keyword: &str) -> impl Iterator<Item = Range<usize>
     named.map(|(_, range)| range)
 }
 
-/// Tells whether a header may have this name (RFC 9110 §5.1).
-pub(crate) fn is_header_name(keyword: &str) -> bool {
-    !keyword.is_empty() && keyword.bytes().all(is_token)
-}
-
 /// Tells whether a value has no control characters but tabs (RFC 9110 §5.5).
 pub(crate) fn is_plain(text: &str) -> bool {
     !text.bytes().any(|byte| byte.is_ascii_control() && byte != b'\t')
-}
-
-/// A character of a token (RFC 9110 §5.6.2).
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }

@@ -1,5 +1,7 @@
 //! A request's target, taken apart (RFC 9112 §3.2).
 
+use std::fmt;
+
 use super::headers::Headers;
 use super::host::HostPort;
 use crate::http::url::unquote_to_bytes;
@@ -17,17 +19,16 @@ use crate::work;
 ///
 /// Escapes are as in the target; [`url::unquote`](crate::http::url::unquote) decodes them. Python's
 /// handlers cut `self.path` themselves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub struct Target<'a> {
     parts: Parts<'a>,
-    host: Option<HostPort<'a>>,
+    headers: &'a Headers,
     is_secure: bool,
 }
 
 impl<'a> Target<'a> {
     pub(crate) fn new(path: &'a str, headers: &'a Headers, is_secure: bool) -> Self {
-        let host = headers.get("Host").and_then(HostPort::parse);
-        Self { parts: Parts::of(path), host, is_secure }
+        Self { parts: Parts::of(path), headers, is_secure }
     }
 
     /// The path: without scheme and host, query and fragment.
@@ -48,19 +49,24 @@ impl<'a> Target<'a> {
     /// HTTP/1.0; absent where `Host` is empty.
     #[doc(alias = "SERVER_NAME")]
     pub fn host(&self) -> Option<&'a str> {
-        self.host.map(|it| it.host)
+        self.host_port().map(|it| it.host)
     }
 
     /// The port that belongs to the host: the one that the client names, otherwise 443 over TLS and
     /// for a target of `https`, and 80.
     #[doc(alias = "SERVER_PORT")]
     pub fn port(&self) -> Option<u16> {
-        let host = self.host?;
+        let host = self.host_port()?;
         let is_https = match self.parts.scheme {
             Some(scheme) => scheme.eq_ignore_ascii_case("https"),
             None => self.is_secure,
         };
         Some(host.port.unwrap_or(if is_https { 443 } else { 80 }))
+    }
+
+    /// Of `Host`, which has the target's where the target names one.
+    fn host_port(&self) -> Option<HostPort<'a>> {
+        self.headers.get("Host").and_then(HostPort::parse)
     }
 
     /// The target without scheme and host.
@@ -74,6 +80,17 @@ impl<'a> Target<'a> {
             }
         }
         form
+    }
+}
+
+impl fmt::Debug for Target<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Target")
+            .field("path", &self.path())
+            .field("query", &self.query())
+            .field("host", &self.host())
+            .field("port", &self.port())
+            .finish_non_exhaustive()
     }
 }
 

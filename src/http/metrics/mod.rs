@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use crate::address::Address;
 use crate::http::exchange::Exchange;
 use crate::http::exchange::HttpRequestHandler;
-use crate::http::message::target::{Parts, canonical};
+use crate::http::message::target::canonical;
 use counters::Counters;
 
 /// Counts the requests of another handler, and answers who asks for the numbers or whether all is
@@ -110,7 +110,7 @@ impl<H: HttpRequestHandler> Metrics<H> {
         if self.metrics.is_none() && self.healthz.is_none() {
             return Ok(false);
         }
-        let path = canonical(Parts::of(&http.path).path);
+        let path = canonical(http.target().path());
         let is_for = |wanted: &Option<Vec<u8>>| wanted.as_ref() == Some(&path);
         let (metrics, healthz) = (is_for(&self.metrics), is_for(&self.healthz));
         if !(metrics || healthz) || !(self.admits)(&http.client_address) {
