@@ -1,0 +1,194 @@
+//! A program answers: started, listened to, seen to its end.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
+use std::process::{Command, ExitStatus, Stdio};
+
+use nix::unistd::geteuid;
+
+use super::CgiHttpRequestHandler;
+use super::body::Body;
+use super::environment;
+use super::hooks::CgiHooks;
+use super::process::Process;
+use super::relay::{Outcome, Relay};
+use super::script::{self, CgiInfo, Script};
+use crate::http::exchange::Exchange;
+use crate::printable::repr;
+use crate::sys;
+
+impl<K: CgiHooks> CgiHttpRequestHandler<K> {
+    /// Has a program answer, or says why not.
+    ///
+    /// `cgi_info` is usually what [`is_cgi`](Self::is_cgi) returned. A program that
+    /// is not there is 404, one that may not be run 403, as in CPython; one that does not start
+    /// is 500, or 431 where the request's header fields are more than the system lets it have.
+    ///
+    /// # Errors
+    ///
+    /// The connection is broken, the client has left, the body cannot be read or stored, or the
+    /// program's time was over after its response had begun. A body beyond
+    /// [`chunked_body_limit`](Self::chunked_body_limit) is an
+    /// [`HttpError`](crate::http::HttpError) 413.
+    pub fn run_cgi(&self, http: &mut Exchange<'_>, cgi_info: &CgiInfo) -> io::Result<()> {
+        let script = match script::find(http, &self.files, cgi_info) {
+            Ok(script) => script,
+            Err((code, message)) => return http.send_error_with(code, &message),
+        };
+        let name = repr(&script.readable_name);
+        let body = Body::of(http, self.chunked_body_limit.filter(|_| !script.is_nph()))?;
+        let relay = self.start(http, &script, body).and_then(|(process, input)| {
+            Relay::new(process, input, script.is_nph(), self.timeout, self.stderr_limit)
+        });
+        let mut relay = match relay {
+            Ok(relay) => relay,
+            Err(error) if is_for_the_head(&error, http) => return http.send_error(431),
+            Err(error) => {
+                let missing = script.missing_interpreter(&error);
+                let error = missing.unwrap_or_else(|| error.to_string());
+                http.log_error(format_args!("CGI script did not start ({name}): {error}"));
+                return http.send_error(500);
+            }
+        };
+        let outcome = match relay.run(http) {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                if let Ok(Some(status)) = relay.status() {
+                    log_exit(status, http);
+                } else if http.rfile.is_client_gone() {
+                    http.log_error(format_args!("CGI script ended, as its client left ({name})"));
+                }
+                return Err(error);
+            }
+        };
+        if relay.is_output_held() {
+            http.log_error(format_args!(
+                "CGI script ended, but a process that it started holds its output ({name})"
+            ));
+        }
+        match outcome {
+            Outcome::Responded => {
+                http.wfile.finish()?;
+                wait_for_exit(relay, http)
+            }
+            Outcome::Redirected(location) => {
+                wait_for_exit(relay, http)?;
+                redirect(http, &location)
+            }
+            Outcome::Bad(why) => {
+                http.log_error(format_args!("CGI script gave no response ({name}): {why}"));
+                http.send_error(502)?;
+                http.wfile.finish()?;
+                wait_for_exit(relay, http)
+            }
+            Outcome::TimedOut => {
+                let what = match relay.status() {
+                    Ok(Some(_)) => "ended, but its output did not in time",
+                    _ => "timed out",
+                };
+                drop(relay);
+                http.log_error(format_args!("CGI script {what} ({name})"));
+                if http.wfile.is_recallable() {
+                    return http.send_error(504);
+                }
+                Err(io::Error::new(io::ErrorKind::TimedOut, "the CGI script timed out"))
+            }
+        }
+    }
+
+    /// Starts a program, and returns what is to be written to it first.
+    fn start(
+        &self,
+        http: &Exchange<'_>,
+        script: &Script,
+        body: Body,
+    ) -> io::Result<(Process, Vec<u8>)> {
+        let environment = environment::environment(self, http, script, body.stored_length());
+        let (stdin, input) = match body {
+            Body::Nothing => (Stdio::null(), Vec::new()),
+            Body::Arriving => (Stdio::piped(), Vec::new()),
+            Body::Memory(bytes) => (Stdio::piped(), bytes),
+            Body::Disk(file, _) => (file.into(), Vec::new()),
+        };
+        let mut command = Command::new(&script.file);
+        command
+            .args(script.search_words(&http.command).into_iter().map(OsString::from_vec))
+            .env_clear()
+            .envs(environment)
+            .current_dir(script.file.parent().unwrap_or(Path::new("/")))
+            .stdin(stdin);
+        if let Some((user, group)) = self.identity()? {
+            command.uid(user).gid(group);
+        }
+        sys::isolate(&mut command, self.descriptor_limit);
+        Ok((Process::start(&mut command, &self.running)?, input))
+    }
+
+    /// Whom a program is to run as, if that is another.
+    fn identity(&self) -> io::Result<Option<(u32, u32)>> {
+        let Some(name) = self.user.as_ref().filter(|_| geteuid().is_root()) else {
+            return Ok(None);
+        };
+        let numbers = self.identity.of(name)?;
+        Ok(Some(numbers).filter(|&(user, _)| user != 0))
+    }
+}
+
+/// Sees a program to its end, and says what became of it as CPython does.
+fn wait_for_exit(mut relay: Relay, http: &Exchange<'_>) -> io::Result<()> {
+    if relay.is_open() {
+        // It writes what nobody reads; dropping it ends it.
+        return Ok(());
+    }
+    match relay.wait_for_exit(http)? {
+        Some(status) => log_exit(status, http),
+        None => http.log_error(format_args!("CGI script timed out after its response")),
+    }
+    Ok(())
+}
+
+/// Says how a program has failed, if it has.
+fn log_exit(status: ExitStatus, http: &Exchange<'_>) {
+    if !status.success() {
+        http.log_error(format_args!("CGI script exit code {}", exit_code(status)));
+    }
+}
+
+/// Tells whether a program did not start as the system limits what it can be told, and its
+/// request's head is long: a variable is at most 128 KiB in Linux, and all of them a quarter of the
+/// stack.
+fn is_for_the_head(error: &io::Error, http: &Exchange<'_>) -> bool {
+    let length: usize = http.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+    error.kind() == io::ErrorKind::ArgumentListTooLong && length > LONG_HEAD
+}
+
+/// The code, or the signal as a negative number.
+fn exit_code(status: ExitStatus) -> i32 {
+    status.code().or(status.signal().map(|signal| -signal)).unwrap_or(-1)
+}
+
+/// Answers with another path of this server, as if the client had asked for that.
+fn redirect(http: &mut Exchange<'_>, location: &str) -> io::Result<()> {
+    http.local_redirects += 1;
+    if http.local_redirects > MOST_REDIRECTS {
+        http.log_error(format_args!("CGI scripts redirect in a circle"));
+        return http.send_error(502);
+    }
+    // Several slashes would name a host.
+    http.path = ["/", location.trim_start_matches('/')].concat();
+    let handler = http.handler();
+    if http.command == "HEAD" {
+        return handler.do_head(http);
+    }
+    http.command = "GET".to_owned();
+    handler.do_get(http)
+}
+
+/// Bytes of header fields below which the server's own variables are those that are too long.
+const LONG_HEAD: usize = 64 * 1024;
+
+/// Redirects within this server for one request.
+const MOST_REDIRECTS: u32 = 10;
