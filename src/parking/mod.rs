@@ -11,8 +11,8 @@
 //! A connection stays in its slot until its job begins; what travels to the strategy is only the
 //! slot.
 
-mod closing;
-mod job;
+mod lingering;
+mod run;
 mod lifeline;
 mod parked;
 mod slot;

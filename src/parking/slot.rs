@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
-use super::closing::{Closing, close_parked};
+use super::lingering::{Closing, close_parked};
 use super::parked::Parked;
 use super::{Parking, lock};
 use crate::address::Address;
