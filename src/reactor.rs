@@ -307,8 +307,10 @@ impl Reactor {
     fn collect(&mut self) {
         self.parking.take_returned(&mut self.claimed);
         self.parking.find(&mut self.reported, &mut self.found);
-        let found = self.found.drain(..);
-        self.claimed.extend(found.filter_map(|(slot, ended)| slot.report(ended).then_some(slot)));
+        let (parking, found) = (&self.parking, self.found.drain(..));
+        let claimed =
+            |(slot, ended): (Arc<Slot>, bool)| parking.report(&slot, ended).then_some(slot);
+        self.claimed.extend(found.filter_map(claimed));
         self.parking.sweep(&mut self.claimed);
         self.ready.extend(self.claimed.drain(..).map(in_line));
     }

@@ -275,14 +275,14 @@ pub(crate) trait Work: Send + Sync {
     fn client_address(&self) -> &Address;
 
     /// Serves the request.
-    fn run(&self);
+    fn run(self: Arc<Self>);
 
     /// Serves the request in a child process; false when it failed.
-    fn run_in_child(&self) -> bool;
+    fn run_in_child(self: Arc<Self>) -> bool;
 
     /// Gives this process's part of it up; a child has the other.
-    fn leave_to_child(&self);
+    fn leave_to_child(self: Arc<Self>);
 
     /// Closes the connection unserved.
-    fn abandon(&self);
+    fn abandon(self: Arc<Self>);
 }

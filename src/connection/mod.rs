@@ -11,6 +11,7 @@
 //! ```
 
 mod credentials;
+mod guard;
 mod line;
 mod not_tls;
 mod pace;
@@ -25,6 +26,7 @@ mod wfile;
 mod wire;
 
 pub use credentials::PeerCredentials;
+pub(crate) use guard::{ConnectionGuard, ConnectionOwner, End, WaitFor};
 pub(crate) use line::readline;
 pub use not_tls::NotTls;
 pub use rfile::Rfile;
@@ -44,7 +46,7 @@ use std::fmt;
 use std::io::{self, BufRead, Read, Write};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use crate::address::Address;
 use crate::server_info::ServerInfo;
@@ -91,8 +93,9 @@ pub struct Connection {
     pub client_address: Address,
     /// The server that accepted this connection.
     pub server: ServerInfo,
-    // Last, so that both ends are gone when the server hears that the connection is.
-    pub(crate) berth: Berth,
+    // Behind both ends: one that is held after this counts as held by others, and what the client
+    // still sends is thrown away when that is dropped.
+    pub(crate) guard: ConnectionGuard,
 }
 
 impl Connection {
@@ -101,15 +104,15 @@ impl Connection {
         client_address: Address,
         server: ServerInfo,
         timeouts: &Timeouts,
-        home: Arc<dyn Home>,
+        owner: Weak<dyn ConnectionOwner>,
     ) -> Self {
         socket.expect_rate(timeouts.response_rate);
         Self {
             rfile: Rfile::new(Arc::clone(&socket), timeouts.stall, timeouts.body_rate),
-            wfile: Wfile::new(socket, timeouts.stall),
+            wfile: Wfile::new(Arc::clone(&socket), timeouts.stall),
             client_address,
             server,
-            berth: Berth { home, introduced: None },
+            guard: ConnectionGuard::new(owner, socket),
         }
     }
 
@@ -124,7 +127,7 @@ impl Connection {
     ///
     /// None today; the result makes `return connection.park()` the last line of a handler.
     pub fn park(self) -> io::Result<()> {
-        self.give_back(Until::Readable)
+        self.give_back(WaitFor::NextRequest)
     }
 
     /// Gives the connection back until bytes arrive beyond those in the buffer.
@@ -138,7 +141,7 @@ impl Connection {
     ///
     /// None today; see [`park`](Self::park).
     pub fn park_for_more(self) -> io::Result<()> {
-        self.give_back(Until::More)
+        self.give_back(WaitFor::RestOfRequest)
     }
 
     /// Closes the connection so that the client can read what was written last, even when it is
@@ -154,20 +157,25 @@ impl Connection {
     /// Fails when what was held back for the client cannot be sent.
     pub fn lingering_close(mut self) -> io::Result<()> {
         self.wfile.flush()?;
-        self.berth.home.end_by(End::Lingering);
+        self.end_by(End::Lingering);
         Ok(())
     }
 
     /// Closes the connection at once, for every holder and whatever has arrived: the server gives
     /// it up.
-    pub(crate) fn close(self) {
-        self.berth.home.end_by(End::AtOnce);
+    pub(crate) fn close(mut self) {
+        self.end_by(End::AtOnce);
         self.rfile.socket().shutdown(Shutdown::Write);
+    }
+
+    /// Settles how the connection ends when it is dropped.
+    pub(crate) fn end_by(&mut self, end: End) {
+        self.guard.end = end;
     }
 
     /// Tells whether the server is shutting down, so that no further request should be expected.
     pub fn is_draining(&self) -> bool {
-        self.berth.finds_draining()
+        self.guard.finds_draining()
     }
 
     /// Who is at the other end, if this is a Unix socket.
@@ -207,7 +215,7 @@ impl Connection {
     /// Notes that a balancer has said who the client is, if it has named anybody, and whether the
     /// client speaks first from here on. Where TLS is spoken, it begins with what is unread.
     pub(crate) fn introduce(&mut self, client: Option<Address>, client_speaks_first: bool) {
-        self.berth.introduced = Some(client_speaks_first);
+        self.guard.after_proxy_header = Some(client_speaks_first);
         if let Some(client) = client {
             self.client_address = client;
         }
@@ -219,18 +227,21 @@ impl Connection {
 
     /// Tells whether [`introduce`](Self::introduce) was called.
     pub(crate) fn is_introduced(&self) -> bool {
-        self.berth.introduced.is_some()
+        self.guard.after_proxy_header.is_some()
     }
 
     /// Tells that there is nothing to handle before the client has sent something, where that was
     /// said of this connection and not of all.
     pub(crate) fn client_speaks_first(&self) -> Option<bool> {
-        self.berth.introduced
+        self.guard.after_proxy_header
     }
 
-    fn give_back(self, until: Until) -> io::Result<()> {
-        let home = Arc::clone(&self.berth.home);
-        home.take_back(self, until);
+    fn give_back(self, wait_for: WaitFor) -> io::Result<()> {
+        match self.guard.owner() {
+            Some(owner) => owner.take_back(self, wait_for),
+            // The server is gone.
+            None => self.close(),
+        }
         Ok(())
     }
 }
@@ -284,71 +295,5 @@ impl fmt::Debug for Connection {
             .field("client_address", &self.client_address)
             .field("unread", &self.rfile.unread().len())
             .finish_non_exhaustive()
-    }
-}
-
-/// What a connection that was given back waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Until {
-    /// Anything to read, in the buffer or from the client.
-    Readable,
-    /// Bytes from the client; those in the buffer are the beginning of something.
-    More,
-}
-
-/// How a connection ends that is dropped.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum End {
-    /// In good order: where something has arrived that was not read, as
-    /// [`Lingering`](Self::Lingering).
-    #[default]
-    Orderly,
-    /// What still comes is thrown away first, until the client ends.
-    Lingering,
-    /// Whatever has arrived.
-    AtOnce,
-}
-
-/// The place in the server that a connection belongs to.
-pub(crate) trait Home: Send + Sync {
-    /// Takes a connection back.
-    fn take_back(&self, connection: Connection, until: Until);
-
-    /// Settles how the connection ends when it is dropped.
-    fn end_by(&self, end: End);
-
-    /// Hears that the connection was dropped or taken apart.
-    fn left(&self);
-
-    /// Tells whether the server is known to shut down.
-    fn is_draining(&self) -> bool;
-
-    /// Tells whether the server is shutting down by now, which may take a system call.
-    fn finds_draining(&self) -> bool;
-}
-
-/// Tells the server when its connection is no more.
-pub(crate) struct Berth {
-    home: Arc<dyn Home>,
-    /// The client's address is the one that a balancer has told; whether the client speaks first
-    /// then.
-    introduced: Option<bool>,
-}
-
-impl Berth {
-    /// Tells whether the server is known to shut down.
-    pub(crate) fn is_draining(&self) -> bool {
-        self.home.is_draining()
-    }
-
-    /// Tells whether the server is shutting down by now, which may take a system call.
-    pub(crate) fn finds_draining(&self) -> bool {
-        self.home.finds_draining()
-    }
-}
-
-impl Drop for Berth {
-    fn drop(&mut self) {
-        self.home.left();
     }
 }

@@ -1,23 +1,43 @@
 //! Where connections wait: a slot for each, and one poller for all.
 //!
 //! ```text
-//!          claim (the poller reported it, or its deadline passed)      run
-//!   idle ──────────────────────────────────────────────► claimed ──────────► out, in a job
-//!    ▲                                                       ▲                    │
-//!    │                                                       │ served on at once, │
-//!    └──────── settle ◄───── given back (park) ◄─────────────┴── or behind others ┘
+//!  accepted                     it was reported,
+//!     │      nothing has come   or its time is over
+//!     ├──────────────► Idle ───────────────────────► Claimed ───► Out, in a job
+//!     │                 ▲                              ▲ ▲           │
+//!     ├─────────────────┼──────────────────────────────┘ │           ├──► Out, elsewhere
+//!     │ something has   │ nothing has come               │           │    (taken over)
+//!     │ come, or the    │                                │           │
+//!     │ handler speaks  └────────── Returned ◄───────────┼─── park ──┤
+//!     │ first                         │ │                │           │
+//!     │       served on at once ◄─────┘ └────────────────┘           │ dropped
+//!     │       (Out)                       something has come,        ▼
+//!     └──► Gone ◄─────────────────────── others wait for turns    Lingering
+//!            ▲                                                       │
+//!            └─────── its client has ended, or has sent too much ────┘
 //! ```
 //!
-//! A connection stays in its slot until its job begins; what travels to the strategy is only the
-//! slot.
+//! A slot has one `State`: `Parked`, in one of the phases `Idle`, `Claimed` and `Returned`, or one
+//! of the others. A connection stays in its slot until its job begins; what travels to the strategy
+//! is only the slot. `Lingering` is for a connection that was dropped while its client was sending:
+//! what comes is thrown away by the serving thread, or in a child process by the job.
+//!
+//! Two more are to come. One that waits for a body is `Idle` with another `WaitFor`. One that sends
+//! what is left when the handler has returned is a state beside `Lingering`.
+//!
+//! The server owns the parking, the parking its slots, a slot the connection while that is here.
+//! What points back is weak: a connection to its slot, and the slot to its parking. So a
+//! connection that has outlived the server just closes.
 
-mod lingering;
-mod run;
 mod lifeline;
+mod lingering;
 mod parked;
+mod registration;
+mod run;
 mod slot;
+mod state;
 
-pub(crate) use slot::{Farewell, Slot};
+pub(crate) use slot::{DrainOutcome, Slot};
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
@@ -37,7 +57,7 @@ use lifeline::Lifeline;
 use slot::Overdue;
 
 /// What handles connections: the server's handler, whatever its type.
-pub(crate) trait Runner: Send + Sync {
+pub(crate) trait ServeConnection: Send + Sync {
     /// Handles the connection; false when that failed, which has been reported then. Whether the
     /// client has left without a byte may be asked when it has.
     fn handle(&self, connection: Connection, has_left_silently: &dyn Fn() -> bool) -> bool;
@@ -50,7 +70,7 @@ pub(crate) trait Runner: Send + Sync {
 pub(crate) struct Parking {
     pub(crate) poller: Arc<Poller>,
     pub(crate) timeouts: Timeouts,
-    pub(crate) runner: Arc<dyn Runner>,
+    pub(crate) handler: Arc<dyn ServeConnection>,
     placement: Placement,
     /// For jobs that nothing comes back from, where the system has one to spare.
     lifeline: Mutex<Option<Arc<Lifeline>>>,
@@ -80,7 +100,7 @@ pub(crate) struct Parking {
 impl Parking {
     pub(crate) fn new(
         poller: Arc<Poller>,
-        runner: Arc<dyn Runner>,
+        handler: Arc<dyn ServeConnection>,
         timeouts: Timeouts,
         placement: Placement,
         gauges: Arc<Gauges>,
@@ -88,7 +108,7 @@ impl Parking {
         Self {
             poller,
             timeouts,
-            runner,
+            handler,
             placement,
             lifeline: Mutex::new(lifeline_for(placement)),
             in_child: AtomicBool::new(false),
@@ -107,10 +127,10 @@ impl Parking {
     }
 
     /// A slot for a connection that was just accepted.
-    pub(crate) fn admit(self: &Arc<Self>, socket: Arc<Socket>, address: Address) -> Arc<Slot> {
+    pub(crate) fn admit(self: &Arc<Self>, socket: &Arc<Socket>, address: Address) -> Arc<Slot> {
         let mut slots = self.slots();
         let entry = slots.vacant_entry();
-        let slot = Arc::new(Slot::new(Arc::clone(self), entry.key(), socket, address));
+        let slot = Arc::new(Slot::new(Arc::downgrade(self), entry.key(), socket, address));
         entry.insert(Arc::clone(&slot));
         self.gauges.open.fetch_add(1, Ordering::Relaxed);
         slot
@@ -122,6 +142,29 @@ impl Parking {
             let slots = self.slots();
             let slot = |one: Ready| slots.get(one.key).map(|slot| (Arc::clone(slot), one.ended));
             found.extend(ready.drain(..).filter_map(slot));
+        }
+    }
+
+    /// A slot that the poller reported; tells whether its connection is claimed now.
+    pub(crate) fn report(&self, slot: &Slot, ended: bool) -> bool {
+        slot.report(self, ended)
+    }
+
+    /// Has a claimed connection served behind all that wait already.
+    fn return_claimed(&self, slot: Arc<Slot>) {
+        lock(&self.returned).push(slot);
+        self.poller.notify();
+    }
+
+    /// A connection is closed, and its slot free.
+    fn remove(&self, key: usize) {
+        // Dropped when the lock is let go of.
+        let removed = self.slots().try_remove(key);
+        if removed.is_some() {
+            self.gauges.open.fetch_sub(1, Ordering::Relaxed);
+        }
+        if self.watching_ends.load(Ordering::SeqCst) {
+            self.poller.notify();
         }
     }
 
@@ -220,9 +263,7 @@ impl Parking {
         self.tell_children();
         self.closed.store(true, Ordering::SeqCst);
         for slot in self.all() {
-            if !slot.close() {
-                slot.end_wait_here();
-            }
+            slot.close_for_good(self);
         }
     }
 
@@ -270,7 +311,7 @@ impl Parking {
         self.next_sweep.store(NEVER, Ordering::SeqCst);
         let mut nearest: Option<Instant> = None;
         for slot in self.all() {
-            match slot.overdue(now) {
+            match slot.overdue(self, now) {
                 Overdue::Request => expired.extend([slot]),
                 Overdue::At(deadline) => {
                     nearest = Some(nearest.map_or(deadline, |other| other.min(deadline)));
@@ -305,7 +346,7 @@ impl Parking {
             idle.select_nth_unstable_by_key(count - 1, |(since, _)| *since);
         }
         let oldest = idle.into_iter().take(count);
-        oldest.filter(|(_, slot)| slot.close()).count()
+        oldest.filter(|(_, slot)| slot.close(self)).count()
     }
 
     /// Every slot.

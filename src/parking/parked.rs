@@ -2,43 +2,51 @@
 
 use std::time::{Duration, Instant};
 
-use crate::connection::{Connection, Timeouts, Until};
+use crate::connection::{Connection, Timeouts, WaitFor};
+
+/// What a connection is in its slot for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Waits for its client, at no thread's cost.
+    Idle,
+    /// Has something to read or is late, and a job was made for it that has not begun.
+    Claimed,
+    /// Given back by its handler within a job, which serves on or lets go of it.
+    Returned,
+}
 
 /// A connection in its slot.
 #[derive(Debug)]
 pub(super) struct Parked {
+    pub(super) phase: Phase,
     pub(super) connection: Connection,
-    pub(super) until: Until,
+    pub(super) waits_for: WaitFor,
     pub(super) since: Instant,
     pub(super) deadline: Option<Instant>,
 }
 
 impl Parked {
+    /// A connection that was just accepted.
+    pub(super) fn first(connection: Connection, timeouts: &Timeouts) -> Self {
+        Self::new(connection, WaitFor::NextRequest, timeouts, None)
+    }
+
+    /// A connection whose phase is settled next.
+    #[inline]
     pub(super) fn new(
         connection: Connection,
-        until: Until,
+        waits_for: WaitFor,
         timeouts: &Timeouts,
         head_since: Option<Instant>,
     ) -> Self {
-        // A handshake or a part of a record is no request yet, and no reason to be patient.
-        let busy_since = match until {
-            Until::Readable => connection.rfile.socket().busy_since(),
-            Until::More => None,
-        };
-        let since = head_since.or(busy_since).unwrap_or_else(Instant::now);
-        let limit = match until {
-            Until::Readable if busy_since.is_some() => timeouts.head,
-            Until::Readable => timeouts.idle,
-            Until::More => timeouts.head,
-        };
-        let deadline = limit.and_then(|limit| since.checked_add(limit));
-        Self { connection, until, since, deadline }
+        let (since, deadline) = times(&connection, waits_for, timeouts, head_since);
+        Self { phase: Phase::Returned, connection, waits_for, since, deadline }
     }
 
     pub(super) fn has_bytes(&self) -> bool {
-        match self.until {
-            Until::Readable => self.connection.rfile.holds_unread(),
-            Until::More => self.connection.rfile.socket().holds_unread(),
+        match self.waits_for {
+            WaitFor::NextRequest => self.connection.rfile.holds_unread(),
+            WaitFor::RestOfRequest => self.connection.rfile.socket().holds_unread(),
         }
     }
 
@@ -54,8 +62,8 @@ impl Parked {
     /// handshake is given a little longer, from the time when the drain began or, if that is later,
     /// from its own first byte.
     pub(super) fn hasten(&mut self, drain_began: Instant) -> Option<Instant> {
-        let is_idle =
-            self.until == Until::Readable && self.connection.rfile.socket().busy_since().is_none();
+        let is_idle = self.waits_for == WaitFor::NextRequest
+            && self.connection.rfile.socket().busy_since().is_none();
         let end = if is_idle {
             self.since.checked_add(IDLE_GRACE)?
         } else {
@@ -65,9 +73,35 @@ impl Parked {
         self.deadline
     }
 
+    /// When an incomplete request was first waited for.
+    pub(super) fn head_since(&self) -> Option<Instant> {
+        (self.waits_for == WaitFor::RestOfRequest).then_some(self.since)
+    }
+
     pub(super) fn left(&self) -> Option<Duration> {
         self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
     }
+}
+
+/// Since when a connection waits, and until when.
+fn times(
+    connection: &Connection,
+    waits_for: WaitFor,
+    timeouts: &Timeouts,
+    head_since: Option<Instant>,
+) -> (Instant, Option<Instant>) {
+    // A handshake or a part of a record is no request yet, and no reason to be patient.
+    let busy_since = match waits_for {
+        WaitFor::NextRequest => connection.rfile.socket().busy_since(),
+        WaitFor::RestOfRequest => None,
+    };
+    let since = head_since.or(busy_since).unwrap_or_else(Instant::now);
+    let limit = match waits_for {
+        WaitFor::NextRequest if busy_since.is_some() => timeouts.head,
+        WaitFor::NextRequest => timeouts.idle,
+        WaitFor::RestOfRequest => timeouts.head,
+    };
+    (since, limit.and_then(|limit| since.checked_add(limit)))
 }
 
 /// How long a connection stays idle before a server that stops closes it.

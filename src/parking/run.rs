@@ -1,44 +1,45 @@
 //! What a job does with its slot's connection: serves it, and decides where it goes then.
 
 use std::io;
-use std::net::Shutdown;
 use std::os::fd::AsFd;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::sync::{Arc, MutexGuard};
+use std::time::{Duration, Instant};
 
-use super::parked::Parked;
+use super::Parking;
+use super::parked::{Parked, Phase};
 use super::slot::Slot;
+use super::state::{Holder, Place, State};
 use crate::address::Address;
 use crate::concurrency::{Placement, Work};
-use crate::connection::{Connection, Direction, End, Home, Socket, Until, is_broken_tls};
+use crate::connection::{
+    Connection, ConnectionOwner, Direction, End, Socket, WaitFor, is_broken_tls,
+};
 
 impl Work for Slot {
     fn client_address(&self) -> &Address {
         self.client_address()
     }
 
-    fn run(&self) {
+    fn run(self: Arc<Self>) {
         self.serve();
     }
 
-    fn run_in_child(&self) -> bool {
+    fn run_in_child(self: Arc<Self>) -> bool {
         let succeeded = self.serve();
         // What the handler left with others ends now, with this process.
-        if let Some(socket) = &self.state().socket {
-            socket.shutdown(Shutdown::Write);
-        }
+        self.end_output();
         succeeded
     }
 
-    fn leave_to_child(&self) {
-        if let Some(connection) = self.give_up() {
+    fn leave_to_child(self: Arc<Self>) {
+        if let Some(mut connection) = self.give_up() {
             connection.rfile.socket().leave_to_child();
-            self.end_by(End::AtOnce);
+            connection.end_by(End::AtOnce);
         }
     }
 
-    fn abandon(&self) {
+    fn abandon(self: Arc<Self>) {
         if let Some(connection) = self.give_up() {
             connection.close();
         }
@@ -47,37 +48,46 @@ impl Work for Slot {
 
 impl Slot {
     /// Serves the connection until it ends or goes back to wait; false when a request failed.
-    fn serve(&self) -> bool {
-        let parking = &self.parking;
-        parking.gauges.waiting.fetch_sub(1, Ordering::Relaxed);
-        parking.gauges.running.fetch_add(1, Ordering::Relaxed);
-        let mut next = self.state().parked.take().map(|parked| parked.connection);
+    fn serve(self: &Arc<Self>) -> bool {
+        let Some(parking) = self.parking.upgrade() else { return false };
+        let gauges = &parking.gauges;
+        gauges.waiting.fetch_sub(1, Ordering::Relaxed);
+        gauges.running.fetch_add(1, Ordering::Relaxed);
+        let mut next = self.place().take_out(Phase::Claimed, Holder::Job);
         let (mut succeeded, mut in_a_row) = (true, 0);
         while let Some(connection) = next {
-            succeeded &= self.handle(connection);
+            succeeded &= self.handle(&parking, connection);
             in_a_row += 1;
-            next = self.after(in_a_row);
+            next = self.after(&parking, in_a_row);
         }
-        parking.gauges.running.fetch_sub(1, Ordering::Relaxed);
+        gauges.running.fetch_sub(1, Ordering::Relaxed);
         succeeded
     }
 
+    /// Takes a claimed connection out whose job will not run here.
+    fn give_up(&self) -> Option<Connection> {
+        if let Some(parking) = self.parking.upgrade() {
+            parking.gauges.waiting.fetch_sub(1, Ordering::Relaxed);
+        }
+        self.place().take_out(Phase::Claimed, Holder::Other)
+    }
+
     /// Handles a request, or goes on with the handshake that must be done before the first one.
-    /// Until then no handler sees the connection, but for what comes before TLS, and nobody waits
-    /// for the client.
-    fn handle(&self, mut connection: Connection) -> bool {
-        let runner = &self.parking.runner;
+    /// Until then no handler sees the connection, but for what comes before TLS, and nothing here
+    /// waits for the client.
+    fn handle(self: &Arc<Self>, parking: &Parking, mut connection: Connection) -> bool {
+        let handler = &parking.handler;
         let awaits_bytes =
-            connection.client_speaks_first().unwrap_or_else(|| runner.client_speaks_first());
+            connection.client_speaks_first().unwrap_or_else(|| handler.client_speaks_first());
         match connection.rfile.shake_hands(awaits_bytes) {
             Ok(true) => {
                 if !connection.rfile.socket().is_session_held_off() {
-                    self.parking.note_handled();
+                    parking.note_handled();
                 }
                 connection.rfile.begin_call();
-                return runner.handle(connection, &|| self.state().has_left_silently());
+                return handler.handle(connection, &|| self.has_left_silently());
             }
-            Ok(false) => self.take_back(connection, Until::Readable),
+            Ok(false) => self.give_back(parking, connection, WaitFor::NextRequest),
             Err(error) => {
                 let address = &connection.client_address;
                 if is_broken_tls(&error) {
@@ -86,98 +96,129 @@ impl Slot {
                     log::debug!("{address} went away during the TLS handshake: {error}");
                 }
                 // The client may read the alert.
-                self.end_by(End::Lingering);
+                connection.end_by(End::Lingering);
             }
         }
         true
     }
 
-    /// After the handler has returned: the connection, if it is to be handled again at once.
-    fn after(&self, in_a_row: u32) -> Option<Connection> {
-        let next = self.next(in_a_row);
-        if next.is_none() && self.parking.placement == Placement::Away {
-            self.finish_closing();
+    /// Takes a connection back: for the job, if there is one.
+    #[inline]
+    fn give_back(self: &Arc<Self>, parking: &Parking, connection: Connection, wait_for: WaitFor) {
+        let mut place = self.place();
+        let (holder, since) = match &place.state {
+            State::Out(out) => (out.holder, out.head_since),
+            _ => (Holder::Other, None),
+        };
+        let head_since = match wait_for {
+            WaitFor::NextRequest => None,
+            WaitFor::RestOfRequest => Some(since.unwrap_or_else(Instant::now)),
+        };
+        place.state =
+            State::Parked(Parked::new(connection, wait_for, &parking.timeouts, head_since));
+        if holder == Holder::Other {
+            self.settle(parking, place);
         }
-        next
     }
 
-    fn next(&self, in_a_row: u32) -> Option<Connection> {
-        let mut state = self.state();
-        let is_closing = state.closing.is_some();
-        if is_closing && (!state.claimed || self.parking.placement == Placement::Away) {
-            // Its end is seen to elsewhere already, or in this job yet.
-            return None;
-        }
-        if let Some(parked) = &state.parked {
-            if self.parking.placement == Placement::Away && !parked.is_late() {
-                let parked = state.parked.take();
-                drop(state);
-                return self.wait_here(parked?);
+    /// After the handler has returned: the connection, if it is to be handled again at once.
+    fn after(self: &Arc<Self>, parking: &Parking, in_a_row: u32) -> Option<Connection> {
+        let mut place = self.place();
+        let parked = match &mut place.state {
+            State::Parked(parked) => parked,
+            State::Out(out) => {
+                // It was taken over.
+                out.holder = Holder::Other;
+                return None;
             }
-            if parked.until == Until::Readable && in_a_row < IN_A_ROW && self.may_go_on() {
-                if parked.has_bytes() {
-                    return state.parked.take().map(|parked| parked.connection);
-                }
-                if self.parking.gauges.running.load(Ordering::Relaxed) == 1 {
-                    let socket = Arc::clone(parked.connection.rfile.socket());
-                    drop(state);
-                    let comes = self.lingers(&socket);
-                    state = self.state();
-                    if comes {
-                        return state.parked.take().map(|parked| parked.connection);
-                    }
-                }
+            State::Lingering(_) | State::LingeringInJob(_) | State::Gone(_) => {
+                drop(place);
+                self.linger_in_job(parking);
+                return None;
+            }
+        };
+        if parking.placement == Placement::Away && !parked.is_late() {
+            let next = self.wait_in_job(parking, place);
+            if next.is_none() {
+                self.linger_in_job(parking);
+            }
+            return next;
+        }
+        if parked.waits_for == WaitFor::NextRequest && in_a_row < IN_A_ROW && may_go_on(parking) {
+            if parked.has_bytes() {
+                return place.take_out(Phase::Returned, Holder::Job);
+            }
+            if parking.gauges.running.load(Ordering::Relaxed) == 1
+                && parking.placement == Placement::Elsewhere
+            {
+                return self.linger_for_next(parking, place);
             }
         }
-        state.claimed = false;
-        self.settle(state);
+        self.settle(parking, place);
         None
     }
 
-    /// Nobody else waits to be served, and nobody asked to stop.
-    fn may_go_on(&self) -> bool {
-        self.parking.gauges.waiting.load(Ordering::Relaxed) == 0 && !self.parking.is_draining()
-    }
-
     /// With one client and nothing else to do, waiting a moment for its next request costs less
-    /// than handing it over; as soon as a second one is served or waits, nobody lingers.
-    fn lingers(&self, socket: &Socket) -> bool {
-        self.parking.placement == Placement::Elsewhere
-            && socket.wait(Direction::Read, Some(LINGER)).is_ok()
+    /// than handing it over; as soon as a second one is served or waits, no job does.
+    fn linger_for_next(
+        self: &Arc<Self>,
+        parking: &Parking,
+        place: MutexGuard<'_, Place>,
+    ) -> Option<Connection> {
+        let socket = self.socket(&place);
+        drop(place);
+        let comes = socket
+            .is_some_and(|socket| socket.wait(Direction::Read, Some(NEXT_REQUEST_WAIT)).is_ok());
+        let mut place = self.place();
+        if comes {
+            return place.take_out(Phase::Returned, Holder::Job);
+        }
+        self.settle(parking, place);
+        None
     }
 
     /// Waits in a job that must serve its connection to the end.
-    fn wait_here(&self, mut parked: Parked) -> Option<Connection> {
-        let socket = Arc::clone(parked.connection.rfile.socket());
+    fn wait_in_job(
+        &self,
+        parking: &Parking,
+        mut place: MutexGuard<'_, Place>,
+    ) -> Option<Connection> {
+        let State::Parked(parked) = &mut place.state else { return None };
         if parked.has_bytes() {
-            return Some(parked.connection);
+            return place.take_out(Phase::Returned, Holder::Job);
         }
-        let idles = parked.until == Until::Readable;
+        let idles = parked.waits_for == WaitFor::NextRequest;
         parked.connection.rfile.release();
-        self.state().waits_here = idles;
-        let waited = self.wait_for_more(&socket, &mut parked);
-        self.state().waits_here = false;
+        let holder = if idles { Holder::WaitingJob } else { Holder::Job };
+        let mut parked = place.take_parked(Phase::Returned, holder)?;
+        drop(place);
+        let waited = self.wait_for_more(parking, &mut parked);
+        if let Some(holder) = self.place().holder() {
+            *holder = Holder::Job;
+        }
+        let mut connection = parked.connection;
         match waited {
             Ok(()) => {}
             Err(_) if idles => return None,
-            Err(_) => parked.connection.rfile.expire(),
+            Err(_) => connection.rfile.expire(),
         }
-        if idles && self.parking.is_draining() {
-            // Sent away, unless a request was faster.
-            match parked.connection.rfile.look() {
+        if idles && parking.is_draining() {
+            // Closed, unless a request was faster.
+            match connection.rfile.look() {
                 Ok(count) if count > 0 => {}
                 _ => return None,
             }
         }
-        Some(parked.connection)
+        Some(connection)
     }
 
     /// Waits for the client, and not much longer once the server stops.
-    fn wait_for_more(&self, socket: &Socket, parked: &mut Parked) -> io::Result<()> {
-        if self.wait_or_drain(socket, parked.left())? {
+    fn wait_for_more(&self, parking: &Parking, parked: &mut Parked) -> io::Result<()> {
+        let socket = Arc::clone(parked.connection.rfile.socket());
+        if self.wait_or_drain(parking, &socket, parked.left())? {
             return Ok(());
         }
-        if let Some(began) = self.parking.drain_began() {
+        if let Some(began) = parking.drain_began() {
             parked.hasten(began);
         }
         socket.wait(Direction::Read, parked.left())
@@ -186,35 +227,57 @@ impl Slot {
     /// Waits for the client; false at once when the server stops.
     pub(super) fn wait_or_drain(
         &self,
+        parking: &Parking,
         socket: &Socket,
         limit: Option<Duration>,
     ) -> io::Result<bool> {
         // Before the look whether that has come already.
-        let asked = self.parking.asked_to_end();
-        if self.parking.is_draining() {
+        let asked = parking.asked_to_end();
+        if parking.is_draining() {
             return Ok(false);
         }
-        let lifeline = self.parking.lifeline();
+        let lifeline = parking.lifeline();
         let others = [lifeline.as_ref().map(|line| line.as_fd()), asked];
         let (comes, drains) = socket.wait_beside(others, limit)?;
         if drains {
             // In a child process nothing else tells of it.
-            self.parking.begin_drain();
+            parking.begin_drain();
         }
         Ok(comes)
     }
+}
 
-    /// Takes a claimed connection out whose job will not run here.
-    fn give_up(&self) -> Option<Connection> {
-        let mut state = self.state();
-        self.parking.gauges.waiting.fetch_sub(1, Ordering::Relaxed);
-        state.claimed = false;
-        state.parked.take().map(|parked| parked.connection)
+/// What a connection asks of its slot, from wherever it is.
+impl ConnectionOwner for Slot {
+    fn take_back(self: Arc<Self>, connection: Connection, wait_for: WaitFor) {
+        match self.parking.upgrade() {
+            Some(parking) => self.give_back(&parking, connection, wait_for),
+            None => connection.close(),
+        }
     }
+
+    fn connection_dropped(self: Arc<Self>, socket: Arc<Socket>, end: End) {
+        if let Some(parking) = self.parking.upgrade() {
+            Self::connection_dropped(&self, &parking, socket, end);
+        }
+    }
+
+    fn is_draining(&self) -> bool {
+        self.parking.upgrade().is_none_or(|parking| parking.is_draining())
+    }
+
+    fn finds_draining(&self) -> bool {
+        self.parking.upgrade().is_none_or(|parking| parking.finds_draining())
+    }
+}
+
+/// No other connection waits to be served, and the server is not asked to stop.
+fn may_go_on(parking: &Parking) -> bool {
+    parking.gauges.waiting.load(Ordering::Relaxed) == 0 && !parking.is_draining()
 }
 
 /// Requests that one job serves from a client's buffer before others get a turn.
 const IN_A_ROW: u32 = 64;
 
 /// How long a job waits for the next request of the only client.
-const LINGER: Duration = Duration::from_millis(1);
+const NEXT_REQUEST_WAIT: Duration = Duration::from_millis(1);

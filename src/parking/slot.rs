@@ -1,50 +1,28 @@
-//! The place of one connection.
+//! The place of one connection, as the serving thread sees it.
 
 use std::net::Shutdown;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Instant;
 
-use super::lingering::{Closing, close_parked};
-use super::parked::Parked;
+use super::parked::{Parked, Phase};
+use super::registration::Registration;
+use super::state::{Holder, Out, Place, State};
 use super::{Parking, lock};
 use crate::address::Address;
 use crate::concurrency::Placement;
-use crate::connection::{Connection, End, Home, Socket, Until};
-use crate::poller::{HANDED_OVER, Report};
+use crate::connection::{Connection, Socket, WaitFor};
 
 /// The place of one connection, from its acceptance to its end.
 #[derive(Debug)]
 pub(crate) struct Slot {
-    pub(super) parking: Arc<Parking>,
+    /// Gone with the server.
+    pub(super) parking: Weak<Parking>,
     pub(super) key: usize,
     client_address: Address,
-    state: Mutex<State>,
-}
-
-#[derive(Debug, Default)]
-pub(super) struct State {
-    /// Until the connection is gone, so that nobody keeps the socket open longer than its owner.
-    pub(super) socket: Option<Arc<Socket>>,
-    pub(super) parked: Option<Parked>,
-    /// The connection was dropped, and what its client still sends is thrown away.
-    pub(super) closing: Option<Closing>,
-    /// How it ends when it is dropped.
-    pub(super) end: End,
-    /// Once it has: the client had left before, without a byte.
-    pub(super) left_silently: bool,
-    /// A job was made for this slot and has not ended: what is parked is the job's.
-    pub(super) claimed: bool,
-    /// A job that serves its connection to the end waits for the next request.
-    pub(super) waits_here: bool,
-    /// Known to the poller.
-    registered: bool,
-    /// The poller will report what arrives.
-    armed: bool,
-    /// The poller has reported the client's end.
-    pub(super) ended: bool,
-    /// When an incomplete request was first waited for.
-    head_since: Option<Instant>,
+    /// For as long as an end of the connection is held.
+    socket: Weak<Socket>,
+    place: Mutex<Place>,
 }
 
 /// What the look at a slot's deadline found.
@@ -58,9 +36,9 @@ pub(super) enum Overdue {
 }
 
 /// What became of a connection when the server stopped.
-pub(crate) enum Farewell {
+pub(crate) enum DrainOutcome {
     /// Closed, or about to be.
-    Gone,
+    Closed,
     /// Its next request had arrived; a job is to be made for it.
     Claimed,
     /// It is being served.
@@ -69,13 +47,15 @@ pub(crate) enum Farewell {
 
 impl Slot {
     pub(super) fn new(
-        parking: Arc<Parking>,
+        parking: Weak<Parking>,
         key: usize,
-        socket: Arc<Socket>,
+        socket: &Arc<Socket>,
         client_address: Address,
     ) -> Self {
-        let state = State { socket: Some(socket), ..State::default() };
-        Self { parking, key, client_address, state: Mutex::new(state) }
+        let state = State::Out(Out { holder: Holder::Other, head_since: None });
+        let place = Place { state, registration: Registration::default() };
+        let socket = Arc::downgrade(socket);
+        Self { parking, key, client_address, socket, place: Mutex::new(place) }
     }
 
     /// The client's address.
@@ -84,120 +64,142 @@ impl Slot {
     }
 
     /// Puts a new connection here, to wait for its first bytes.
-    pub(crate) fn park(&self, connection: Connection) {
-        let mut state = self.state();
-        state.parked = Some(Parked::new(connection, Until::Readable, &self.parking.timeouts, None));
-        self.settle(state);
+    pub(crate) fn park(self: &Arc<Self>, parking: &Parking, connection: Connection) {
+        let mut place = self.place();
+        place.state = State::Parked(Parked::first(connection, &parking.timeouts));
+        self.settle(parking, place);
     }
 
     /// Puts a new connection here, claimed for a job.
-    pub(crate) fn park_claimed(&self, connection: Connection) {
-        let mut state = self.state();
-        state.parked = Some(Parked::new(connection, Until::Readable, &self.parking.timeouts, None));
-        self.claim(&mut state);
+    pub(crate) fn park_claimed(&self, parking: &Parking, connection: Connection) {
+        let mut place = self.place();
+        place.state = State::Parked(Parked::first(connection, &parking.timeouts));
+        claim(parking, &mut place);
     }
 
     /// Claims the connection because the poller reported it; false where there is nothing to do.
     /// What comes on a closed connection is thrown away here.
-    pub(crate) fn report(&self, ended: bool) -> bool {
-        let mut state = self.state();
-        state.ended |= ended;
-        if state.claimed {
-            self.disarm(&mut state);
-            return false;
+    pub(super) fn report(&self, parking: &Parking, ended: bool) -> bool {
+        let mut place = self.place();
+        if ended {
+            place.registration.note_end();
         }
-        if state.closing.is_some() {
-            self.note_report(&mut state);
-            if state.discard() {
-                self.arm(&mut state);
-            } else {
-                self.vacate(state);
-            }
-            return false;
-        }
-        match &mut state.parked {
-            Some(parked) => {
+        match &mut place.state {
+            State::Parked(parked) if parked.phase == Phase::Idle => {
                 parked.connection.rfile.note_arrival();
-                self.claim(&mut state);
-                true
+                claim(parking, &mut place);
+                return true;
             }
-            None => {
-                // Inline connections stay registered while they are out. One that was taken over
-                // would be reported for ever.
-                self.forget(&mut state);
-                false
+            State::Lingering(_) => {
+                place.registration.note_report(parking.placement);
+                self.linger(parking, place);
+            }
+            State::Out(out) if out.holder == Holder::Other => {
+                // It was taken over, and would be reported for ever where the poller reports what
+                // is there, and not what arrives.
+                if let Some(socket) = self.socket.upgrade() {
+                    place.registration.forget(&parking.poller, &socket);
+                }
+            }
+            _ => {
+                if parking.placement == Placement::Elsewhere
+                    && let Some(socket) = self.socket(&place)
+                {
+                    place.registration.disarm(&parking.poller, (&socket, self.key));
+                }
             }
         }
+        false
     }
 
     /// Before the server stops: closes the connection if it is idle, claims it if its next request
     /// has arrived, and gives one that has begun little time to arrive.
-    pub(crate) fn send_away(&self) -> Farewell {
-        let mut state = self.state();
-        let claimed = state.claimed;
-        let began = self.parking.drain_began();
-        if let (Some(closing), Some(began)) = (&mut state.closing, began) {
-            closing.hasten(began);
-            let deadline = closing.deadline;
-            drop(state);
-            self.parking.expect(deadline);
-            // It was answered.
-            return Farewell::Gone;
+    pub(crate) fn close_if_idle(&self, parking: &Parking) -> DrainOutcome {
+        let mut place = self.place();
+        let began = parking.drain_began();
+        if self.end_wait_in_job(parking, &place) {
+            return DrainOutcome::Closed;
         }
-        match &mut state.parked {
-            Some(parked) if !claimed => {
-                let is_idle = parked.until == Until::Readable;
-                if is_idle && matches!(parked.connection.rfile.look(), Ok(count) if count > 0) {
-                    self.claim(&mut state);
-                    return Farewell::Claimed;
-                }
-                match began.and_then(|began| parked.hasten(began)) {
-                    Some(deadline) if !is_idle || deadline > Instant::now() => {
-                        drop(state);
-                        self.parking.expect(deadline);
-                    }
-                    _ => drop(close_parked(state)),
-                }
-                if is_idle { Farewell::Gone } else { Farewell::Busy }
+        let parked = match (&mut place.state, began) {
+            (State::Parked(parked), _) if parked.phase == Phase::Idle => parked,
+            (State::Lingering(lingering) | State::LingeringInJob(lingering), Some(began)) => {
+                let deadline = lingering.hasten(began);
+                drop(place);
+                parking.expect(deadline);
+                // It was answered.
+                return DrainOutcome::Closed;
             }
-            _ => {
-                drop(state);
-                if self.end_wait_here() { Farewell::Gone } else { Farewell::Busy }
-            }
+            (State::Gone(_), _) => return DrainOutcome::Closed,
+            _ => return DrainOutcome::Busy,
+        };
+        let is_idle = parked.waits_for == WaitFor::NextRequest;
+        if is_idle && matches!(parked.connection.rfile.look(), Ok(count) if count > 0) {
+            claim(parking, &mut place);
+            return DrainOutcome::Claimed;
         }
+        match began.and_then(|began| parked.hasten(began)) {
+            Some(deadline) if !is_idle || deadline > Instant::now() => {
+                drop(place);
+                parking.expect(deadline);
+            }
+            _ => close_parked(place, Phase::Idle),
+        }
+        if is_idle { DrainOutcome::Closed } else { DrainOutcome::Busy }
     }
 
-    /// Tells whether a job waits for the connection's next request. It hears by the lifeline that
-    /// the server stops, or in another way where there is none.
-    pub(super) fn end_wait_here(&self) -> bool {
-        let state = self.state();
-        match &state.socket {
-            Some(socket) if state.waits_here => {
-                if self.parking.lifeline().is_none() {
-                    socket.shutdown(Shutdown::Read);
-                }
+    /// Ends the wait of a job for the connection's next request, if there is one. It hears by the
+    /// lifeline that the server stops, or in another way where there is none.
+    fn end_wait_in_job(&self, parking: &Parking, place: &Place) -> bool {
+        let waits = matches!(&place.state, State::Out(out) if out.holder == Holder::WaitingJob);
+        if waits
+            && parking.lifeline().is_none()
+            && let Some(socket) = self.socket.upgrade()
+        {
+            socket.shutdown(Shutdown::Read);
+        }
+        waits
+    }
+
+    /// Closes the connection unless it is a job's; tells whether there was one.
+    pub(super) fn close(&self, parking: &Parking) -> bool {
+        let place = self.place();
+        match &place.state {
+            State::Parked(parked) if parked.phase == Phase::Idle => {
+                close_parked(place, Phase::Idle);
+                true
+            }
+            State::Lingering(_) => {
+                self.vacate(parking, place);
                 true
             }
             _ => false,
         }
     }
 
-    /// Closes the connection, under whoever serves it if need be; tells whether it had a request.
-    pub(crate) fn cut(&self) -> bool {
-        let state = self.state();
-        if state.closing.is_some() && !state.claimed {
-            // It was answered.
-            self.vacate(state);
-            return false;
+    /// The server is gone: closes the connection, or has the job end that waits for its client.
+    pub(super) fn close_for_good(&self, parking: &Parking) {
+        if !self.close(parking) {
+            self.end_wait_in_job(parking, &self.place());
         }
-        match &state.parked {
-            Some(parked) if !state.claimed => {
-                let had_request = parked.until != Until::Readable;
-                close_parked(state);
+    }
+
+    /// Closes the connection, under whatever serves it if need be; tells whether it had a request.
+    pub(crate) fn cut(&self, parking: &Parking) -> bool {
+        let place = self.place();
+        match &place.state {
+            State::Parked(parked) if parked.phase == Phase::Idle => {
+                let had_request = parked.waits_for != WaitFor::NextRequest;
+                close_parked(place, Phase::Idle);
                 had_request
             }
-            _ => {
-                if let Some(socket) = &state.socket {
+            State::Lingering(_) => {
+                // It was answered.
+                self.vacate(parking, place);
+                false
+            }
+            State::Gone(_) => false,
+            State::Parked(_) | State::Out(_) | State::LingeringInJob(_) => {
+                if let Some(socket) = self.socket(&place) {
                     socket.shutdown(Shutdown::Both);
                 }
                 true
@@ -206,194 +208,144 @@ impl Slot {
     }
 
     /// Claims the connection if a request had begun and did not come in time, and closes it if
-    /// nobody asked for anything.
-    pub(super) fn overdue(&self, now: Instant) -> Overdue {
-        let mut state = self.state();
-        if state.claimed {
+    /// nothing was asked for.
+    pub(super) fn overdue(&self, parking: &Parking, now: Instant) -> Overdue {
+        let mut place = self.place();
+        let deadline = match &place.state {
+            State::Parked(parked) if parked.phase == Phase::Idle => parked.deadline,
+            State::Lingering(lingering) => Some(lingering.deadline),
+            _ => None,
+        };
+        match deadline {
+            None => return Overdue::Never,
+            Some(deadline) if deadline > now => return Overdue::At(deadline),
+            Some(_) => {}
+        }
+        let State::Parked(parked) = &mut place.state else {
+            self.vacate(parking, place);
             return Overdue::Never;
+        };
+        if parked.waits_for == WaitFor::RestOfRequest {
+            parked.connection.rfile.expire();
+            claim(parking, &mut place);
+            return Overdue::Request;
         }
-        if let Some(deadline) = state.closing.as_ref().map(|closing| closing.deadline) {
-            if deadline > now {
-                return Overdue::At(deadline);
-            }
-            self.vacate(state);
-            return Overdue::Never;
+        let connection = &parked.connection;
+        // A connection that is closed because the server stops is not late.
+        if connection.rfile.socket().is_shaking_hands() && !parking.is_draining() {
+            log::warn!("{}: the TLS handshake took too long", connection.client_address);
         }
-        let Some(parked) = &mut state.parked else { return Overdue::Never };
-        match parked.deadline {
-            None => Overdue::Never,
-            Some(deadline) if deadline > now => Overdue::At(deadline),
-            Some(_) if parked.until == Until::More => {
-                parked.connection.rfile.expire();
-                self.claim(&mut state);
-                Overdue::Request
-            }
-            Some(_) => {
-                let connection = &parked.connection;
-                // Whoever is sent away is not late.
-                if connection.rfile.socket().is_shaking_hands() && !self.parking.is_draining() {
-                    log::warn!("{}: the TLS handshake took too long", connection.client_address);
-                }
-                close_parked(state);
-                Overdue::Never
-            }
-        }
+        close_parked(place, Phase::Idle);
+        Overdue::Never
     }
 
     /// Since when the connection has been idle, or closed but for its client's end, if it is.
     pub(super) fn idle_since(&self) -> Option<Instant> {
-        let state = self.state();
-        if state.claimed {
-            return None;
-        }
-        let parked = state.parked.as_ref().map(|parked| parked.since);
-        parked.or(state.closing.as_ref().map(|closing| closing.since))
-    }
-
-    fn claim(&self, state: &mut State) {
-        state.claimed = true;
-        self.note_report(state);
-        self.parking.gauges.waiting.fetch_add(1, Ordering::Relaxed);
-        if self.parking.placement == Placement::Away {
-            // epoll reports a socket for as long as any process holds it; a child will.
-            self.forget(state);
+        match &self.place().state {
+            State::Parked(parked) if parked.phase == Phase::Idle => Some(parked.since),
+            State::Lingering(lingering) => Some(lingering.since),
+            _ => None,
         }
     }
 
-    /// The poller has reported something, or is not asked any more.
-    fn note_report(&self, state: &mut State) {
-        state.armed &= HANDED_OVER != Report::Once || self.parking.placement == Placement::Inline;
-    }
-
-    /// Finds the place of a connection that was given back, if one was.
-    pub(super) fn settle(&self, mut state: MutexGuard<'_, State>) {
-        let parking = &self.parking;
-        if let Some(closing) = &mut state.closing {
-            if let Some(began) = parking.drain_began() {
-                closing.hasten(began);
-            }
-            let deadline = closing.deadline;
-            if parking.is_closed() || !state.discard() {
-                return self.vacate(state);
-            }
-            self.arm(&mut state);
-            drop(state);
-            return parking.expect(deadline);
-        }
-        let Some(parked) = &mut state.parked else { return };
+    /// Settles the phase of a connection that a handler or the serving thread is done with.
+    pub(super) fn settle(self: &Arc<Self>, parking: &Parking, mut place: MutexGuard<'_, Place>) {
+        let Place { state: State::Parked(parked), registration } = &mut *place else { return };
         if parked.is_late() || parking.is_closed() {
-            close_parked(state);
-            return;
+            let phase = parked.phase;
+            return close_parked(place, phase);
         }
         if let Some(began) = parking.drain_began() {
             parked.hasten(began);
         }
         if parked.has_bytes() {
-            self.claim(&mut state);
-            drop(state);
-            let slot = parking.slots().get(self.key).map(Arc::clone);
-            lock(&parking.returned).extend(slot);
-            parking.poller.notify();
-            return;
+            claim(parking, &mut place);
+            drop(place);
+            return parking.return_claimed(Arc::clone(self));
         }
+        parked.phase = Phase::Idle;
         parked.connection.rfile.release();
-        self.arm(&mut state);
-        let deadline = state.parked.as_ref().and_then(|parked| parked.deadline);
-        drop(state);
+        // The end alone may have been reported while the connection was served.
+        let taken_all = parked.connection.rfile.is_exhausted() && !registration.has_ended();
+        if !self.arm(parking, registration, parked.connection.rfile.socket(), taken_all) {
+            // Found by the next look at the deadlines.
+            (parked.waits_for, parked.deadline) = (WaitFor::NextRequest, Some(parked.since));
+        }
+        let deadline = parked.deadline;
+        drop(place);
         if let Some(deadline) = deadline {
             parking.expect(deadline);
         }
     }
 
-    /// Has the poller report the next bytes.
-    fn arm(&self, state: &mut State) {
-        let Some(socket) = &state.socket else { return };
-        let poller = &self.parking.poller;
-        let report = match self.parking.placement {
-            // Nothing is reported while the serving thread itself serves.
-            Placement::Inline => Report::Always,
-            Placement::Elsewhere | Placement::Away => HANDED_OVER,
-        };
-        // What has arrived already is reported only to who asks anew. Of a closed connection all
-        // that had arrived was thrown away.
-        let parked = state.parked.as_ref();
-        let missed = report == Report::Arrivals
-            && parked.is_some_and(|parked| state.ended || !parked.connection.rfile.is_exhausted());
-        let armed = if !state.registered {
-            poller.watch(&**socket, self.key, report)
-        } else if !state.armed || missed {
-            poller.change(&**socket, self.key, report)
-        } else {
-            Ok(())
-        };
-        (state.registered, state.armed) = (true, true);
-        if let Err(error) = armed {
+    /// Has the poller report the next bytes; where it cannot, the socket is ended, and a deadline
+    /// has to have that found.
+    pub(super) fn arm(
+        &self,
+        parking: &Parking,
+        registration: &mut Registration,
+        socket: &Socket,
+        taken_all: bool,
+    ) -> bool {
+        let (poller, placement) = (&parking.poller, parking.placement);
+        let armed = registration.arm(poller, placement, (socket, self.key), taken_all);
+        if let Err(error) = &armed {
             log::warn!("cannot watch a connection, closing it: {error}");
             socket.shutdown(Shutdown::Both);
-            // Found by the next look at the deadlines.
-            if let Some(parked) = &mut state.parked {
-                (parked.until, parked.deadline) = (Until::Readable, Some(parked.since));
-            } else if let Some(closing) = &mut state.closing {
-                closing.deadline = closing.since;
+        }
+        armed.is_ok()
+    }
+
+    /// The connection's socket, as long as it is open for the server.
+    pub(super) fn socket(&self, place: &Place) -> Option<Arc<Socket>> {
+        match &place.state {
+            State::Lingering(lingering) | State::LingeringInJob(lingering) => {
+                Some(Arc::clone(&lingering.socket))
             }
+            State::Gone(_) => None,
+            State::Parked(_) | State::Out(_) => self.socket.upgrade(),
         }
     }
 
-    /// Hears no more of a connection that is being served, as when a body arrives.
-    fn disarm(&self, state: &mut State) {
-        if let Some(socket) = &state.socket
-            && state.registered
-            && state.armed
-            && self.parking.placement == Placement::Elsewhere
-        {
-            // Where this fails, it is only heard of more often.
-            let _ = self.parking.poller.change(&**socket, self.key, Report::Never);
-            state.armed = false;
+    /// Tells whether the client has left, and has sent nothing since its handler was called last.
+    pub(super) fn has_left_silently(&self) -> bool {
+        let place = self.place();
+        match &place.state {
+            State::Gone(gone) => gone.left_silently,
+            _ => self.socket(&place).is_some_and(|socket| socket.has_left_silently()),
         }
     }
 
-    pub(super) fn forget(&self, state: &mut State) {
-        if let Some(socket) = &state.socket
-            && state.registered
-        {
-            // The kernel forgot it already where this fails.
-            let _ = self.parking.poller.forget(&**socket);
-            state.registered = false;
+    /// Ends the sending half of a connection that others may hold.
+    pub(super) fn end_output(&self) {
+        if let Some(socket) = self.socket.upgrade() {
+            socket.shutdown(Shutdown::Write);
         }
     }
 
-    pub(super) fn state(&self) -> MutexGuard<'_, State> {
-        lock(&self.state)
+    pub(super) fn place(&self) -> MutexGuard<'_, Place> {
+        lock(&self.place)
     }
 }
 
-impl Home for Slot {
-    fn take_back(&self, connection: Connection, until: Until) {
-        let mut state = self.state();
-        let head_since = match until {
-            Until::More => Some(*state.head_since.get_or_insert_with(Instant::now)),
-            Until::Readable => None,
-        };
-        state.head_since = head_since;
-        state.parked = Some(Parked::new(connection, until, &self.parking.timeouts, head_since));
-        if !state.claimed {
-            self.settle(state);
-        }
+/// Claims the connection that is in its slot for a job.
+fn claim(parking: &Parking, place: &mut Place) {
+    let Place { state: State::Parked(parked), registration } = place else { return };
+    parked.phase = Phase::Claimed;
+    registration.note_report(parking.placement);
+    parking.gauges.waiting.fetch_add(1, Ordering::Relaxed);
+    if parking.placement == Placement::Away {
+        // epoll reports a socket for as long as any process holds it; a child will.
+        registration.forget(&parking.poller, parked.connection.rfile.socket());
     }
+}
 
-    fn end_by(&self, end: End) {
-        self.state().end = end;
-    }
-
-    fn left(&self) {
-        self.let_go(self.state());
-    }
-
-    fn is_draining(&self) -> bool {
-        self.parking.is_draining()
-    }
-
-    fn finds_draining(&self) -> bool {
-        self.parking.finds_draining()
+/// Closes a connection that the server gives up.
+fn close_parked(mut place: MutexGuard<'_, Place>, phase: Phase) {
+    let connection = place.take_out(phase, Holder::Other);
+    // Its end takes the lock.
+    drop(place);
+    if let Some(connection) = connection {
+        connection.close();
     }
 }

@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::address::Address;
 use crate::connection::Connection;
 use crate::handler::{Handler, panicked};
-use crate::parking::Runner;
+use crate::parking::ServeConnection;
 use crate::server_info::ServerInfo;
 
 /// A server's handler, and what its requests tell of the server.
@@ -71,7 +71,7 @@ impl<H: Handler<R>, R> Core<H, R> {
     }
 }
 
-impl<H: Handler> Runner for Core<H, Connection> {
+impl<H: Handler> ServeConnection for Core<H, Connection> {
     fn handle(&self, connection: Connection, has_left_silently: &dyn Fn() -> bool) -> bool {
         let address = connection.client_address.clone();
         self.guard(&address, || {

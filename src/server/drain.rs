@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::Server;
 use crate::concurrency::Concurrency;
 use crate::handler::Handler;
-use crate::parking::Farewell;
+use crate::parking::DrainOutcome;
 use crate::transport::Transport;
 
 impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
@@ -27,7 +27,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         self.reactor.end_rest();
         parking.watch_ends(true);
         self.call_strategy(C::begin_drain);
-        let unfinished = self.send_idle_away() + self.unseen.count() + self.strategy.active();
+        let unfinished = self.close_idle() + self.unseen.count() + self.strategy.active();
         parking.tell_children();
         self.dispatch_before(deadline);
         loop {
@@ -131,13 +131,14 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
 
     /// Closes idle connections, but serves those whose next request has arrived already. Returns
     /// how many are left.
-    fn send_idle_away(&mut self) -> usize {
+    fn close_idle(&mut self) -> usize {
         let mut left = 0;
-        for slot in self.reactor.parking.all() {
-            match slot.send_away() {
-                Farewell::Gone => continue,
-                Farewell::Claimed => self.reactor.push_slot(slot),
-                Farewell::Busy => {}
+        let parking = Arc::clone(&self.reactor.parking);
+        for slot in parking.all() {
+            match slot.close_if_idle(&parking) {
+                DrainOutcome::Closed => continue,
+                DrainOutcome::Claimed => self.reactor.push_slot(slot),
+                DrainOutcome::Busy => {}
             }
             left += 1;
         }
@@ -148,8 +149,9 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
     fn cut_connections(&mut self) -> usize {
         // A job that is dropped closes its connection.
         let mut cut = std::iter::from_fn(|| self.reactor.next_job()).count();
-        for slot in self.reactor.parking.all() {
-            cut += usize::from(slot.cut());
+        let parking = &self.reactor.parking;
+        for slot in parking.all() {
+            cut += usize::from(slot.cut(parking));
         }
         cut
     }

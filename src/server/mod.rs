@@ -20,7 +20,7 @@ use nix::sys::resource::{Resource, getrlimit};
 use crate::address::Address;
 use crate::concurrency::{Concurrency, Placement};
 use crate::handler::Handler;
-use crate::parking::{Parking, Runner};
+use crate::parking::{Parking, ServeConnection};
 use crate::poller::Poller;
 use crate::reactor::Reactor;
 use crate::server_info::ServerInfo;
@@ -132,7 +132,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         handler: H,
         strategy: C,
         welcome: Welcome<Self, T>,
-        runner: impl FnOnce(&Arc<Core<H, T::Request>>) -> Arc<dyn Runner>,
+        runner: impl FnOnce(&Arc<Core<H, T::Request>>) -> Arc<dyn ServeConnection>,
     ) -> io::Result<Self> {
         let poller = Arc::new(Poller::new()?);
         let shutdown = ShutdownHandle::new(Arc::clone(&poller));

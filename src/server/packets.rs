@@ -13,7 +13,7 @@ use crate::concurrency::{Concurrency, Job, Work};
 use crate::connection::Connection;
 use crate::datagram::{Datagram, Home, Packet};
 use crate::handler::Handler;
-use crate::parking::Runner;
+use crate::parking::ServeConnection;
 use crate::shutdown::ShutdownHandle;
 use crate::transport::Transport;
 use crate::transport::sealed::Accept;
@@ -78,21 +78,21 @@ impl<H: Handler<Datagram>> Work for PacketWork<H> {
         &self.address
     }
 
-    fn run(&self) {
+    fn run(self: Arc<Self>) {
         self.run_in_child();
     }
 
-    fn run_in_child(&self) -> bool {
+    fn run_in_child(self: Arc<Self>) -> bool {
         // Counted until the handler has returned.
         let Some((datagram, counted)) = self.take() else { return false };
         !counted.was_cut() && self.core.handle(datagram, &self.address)
     }
 
-    fn leave_to_child(&self) {
+    fn leave_to_child(self: Arc<Self>) {
         self.abandon();
     }
 
-    fn abandon(&self) {
+    fn abandon(self: Arc<Self>) {
         drop(self.take());
     }
 }
@@ -155,7 +155,7 @@ impl Drop for Counted {
 /// Serves the connections of a server that has none.
 struct NoConnections;
 
-impl Runner for NoConnections {
+impl ServeConnection for NoConnections {
     fn handle(&self, connection: Connection, _: &dyn Fn() -> bool) -> bool {
         drop(connection);
         false

@@ -32,10 +32,11 @@ where
         }
         let socket = Arc::new(socket);
         let parking = &self.reactor.parking;
-        let slot = parking.admit(Arc::clone(&socket), address.clone());
+        let slot = parking.admit(&socket, address.clone());
         let info = self.core.info.clone();
         let timeouts = &parking.timeouts;
-        let mut connection = Connection::new(socket, address.clone(), info, timeouts, slot.clone());
+        let owner = Arc::downgrade(&slot);
+        let mut connection = Connection::new(socket, address.clone(), info, timeouts, owner);
         if !there_is_room {
             return self.core.refuse(connection, &address);
         }
@@ -43,16 +44,18 @@ where
             return connection.close();
         }
         if !self.core.speaks_first {
-            slot.park_claimed(connection);
+            slot.park_claimed(parking, connection);
             return self.reactor.push_slot(slot);
         }
         match connection.rfile.look() {
             Ok(0) => {}
             Ok(_) => {
-                slot.park_claimed(connection);
+                slot.park_claimed(parking, connection);
                 self.reactor.push_slot(slot);
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => slot.park(connection),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                slot.park(parking, connection);
+            }
             Err(error) => log::debug!("{address} went away: {error}"),
         }
     }

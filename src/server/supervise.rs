@@ -129,7 +129,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         let parents = Arc::clone(&self.reactor.parking);
         let parking = Arc::new(Parking::new(
             Arc::clone(&poller),
-            Arc::clone(&parents.runner),
+            Arc::clone(&parents.handler),
             parents.timeouts,
             self.strategy.placement(),
             Arc::clone(self.core.info.gauges()),

@@ -30,7 +30,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::address::Address;
-use crate::connection::{Berth, Connection, PeerCredentials};
+use crate::connection::{Connection, ConnectionGuard, PeerCredentials};
 use crate::http::message::date;
 use crate::http::message::framing::BodyLength;
 use crate::http::message::headers::Headers;
@@ -96,7 +96,7 @@ pub struct Exchange<'h> {
     /// Storage for the text of a header's value.
     value: String,
     // Gone once the connection was taken over.
-    berth: Option<Berth>,
+    guard: Option<ConnectionGuard>,
 }
 
 impl<'h> Exchange<'h> {
@@ -106,8 +106,8 @@ impl<'h> Exchange<'h> {
         head: Head,
         body: BodyLength,
     ) -> Self {
-        let draining = connection.berth.is_draining();
-        let Connection { rfile, wfile, client_address: peer_address, server, berth } = connection;
+        let draining = connection.guard.is_draining();
+        let Connection { rfile, wfile, client_address: peer_address, server, guard } = connection;
         let client_address = client_of(&peer_address, &head.headers, handler.trusted_proxies());
         let keeps = handler.protocol_version() == ProtocolVersion::Http11;
         let asked = Asked {
@@ -144,7 +144,7 @@ impl<'h> Exchange<'h> {
             gzipped_type: None,
             local_redirects: 0,
             value: String::new(),
-            berth: Some(berth),
+            guard: Some(guard),
         }
     }
 
@@ -248,12 +248,12 @@ impl<'h> Exchange<'h> {
     /// this is true: the server waits for it, up to
     /// [`Server::shutdown_timeout`](crate::Server::shutdown_timeout). Look before each piece.
     pub fn is_draining(&self) -> bool {
-        self.berth.as_ref().map_or(self.was_draining, Berth::finds_draining)
+        self.guard.as_ref().map_or(self.was_draining, ConnectionGuard::finds_draining)
     }
 
     /// Tells whether the server was known to shut down when the request came, or is now.
     fn knows_draining(&self) -> bool {
-        self.berth.as_ref().map_or(self.was_draining, Berth::is_draining)
+        self.guard.as_ref().map_or(self.was_draining, ConnectionGuard::is_draining)
     }
 
     /// The outermost handler, whose overrides count.
@@ -289,20 +289,20 @@ impl<'h> Exchange<'h> {
     pub fn take_over(&mut self) -> io::Result<Connection> {
         let wfile = self.wfile.take()?;
         self.was_draining = self.knows_draining();
-        let berth = self.berth.take().ok_or_else(|| misuse("take_over: taken over before"))?;
+        let guard = self.guard.take().ok_or_else(|| misuse("take_over: taken over before"))?;
         let server = self.server.clone();
         Ok(Connection {
             rfile: self.rfile.take(),
             wfile,
             client_address: self.peer_address.clone(),
             server,
-            berth,
+            guard,
         })
     }
 
     /// Tells whether [`take_over`](Self::take_over) was called.
     pub(crate) fn is_taken_over(&self) -> bool {
-        self.berth.is_none()
+        self.guard.is_none()
     }
 }
 

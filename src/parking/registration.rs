@@ -1,0 +1,87 @@
+//! What the poller knows of a connection.
+
+use std::io;
+
+use crate::concurrency::Placement;
+use crate::connection::Socket;
+use crate::poller::{HANDED_OVER, Poller, Report};
+
+/// A connection's registration with the poller.
+#[derive(Debug, Default)]
+pub(super) struct Registration {
+    watch: Watch,
+    /// The client's end was reported.
+    has_ended: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Watch {
+    /// The poller does not know the socket.
+    #[default]
+    Unknown,
+    /// It does, and reports nothing.
+    Silent,
+    /// It reports what arrives.
+    Armed,
+}
+
+impl Registration {
+    /// Has the poller report what arrives. What has arrived already is reported only where it is
+    /// asked anew: if the last read has not `taken_all`.
+    pub(super) fn arm(
+        &mut self,
+        poller: &Poller,
+        placement: Placement,
+        (socket, key): (&Socket, usize),
+        taken_all: bool,
+    ) -> io::Result<()> {
+        let report = match placement {
+            // Nothing is reported while the serving thread itself serves.
+            Placement::Inline => Report::Always,
+            Placement::Elsewhere | Placement::Away => HANDED_OVER,
+        };
+        let may_miss = report == Report::Arrivals && !taken_all;
+        match std::mem::replace(&mut self.watch, Watch::Armed) {
+            Watch::Unknown => poller.watch(socket, key, report),
+            Watch::Armed if !may_miss => Ok(()),
+            Watch::Silent | Watch::Armed => poller.change(socket, key, report),
+        }
+    }
+
+    /// Hears no more of a connection that is being served, as when a body arrives.
+    pub(super) fn disarm(&mut self, poller: &Poller, (socket, key): (&Socket, usize)) {
+        if self.watch == Watch::Armed {
+            // Where this fails, it is only heard of more often.
+            let _ = poller.change(socket, key, Report::Never);
+            self.watch = Watch::Silent;
+        }
+    }
+
+    /// Has the poller know the socket no more, which must still be open.
+    pub(super) fn forget(&mut self, poller: &Poller, socket: &Socket) {
+        if self.watch != Watch::Unknown {
+            // The kernel forgot it already where this fails.
+            let _ = poller.forget(socket);
+            self.watch = Watch::Unknown;
+        }
+    }
+
+    /// The poller has reported something, or is not asked any more.
+    pub(super) fn note_report(&mut self, placement: Placement) {
+        if self.watch == Watch::Armed
+            && HANDED_OVER == Report::Once
+            && placement != Placement::Inline
+        {
+            self.watch = Watch::Silent;
+        }
+    }
+
+    /// The poller has reported the client's end.
+    pub(super) fn note_end(&mut self) {
+        self.has_ended = true;
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.has_ended
+    }
+}

@@ -1,0 +1,87 @@
+//! What a slot can be.
+
+use std::mem;
+use std::time::Instant;
+
+use super::lingering::Lingering;
+use super::parked::{Parked, Phase};
+use super::registration::Registration;
+use crate::connection::Connection;
+
+/// Where a connection is; drawn in the [room's documentation](super).
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "a box would be an allocation for each request")]
+pub(super) enum State {
+    /// Here, in one of three phases.
+    Parked(Parked),
+    /// With its handler, or wherever that has moved it.
+    Out(Out),
+    /// Dropped, and what its client still sends is thrown away.
+    Lingering(Lingering),
+    /// As [`Lingering`](Self::Lingering), by the job in which it was dropped.
+    LingeringInJob(Lingering),
+    /// Closed.
+    Gone(Gone),
+}
+
+/// A connection that is not in its slot.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Out {
+    pub(super) holder: Holder,
+    /// When an incomplete request was first waited for, which the connection was given out with.
+    pub(super) head_since: Option<Instant>,
+}
+
+/// What holds a connection that is out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Holder {
+    /// The handler, in a job.
+    Job,
+    /// A job that serves it to the end, and waits there for the next request.
+    WaitingJob,
+    /// The serving thread for a moment, or what has taken it over.
+    Other,
+}
+
+/// What is left of a connection.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Gone {
+    /// The client had left before, without a byte.
+    pub(super) left_silently: bool,
+}
+
+/// What a slot guards by its lock.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) state: State,
+    pub(super) registration: Registration,
+}
+
+impl Place {
+    /// Takes the connection out of its slot, if it is in this phase.
+    #[inline]
+    pub(super) fn take_out(&mut self, phase: Phase, holder: Holder) -> Option<Connection> {
+        self.take_parked(phase, holder).map(|parked| parked.connection)
+    }
+
+    /// As [`take_out`](Self::take_out), with what it waits for.
+    #[inline]
+    pub(super) fn take_parked(&mut self, phase: Phase, holder: Holder) -> Option<Parked> {
+        let head_since = match &self.state {
+            State::Parked(parked) if parked.phase == phase => parked.head_since(),
+            _ => return None,
+        };
+        match mem::replace(&mut self.state, State::Out(Out { holder, head_since })) {
+            State::Parked(parked) => Some(parked),
+            _ => None,
+        }
+    }
+
+    /// What holds the connection, if that is out.
+    pub(super) fn holder(&mut self) -> Option<&mut Holder> {
+        match &mut self.state {
+            State::Out(out) => Some(&mut out.holder),
+            _ => None,
+        }
+    }
+}
