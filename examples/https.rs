@@ -8,9 +8,9 @@
 use std::env;
 use std::io::{self, Write};
 
-use socketserver::ThreadingHttpsServer;
 use socketserver::http::{Exchange, HttpRequestHandler};
 use socketserver::transport::{TlsBind, TlsReload};
+use socketserver::{Signal, ThreadingHttpsServer};
 
 struct Handler {
     certificate: TlsReload,
@@ -24,7 +24,7 @@ impl HttpRequestHandler for Handler {
         http.wfile.write_all(b"Nobody else can read this.\n")
     }
 
-    fn handle_signal(&self, _: i32) {
+    fn handle_signal(&self, _: Signal) {
         match self.certificate.reload() {
             Ok(()) => println!("The certificate was read anew"),
             Err(error) => println!("The certificate stays as it was: {error}"),
@@ -42,7 +42,7 @@ fn main() -> io::Result<()> {
     let transport = TlsBind { keyfile, ..TlsBind::new(certfile) }.listen(address)?;
     let handler = Handler { certificate: transport.reload_handle() };
     let mut server = ThreadingHttpsServer::from_transport(transport, handler, Default::default())?;
-    server.watch_signals(&[1])?;
+    server.watch_signals(&[Signal::HUP])?;
     println!("Serving https://{}", server.server_address());
     server.serve_forever()
 }

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::{env, process};
 
 use socketserver::http::{Exchange, HttpRequestHandler, ProtocolVersion};
-use socketserver::{PreFork, TcpServer, ThreadPool};
+use socketserver::{PreFork, Signal, TcpServer, ThreadPool};
 
 struct WhoServes;
 
@@ -33,7 +33,7 @@ fn main() -> io::Result<()> {
     let strategy =
         PreFork::new(processes.parse().map_err(io::Error::other)?, ThreadPool::default());
     let mut server = TcpServer::bind_with(format!("127.0.0.1:{port}"), WhoServes, strategy)?;
-    server.shutdown_on_signals(&[2, 15])?;
+    server.shutdown_on_signals(&[Signal::INT, Signal::TERM])?;
     println!("Process {} supervises http://{}", process::id(), server.server_address());
     server.serve_forever()?;
     println!("{:?}", server.shutdown_report());

@@ -8,9 +8,9 @@ use std::env;
 use std::io;
 use std::path::Path;
 
-use socketserver::ThreadingHttpServer;
 use socketserver::http::form::{Limits, Multipart, safe_filename};
 use socketserver::http::{Exchange, HttpRequestHandler, SimpleHttpRequestHandler};
+use socketserver::{Signal, ThreadingHttpServer};
 
 /// The largest file that is taken.
 const LIMIT: u64 = 1 << 30;
@@ -89,7 +89,7 @@ fn main() -> io::Result<()> {
     let handler = UploadHandler { files };
     let mut server = ThreadingHttpServer::bind(format!("127.0.0.1:{port}"), handler)?;
     // Files that are arriving are waited for, or removed.
-    server.shutdown_on_signals(&[2, 15])?;
+    server.shutdown_on_signals(&[Signal::INT, Signal::TERM])?;
     println!("Taking files on http://{}", server.server_address());
     server.serve_forever()
 }

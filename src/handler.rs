@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::address::Address;
 use crate::connection::{Connection, Timeouts, is_broken_tls};
 use crate::printable::shown;
+use crate::signal::Signal;
 use crate::stderr::write_to_stderr;
 
 /// Answers requests: Python's request handler classes as one value.
@@ -108,7 +109,7 @@ pub trait Handler<R = Connection>: Send + Sync + 'static {
     /// [`Server::watch_signals`](crate::Server::watch_signals) arrive here. The default does
     /// nothing.
     #[doc(alias = "KeyboardInterrupt")]
-    fn handle_signal(&self, signal: i32) {
+    fn handle_signal(&self, signal: Signal) {
         let _ = signal;
     }
 
@@ -162,7 +163,7 @@ macro_rules! forward_handler {
             (**self).service_actions();
         }
 
-        fn handle_signal(&self, signal: i32) {
+        fn handle_signal(&self, signal: Signal) {
             (**self).handle_signal(signal);
         }
 

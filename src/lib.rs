@@ -105,6 +105,8 @@ mod server_info;
 #[cfg(unix)]
 mod shutdown;
 #[cfg(unix)]
+mod signal;
+#[cfg(unix)]
 mod signals;
 #[cfg(unix)]
 mod stderr;
@@ -194,8 +196,10 @@ pub use server_info::ServerInfo;
 #[cfg(unix)]
 pub use shutdown::ShutdownHandle;
 #[cfg(unix)]
-#[doc(alias = "SIG_IGN")]
-pub use signals::{SIGNAL_WINDOW, signal_is_ignored};
+#[doc(alias = "signal.Signals")]
+pub use signal::{InvalidSignal, Signal};
+#[cfg(unix)]
+pub use signals::SIGNAL_WINDOW;
 #[cfg(unix)]
 pub use stderr::write_to_stderr;
 #[cfg(unix)]

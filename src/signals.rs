@@ -11,8 +11,9 @@ use std::time::Duration;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, SigmaskHow};
 use signal_hook::SigId;
-use signal_hook::consts::{FORBIDDEN, SIGPIPE};
+use signal_hook::consts::FORBIDDEN;
 
+use crate::signal::Signal;
 pub(crate) use crate::sys::LastCounted;
 pub use crate::sys::SIGNAL_WINDOW;
 use crate::sys::{self, Listener};
@@ -29,7 +30,7 @@ pub(crate) struct WatchedSignal {
 impl WatchedSignal {
     pub(crate) fn new(number: i32) -> io::Result<Self> {
         if FORBIDDEN.contains(&number) {
-            let text = format!("signal {number} cannot be caught");
+            let text = format!("{} cannot be caught", Signal::try_from(number)?);
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
         let (reader, writer) = UnixStream::pair()?;
@@ -189,21 +190,12 @@ static COUNTED: LastCounted = LastCounted::never();
 /// One to stop, and one to cut.
 const MOST_UNHEARD: usize = 2;
 
-/// Those of these signals that may be handled: what is [ignored](signal_is_ignored) stays so.
-pub(crate) fn heeded(numbers: &[i32]) -> Vec<i32> {
+/// The numbers of those signals that may be handled: what is [ignored](Signal::is_ignored) stays
+/// so.
+pub(crate) fn heeded(signals: &[Signal]) -> Vec<i32> {
     // Rust's runtime ignores SIGPIPE, whatever the program was started with.
-    let is_heeded = |number: &i32| *number == SIGPIPE || !signal_is_ignored(*number);
-    numbers.iter().copied().filter(is_heeded).collect()
-}
-
-/// Tells whether this process ignores a signal: Python's `signal.getsignal(number) == SIG_IGN`.
-///
-/// A program may have been started so, and should leave it so: `nohup` has SIGHUP (1) ignored, and
-/// a shell SIGINT (2) and SIGQUIT (3) for what a script starts in the background.
-/// [`Server::shutdown_on_signals`](crate::Server::shutdown_on_signals) does; this is for programs
-/// that handle signals by themselves. `false` where the number is not a signal.
-pub fn signal_is_ignored(number: i32) -> bool {
-    sys::is_ignored(number)
+    let is_heeded = |signal: &&Signal| **signal == Signal::PIPE || !signal.is_ignored();
+    signals.iter().filter(is_heeded).map(|signal| signal.number()).collect()
 }
 
 /// Holds signals back while a new process has no handlers of its own.

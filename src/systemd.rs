@@ -9,7 +9,7 @@
 //! ```no_run
 //! use socketserver::http::SimpleHttpRequestHandler;
 //! use socketserver::systemd::{self, Socket, State};
-//! use socketserver::{ThreadPool, ThreadingHttpServer};
+//! use socketserver::{Signal, ThreadPool, ThreadingHttpServer};
 //!
 //! let files = SimpleHttpRequestHandler::new("/srv/www");
 //! let mut server = match systemd::listen_fds()?.pop().map(|inherited| inherited.socket) {
@@ -18,7 +18,7 @@
 //!     }
 //!     _ => ThreadingHttpServer::bind("127.0.0.1:8000", files)?,
 //! };
-//! server.shutdown_on_signals(&[2, 15])?;
+//! server.shutdown_on_signals(&[Signal::INT, Signal::TERM])?;
 //! systemd::notify(&[State::Ready])?;
 //! server.serve_forever()?;
 //! # std::io::Result::Ok(())

@@ -990,9 +990,9 @@ impl Handler for Obedient {
         say(&format!("error: {error}"));
     }
 
-    fn handle_signal(&self, signal: i32) {
-        if signal == Signal::SIGHUP as i32 {
-            say(&format!("news {signal}"));
+    fn handle_signal(&self, signal: socketserver::Signal) {
+        if signal == socketserver::Signal::HUP {
+            say(&format!("news {}", signal.number()));
         }
     }
 
@@ -1139,7 +1139,7 @@ where
     C: Concurrency,
 {
     server.shutdown_timeout = LIMIT * 2;
-    server.shutdown_on_signals(&[Signal::SIGTERM as i32]).unwrap();
+    server.shutdown_on_signals(&[socketserver::Signal::TERM]).unwrap();
     say(&server.server_address().to_string());
     server
 }
@@ -1178,7 +1178,7 @@ where
     C: Concurrency,
     H: Handler<T::Request>,
 {
-    server.shutdown_on_signals(&[Signal::SIGTERM as i32]).unwrap();
+    server.shutdown_on_signals(&[socketserver::Signal::TERM]).unwrap();
     say(format!("{}", server.server_address().into()).trim_start_matches("unix:"));
     server.serve_forever().unwrap();
     let report = server.shutdown_report();

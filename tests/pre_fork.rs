@@ -910,7 +910,7 @@ impl HttpRequestHandler for Obedient {
 
     fn log_request(&self, _: &Exchange<'_>, _: Status, _: Option<u64>) {}
 
-    fn handle_signal(&self, signal: i32) {
+    fn handle_signal(&self, signal: socketserver::Signal) {
         HEARD.fetch_add(1, Ordering::Relaxed);
         if self.starves {
             let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
@@ -918,7 +918,7 @@ impl HttpRequestHandler for Obedient {
             let soft = if soft == 3 { hard } else { 3 };
             setrlimit(Resource::RLIMIT_NOFILE, soft, hard).unwrap();
         }
-        say(&format!("signal {signal}"));
+        say(&format!("signal {}", signal.number()));
     }
 }
 
@@ -1003,7 +1003,7 @@ fn serve_in(strategy: impl Concurrency) {
 fn serve_in_with(strategy: impl Concurrency, kind: &str) {
     let handler = Obedient { starves: kind == "starving" };
     let mut server = TcpServer::bind_with("127.0.0.1:0", handler, strategy).unwrap();
-    server.shutdown_on_signals(&[2, 15]).unwrap();
+    server.shutdown_on_signals(&[socketserver::Signal::INT, socketserver::Signal::TERM]).unwrap();
     if matches!(kind, "hasty" | "stuck") {
         server.shutdown_timeout = MOMENT;
     }
@@ -1025,7 +1025,7 @@ fn serve_scripts(strategy: impl Concurrency) {
     handler.user = None;
     let strategy = PreFork::new(1, strategy);
     let mut server = TcpServer::bind_with("127.0.0.1:0", handler, strategy).unwrap();
-    server.shutdown_on_signals(&[15]).unwrap();
+    server.shutdown_on_signals(&[socketserver::Signal::TERM]).unwrap();
     server.shutdown_timeout = MOMENT;
     say(&server.server_address().to_string());
     report(&mut server);

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::workers::Workers;
 use super::{Concurrency, Job, Placement};
+use crate::signal::Signal;
 
 /// Serves in several processes, each with a loop of its own and another strategy in it, on one
 /// listening socket. A process that crashes is replaced.
@@ -48,12 +49,12 @@ use super::{Concurrency, Job, Placement};
 ///
 /// ```no_run
 /// use socketserver::http::SimpleHttpRequestHandler;
-/// use socketserver::{PreFork, TcpServer, ThreadPool};
+/// use socketserver::{PreFork, Signal, TcpServer, ThreadPool};
 ///
 /// let files = SimpleHttpRequestHandler::new("/srv/www");
 /// let strategy = PreFork::new(4, ThreadPool::default());
 /// let mut server = TcpServer::bind_with("0.0.0.0:8000", files, strategy)?;
-/// server.shutdown_on_signals(&[2, 15])?;
+/// server.shutdown_on_signals(&[Signal::INT, Signal::TERM])?;
 /// server.serve_forever()?;
 /// # std::io::Result::Ok(())
 /// ```
@@ -84,9 +85,10 @@ impl<C> PreFork<C> {
         self
     }
 
-    /// The signal that replaces the processes one by one. Defaults to 1, SIGHUP.
+    /// The signal that replaces the processes one by one. Defaults to SIGHUP; with `None` there is
+    /// none.
     #[must_use]
-    pub fn replace_on(mut self, signal: impl Into<Option<i32>>) -> Self {
+    pub fn replace_on(mut self, signal: impl Into<Option<Signal>>) -> Self {
         self.workers.replace_on = signal.into();
         self
     }

@@ -11,6 +11,7 @@ use nix::sys::wait::WaitStatus;
 use nix::unistd::Pid;
 
 use super::children::{Children, ENDING, know_the_processor, refuse_threads};
+use crate::signal::Signal;
 use crate::stderr::report;
 
 /// The processes of a [`PreFork`](super::PreFork) strategy.
@@ -21,7 +22,7 @@ use crate::stderr::report;
 #[expect(unnameable_types, reason = "of a method that strategies outside do not have")]
 pub struct Workers {
     pub(super) wanted: usize,
-    pub(super) replace_on: Option<i32>,
+    pub(super) replace_on: Option<Signal>,
     pub(super) allow_threads: bool,
     children: Children,
     alive: Vec<Worker>,
@@ -67,7 +68,7 @@ impl Workers {
     pub(super) fn new(wanted: usize) -> Self {
         Self {
             wanted: wanted.max(1),
-            replace_on: Some(nix::libc::SIGHUP),
+            replace_on: Some(Signal::HUP),
             allow_threads: false,
             children: Children::default(),
             alive: Vec::new(),
@@ -87,7 +88,7 @@ impl Workers {
     }
 
     /// The signal that replaces all workers.
-    pub(crate) fn replace_on(&self) -> Option<i32> {
+    pub(crate) fn replace_on(&self) -> Option<Signal> {
         self.replace_on
     }
 

@@ -9,6 +9,7 @@ use std::io::{self, BufRead};
 use crate::address::Address;
 use crate::connection::{Connection, Timeouts};
 use crate::handler::Handler;
+use crate::signal::Signal;
 use crate::trusted_proxies::TrustedProxies;
 use header::{Parsed, parse};
 
@@ -156,7 +157,7 @@ impl<H: Handler> Handler for ProxyProtocol<H> {
         self.handler.service_actions();
     }
 
-    fn handle_signal(&self, signal: i32) {
+    fn handle_signal(&self, signal: Signal) {
         self.handler.handle_signal(signal);
     }
 

@@ -11,6 +11,7 @@ use crate::connection::Connection;
 use crate::handler::{Handler, panicked};
 use crate::parking::ServeConnection;
 use crate::server_info::ServerInfo;
+use crate::signal::Signal;
 
 /// A server's handler, and what its requests tell of the server.
 #[derive(Debug)]
@@ -59,7 +60,7 @@ impl<H: Handler<R>, R> Core<H, R> {
 
     /// Tells the handler of signals.
     pub(super) fn hear_signals(&self, signals: &[i32]) {
-        for &signal in signals {
+        for signal in signals.iter().filter_map(|&number| Signal::try_from(number).ok()) {
             // A panic here is printed by the panic hook, and the server stops all the same.
             let _ = catch_unwind(AssertUnwindSafe(|| self.handler.handle_signal(signal)));
         }

@@ -25,6 +25,7 @@ use crate::poller::Poller;
 use crate::reactor::Reactor;
 use crate::server_info::ServerInfo;
 use crate::shutdown::ShutdownHandle;
+use crate::signal::Signal;
 use crate::signals;
 use crate::transport::Transport;
 use crate::transport::sealed::Accept;
@@ -296,23 +297,23 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
     /// ones are refused at once, while running requests are still waited for, and a balancer sends
     /// them elsewhere. A server that was stopped by a signal cannot serve again.
     ///
-    /// Needs no thread, so it goes with every strategy. Numbers are those of `signal(7)`: 2 for
-    /// SIGINT (Ctrl-C), 15 for SIGTERM.
+    /// Needs no thread, so it goes with every strategy. [`Signal::INT`] is Ctrl-C, and
+    /// [`Signal::TERM`] what systemd, containers and `kill` send.
     ///
     /// A signal that this process ignores stays ignored: `nohup` has SIGHUP ignored, and a shell
     /// SIGINT and SIGQUIT for what a script starts in the background. Python does so for SIGINT.
     ///
     /// # Errors
     ///
-    /// A number is not a signal, or one that cannot be caught.
+    /// One of them cannot be caught, such as SIGKILL: an error of the kind `InvalidInput`.
     #[doc(alias = "SIGTERM")]
-    pub fn shutdown_on_signals(&mut self, signals: &[i32]) -> io::Result<()> {
+    pub fn shutdown_on_signals(&mut self, signals: &[Signal]) -> io::Result<()> {
         self.reactor.watch_signals(&signals::heeded(signals))
     }
 
     /// Tells the handler of these signals, by [`Handler::handle_signal`], and goes on serving.
     ///
-    /// For what daemons do on SIGHUP (1): reopen a log, read certificates anew. A signal that was
+    /// For what daemons do on SIGHUP: reopen a log, read certificates anew. A signal that was
     /// given to [`shutdown_on_signals`](Self::shutdown_on_signals), too, ends the server. Under
     /// [`PreFork`](crate::PreFork) the supervisor hears them and its processes do not; the one that
     /// has processes replaced is heard before the first new one is started. One that is ignored
@@ -320,8 +321,8 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
     ///
     /// # Errors
     ///
-    /// A number is not a signal, or one that cannot be caught.
-    pub fn watch_signals(&mut self, signals: &[i32]) -> io::Result<()> {
+    /// One of them cannot be caught, such as SIGKILL: an error of the kind `InvalidInput`.
+    pub fn watch_signals(&mut self, signals: &[Signal]) -> io::Result<()> {
         self.reactor.watch_news(&signals::heeded(signals))
     }
 

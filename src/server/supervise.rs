@@ -15,6 +15,7 @@ use crate::handler::Handler;
 use crate::parking::Parking;
 use crate::poller::Poller;
 use crate::reactor::Reactor;
+use crate::signal::Signal;
 use crate::signals;
 use crate::sys;
 use crate::transport::Transport;
@@ -60,7 +61,8 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         }
         let time_to_end = self.time_to_end();
         let Some(workers) = self.strategy.workers() else { return Ok(()) };
-        let (replace_on, until_kill) = (workers.replace_on(), workers.end_overdue(time_to_end));
+        let replace_on = workers.replace_on().map(Signal::number);
+        let until_kill = workers.end_overdue(time_to_end);
         let limit = match until_start {
             Some(Duration::ZERO) => Some(Duration::ZERO),
             other => other.into_iter().chain(until_kill).chain(self.poll_interval).min(),
@@ -140,8 +142,8 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         // The old one goes now, and with it the supervisor's signals.
         self.reactor = Reactor::new(parking, &self.resources.transport)?;
         parents.leave_to_parent();
-        self.reactor.watch_signals(&signals::heeded(&[nix::libc::SIGTERM]))?;
-        self.reactor.watch_urgent(&signals::heeded(&[nix::libc::SIGQUIT]))?;
+        self.reactor.watch_signals(&signals::heeded(&[Signal::TERM]))?;
+        self.reactor.watch_urgent(&signals::heeded(&[Signal::QUIT]))?;
         self.reactor.watch_urgent(&[sys::HURRY_SIGNAL as i32])?;
         self.reactor.watch_leash(leash.as_fd())?;
         self.is_worker = true;
@@ -158,7 +160,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         let mut replace_on = None;
         if let Some(workers) = self.strategy.workers() {
             workers.retire_all();
-            replace_on = workers.replace_on();
+            replace_on = workers.replace_on().map(Signal::number);
         }
         while self.remaining_workers() > 0 && Instant::now() < deadline {
             let left = deadline.saturating_duration_since(Instant::now());

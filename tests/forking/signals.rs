@@ -278,8 +278,8 @@ pub(super) fn serve(kind: &str) {
     }
     let handler = Obedient::default();
     let mut server = bind(handler, Forking::default());
-    server.shutdown_on_signals(&[2, Signal::SIGUSR1 as i32]).unwrap();
-    server.watch_signals(&[1]).unwrap();
+    server.shutdown_on_signals(&[socketserver::Signal::INT, socketserver::Signal::USR1]).unwrap();
+    server.watch_signals(&[socketserver::Signal::HUP]).unwrap();
     if kind == "daemon" {
         become_daemon();
     }

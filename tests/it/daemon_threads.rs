@@ -119,7 +119,7 @@ fn a_signal_lets_requests_take_their_time() {
     in_a_process_of_its_own("daemon_threads::a_signal_lets_requests_take_their_time", || {
         let gate = Gate::new();
         let mut server = bind::<ThreadPool, _>(Camera::new(&gate));
-        server.shutdown_on_signals(&[Signal::SIGTERM as i32]).unwrap();
+        server.shutdown_on_signals(&[socketserver::Signal::TERM]).unwrap();
         let running = Running::start(server);
         let mut browser = Browser::connect(&running);
         browser.send(get("/slow"));
@@ -305,7 +305,7 @@ fn a_signal_after_the_one_that_cuts_ends_the_process() {
     let notes = Notes::new();
     let mut server = bind::<ThreadPool, _>(stuck(&notes));
     server.shutdown_timeout = LIMIT * 10;
-    server.shutdown_on_signals(&[INT as i32, TERM as i32]).unwrap();
+    server.shutdown_on_signals(&[socketserver::Signal::INT, socketserver::Signal::TERM]).unwrap();
     let _client = Client::connect(server.server_address());
     let begun = thread::spawn(move || {
         notes.next();
@@ -325,7 +325,9 @@ fn a_signal_together_with_the_one_that_has_ended_the_loop_ends_no_process() {
         "daemon_threads::a_signal_together_with_the_one_that_has_ended_the_loop_ends_no_process";
     in_a_process_of_its_own(name, || {
         let mut server = bind::<ThreadPool, _>(testing(|connection: Connection| connection.park()));
-        server.shutdown_on_signals(&[INT as i32, TERM as i32]).unwrap();
+        server
+            .shutdown_on_signals(&[socketserver::Signal::INT, socketserver::Signal::TERM])
+            .unwrap();
         nix::sys::signal::raise(TERM).unwrap();
         server.serve_forever().unwrap();
         for signal in [TERM, INT] {
@@ -347,7 +349,7 @@ fn a_third_signal_that_no_loop_hears_ends_the_process() {
     }
     let notes = Notes::new();
     let mut server = bind::<Sequential, _>(stuck(&notes));
-    server.shutdown_on_signals(&[INT as i32, TERM as i32]).unwrap();
+    server.shutdown_on_signals(&[socketserver::Signal::INT, socketserver::Signal::TERM]).unwrap();
     let _client = Client::connect(server.server_address());
     thread::spawn(move || {
         notes.next();
@@ -367,11 +369,11 @@ fn a_signal_ends_the_process_when_its_server_is_gone() {
     }
     let handler = || testing(|connection: Connection| connection.park());
     let mut first = bind::<ThreadPool, _>(handler());
-    first.shutdown_on_signals(&[TERM as i32]).unwrap();
+    first.shutdown_on_signals(&[socketserver::Signal::TERM]).unwrap();
     drop(first);
     // Heard of by another one.
     let mut second = bind::<ThreadPool, _>(handler());
-    second.shutdown_on_signals(&[TERM as i32]).unwrap();
+    second.shutdown_on_signals(&[socketserver::Signal::TERM]).unwrap();
     nix::sys::signal::raise(TERM).unwrap();
     second.serve_forever().unwrap();
     // A handler that goes on without its connection is waited for, as in Python.
@@ -385,7 +387,7 @@ fn a_signal_ends_the_process_when_its_server_is_gone() {
             Ok(())
         })
     });
-    third.shutdown_on_signals(&[TERM as i32]).unwrap();
+    third.shutdown_on_signals(&[socketserver::Signal::TERM]).unwrap();
     let client = Client::connect(third.server_address());
     third.handle_request().unwrap();
     notes.next();

@@ -399,7 +399,9 @@ fn a_signal_shuts_down() {
             let handler = gated(&gate);
             let accepted = handler.accepted.clone();
             let mut server = bind::<ThreadPool, _>(handler);
-            server.shutdown_on_signals(&[Signal::SIGTERM as i32, Signal::SIGINT as i32]).unwrap();
+            server
+                .shutdown_on_signals(&[socketserver::Signal::TERM, socketserver::Signal::INT])
+                .unwrap();
             let running = Running::start(server);
             let mut busy = running.connect();
             assert_eq!(busy.ask(SLOW), "begun");
@@ -413,6 +415,10 @@ fn a_signal_shuts_down() {
     });
 }
 
+fn our(signal: Signal) -> socketserver::Signal {
+    socketserver::Signal::try_from(signal as i32).unwrap()
+}
+
 /// Notes the signals that it is told of.
 struct Hearing(Notes<i32>);
 
@@ -421,8 +427,8 @@ impl Handler for Hearing {
         echo_lines(connection)
     }
 
-    fn handle_signal(&self, signal: i32) {
-        self.0.add(signal);
+    fn handle_signal(&self, signal: socketserver::Signal) {
+        self.0.add(signal.number());
     }
 }
 
@@ -433,9 +439,9 @@ fn a_signal_that_is_only_watched_is_told_and_ends_nothing() {
         let [hangup, end, both] = [Signal::SIGHUP, Signal::SIGTERM, Signal::SIGUSR1];
         let heard = Notes::new();
         let mut server = bind::<ThreadPool, _>(Hearing(heard.clone()));
-        server.watch_signals(&[hangup as i32, both as i32]).unwrap();
-        server.shutdown_on_signals(&[end as i32, both as i32]).unwrap();
-        server.watch_signals(&[both as i32]).unwrap();
+        server.watch_signals(&[our(hangup), our(both)]).unwrap();
+        server.shutdown_on_signals(&[our(end), our(both)]).unwrap();
+        server.watch_signals(&[our(both)]).unwrap();
         let running = Running::start(server);
         let mut client = running.connect();
         for _ in 0..2 {
@@ -459,7 +465,7 @@ fn a_second_signal_cuts_at_once() {
         let accepted = handler.accepted.clone();
         let mut server = bind::<ThreadPool, _>(handler);
         server.shutdown_timeout = LIMIT * 2;
-        server.shutdown_on_signals(&[Signal::SIGTERM as i32]).unwrap();
+        server.shutdown_on_signals(&[socketserver::Signal::TERM]).unwrap();
         let running = Running::start(server);
         let mut busy = running.connect();
         assert_eq!(busy.ask(SLOW), "begun");
@@ -480,7 +486,7 @@ fn a_second_signal_cuts_at_once() {
 fn two_signals_count_by_the_time_between_them() {
     let name = "drain::two_signals_count_by_the_time_between_them";
     in_a_process_of_its_own(name, || {
-        let numbers = [Signal::SIGTERM as i32, Signal::SIGINT as i32];
+        let signals = [our(Signal::SIGTERM), our(Signal::SIGINT)];
         for (pause, second, cut) in [
             (Duration::ZERO, Signal::SIGTERM, 0),
             (Duration::ZERO, Signal::SIGINT, 0),
@@ -490,7 +496,7 @@ fn two_signals_count_by_the_time_between_them() {
             let gate = Gate::new();
             let mut server = bind::<ThreadPool, _>(gated(&gate));
             server.shutdown_timeout = LIMIT * 2;
-            server.shutdown_on_signals(&numbers).unwrap();
+            server.shutdown_on_signals(&signals).unwrap();
             let mut busy = Client::connect(server.server_address());
             busy.send("slow\n");
             server.handle_request().unwrap();
@@ -521,7 +527,7 @@ fn of_signals_that_come_together_each_kind_is_heard_once() {
         let heard = Notes::new();
         let mut server = bind::<ThreadPool, _>(Hearing(heard.clone()));
         let [term, interrupt] = [Signal::SIGTERM, Signal::SIGINT];
-        server.shutdown_on_signals(&[term as i32, interrupt as i32]).unwrap();
+        server.shutdown_on_signals(&[our(term), our(interrupt)]).unwrap();
         for signal in [term, interrupt, term] {
             raise(signal).unwrap();
         }
@@ -533,8 +539,9 @@ fn of_signals_that_come_together_each_kind_is_heard_once() {
 #[test]
 fn a_signal_that_cannot_be_caught_is_refused() {
     let mut server = bind::<Sequential, _>(testing(echo_lines));
-    server.shutdown_on_signals(&[Signal::SIGKILL as i32]).unwrap_err();
-    server.shutdown_on_signals(&[12_345]).unwrap_err();
+    let error = server.shutdown_on_signals(&[socketserver::Signal::KILL]).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+    assert_eq!(error.to_string(), "SIGKILL cannot be caught");
     // And the server is none the worse for it.
     let running = Running::start(server);
     assert_eq!(running.ask("ping"), "ping");
@@ -580,8 +587,8 @@ fn of_two_signals_that_come_together_both_are_heard() {
         let heard = Notes::new();
         let mut server = bind::<ThreadPool, _>(Hearing(heard.clone()));
         let [news, end] = [Signal::SIGHUP, Signal::SIGTERM];
-        server.watch_signals(&[news as i32]).unwrap();
-        server.shutdown_on_signals(&[end as i32]).unwrap();
+        server.watch_signals(&[our(news)]).unwrap();
+        server.shutdown_on_signals(&[our(end)]).unwrap();
         raise(news).unwrap();
         raise(end).unwrap();
         Running::start(server).wait().result.unwrap();

@@ -318,7 +318,7 @@ fn without_descriptors_a_drain_closes_the_listener() {
             })
         };
         let mut server = bind::<ThreadPool, _>(handler.client_speaks_first());
-        server.shutdown_on_signals(&[Signal::SIGUSR1 as i32]).unwrap();
+        server.shutdown_on_signals(&[socketserver::Signal::USR1]).unwrap();
         let running = Running::start(server);
         let (mut busy, mut idle) = (running.connect(), running.connect());
         assert_eq!(idle.ask("ping"), "ping");

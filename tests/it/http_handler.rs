@@ -12,7 +12,7 @@ use socketserver::http::{
     BaseHttpRequestHandler, Defaults, Directory, Exchange, FileHooks, HttpRequestHandler,
     ProtocolVersion, SimpleHttpRequestHandler, Status,
 };
-use socketserver::{Address, Connection, Sequential, TcpServer, ThreadPool, Timeouts};
+use socketserver::{Address, Connection, Sequential, Signal, TcpServer, ThreadPool, Timeouts};
 
 use crate::support::{LIMIT, Notes, Running, bind};
 use crate::web::{
@@ -512,7 +512,7 @@ fn every_method_of_the_base_can_be_called() {
         base.handle_error(&http.client_address, &io::ErrorKind::BrokenPipe.into());
         base.handle_timeout();
         base.service_actions();
-        base.handle_signal(10);
+        base.handle_signal(Signal::USR1);
         assert!(base.handle_expect_100(http)?);
         http.send_response(204)?;
         base.end_headers(http)?;

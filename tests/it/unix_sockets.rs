@@ -244,7 +244,7 @@ fn a_server_that_drains_leaves_the_path_to_the_next() {
             })
         };
         let mut server = ThreadingUnixStreamServer::bind(&path, handler).unwrap();
-        server.shutdown_on_signals(&[Signal::SIGTERM as i32]).unwrap();
+        server.shutdown_on_signals(&[socketserver::Signal::TERM]).unwrap();
         let old = Running::start(server);
         let mut client = old.connect();
         assert_eq!(client.read_line(), "begun");

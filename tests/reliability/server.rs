@@ -6,7 +6,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::{Uid, setuid};
 use socketserver::concurrency::Concurrency;
 use socketserver::http::{Exchange, HttpRequestHandler, ProtocolVersion, Status};
-use socketserver::{Forking, Overload, PreFork, TcpServer, ThreadPool};
+use socketserver::{Forking, Overload, PreFork, Signal, TcpServer, ThreadPool};
 
 struct Plain {
     logs: bool,
@@ -81,7 +81,7 @@ fn lower(resource: Resource, limit: u64) {
 fn run(strategy: impl Concurrency, kind: &str) {
     let handler = Plain { logs: kind == "logs" };
     let mut server = TcpServer::bind_with("127.0.0.1:0", handler, strategy).unwrap();
-    server.shutdown_on_signals(&[2, 15]).unwrap();
+    server.shutdown_on_signals(&[Signal::INT, Signal::TERM]).unwrap();
     let overload = match kind {
         "wait" => Some(Overload::Wait),
         "refuse" => Some(Overload::Refuse),

@@ -4,12 +4,11 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use signal_hook::consts::{SIGHUP, SIGINT};
-use socketserver::TrustedProxies;
 use socketserver::http::{
     CgiHttpRequestHandler, Exchange, HttpRequestHandler, ProtocolVersion, Status,
 };
 use socketserver::transport::TlsReload;
+use socketserver::{Signal, TrustedProxies};
 
 use crate::complain;
 use crate::header::Header;
@@ -78,13 +77,13 @@ impl HttpRequestHandler for Files {
         self.service.turn();
     }
 
-    fn handle_signal(&self, signal: i32) {
+    fn handle_signal(&self, signal: Signal) {
         self.service.hear(signal);
-        if signal == SIGINT && !self.interrupted.swap(true, Ordering::Relaxed) {
+        if signal == Signal::INT && !self.interrupted.swap(true, Ordering::Relaxed) {
             // Standard output may be closed; the server ends all the same.
             let _ = io::stdout().write_all(b"\nKeyboard interrupt received, exiting.\n");
         }
-        if signal == SIGHUP
+        if signal == Signal::HUP
             && let Some(certificate) = &self.certificate
             && let Err(error) = certificate.reload()
         {

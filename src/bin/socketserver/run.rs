@@ -10,13 +10,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::unistd::{User, geteuid};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use socketserver::http::{CgiHttpRequestHandler, Metrics, SimpleHttpRequestHandler};
 use socketserver::transport::Transport;
 use socketserver::{
     Concurrency, Connection, Forking, Handler, PreFork, ProxyProtocol, SIGNAL_WINDOW, Sequential,
-    Server, ServerInfo, TcpServer, ThreadPool, TlsServer, UnixStreamServer, signal_is_ignored,
+    Server, ServerInfo, Signal, TcpServer, ThreadPool, TlsServer, UnixStreamServer,
 };
 
 use crate::args::{Args, Strategy};
@@ -126,7 +125,7 @@ impl Serving<'_> {
                 handler.certificate = Some(transport.reload_handle());
                 let handler = wrap(self.args, handler);
                 let mut server = TlsServer::from_transport(transport, handler, strategy)?;
-                server.watch_signals(&[SIGHUP])?;
+                server.watch_signals(&[Signal::HUP])?;
                 let banner = banner(&server.server_address().into(), true);
                 self.serve_with(server, &(banner + &notice.unwrap_or_default()))
             }
@@ -147,7 +146,7 @@ impl Serving<'_> {
         if let Some(most) = self.args.max_connections {
             server.max_connections = most as usize;
         }
-        server.shutdown_on_signals(&[SIGINT, SIGTERM])?;
+        server.shutdown_on_signals(&[Signal::INT, Signal::TERM])?;
         // A supervisor hears of signals at any time, and has its processes end first.
         if self.args.processes.is_none() && self.args.concurrency == Strategy::Sequential {
             end_with_second_signal(server.info(), self.scripts.clone())?;
@@ -272,10 +271,10 @@ fn end_with_second_signal(
     scripts: Option<CgiHttpRequestHandler>,
 ) -> io::Result<()> {
     // One that was ignored when the command was started stays ignored.
-    let ending = [SIGINT, SIGTERM].into_iter().filter(|&signal| !signal_is_ignored(signal));
+    let ending = [Signal::INT, Signal::TERM].into_iter().filter(|signal| !signal.is_ignored());
     // Counted in memory, not by what is written to a pipe: a copy of this process that is about to
     // execute a program has the pipe as well, and signals to all processes come to it, too.
-    let mut signals = Signals::new(ending)?;
+    let mut signals = Signals::new(ending.map(Signal::number))?;
     thread::Builder::new().spawn(move || {
         let mut signals = signals.forever().map(|_| Instant::now());
         let Some(first) = signals.next() else { return };

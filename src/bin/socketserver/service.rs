@@ -4,7 +4,7 @@ use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use socketserver::Signal;
 use socketserver::systemd::{State, Watchdog, notify};
 
 use crate::complain;
@@ -45,8 +45,8 @@ impl Service {
     }
 
     /// Says that the end has begun, if this is a signal to end by.
-    pub(crate) fn hear(&self, signal: i32) {
-        if [SIGINT, SIGTERM].contains(&signal) {
+    pub(crate) fn hear(&self, signal: Signal) {
+        if [Signal::INT, Signal::TERM].contains(&signal) {
             self.tell(&[State::Stopping, State::Status("Finishing running requests")]);
         }
     }

@@ -16,6 +16,7 @@ use crate::http::message::status::Status;
 use crate::http::message::text::{escape_html, escape_log};
 use crate::printable::repr;
 use crate::printable::shown;
+use crate::signal::Signal;
 use crate::stderr::write_to_stderr;
 use crate::trusted_proxies::TrustedProxies;
 
@@ -187,7 +188,7 @@ impl HttpRequestHandler for BaseHttpRequestHandler {
 
     fn service_actions(&self) {}
 
-    fn handle_signal(&self, _: i32) {}
+    fn handle_signal(&self, _: Signal) {}
 }
 
 /// Seconds after which a client that was turned away may come again.

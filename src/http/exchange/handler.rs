@@ -10,6 +10,7 @@ use crate::address::Address;
 use crate::connection::{Connection, Timeouts};
 use crate::http::message::protocol_version::ProtocolVersion;
 use crate::http::message::status::Status;
+use crate::signal::Signal;
 use crate::trusted_proxies::TrustedProxies;
 
 /// Answers HTTP requests: everything that a subclass of Python's `BaseHTTPRequestHandler`
@@ -321,7 +322,7 @@ pub trait HttpRequestHandler: Send + Sync + 'static {
     }
 
     /// See [`Handler::handle_signal`](crate::Handler::handle_signal).
-    fn handle_signal(&self, signal: i32) {
+    fn handle_signal(&self, signal: Signal) {
         self.base().handle_signal(signal);
     }
 }

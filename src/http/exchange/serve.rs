@@ -15,6 +15,7 @@ use crate::http::message::framing::{BodyLength, body_length};
 use crate::http::message::parse::{
     Head, Parsed, Refusal, begun, leading_blank, parse, total_refused,
 };
+use crate::signal::Signal;
 
 /// HTTP on top of a stream: each call serves one request, and gives the connection back for
 /// the next.
@@ -43,7 +44,7 @@ impl<T: HttpRequestHandler> Handler for T {
         HttpRequestHandler::service_actions(self);
     }
 
-    fn handle_signal(&self, signal: i32) {
+    fn handle_signal(&self, signal: Signal) {
         HttpRequestHandler::handle_signal(self, signal);
     }
 
