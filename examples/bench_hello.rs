@@ -57,9 +57,10 @@ fn serve(port: &str, strategy: impl Concurrency, handler: Hello) -> io::Result<(
 #[cfg(feature = "tls")]
 fn serve_tls(port: &str, certificate: &str, strategy: impl Concurrency) -> io::Result<()> {
     use socketserver::TlsServer;
+    use socketserver::transport::TlsBind;
 
-    let address = format!("127.0.0.1:{port}");
-    let mut server = TlsServer::bind_with(address, certificate, Hello::default(), strategy)?;
+    let place = TlsBind::new(format!("127.0.0.1:{port}"), certificate);
+    let mut server = TlsServer::bind_with(place, Hello::default(), strategy)?;
     println!("serving on https://{}", server.server_address());
     server.serve_forever()
 }

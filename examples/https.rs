@@ -9,7 +9,7 @@ use std::env;
 use std::io::{self, Write};
 
 use socketserver::http::{Exchange, HttpRequestHandler};
-use socketserver::transport::{TlsBind, TlsReload};
+use socketserver::transport::{Tls, TlsBind, TlsReload, Transport};
 use socketserver::{Signal, ThreadingHttpsServer};
 
 struct Handler {
@@ -37,9 +37,9 @@ fn main() -> io::Result<()> {
     let mut argument = |default: &str| arguments.next().unwrap_or(default.into());
     let address = format!("localhost:{}", argument("8443"));
     let certfile = argument("cert.pem");
-    let keyfile = Some(argument("key.pem").into());
+    let keyfile = argument("key.pem");
 
-    let transport = TlsBind { keyfile, ..TlsBind::new(certfile) }.listen(address)?;
+    let transport = Tls::bind(TlsBind::new(address, certfile).keyfile(keyfile))?;
     let handler = Handler { certificate: transport.reload_handle() };
     let mut server = ThreadingHttpsServer::from_transport(transport, handler, Default::default())?;
     server.watch_signals(&[Signal::HUP])?;

@@ -9,15 +9,15 @@
 //! ```no_run
 //! use socketserver::http::SimpleHttpRequestHandler;
 //! use socketserver::systemd::{self, Socket, State};
-//! use socketserver::{Signal, ThreadPool, ThreadingHttpServer};
+//! use socketserver::transport::TcpBind;
+//! use socketserver::{Signal, ThreadingHttpServer};
 //!
 //! let files = SimpleHttpRequestHandler::new("/srv/www");
-//! let mut server = match systemd::listen_fds()?.pop().map(|inherited| inherited.socket) {
-//!     Some(Socket::Tcp(listener)) => {
-//!         ThreadingHttpServer::from_listener(listener, files, ThreadPool::default())?
-//!     }
-//!     _ => ThreadingHttpServer::bind("127.0.0.1:8000", files)?,
+//! let place = match systemd::listen_fds()?.pop().map(|inherited| inherited.socket) {
+//!     Some(Socket::Tcp(listener)) => TcpBind::from_socket(listener),
+//!     _ => TcpBind::new("127.0.0.1:8000"),
 //! };
+//! let mut server = ThreadingHttpServer::bind(place, files)?;
 //! server.shutdown_on_signals(&[Signal::INT, Signal::TERM])?;
 //! systemd::notify(&[State::Ready])?;
 //! server.serve_forever()?;
@@ -50,7 +50,7 @@ pub struct Inherited {
     pub socket: Socket,
 }
 
-/// The kinds of sockets that a server can be made of, by its `from_listener` or `from_socket`.
+/// The kinds of sockets that a server can be made of, by `TcpBind::from_socket` and its like.
 #[derive(Debug)]
 pub enum Socket {
     /// `ListenStream=` with a port.

@@ -36,7 +36,7 @@ use nix::unistd::{Uid, setuid};
 use socket2::Socket;
 use socketserver::concurrency::{Concurrency, Job, Placement};
 use socketserver::http::{CgiHttpRequestHandler, Exchange, HttpRequestHandler, ProtocolVersion};
-use socketserver::transport::{TcpBind, Transport};
+use socketserver::transport::{Tcp, Transport};
 use socketserver::{
     Address, Connection, Datagram, Forking, ForkingHttpServer, ForkingTcpServer, Handler,
     SIGNAL_WINDOW, Server, TcpServer, Timeouts, UdpServer, UnixDatagramServer, UnixStreamServer,
@@ -223,7 +223,7 @@ fn a_child_that_outlives_its_server_leaves_the_port() {
     server.process.wait().unwrap();
     let error = TcpStream::connect(server.address).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
-    TcpBind::default().listen(server.address).unwrap();
+    Tcp::bind(server.address).unwrap();
     assert_eq!(client.ask("go"), "done");
     client.sees_the_end();
 }
@@ -1336,7 +1336,7 @@ mod tls {
 
     use rustls::{ClientConfig, HandshakeKind};
     use socketserver::TlsServer;
-    use socketserver::transport::Tls;
+    use socketserver::transport::{Tls, TlsBind};
 
     use super::*;
     use crate::certificates::{Authority, PemFiles, TlsClient, client_config, client_hello};
@@ -1406,7 +1406,8 @@ mod tls {
     pub(super) fn bind(handler: Obedient, certificate: &str) -> TlsServer<Forking, Obedient> {
         let strategy = Forking::default();
         announced::<Tls, _>(
-            TlsServer::bind_with("127.0.0.1:0", certificate, handler, strategy).unwrap(),
+            TlsServer::bind_with(TlsBind::new("127.0.0.1:0", certificate), handler, strategy)
+                .unwrap(),
         )
     }
 }

@@ -31,7 +31,7 @@ pub use tls::TlsBind;
 #[cfg(feature = "tls")]
 pub use tls::{Pem, Tls, TlsReload};
 pub use udp::{Udp, UdpBind};
-pub use unix::{UnixBind, UnixDatagram, UnixStream};
+pub use unix::{UnixBind, UnixDatagram, UnixDatagramBind, UnixStream};
 
 use std::fmt::Debug;
 use std::io;
@@ -49,13 +49,24 @@ use crate::address::Address;
 #[doc(alias = "address_family")]
 #[doc(alias = "get_request")]
 #[expect(private_bounds, reason = "sealed")]
-pub trait Transport: AsFd + Send + sealed::Accept + 'static {
+pub trait Transport: AsFd + Send + Sized + sealed::Accept + 'static {
     /// What a handler receives for each request: a [`Connection`](crate::Connection) or a
     /// [`Datagram`](crate::Datagram).
     type Request: Send + 'static;
 
     /// The address that a server is bound to: a `SocketAddr`, or a path.
     type Address: Clone + Debug + Into<Address>;
+
+    /// Where to serve, and with which options: what [`Server::bind`](crate::Server::bind) takes.
+    type Bind;
+
+    /// Binds a socket, as [`Server::bind`](crate::Server::bind) does.
+    ///
+    /// # Errors
+    ///
+    /// Names what was asked for, each address that was tried, and what was wrong with it. Nothing
+    /// stays open.
+    fn bind(to: impl Into<Self::Bind>) -> io::Result<Self>;
 
     /// The address that clients connect to.
     fn server_address(&self) -> Self::Address;
@@ -127,6 +138,15 @@ pub(crate) mod sealed {
             last
         }
     }
+}
+
+/// Where to serve.
+#[derive(Debug)]
+enum Place<A, S> {
+    /// Here a socket is bound.
+    Address(A),
+    /// This one is bound already.
+    Socket(S),
 }
 
 /// Binds a socket, which may share its address or its port with others.

@@ -6,8 +6,9 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
+use super::bind_address::BindAddress;
 use super::sealed::Accept;
-use super::{ToBindAddress, Transport, bind_inet};
+use super::{Place, ToBindAddress, Transport, bind_inet};
 use crate::address::Address;
 use crate::connection::{self, Connection};
 use crate::sys;
@@ -20,68 +21,86 @@ use crate::sys;
 /// use socketserver::{Sequential, TcpServer, handler_fn};
 /// use socketserver::transport::TcpBind;
 ///
-/// let options = TcpBind { request_queue_size: 5, ..TcpBind::default() };
-/// let listener = options.listen("127.0.0.1:0")?;
+/// let place = TcpBind::new("127.0.0.1:0").request_queue_size(5);
 /// let handler = handler_fn(|_| Ok(()));
-/// let server = TcpServer::from_listener(listener, handler, Sequential)?;
+/// let server = TcpServer::bind_with(place, handler, Sequential)?;
 /// # let _ = server;
 /// # std::io::Result::Ok(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
+#[must_use]
 pub struct TcpBind {
-    /// Clients that may wait in the kernel to be accepted. Defaults to 4,096, which the kernel cuts
-    /// to its own limit (`somaxconn`); Python's 5 loses clients that come in a burst for a second.
-    #[doc(alias = "TCPServer.request_queue_size")]
-    pub request_queue_size: i32,
-    /// Binds a port that old connections still linger on. Defaults to `true`, as Python's
-    /// `HTTPServer` and unlike its `TCPServer`.
-    #[doc(alias = "TCPServer.allow_reuse_address")]
-    pub allow_reuse_address: bool,
-    /// Lets several sockets share the port. Defaults to `false`.
-    #[doc(alias = "TCPServer.allow_reuse_port")]
-    pub allow_reuse_port: bool,
-    /// Takes IPv4 clients on an IPv6 socket bound to all interfaces. Defaults to `true`, as
-    /// `python -m http.server` does.
-    #[doc(alias = "IPV6_V6ONLY")]
-    pub dual_stack: bool,
+    place: Place<BindAddress, TcpListener>,
+    request_queue_size: i32,
+    allow_reuse_address: bool,
+    allow_reuse_port: bool,
+    dual_stack: bool,
 }
 
-impl Default for TcpBind {
-    fn default() -> Self {
+impl TcpBind {
+    /// The first of the address's resolutions that can be bound.
+    pub fn new(address: impl ToBindAddress) -> Self {
+        Self::at(Place::Address(address.bind_address()))
+    }
+
+    /// All interfaces, as `python -m http.server` without `--bind`.
+    ///
+    /// Whether that is `0.0.0.0` or `[::]` is up to the system's resolver; the latter takes IPv4
+    /// clients, too, while [`dual_stack`](Self::dual_stack) is set.
+    pub fn everywhere(port: u16) -> Self {
+        let mut addresses = sys::passive_addresses(port);
+        if addresses.is_empty() {
+            addresses.push(SocketAddr::from(([0, 0, 0, 0], port)));
+        }
+        Self::new(addresses)
+    }
+
+    /// A socket that is bound and listening already, as one that was inherited. The options below
+    /// are not for it.
+    #[doc(alias = "bind_and_activate")]
+    pub fn from_socket(listener: TcpListener) -> Self {
+        Self::at(Place::Socket(listener))
+    }
+
+    fn at(place: Place<BindAddress, TcpListener>) -> Self {
         Self {
+            place,
             request_queue_size: 4096,
             allow_reuse_address: true,
             allow_reuse_port: false,
             dual_stack: true,
         }
     }
-}
 
-impl TcpBind {
-    /// Binds the first of the address's resolutions that can be bound, and listens.
-    ///
-    /// # Errors
-    ///
-    /// Names what was asked for, each address that was tried, and what was wrong with it. Nothing
-    /// stays open.
-    pub fn listen(&self, address: impl ToBindAddress) -> io::Result<TcpListener> {
-        address.bind_address().bind_first(|address| self.listen_on(address))
+    /// Clients that may wait in the kernel to be accepted. Defaults to 4,096, which the kernel cuts
+    /// to its own limit (`somaxconn`); Python's 5 loses clients that come in a burst for a second.
+    #[doc(alias = "TCPServer.request_queue_size")]
+    pub fn request_queue_size(mut self, clients: i32) -> Self {
+        self.request_queue_size = clients;
+        self
     }
 
-    /// Binds all interfaces and listens, as `python -m http.server` does without `--bind`.
-    ///
-    /// Whether that is `0.0.0.0` or `[::]` is up to the system's resolver; the latter takes IPv4
-    /// clients, too, while [`dual_stack`](Self::dual_stack) is set.
-    ///
-    /// # Errors
-    ///
-    /// As [`listen`](Self::listen).
-    pub fn listen_everywhere(&self, port: u16) -> io::Result<TcpListener> {
-        let mut addresses = sys::passive_addresses(port);
-        if addresses.is_empty() {
-            addresses.push(SocketAddr::from(([0, 0, 0, 0], port)));
-        }
-        self.listen(&addresses[..])
+    /// Binds a port that old connections still linger on. Defaults to `true`, as Python's
+    /// `HTTPServer` and unlike its `TCPServer`.
+    #[doc(alias = "TCPServer.allow_reuse_address")]
+    pub fn allow_reuse_address(mut self, allowed: bool) -> Self {
+        self.allow_reuse_address = allowed;
+        self
+    }
+
+    /// Lets several sockets share the port. Defaults to `false`.
+    #[doc(alias = "TCPServer.allow_reuse_port")]
+    pub fn allow_reuse_port(mut self, allowed: bool) -> Self {
+        self.allow_reuse_port = allowed;
+        self
+    }
+
+    /// Takes IPv4 clients on an IPv6 socket bound to all interfaces. Defaults to `true`, as
+    /// `python -m http.server` does.
+    #[doc(alias = "IPV6_V6ONLY")]
+    pub fn dual_stack(mut self, taken: bool) -> Self {
+        self.dual_stack = taken;
+        self
     }
 
     fn listen_on(&self, address: SocketAddr) -> io::Result<TcpListener> {
@@ -93,6 +112,19 @@ impl TcpBind {
     }
 }
 
+/// For a socket that was bound without TLS, and is to have it.
+impl From<Tcp> for TcpBind {
+    fn from(transport: Tcp) -> Self {
+        Self::from_socket(transport.listener)
+    }
+}
+
+impl<A: ToBindAddress> From<A> for TcpBind {
+    fn from(address: A) -> Self {
+        Self::new(address)
+    }
+}
+
 /// A listening TCP socket.
 #[derive(Debug)]
 pub struct Tcp {
@@ -101,7 +133,7 @@ pub struct Tcp {
 }
 
 impl Tcp {
-    pub(crate) fn new(listener: TcpListener) -> io::Result<Self> {
+    fn new(listener: TcpListener) -> io::Result<Self> {
         let address = listener.local_addr()?;
         // Between "somebody waits" and `accept` the client may leave; a blocking accept would
         // then sleep through a shutdown.
@@ -126,6 +158,15 @@ impl Tcp {
 impl Transport for Tcp {
     type Request = Connection;
     type Address = SocketAddr;
+    type Bind = TcpBind;
+
+    fn bind(to: impl Into<TcpBind>) -> io::Result<Self> {
+        let bind: TcpBind = to.into();
+        Self::new(match bind.place {
+            Place::Address(ref address) => address.bind_first(|one| bind.listen_on(one))?,
+            Place::Socket(listener) => listener,
+        })
+    }
 
     fn server_address(&self) -> SocketAddr {
         self.address

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,15 +11,21 @@ use rustls::ServerConfig;
 
 use super::sealed::Accept;
 use super::tls_config::server_config;
-use super::{Tcp, TcpBind, ToBindAddress, Transport};
+use super::{Tcp, TcpBind, Transport};
 use crate::address::Address;
 use crate::connection::{Connection, Session, Socket};
 
-/// How to serve TLS: the options of Python 3.14's `HTTPSServer`, and those of its context that
-/// servers need most.
+/// How to serve TLS: an address, with the options of Python 3.14's `HTTPSServer` and those of its
+/// context that servers need most.
 ///
 /// TLS 1.2 and 1.3 are spoken, with session tickets. Clients that come back resume their session
 /// without a second signature.
+///
+/// # Errors
+///
+/// The files are read before the address is bound. Binding fails where one cannot be read or holds
+/// something else, where the password is wrong, and where the key is not the certificate's; the
+/// error says which in one line. And it fails as for [`TcpBind`].
 ///
 /// # Examples
 ///
@@ -28,35 +34,27 @@ use crate::connection::{Connection, Session, Socket};
 /// use socketserver::http::SimpleHttpRequestHandler;
 /// use socketserver::transport::TlsBind;
 ///
-/// let tls = TlsBind { keyfile: Some("key.pem".into()), ..TlsBind::new("cert.pem") };
-/// let handler = SimpleHttpRequestHandler::default();
-/// let mut server = ThreadingHttpsServer::bind("127.0.0.1:4443", tls, handler)?;
+/// let place = TlsBind::new("127.0.0.1:4443", "cert.pem").keyfile("key.pem");
+/// let mut server = ThreadingHttpsServer::bind(place, SimpleHttpRequestHandler::default())?;
 /// server.serve_forever()?;
 /// # std::io::Result::Ok(())
 /// ```
-#[derive(Clone)]
+#[derive(Debug)]
+#[must_use]
 pub struct TlsBind {
-    /// The server's certificate, followed by those that lead to its issuer. May hold the key, too.
-    pub certfile: Pem,
-    /// The certificate's private key. Defaults to `None`: it is in [`certfile`](Self::certfile).
-    pub keyfile: Option<Pem>,
-    /// What the key is encrypted with. Defaults to `None`. Ignored where the key is not encrypted,
-    /// as in Python.
-    pub password: Option<String>,
-    /// The protocols to agree on, the preferred one first. Defaults to `http/1.1`, as in Python. A
-    /// client that offers others only is refused with the alert that is made for it (RFC 7301
-    /// §3.2), where Python goes on without an agreement; with none here nobody is refused.
-    pub alpn_protocols: Vec<String>,
-    /// Those whose word on clients counts: clients must show a certificate that one of these
-    /// issued. Defaults to `None`: no client is asked.
-    #[doc(alias = "load_verify_locations")]
-    pub client_ca: Option<Pem>,
-    /// Serves clients without a certificate as well: Python's `CERT_OPTIONAL`. Defaults to
-    /// `false`. Has no meaning without [`client_ca`](Self::client_ca).
-    #[doc(alias = "CERT_OPTIONAL")]
-    pub client_certificate_is_optional: bool,
-    /// How to bind the port.
-    pub tcp: TcpBind,
+    tcp: TcpBind,
+    options: TlsOptions,
+}
+
+/// What is read anew when certificates are.
+#[derive(Clone)]
+pub(super) struct TlsOptions {
+    pub(super) certfile: Pem,
+    pub(super) keyfile: Option<Pem>,
+    pub(super) password: Option<String>,
+    pub(super) alpn_protocols: Vec<String>,
+    pub(super) client_ca: Option<Pem>,
+    pub(super) client_certificate_is_optional: bool,
 }
 
 /// Where certificates or a key are; in the PEM format, between `-----BEGIN` and `-----END` lines.
@@ -85,59 +83,69 @@ impl fmt::Debug for Pem {
 }
 
 impl TlsBind {
-    /// A server with this certificate, and defaults for the rest.
-    pub fn new(certfile: impl Into<Pem>) -> Self {
-        Self {
+    /// An address, or a [`TcpBind`] with options of its own, and the server's certificate, followed
+    /// by those that lead to its issuer. The file may hold the key, too.
+    #[doc(alias = "HTTPSServer.certfile")]
+    pub fn new(address: impl Into<TcpBind>, certfile: impl Into<Pem>) -> Self {
+        let options = TlsOptions {
             certfile: certfile.into(),
             keyfile: None,
             password: None,
             alpn_protocols: vec!["http/1.1".to_owned()],
             client_ca: None,
             client_certificate_is_optional: false,
-            tcp: TcpBind::default(),
-        }
+        };
+        Self { tcp: address.into(), options }
     }
 
-    /// Reads the files, then binds and listens as [`TcpBind::listen`].
-    ///
-    /// # Errors
-    ///
-    /// A file cannot be read or holds something else, the password is wrong, or the key is not the
-    /// certificate's; the error says which in one line. And those of [`TcpBind::listen`].
-    #[doc(alias = "HTTPSServer.server_activate")]
-    pub fn listen(&self, address: impl ToBindAddress) -> io::Result<Tls> {
-        // Nobody should connect to a server that cannot serve.
-        let config = server_config(self)?;
-        Tls::new(self, self.tcp.listen(address)?, config)
+    /// The certificate's private key. Defaults to what is in the file of the certificate.
+    pub fn keyfile(mut self, keyfile: impl Into<Pem>) -> Self {
+        self.options.keyfile = Some(keyfile.into());
+        self
     }
 
-    /// Reads the files, and speaks TLS on a socket that listens already.
-    ///
-    /// # Errors
-    ///
-    /// As [`listen`](Self::listen).
-    #[doc(alias = "wrap_socket")]
-    pub fn wrap(&self, listener: TcpListener) -> io::Result<Tls> {
-        Tls::new(self, listener, server_config(self)?)
+    /// What the key is encrypted with. Defaults to nothing. Ignored where the key is not encrypted,
+    /// as in Python.
+    pub fn password(mut self, password: impl Into<String>) -> Self {
+        self.options.password = Some(password.into());
+        self
+    }
+
+    /// The protocols to agree on, the preferred one first. Defaults to `http/1.1`, as in Python. A
+    /// client that offers others only is refused with the alert that is made for it (RFC 7301
+    /// §3.2), where Python goes on without an agreement; without protocols here no client is
+    /// refused.
+    pub fn alpn_protocols(mut self, names: impl IntoIterator<Item: Into<String>>) -> Self {
+        self.options.alpn_protocols = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The authorities of clients: a client must show a certificate that one of these issued.
+    /// Without them, the default, no client is asked.
+    #[doc(alias = "load_verify_locations")]
+    pub fn client_ca(mut self, authorities: impl Into<Pem>) -> Self {
+        self.options.client_ca = Some(authorities.into());
+        self
+    }
+
+    /// Serves clients without a certificate as well: Python's `CERT_OPTIONAL`. Defaults to
+    /// `false`. Has no meaning without [`client_ca`](Self::client_ca).
+    #[doc(alias = "CERT_OPTIONAL")]
+    pub fn client_certificate_is_optional(mut self, optional: bool) -> Self {
+        self.options.client_certificate_is_optional = optional;
+        self
     }
 }
 
-impl<P: Into<Pem>> From<P> for TlsBind {
-    fn from(certfile: P) -> Self {
-        Self::new(certfile)
-    }
-}
-
-impl fmt::Debug for TlsBind {
+impl fmt::Debug for TlsOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // All but the password.
-        f.debug_struct("TlsBind")
+        f.debug_struct("TlsOptions")
             .field("certfile", &self.certfile)
             .field("keyfile", &self.keyfile)
             .field("alpn_protocols", &self.alpn_protocols)
             .field("client_ca", &self.client_ca)
             .field("client_certificate_is_optional", &self.client_certificate_is_optional)
-            .field("tcp", &self.tcp)
             .finish_non_exhaustive()
     }
 }
@@ -155,12 +163,6 @@ pub struct Tls {
 }
 
 impl Tls {
-    fn new(bind: &TlsBind, listener: TcpListener, config: Arc<ServerConfig>) -> io::Result<Self> {
-        let reload =
-            TlsReload { bind: Arc::new(bind.clone()), config: Arc::new(Mutex::new(config)) };
-        Ok(Self { tcp: Tcp::new(listener)?, reload })
-    }
-
     /// A handle that has the files read anew.
     pub fn reload_handle(&self) -> TlsReload {
         self.reload.clone()
@@ -170,7 +172,7 @@ impl Tls {
 /// Has a server read its certificate files anew, from anywhere; all clones serve the same server.
 #[derive(Clone)]
 pub struct TlsReload {
-    bind: Arc<TlsBind>,
+    options: Arc<TlsOptions>,
     config: Arc<Mutex<Arc<ServerConfig>>>,
 }
 
@@ -182,9 +184,9 @@ impl TlsReload {
     ///
     /// # Errors
     ///
-    /// As [`TlsBind::listen`] for the files. What was read before stays in use then.
+    /// As for [`TlsBind`], where a file is wrong. What was read before stays in use then.
     pub fn reload(&self) -> io::Result<()> {
-        let config = server_config(&self.bind)?;
+        let config = server_config(&self.options)?;
         *self.config.lock().unwrap_or_else(PoisonError::into_inner) = config;
         Ok(())
     }
@@ -196,13 +198,22 @@ impl TlsReload {
 
 impl fmt::Debug for TlsReload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TlsReload").field("bind", &self.bind).finish_non_exhaustive()
+        f.debug_struct("TlsReload").field("options", &self.options).finish_non_exhaustive()
     }
 }
 
 impl Transport for Tls {
     type Request = Connection;
     type Address = SocketAddr;
+    type Bind = TlsBind;
+
+    fn bind(to: impl Into<TlsBind>) -> io::Result<Self> {
+        let TlsBind { tcp, options } = to.into();
+        // Nobody should connect to a server that cannot serve.
+        let config = Arc::new(Mutex::new(server_config(&options)?));
+        let reload = TlsReload { options: Arc::new(options), config };
+        Ok(Self { tcp: Tcp::bind(tcp)?, reload })
+    }
 
     fn server_address(&self) -> SocketAddr {
         self.tcp.server_address()

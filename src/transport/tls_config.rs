@@ -12,25 +12,25 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::{InconsistentKeys, RootCertStore, ServerConfig, ServerConnection};
 
-use super::tls::{Pem, TlsBind};
+use super::tls::{Pem, TlsOptions};
 
-pub(super) fn server_config(bind: &TlsBind) -> io::Result<Arc<ServerConfig>> {
+pub(super) fn server_config(options: &TlsOptions) -> io::Result<Arc<ServerConfig>> {
     let provider = Arc::new(ring::default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(io::Error::other)?;
-    let builder = match &bind.client_ca {
+    let builder = match &options.client_ca {
         Some(authorities) => {
-            builder.with_client_cert_verifier(client_verifier(bind, authorities, provider)?)
+            builder.with_client_cert_verifier(client_verifier(options, authorities, provider)?)
         }
         None => builder.with_no_client_auth(),
     };
-    let chain = certificates(&bind.certfile)?;
+    let chain = certificates(&options.certfile)?;
     let mut config = builder
-        .with_single_cert(chain, private_key(bind)?)
-        .map_err(|error| explain(&error, bind))?;
+        .with_single_cert(chain, private_key(options)?)
+        .map_err(|error| explain(&error, options))?;
     config.alpn_protocols =
-        bind.alpn_protocols.iter().map(|name| name.clone().into_bytes()).collect();
+        options.alpn_protocols.iter().map(|name| name.clone().into_bytes()).collect();
     // One key for all processes that are forked from here.
     config.ticketer = ring::Ticketer::new().map_err(io::Error::other)?;
     // It reads no ticket that is longer than those it has made, and a child has made none yet.
@@ -42,7 +42,7 @@ pub(super) fn server_config(bind: &TlsBind) -> io::Result<Arc<ServerConfig>> {
 }
 
 fn client_verifier(
-    bind: &TlsBind,
+    options: &TlsOptions,
     authorities: &Pem,
     provider: Arc<rustls::crypto::CryptoProvider>,
 ) -> io::Result<Arc<dyn ClientCertVerifier>> {
@@ -53,7 +53,7 @@ fn client_verifier(
         roots.add(certificate).map_err(unusable)?;
     }
     let mut verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
-    if bind.client_certificate_is_optional {
+    if options.client_certificate_is_optional {
         verifier = verifier.allow_unauthenticated();
     }
     verifier.build().map_err(io::Error::other)
@@ -71,11 +71,11 @@ fn certificates(pem: &Pem) -> io::Result<Vec<CertificateDer<'static>>> {
     }
 }
 
-fn private_key(bind: &TlsBind) -> io::Result<PrivateKeyDer<'static>> {
-    let pem = bind.keyfile.as_ref().unwrap_or(&bind.certfile);
+fn private_key(options: &TlsOptions) -> io::Result<PrivateKeyDer<'static>> {
+    let pem = options.keyfile.as_ref().unwrap_or(&options.certfile);
     let text = pem.read("private key")?;
     if let Some(encrypted) = section(&text, "ENCRYPTED PRIVATE KEY") {
-        return decrypt(encrypted, pem, bind.password.as_deref());
+        return decrypt(encrypted, pem, options.password.as_deref());
     }
     if text.contains("\nProc-Type: 4,ENCRYPTED") {
         let name = pem.name();
@@ -130,9 +130,9 @@ fn section<'a>(text: &'a str, label: &str) -> Option<&'a str> {
     Some(&text[start..start + length])
 }
 
-fn explain(error: &rustls::Error, bind: &TlsBind) -> io::Error {
-    let certificate = bind.certfile.name();
-    let key = bind.keyfile.as_ref().unwrap_or(&bind.certfile).name();
+fn explain(error: &rustls::Error, options: &TlsOptions) -> io::Error {
+    let certificate = options.certfile.name();
+    let key = options.keyfile.as_ref().unwrap_or(&options.certfile).name();
     wrong(match error {
         rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
             format!("the private key in {key} does not belong to the certificate in {certificate}")

@@ -6,9 +6,10 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::bind_address::BindAddress;
 use super::inbox::{Inbox, MAX_PACKET_SIZE};
 use super::sealed::Accept;
-use super::{ToBindAddress, Transport, bind_inet};
+use super::{Place, ToBindAddress, Transport, bind_inet};
 use crate::address::Address;
 use crate::datagram::{Datagram, Packet};
 
@@ -20,58 +21,85 @@ use crate::datagram::{Datagram, Packet};
 /// use socketserver::transport::UdpBind;
 /// use socketserver::{Datagram, Sequential, UdpServer, handler_fn};
 ///
-/// let options = UdpBind { max_packet_size: 65_507, ..UdpBind::default() };
+/// let place = UdpBind::new("127.0.0.1:0").max_packet_size(65_507);
 /// let handler = handler_fn(|datagram: Datagram| datagram.reply(&datagram.packet));
-/// let server = UdpServer::from_transport(options.bind("127.0.0.1:0")?, handler, Sequential)?;
+/// let server = UdpServer::bind_with(place, handler, Sequential)?;
 /// # let _ = server;
 /// # std::io::Result::Ok(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
+#[must_use]
 pub struct UdpBind {
-    /// Bytes of the longest datagram that is taken. A longer one is not handled but reported to
-    /// [`Handler::handle_error`](crate::Handler::handle_error). Defaults to 8,192 as in Python,
-    /// which cuts it silently.
-    #[doc(alias = "UDPServer.max_packet_size")]
-    pub max_packet_size: usize,
-    /// Lets several sockets be bound to the address; on Linux one of them then takes the other's
-    /// packets. Defaults to `false`.
-    #[doc(alias = "UDPServer.allow_reuse_address")]
-    pub allow_reuse_address: bool,
-    /// Lets several sockets share the port. Defaults to `false`.
-    #[doc(alias = "UDPServer.allow_reuse_port")]
-    pub allow_reuse_port: bool,
-    /// Takes IPv4 packets on an IPv6 socket bound to all interfaces. Defaults to `true`.
-    pub dual_stack: bool,
+    place: Place<BindAddress, UdpSocket>,
+    max_packet_size: usize,
+    allow_reuse_address: bool,
+    allow_reuse_port: bool,
+    dual_stack: bool,
 }
 
-impl Default for UdpBind {
-    fn default() -> Self {
+impl UdpBind {
+    /// The first of the address's resolutions that can be bound.
+    pub fn new(address: impl ToBindAddress) -> Self {
+        Self::at(Place::Address(address.bind_address()))
+    }
+
+    /// A socket that is bound already, as one that was inherited. Of the options below
+    /// [`max_packet_size`](Self::max_packet_size) alone is for it.
+    pub fn from_socket(socket: UdpSocket) -> Self {
+        Self::at(Place::Socket(socket))
+    }
+
+    fn at(place: Place<BindAddress, UdpSocket>) -> Self {
         Self {
+            place,
             max_packet_size: MAX_PACKET_SIZE,
             allow_reuse_address: false,
             allow_reuse_port: false,
             dual_stack: true,
         }
     }
-}
 
-impl UdpBind {
-    /// Binds the first of the address's resolutions that can be bound.
-    ///
-    /// # Errors
-    ///
-    /// Names what was asked for, each address that was tried, and what was wrong with it. Nothing
-    /// stays open.
-    pub fn bind(&self, address: impl ToBindAddress) -> io::Result<Udp> {
-        let socket = address.bind_address().bind_first(|address| self.bind_to(address))?;
-        Udp::new(socket.into(), self.max_packet_size)
+    /// Bytes of the longest datagram that is taken. A longer one is not handled but reported to
+    /// [`Handler::handle_error`](crate::Handler::handle_error). Defaults to 8,192 as in Python,
+    /// which cuts it silently.
+    #[doc(alias = "UDPServer.max_packet_size")]
+    pub fn max_packet_size(mut self, bytes: usize) -> Self {
+        self.max_packet_size = bytes;
+        self
     }
 
-    fn bind_to(&self, address: SocketAddr) -> io::Result<Socket> {
+    /// Lets several sockets be bound to the address; on Linux one of them then takes the other's
+    /// packets. Defaults to `false`.
+    #[doc(alias = "UDPServer.allow_reuse_address")]
+    pub fn allow_reuse_address(mut self, allowed: bool) -> Self {
+        self.allow_reuse_address = allowed;
+        self
+    }
+
+    /// Lets several sockets share the port. Defaults to `false`.
+    #[doc(alias = "UDPServer.allow_reuse_port")]
+    pub fn allow_reuse_port(mut self, allowed: bool) -> Self {
+        self.allow_reuse_port = allowed;
+        self
+    }
+
+    /// Takes IPv4 packets on an IPv6 socket bound to all interfaces. Defaults to `true`.
+    pub fn dual_stack(mut self, taken: bool) -> Self {
+        self.dual_stack = taken;
+        self
+    }
+
+    fn bind_to(&self, address: SocketAddr) -> io::Result<UdpSocket> {
         let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
         let shares = (self.allow_reuse_address, self.allow_reuse_port);
         bind_inet(&socket, address, shares, self.dual_stack)?;
-        Ok(socket)
+        Ok(socket.into())
+    }
+}
+
+impl<A: ToBindAddress> From<A> for UdpBind {
+    fn from(address: A) -> Self {
+        Self::new(address)
     }
 }
 
@@ -82,25 +110,21 @@ pub struct Udp {
     address: SocketAddr,
 }
 
-impl Udp {
-    pub(crate) fn new(socket: UdpSocket, max_packet_size: usize) -> io::Result<Self> {
-        let address = socket.local_addr()?;
-        Ok(Self { inbox: Inbox::new(socket.into(), max_packet_size)?, address })
-    }
-}
-
-/// Takes packets up to Python's 8,192 bytes.
-impl TryFrom<UdpSocket> for Udp {
-    type Error = io::Error;
-
-    fn try_from(socket: UdpSocket) -> io::Result<Self> {
-        Self::new(socket, MAX_PACKET_SIZE)
-    }
-}
-
 impl Transport for Udp {
     type Request = Datagram;
     type Address = SocketAddr;
+    type Bind = UdpBind;
+
+    fn bind(to: impl Into<UdpBind>) -> io::Result<Self> {
+        let bind: UdpBind = to.into();
+        let max_packet_size = bind.max_packet_size;
+        let socket = match bind.place {
+            Place::Address(ref address) => address.bind_first(|one| bind.bind_to(one))?,
+            Place::Socket(socket) => socket,
+        };
+        let address = socket.local_addr()?;
+        Ok(Self { inbox: Inbox::new(socket.into(), max_packet_size)?, address })
+    }
 
     fn server_address(&self) -> SocketAddr {
         self.address

@@ -10,7 +10,7 @@ use socket2::{Domain, Socket, Type};
 use super::inbox::{Inbox, MAX_PACKET_SIZE};
 use super::sealed::Accept;
 use super::socket_file::SocketFile;
-use super::{Transport, cannot_bind};
+use super::{Place, Transport, cannot_bind};
 use crate::address::Address;
 use crate::connection::{self, Connection};
 use crate::datagram::{Datagram, Packet};
@@ -25,6 +25,12 @@ use crate::datagram::{Datagram, Packet};
 /// at once only one gets the path. Another program's lock is waited for up to a second. On Linux a
 /// path that begins with NUL is a name in no file system.
 ///
+/// # Errors
+///
+/// Binding fails where another server listens on the path, where the file there is not a socket,
+/// where its directory is missing or forbidden, and where it is too long (108 bytes on Linux). The
+/// error names the path.
+///
 /// # Examples
 ///
 /// ```
@@ -32,67 +38,128 @@ use crate::datagram::{Datagram, Packet};
 /// use socketserver::{Sequential, UnixStreamServer, handler_fn};
 ///
 /// let directory = tempfile::tempdir()?;
-/// let options = UnixBind { mode: Some(0o660), ..UnixBind::default() };
-/// let transport = options.listen(directory.path().join("app.sock"))?;
-/// let server = UnixStreamServer::from_transport(transport, handler_fn(|_| Ok(())), Sequential)?;
+/// let place = UnixBind::new(directory.path().join("app.sock")).mode(0o660);
+/// let server = UnixStreamServer::bind_with(place, handler_fn(|_| Ok(())), Sequential)?;
 /// # let _ = server;
 /// # std::io::Result::Ok(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
+#[must_use]
 pub struct UnixBind {
-    /// Clients that may wait in the kernel to be accepted; see
-    /// [`TcpBind::request_queue_size`](super::TcpBind::request_queue_size). Defaults to 4,096.
-    pub request_queue_size: i32,
-    /// Bytes of the longest datagram that is taken; see
-    /// [`UdpBind::max_packet_size`](super::UdpBind::max_packet_size). Defaults to 8,192.
-    pub max_packet_size: usize,
-    /// Who may connect: the permissions of the socket file, as `chmod` takes them. Nobody can
-    /// connect before they are set. Defaults to `None`: what the process's umask leaves.
-    pub mode: Option<u32>,
-}
-
-impl Default for UnixBind {
-    fn default() -> Self {
-        Self { request_queue_size: 4096, max_packet_size: MAX_PACKET_SIZE, mode: None }
-    }
+    place: Place<PathBuf, UnixListener>,
+    request_queue_size: i32,
+    mode: Option<u32>,
 }
 
 impl UnixBind {
-    /// Binds a path and listens for connections.
-    ///
-    /// # Errors
-    ///
-    /// Names the path: somebody listens there, it is no socket, its directory is missing or
-    /// forbidden, or it is too long (108 bytes on Linux). Nothing stays open.
-    pub fn listen(&self, path: impl AsRef<Path>) -> io::Result<UnixStream> {
-        let (socket, file) =
-            self.bind(path.as_ref(), Type::STREAM, Some(self.request_queue_size))?;
-        UnixStream::new(socket.into(), file)
+    /// A path.
+    pub fn new(path: impl AsRef<Path>) -> Self {
+        Self::at(Place::Address(path.as_ref().to_owned()))
     }
 
-    /// Binds a path for datagrams.
-    ///
-    /// # Errors
-    ///
-    /// As [`listen`](Self::listen).
-    pub fn bind_datagram(&self, path: impl AsRef<Path>) -> io::Result<UnixDatagram> {
-        let (socket, file) = self.bind(path.as_ref(), Type::DGRAM, None)?;
-        UnixDatagram::new(socket.into(), file, self.max_packet_size)
+    /// A socket that is bound and listening already, as one that was inherited. Its file stays when
+    /// the server is closed. The options below are not for it.
+    pub fn from_socket(listener: UnixListener) -> Self {
+        Self::at(Place::Socket(listener))
     }
 
-    fn bind(
-        &self,
-        path: &Path,
-        kind: Type,
-        queue: Option<i32>,
-    ) -> io::Result<(Socket, Option<SocketFile>)> {
-        let bound = || {
-            let socket = Socket::new(Domain::UNIX, kind, None)?;
-            let file = SocketFile::bind(&socket, path, self.mode, queue)?;
-            Ok((socket, file))
-        };
-        bound().map_err(|error: io::Error| cannot_bind(&Address::unix(path), &error))
+    fn at(place: Place<PathBuf, UnixListener>) -> Self {
+        Self { place, request_queue_size: 4096, mode: None }
     }
+
+    /// Clients that may wait in the kernel to be accepted; see
+    /// [`TcpBind::request_queue_size`](super::TcpBind::request_queue_size). Defaults to 4,096.
+    pub fn request_queue_size(mut self, clients: i32) -> Self {
+        self.request_queue_size = clients;
+        self
+    }
+
+    /// Who may connect: the permissions of the socket file, as `chmod` takes them. Nobody can
+    /// connect before they are set. Defaults to `None`: what the process's umask leaves.
+    pub fn mode(mut self, mode: impl Into<Option<u32>>) -> Self {
+        self.mode = mode.into();
+        self
+    }
+}
+
+impl<P: AsRef<Path>> From<P> for UnixBind {
+    fn from(path: P) -> Self {
+        Self::new(path)
+    }
+}
+
+/// How to bind a Unix socket for datagrams. What is said of files at [`UnixBind`] holds here, too.
+///
+/// # Examples
+///
+/// ```
+/// use socketserver::transport::UnixDatagramBind;
+/// use socketserver::{Datagram, Sequential, UnixDatagramServer, handler_fn};
+///
+/// let directory = tempfile::tempdir()?;
+/// let place = UnixDatagramBind::new(directory.path().join("log")).max_packet_size(65_536);
+/// let handler = handler_fn(|_: Datagram| Ok(()));
+/// let server = UnixDatagramServer::bind_with(place, handler, Sequential)?;
+/// # let _ = server;
+/// # std::io::Result::Ok(())
+/// ```
+#[derive(Debug)]
+#[must_use]
+pub struct UnixDatagramBind {
+    place: Place<PathBuf, net::UnixDatagram>,
+    max_packet_size: usize,
+    mode: Option<u32>,
+}
+
+impl UnixDatagramBind {
+    /// A path.
+    pub fn new(path: impl AsRef<Path>) -> Self {
+        Self::at(Place::Address(path.as_ref().to_owned()))
+    }
+
+    /// A socket that is bound already, as one that was inherited. Its file stays when the server is
+    /// closed. Of the options below [`max_packet_size`](Self::max_packet_size) alone is for it.
+    pub fn from_socket(socket: net::UnixDatagram) -> Self {
+        Self::at(Place::Socket(socket))
+    }
+
+    fn at(place: Place<PathBuf, net::UnixDatagram>) -> Self {
+        Self { place, max_packet_size: MAX_PACKET_SIZE, mode: None }
+    }
+
+    /// Bytes of the longest datagram that is taken; see
+    /// [`UdpBind::max_packet_size`](super::UdpBind::max_packet_size). Defaults to 8,192.
+    pub fn max_packet_size(mut self, bytes: usize) -> Self {
+        self.max_packet_size = bytes;
+        self
+    }
+
+    /// Who may send; see [`UnixBind::mode`]. Defaults to `None`: what the process's umask leaves.
+    pub fn mode(mut self, mode: impl Into<Option<u32>>) -> Self {
+        self.mode = mode.into();
+        self
+    }
+}
+
+impl<P: AsRef<Path>> From<P> for UnixDatagramBind {
+    fn from(path: P) -> Self {
+        Self::new(path)
+    }
+}
+
+/// Binds a path, and listens if a queue is given.
+fn bind_path(
+    path: &Path,
+    kind: Type,
+    mode: Option<u32>,
+    queue: Option<i32>,
+) -> io::Result<(Socket, Option<SocketFile>)> {
+    let bound = || {
+        let socket = Socket::new(Domain::UNIX, kind, None)?;
+        let file = SocketFile::bind(&socket, path, mode, queue)?;
+        Ok((socket, file))
+    };
+    bound().map_err(|error: io::Error| cannot_bind(&Address::unix(path), &error))
 }
 
 /// A listening Unix socket.
@@ -104,27 +171,26 @@ pub struct UnixStream {
     path: PathBuf,
 }
 
-impl UnixStream {
-    fn new(listener: UnixListener, file: Option<SocketFile>) -> io::Result<Self> {
+impl Transport for UnixStream {
+    type Request = Connection;
+    type Address = PathBuf;
+    type Bind = UnixBind;
+
+    fn bind(to: impl Into<UnixBind>) -> io::Result<Self> {
+        let bind: UnixBind = to.into();
+        let (listener, file) = match bind.place {
+            Place::Address(path) => {
+                let queue = Some(bind.request_queue_size);
+                let (socket, file) = bind_path(&path, Type::STREAM, bind.mode, queue)?;
+                (socket.into(), file)
+            }
+            Place::Socket(listener) => (listener, None),
+        };
         // Between "somebody waits" and `accept` the client may leave.
         listener.set_nonblocking(true)?;
         let path = path_of(listener.local_addr()?);
         Ok(Self { file, listener, path })
     }
-}
-
-/// The socket's file is left to whoever made it.
-impl TryFrom<UnixListener> for UnixStream {
-    type Error = io::Error;
-
-    fn try_from(listener: UnixListener) -> io::Result<Self> {
-        Self::new(listener, None)
-    }
-}
-
-impl Transport for UnixStream {
-    type Request = Connection;
-    type Address = PathBuf;
 
     fn server_address(&self) -> PathBuf {
         self.path.clone()
@@ -165,29 +231,23 @@ pub struct UnixDatagram {
     path: PathBuf,
 }
 
-impl UnixDatagram {
-    fn new(
-        socket: net::UnixDatagram,
-        file: Option<SocketFile>,
-        max_packet_size: usize,
-    ) -> io::Result<Self> {
-        let path = path_of(socket.local_addr()?);
-        Ok(Self { file, inbox: Inbox::new(socket.into(), max_packet_size)?, path })
-    }
-}
-
-/// Takes packets up to Python's 8,192 bytes. The socket's file is left to whoever made it.
-impl TryFrom<net::UnixDatagram> for UnixDatagram {
-    type Error = io::Error;
-
-    fn try_from(socket: net::UnixDatagram) -> io::Result<Self> {
-        Self::new(socket, None, MAX_PACKET_SIZE)
-    }
-}
-
 impl Transport for UnixDatagram {
     type Request = Datagram;
     type Address = PathBuf;
+    type Bind = UnixDatagramBind;
+
+    fn bind(to: impl Into<UnixDatagramBind>) -> io::Result<Self> {
+        let bind: UnixDatagramBind = to.into();
+        let (socket, file) = match bind.place {
+            Place::Address(path) => {
+                let (socket, file) = bind_path(&path, Type::DGRAM, bind.mode, None)?;
+                (socket.into(), file)
+            }
+            Place::Socket(socket) => (socket, None),
+        };
+        let path = path_of(socket.local_addr()?);
+        Ok(Self { path, file, inbox: Inbox::new(socket.into(), bind.max_packet_size)? })
+    }
 
     fn server_address(&self) -> PathBuf {
         self.path.clone()

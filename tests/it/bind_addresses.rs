@@ -5,7 +5,7 @@ use std::net::{
     IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, TcpListener, UdpSocket,
 };
 
-use socketserver::transport::{TcpBind, ToBindAddress, Transport, UdpBind};
+use socketserver::transport::{Tcp, ToBindAddress, Transport, Udp};
 use socketserver::{
     Address, Connection, Datagram, ThreadingTcpServer, ThreadingUdpServer, handler_fn,
 };
@@ -15,8 +15,8 @@ use crate::support::{Client, LIMIT, Running};
 /// Binds with each transport, and returns the IP address that the TCP socket has.
 #[track_caller]
 fn bound(address: impl ToBindAddress + Copy) -> IpAddr {
-    let udp = UdpBind::default().bind(address).unwrap().server_address().ip();
-    let tcp = TcpBind::default().listen(address).unwrap().local_addr().unwrap().ip();
+    let udp = Udp::bind(address).unwrap().server_address().ip();
+    let tcp = Tcp::bind(address).unwrap().server_address().ip();
     assert_eq!(tcp, udp);
     tcp
 }
@@ -75,15 +75,17 @@ fn whatever_the_standard_library_binds_can_be_bound() {
 /// What is said of an address that cannot be bound, with each transport.
 #[track_caller]
 fn fault(address: impl ToBindAddress + Copy) -> (ErrorKind, String) {
-    let tcp = TcpBind::default().listen(address).unwrap_err();
-    let udp = UdpBind::default().bind(address).unwrap_err();
+    let tcp = Tcp::bind(address).unwrap_err();
+    let udp = Udp::bind(address).unwrap_err();
     let silent = handler_fn(|_: Connection| Ok(()));
     let server = ThreadingTcpServer::bind(address, silent).unwrap_err();
     assert_eq!(udp.to_string(), tcp.to_string());
     assert_eq!(server.to_string(), tcp.to_string());
     #[cfg(feature = "tls")]
     {
-        let tls = crate::certificates::Authority::new().issue().tls().listen(address).unwrap_err();
+        use socketserver::transport::{Pem, Tls, TlsBind};
+        let pem = crate::certificates::Authority::new().issue().both();
+        let tls = Tls::bind(TlsBind::new(address, Pem::Text(pem))).unwrap_err();
         assert_eq!(tls.to_string(), tcp.to_string());
     }
     (tcp.kind(), tcp.to_string())

@@ -55,8 +55,9 @@ impl Issued {
         self.certificate.clone() + &self.key
     }
 
+    /// A server with this certificate, on a free port.
     pub(crate) fn tls(&self) -> TlsBind {
-        TlsBind::new(Pem::Text(self.both()))
+        TlsBind::new("127.0.0.1:0", Pem::Text(self.both()))
     }
 
     pub(crate) fn der(&self) -> CertificateDer<'static> {

@@ -225,7 +225,7 @@ fn a_process_in_the_background_does_not_hold_a_response_over_tls() {
     let authority = Authority::new();
     let tls = authority.issue().tls();
     let handler = left.0.noting();
-    let server = socketserver::TlsServer::<ThreadPool, _>::bind("127.0.0.1:0", tls, handler);
+    let server = socketserver::TlsServer::<ThreadPool, _>::bind(tls, handler);
     let server = Running::start(server.unwrap());
     let mut client = TlsClient::connect(server.address, &Arc::new(client_config(&authority)));
     client.send("GET /cgi-bin/leaves HTTP/1.0\r\n\r\n");

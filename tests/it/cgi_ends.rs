@@ -129,7 +129,7 @@ fn a_client_that_has_said_all_over_tls_gets_its_response() {
     let site = site(&[("late", &format!("{SLOW}; {PLAIN} echo done"))]);
     let authority = Authority::new();
     let tls = authority.issue().tls();
-    let server = socketserver::TlsServer::<ThreadPool, _>::bind("127.0.0.1:0", tls, site.noting());
+    let server = socketserver::TlsServer::<ThreadPool, _>::bind(tls, site.noting());
     let server = Running::start(server.unwrap());
     let config = Arc::new(client_config(&authority));
     for also_below in [false, true] {

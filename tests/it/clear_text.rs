@@ -55,7 +55,7 @@ impl HttpRequestHandler for Secure {
 fn start<C: Strategy>() -> (Running, Arc<ClientConfig>) {
     let authority = Authority::new();
     let tls = authority.issue().tls();
-    let mut server = TlsServer::bind_with("127.0.0.1:0", tls, Secure, C::default()).unwrap();
+    let mut server = TlsServer::bind_with(tls, Secure, C::default()).unwrap();
     server.shutdown_timeout = LIMIT;
     (Running::start(server), Arc::new(client_config(&authority)))
 }
@@ -134,7 +134,7 @@ fn a_large_request_in_clear_text_is_read_whole<C: Strategy>() {
 fn a_large_request_in_clear_text_behind_a_proxy_header_is_read_whole<C: Strategy>() {
     let tls = Authority::new().issue().tls();
     let handler = proxied(Secure, "127.0.0.1");
-    let server = TlsServer::bind_with("127.0.0.1:0", tls, handler, C::default()).unwrap();
+    let server = TlsServer::bind_with(tls, handler, C::default()).unwrap();
     let server = Running::start(server);
     for header in ["PROXY TCP4 192.0.2.1 192.0.2.2 4 5\r\n", "PROXY UNKNOWN\r\n"] {
         for length in [100, 4_000, 4_096, 6_000, 20_000, 60_000] {
@@ -175,7 +175,7 @@ impl HttpRequestHandler for Both {
 
 fn a_request_in_clear_text_may_be_served_as_any_other<C: Strategy>() {
     let tls = Authority::new().issue().tls();
-    let server = TlsServer::bind_with("127.0.0.1:0", tls, Both, C::default()).unwrap();
+    let server = TlsServer::bind_with(tls, Both, C::default()).unwrap();
     let server = Running::start(server);
     let mut plain = Browser::connect(&server);
     assert_eq!(plain.ask(get("/")).text(), "got");

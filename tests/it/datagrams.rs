@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use socketserver::concurrency::Concurrency;
-use socketserver::transport::{Transport, Udp, UdpBind, UnixBind, UnixDatagram};
+use socketserver::transport::{Transport, Udp, UdpBind, UnixDatagram, UnixDatagramBind};
 use socketserver::{
     Address, Datagram, Handler, Sequential, Server, ShutdownReport, ThreadPool, ThreadingUdpServer,
     ThreadingUnixDatagramServer, Timeouts, UdpServer, UnixDatagramServer, handler_fn,
@@ -46,7 +46,7 @@ each_strategy! { Udp, UnixDatagram:
 /// A transport of datagrams that the matrix can make servers for.
 trait Packets: Transport<Request = Datagram, Address: Peer> + Sized + 'static {
     /// A server on a free port or path.
-    fn bind<C: Concurrency, H: Handler<Datagram>>(
+    fn bind_free<C: Concurrency, H: Handler<Datagram>>(
         max_packet_size: usize,
         handler: H,
         strategy: C,
@@ -60,13 +60,13 @@ trait Packets: Transport<Request = Datagram, Address: Peer> + Sized + 'static {
 }
 
 impl Packets for Udp {
-    fn bind<C: Concurrency, H: Handler<Datagram>>(
+    fn bind_free<C: Concurrency, H: Handler<Datagram>>(
         max_packet_size: usize,
         handler: H,
         strategy: C,
     ) -> UdpServer<C, H> {
-        let options = UdpBind { max_packet_size, ..UdpBind::default() };
-        UdpServer::from_transport(options.bind("127.0.0.1:0").unwrap(), handler, strategy).unwrap()
+        let place = UdpBind::new("127.0.0.1:0").max_packet_size(max_packet_size);
+        UdpServer::bind_with(place, handler, strategy).unwrap()
     }
 
     fn from_bound<C: Concurrency, H: Handler<Datagram>>(
@@ -76,19 +76,18 @@ impl Packets for Udp {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         // Whoever bound it may have had plans of his own.
         socket.set_nonblocking(true).unwrap();
-        UdpServer::from_socket(socket, handler, strategy).unwrap()
+        UdpServer::bind_with(UdpBind::from_socket(socket), handler, strategy).unwrap()
     }
 }
 
 impl Packets for UnixDatagram {
-    fn bind<C: Concurrency, H: Handler<Datagram>>(
+    fn bind_free<C: Concurrency, H: Handler<Datagram>>(
         max_packet_size: usize,
         handler: H,
         strategy: C,
     ) -> UnixDatagramServer<C, H> {
-        let options = UnixBind { max_packet_size, ..UnixBind::default() };
-        let transport = options.bind_datagram(free_path()).unwrap();
-        UnixDatagramServer::from_transport(transport, handler, strategy).unwrap()
+        let place = UnixDatagramBind::new(free_path()).max_packet_size(max_packet_size);
+        UnixDatagramServer::bind_with(place, handler, strategy).unwrap()
     }
 
     fn from_bound<C: Concurrency, H: Handler<Datagram>>(
@@ -97,7 +96,8 @@ impl Packets for UnixDatagram {
     ) -> UnixDatagramServer<C, H> {
         let path = free_path();
         let socket = net::UnixDatagram::bind(&path).unwrap();
-        let server = UnixDatagramServer::from_socket(socket, handler, strategy).unwrap();
+        let place = UnixDatagramBind::from_socket(socket);
+        let server = UnixDatagramServer::bind_with(place, handler, strategy).unwrap();
         assert_eq!(server.server_address(), path);
         server
     }
@@ -242,7 +242,7 @@ where
 }
 
 fn bind<K: Packets, C: Strategy, H: Handler<Datagram>>(handler: H) -> Server<K, C, H> {
-    K::bind(8192, handler, C::default())
+    K::bind_free(8192, handler, C::default())
 }
 
 fn start<K: Packets, C: Strategy>(handler: impl Handler<Datagram>) -> Running<K::Address> {
@@ -352,7 +352,7 @@ fn the_longest_datagram_passes_and_a_longer_one_is_told<K: Packets, C: Strategy>
 }
 
 fn a_longer_limit_may_be_set<K: Packets, C: Strategy>() {
-    let running = Running::start(K::bind(20_000, handler_fn(shout), C::default()));
+    let running = Running::start(K::bind_free(20_000, handler_fn(shout), C::default()));
     assert_eq!(running.address.client().ask("x".repeat(20_000)), "X".repeat(20_000));
 }
 
@@ -537,7 +537,7 @@ fn a_drain_waits_for_a_datagram() {
 #[test]
 fn a_drain_waits_for_datagrams_that_wait_for_a_thread() {
     let (gate, begun) = (Gate::new(), Notes::new());
-    let server = Udp::bind(8192, gated(&gate, &begun), ThreadPool::default().max_threads(1));
+    let server = Udp::bind_free(8192, gated(&gate, &begun), ThreadPool::default().max_threads(1));
     let running = Running::start(server);
     let client = running.address.client();
     for word in ["one", "two", "three"] {
@@ -573,7 +573,7 @@ fn the_deadline_cuts_datagrams() {
         }
     }
     let handler = Counting(gated(&gate, &begun), Arc::clone(&verified));
-    let mut server = Udp::bind(8192, handler, ThreadPool::default().max_threads(1));
+    let mut server = Udp::bind_free(8192, handler, ThreadPool::default().max_threads(1));
     server.shutdown_timeout = MOMENT;
     let handle = server.shutdown_handle();
     let client = server.server_address().client();
@@ -622,7 +622,7 @@ fn datagrams_without_room_are_cut_too() {
             Ok(())
         })
     };
-    let mut server = Udp::bind(8192, handler, Once::default());
+    let mut server = Udp::bind_free(8192, handler, Once::default());
     server.shutdown_timeout = MOMENT;
     let client = server.server_address().client();
     for word in ["one", "two", "three"] {
@@ -640,7 +640,7 @@ fn datagrams_without_room_are_cut_too() {
 #[test]
 fn no_more_datagrams_are_taken_than_may_be_open() {
     let (gate, begun) = (Gate::new(), Notes::new());
-    let mut server = Udp::bind(8192, gated(&gate, &begun), ThreadPool::default());
+    let mut server = Udp::bind_free(8192, gated(&gate, &begun), ThreadPool::default());
     assert_eq!(server.max_connections, 1024);
     server.max_connections = 2;
     let running = Running::start(server);
@@ -714,7 +714,7 @@ fn a_client_without_a_name_cannot_be_answered_and_is_told_of() {
         })
     };
     let errors = handler.errors.clone();
-    let running = Running::start(UnixDatagram::bind(8192, handler, Sequential));
+    let running = Running::start(UnixDatagram::bind_free(8192, handler, Sequential));
     let client = net::UnixDatagram::unbound().unwrap();
     client.send_to(b"who am I", &running.address).unwrap();
     assert_eq!(replied.next(), Err(io::ErrorKind::AddrNotAvailable));
@@ -736,7 +736,7 @@ fn a_client_that_has_left_cannot_be_answered_and_is_told_of() {
         })
     };
     let errors = handler.errors.clone();
-    let running = Running::start(UnixDatagram::bind(8192, handler, Sequential));
+    let running = Running::start(UnixDatagram::bind_free(8192, handler, Sequential));
     let client = running.address.client();
     let address = client.address();
     client.send("ping");
@@ -762,7 +762,7 @@ fn a_receiver_that_takes_nothing_costs_the_stall_limit() {
     });
     handler.stall = MOMENT;
     let errors = handler.errors.clone();
-    let running = Running::start(UnixDatagram::bind(8192, handler, Sequential));
+    let running = Running::start(UnixDatagram::bind_free(8192, handler, Sequential));
     let client = running.address.client();
     client.send("go");
     assert_eq!(errors.next(), (client.address(), "timed out".to_owned()));
@@ -809,19 +809,17 @@ fn an_ipv6_socket_on_all_interfaces_takes_ipv4_packets() {
         let address = std::net::SocketAddr::new(host.parse().unwrap(), running.address.port());
         assert_eq!(address.client().ask("ping"), "PING", "{host}");
     }
-    let options = UdpBind { dual_stack: false, ..UdpBind::default() };
-    let server = options.bind("[::]:0").unwrap();
+    let server = Udp::bind(UdpBind::new("[::]:0").dual_stack(false)).unwrap();
     // The port is free for IPv4.
     UdpSocket::bind(("127.0.0.1", server.server_address().port())).unwrap();
 }
 
 #[test]
 fn a_udp_port_in_use_is_refused_unless_shared() {
-    let options = UdpBind { allow_reuse_port: true, ..UdpBind::default() };
-    let first = options.bind("127.0.0.1:0").unwrap();
+    let first = Udp::bind(UdpBind::new("127.0.0.1:0").allow_reuse_port(true)).unwrap();
     let address = first.server_address();
-    options.bind(address).unwrap();
-    let error = UdpBind::default().bind(address).unwrap_err();
+    Udp::bind(UdpBind::new(address).allow_reuse_port(true)).unwrap();
+    let error = Udp::bind(address).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
     assert!(error.to_string().starts_with(&format!("cannot bind {address}: ")), "{error}");
 }

@@ -153,9 +153,9 @@ fn stalling_proxy_headers<C: Strategy>() {
 
 #[cfg(feature = "tls")]
 fn start_tls<C: Strategy>(authority: &Authority) -> Running {
-    let tls = authority.issue().tls().listen("127.0.0.1:0").unwrap();
+    let tls = authority.issue().tls();
     let handler = answering(send_back);
-    let mut server = TlsServer::from_transport(tls, handler, C::default()).unwrap();
+    let mut server = TlsServer::bind_with(tls, handler, C::default()).unwrap();
     server.daemon_threads = false;
     server.shutdown_timeout = LIMIT * 2;
     Running::start(server)

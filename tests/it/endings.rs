@@ -49,7 +49,7 @@ fn too_large(connection: &mut Connection) -> io::Result<()> {
 
 fn a_client_that_has_sent_too_much_sees_an_end<T: Streams, C: Strategy>() {
     let handler = testing(|mut connection: Connection| too_large(&mut connection));
-    let running = Running::start(T::bind::<C, _>(handler));
+    let running = Running::start(T::bind_free::<C, _>(handler));
     clients_see_an_end(&running, "552 Too large\n");
 }
 
@@ -58,7 +58,7 @@ fn a_client_whose_handler_fails_sees_an_end<T: Streams, C: Strategy>() {
         too_large(&mut connection)?;
         Err(io::Error::other("as you wish"))
     });
-    let running = Running::start(T::bind::<C, _>(handler));
+    let running = Running::start(T::bind_free::<C, _>(handler));
     clients_see_an_end(&running, "552 Too large\n");
 }
 
@@ -67,7 +67,7 @@ fn a_client_whose_handler_panics_sees_an_end<T: Streams, C: Strategy>() {
         too_large(&mut connection)?;
         panic!("as you wish")
     });
-    let running = Running::start(T::bind::<C, _>(handler));
+    let running = Running::start(T::bind_free::<C, _>(handler));
     clients_see_an_end(&running, "552 Too large\n");
 }
 
@@ -77,7 +77,7 @@ fn a_client_sees_an_end_where_the_reading_end_was_taken_apart<T: Streams, C: Str
         drop(connection.rfile);
         connection.wfile.write_all(b"bye\n")
     });
-    let running = Running::start(T::bind::<C, _>(handler));
+    let running = Running::start(T::bind_free::<C, _>(handler));
     clients_see_an_end(&running, "552 Too large\nbye\n");
 }
 
@@ -95,7 +95,7 @@ fn a_client_sees_an_end_where_the_last_to_let_go_is_another_thread<T: Streams, C
             Ok(())
         })
     };
-    let running = Running::start(T::bind::<C, _>(handler));
+    let running = Running::start(T::bind_free::<C, _>(handler));
     for _ in 0..TIMES {
         let mut client = running.connect();
         client.send("DATA\n");
@@ -111,7 +111,7 @@ fn a_client_whose_connection_was_taken_over_sees_an_end<T: Streams, C: Strategy>
         thread::spawn(move || too_large(&mut connection));
         Ok(())
     });
-    let running = Running::start(T::bind::<C, _>(handler));
+    let running = Running::start(T::bind_free::<C, _>(handler));
     clients_see_an_end(&running, "552 Too large\n");
 }
 
@@ -124,7 +124,7 @@ fn a_client_of_an_http_handler_that_took_over_sees_an_end<T: Streams, C: Strateg
         }
     }
 
-    let running = Running::start(T::bind::<C, _>(Upgrades));
+    let running = Running::start(T::bind_free::<C, _>(Upgrades));
     for _ in 0..TIMES {
         let mut client = running.connect();
         client.send("GET / HTTP/1.0\r\n\r\nDATA\n");
@@ -136,7 +136,7 @@ fn a_client_of_an_http_handler_that_took_over_sees_an_end<T: Streams, C: Strateg
 /// The server lets go of the connection after two seconds, though the client never ends.
 fn a_client_that_goes_on_sending_is_not_listened_to_for_ever<T: Streams, C: Strategy>() {
     let handler = testing(|mut connection: Connection| too_large(&mut connection));
-    let running = Running::start(T::bind::<C, _>(handler));
+    let running = Running::start(T::bind_free::<C, _>(handler));
     let mut client = running.connect();
     client.send("DATA\nmore");
     assert_eq!(client.read_to_end(), "552 Too large\n");

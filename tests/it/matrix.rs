@@ -50,7 +50,7 @@ each_strategy! { Tcp, UnixStream:
 }
 
 fn both_ends_of_a_connection_can_be_used_at_once<T: Streams, C: Strategy>() {
-    let running = Running::start(T::bind::<C, _>(testing(|mut connection: Connection| {
+    let running = Running::start(T::bind_free::<C, _>(testing(|mut connection: Connection| {
         io::copy(&mut connection.rfile, &mut connection.wfile).map(drop)
     })));
     let mut client = running.connect();
@@ -74,7 +74,7 @@ fn fail_if_told_to(mut connection: Connection) -> io::Result<()> {
 fn an_error_costs_its_own_connection<T: Streams, C: Strategy>() {
     let handler = testing(fail_if_told_to);
     let errors = handler.errors.clone();
-    let running = Running::start(T::bind::<C, _>(handler));
+    let running = Running::start(T::bind_free::<C, _>(handler));
     let mut client = running.connect();
     client.send("fail\n");
     assert_eq!(client.read_to_end(), "");
@@ -86,7 +86,7 @@ fn an_error_costs_its_own_connection<T: Streams, C: Strategy>() {
 fn a_panic_costs_its_own_connection<T: Streams, C: Strategy>() {
     let handler = testing(fail_if_told_to);
     let errors = handler.errors.clone();
-    let running = Running::start(T::bind::<C, _>(handler));
+    let running = Running::start(T::bind_free::<C, _>(handler));
     let mut client = running.connect();
     client.send("panic\n");
     assert_eq!(client.read_to_end(), "");
@@ -109,7 +109,7 @@ fn a_panicking_handle_error_costs_nothing_more<T: Streams, C: Strategy>() {
         }
     }
 
-    let running = Running::start(T::bind::<C, _>(Panics));
+    let running = Running::start(T::bind_free::<C, _>(Panics));
     for order in ["fail\n", "panic\n"] {
         let mut client = running.connect();
         client.send(order);
@@ -124,7 +124,7 @@ fn a_client_that_resets_costs_its_own_connection<T: Streams, C: Strategy>() {
         read_line(&mut connection).map(drop)
     });
     let errors = handler.errors.clone();
-    let running = Running::start(T::bind::<C, _>(handler));
+    let running = Running::start(T::bind_free::<C, _>(handler));
     let client = running.connect();
     let address = client.address();
     // What it has not read makes a Unix socket reset.
@@ -136,7 +136,7 @@ fn a_client_that_resets_costs_its_own_connection<T: Streams, C: Strategy>() {
 }
 
 fn the_server_may_speak_first<T: Streams, C: Strategy>() {
-    let running = Running::start(T::bind::<C, _>(testing(|mut connection: Connection| {
+    let running = Running::start(T::bind_free::<C, _>(testing(|mut connection: Connection| {
         connection.wfile.write_all(b"name? ")?;
         let name = read_line(&mut connection)?;
         connection.wfile.write_all(format!("hello {name}").as_bytes())
@@ -157,7 +157,7 @@ fn a_connection_closes_when_it_is_dropped<T: Streams, C: Strategy>() {
             Ok(())
         })
     };
-    let running = Running::start(T::bind::<C, _>(handler));
+    let running = Running::start(T::bind_free::<C, _>(handler));
     let mut client = running.connect();
     // The handler still runs.
     client.sees_the_end();
@@ -169,7 +169,7 @@ fn a_connection_closes_when_it_is_dropped<T: Streams, C: Strategy>() {
 
 fn silent_clients_hold_up_nobody<T: Streams, C: Strategy>() {
     let handler = testing(echo_lines).client_speaks_first();
-    let running = Running::start(T::bind::<C, _>(handler));
+    let running = Running::start(T::bind_free::<C, _>(handler));
     // More than a pool has threads.
     let mut silent: Vec<Client> = (0..100).map(|_| running.connect()).collect();
     assert_eq!(running.ask("ping"), "ping");
@@ -188,7 +188,7 @@ fn a_client_that_leaves_without_a_word_is_not_handled<T: Streams, C: Strategy>()
         })
         .client_speaks_first()
     };
-    let running = Running::start(T::bind::<C, _>(handler));
+    let running = Running::start(T::bind_free::<C, _>(handler));
     let mut client = running.connect();
     client.finish_sending();
     client.sees_the_end();
@@ -214,7 +214,7 @@ fn a_parked_connection_is_handled_again<T: Streams, C: Strategy>() {
             }
         })
     };
-    let running = Running::start(T::bind::<C, _>(handler));
+    let running = Running::start(T::bind_free::<C, _>(handler));
     let mut client = running.connect();
     for line in ["one", "two", "three", "quit"] {
         assert_eq!(client.ask(line), line);
@@ -224,7 +224,7 @@ fn a_parked_connection_is_handled_again<T: Streams, C: Strategy>() {
 }
 
 fn pipelined_requests_are_all_handled<T: Streams, C: Strategy>() {
-    let running = Running::start(T::bind::<C, _>(testing(echo_lines).client_speaks_first()));
+    let running = Running::start(T::bind_free::<C, _>(testing(echo_lines).client_speaks_first()));
     let mut client = running.connect();
     // More than a buffer holds has arrived at once: no further byte tells that there is more to do.
     let lines: Vec<String> = (0..5000).map(|number| number.to_string()).collect();
@@ -236,7 +236,7 @@ fn pipelined_requests_are_all_handled<T: Streams, C: Strategy>() {
 }
 
 fn a_half_closed_client_is_answered<T: Streams, C: Strategy>() {
-    let running = Running::start(T::bind::<C, _>(testing(echo_lines).client_speaks_first()));
+    let running = Running::start(T::bind_free::<C, _>(testing(echo_lines).client_speaks_first()));
     let mut client = running.connect();
     client.send("one\ntwo\n");
     client.finish_sending();
@@ -258,7 +258,7 @@ fn a_request_may_come_byte_by_byte<T: Streams, C: Strategy>() {
         })
         .client_speaks_first()
     };
-    let running = Running::start(T::bind::<C, _>(handler));
+    let running = Running::start(T::bind_free::<C, _>(handler));
     let mut client = running.connect();
     for end in 1..=4 {
         client.send([b"slow"[end - 1]]);
@@ -269,7 +269,7 @@ fn a_request_may_come_byte_by_byte<T: Streams, C: Strategy>() {
 
 fn a_dribbling_client_holds_up_nobody<T: Streams, C: Strategy>() {
     let handler = testing(echo_lines).client_speaks_first();
-    let running = Running::start(T::bind::<C, _>(handler));
+    let running = Running::start(T::bind_free::<C, _>(handler));
     let mut dribbling: Vec<Client> = (0..100).map(|_| running.connect()).collect();
     for byte in b"abc" {
         for client in &mut dribbling {
@@ -312,7 +312,7 @@ fn a_request_that_does_not_come_in_time_is_handled_once_more<T: Streams, C: Stra
             .client_speaks_first()
             .timeouts(head_limit(MOMENT))
     };
-    let running = Running::start(T::bind::<C, _>(handler));
+    let running = Running::start(T::bind_free::<C, _>(handler));
     let mut client = running.connect();
     let began = Instant::now();
     client.send("some");
@@ -335,7 +335,7 @@ fn a_request_that_is_late_is_not_waited_for_again<T: Streams, C: Strategy>() {
         .client_speaks_first()
         .timeouts(head_limit(MOMENT))
     };
-    let running = Running::start(T::bind::<C, _>(handler));
+    let running = Running::start(T::bind_free::<C, _>(handler));
     let mut client = running.connect();
     client.send("some");
     client.sees_the_end();
@@ -352,7 +352,7 @@ fn the_head_limit_is_counted_for_each_request<T: Streams, C: Strategy>() {
             .client_speaks_first()
             .timeouts(head_limit(limit))
     };
-    let running = Running::start(T::bind::<C, _>(handler));
+    let running = Running::start(T::bind_free::<C, _>(handler));
     let mut client = running.connect();
     let began = Instant::now();
     client.send("x");
@@ -373,7 +373,7 @@ fn an_idle_connection_is_closed<T: Streams, C: Strategy>() {
         .client_speaks_first()
         .timeouts(Timeouts::default().idle(MOMENT))
     };
-    let running = Running::start(T::bind::<C, _>(handler));
+    let running = Running::start(T::bind_free::<C, _>(handler));
     let mut client = running.connect();
     assert_eq!(client.ask("ping"), "ping");
     let began = Instant::now();
@@ -387,7 +387,7 @@ fn a_client_that_never_speaks_is_closed<T: Streams, C: Strategy>() {
         .client_speaks_first()
         .timeouts(Timeouts::default().idle(MOMENT));
     let errors = handler.errors.clone();
-    let running = Running::start(T::bind::<C, _>(handler));
+    let running = Running::start(T::bind_free::<C, _>(handler));
     let began = Instant::now();
     let mut client = running.connect();
     assert_eq!(client.read_to_end(), "");
@@ -407,7 +407,7 @@ fn a_read_that_stalls_fails<T: Streams, C: Strategy>() {
     })
     .timeouts(stall_limit());
     let errors = handler.errors.clone();
-    let running = Running::start(T::bind::<C, _>(handler));
+    let running = Running::start(T::bind_free::<C, _>(handler));
     let mut client = running.connect();
     client.send("no end of line");
     client.sees_the_end();
@@ -422,7 +422,7 @@ fn a_write_that_stalls_fails<T: Streams, C: Strategy>() {
     })
     .timeouts(stall_limit());
     let errors = handler.errors.clone();
-    let running = Running::start(T::bind::<C, _>(handler));
+    let running = Running::start(T::bind_free::<C, _>(handler));
     let client = running.connect();
     assert_eq!(errors.next(), (client.address(), "timed out".to_owned()));
 }
@@ -437,7 +437,7 @@ fn a_file_that_nobody_takes_stalls<T: Streams, C: Strategy>() {
     })
     .timeouts(stall_limit());
     let errors = handler.errors.clone();
-    let running = Running::start(T::bind::<C, _>(handler));
+    let running = Running::start(T::bind_free::<C, _>(handler));
     let client = running.connect();
     assert_eq!(errors.next(), (client.address(), "timed out".to_owned()));
 }
@@ -452,7 +452,7 @@ fn a_handler_may_set_its_own_limits<T: Streams, C: Strategy>() {
         Err(written)
     });
     let errors = handler.errors.clone();
-    let running = Running::start(T::bind::<C, _>(handler));
+    let running = Running::start(T::bind_free::<C, _>(handler));
     let client = running.connect();
     assert_eq!(errors.next(), (client.address(), "timed out".to_owned()));
 }
@@ -463,7 +463,7 @@ fn refuse(mut connection: Connection) -> io::Result<()> {
 }
 
 fn a_refused_client_can_read_why<T: Streams, C: Strategy>() {
-    let running = Running::start(T::bind::<C, _>(testing(refuse).client_speaks_first()));
+    let running = Running::start(T::bind_free::<C, _>(testing(refuse).client_speaks_first()));
     let mut client = running.connect();
     client.send([b'x'; 100_000]);
     // The reply and a clean end, neither a reset nor an error.
@@ -481,7 +481,7 @@ fn a_late_client_can_read_why<T: Streams, C: Strategy>() {
             .client_speaks_first()
             .timeouts(head_limit(MOMENT))
     };
-    let running = Running::start(T::bind::<C, _>(handler));
+    let running = Running::start(T::bind_free::<C, _>(handler));
     let mut client = running.connect();
     client.send("some");
     assert_eq!(client.read_to_end(), "late after some\n");
@@ -490,7 +490,7 @@ fn a_late_client_can_read_why<T: Streams, C: Strategy>() {
 }
 
 fn a_refused_client_may_not_send_for_ever<T: Streams, C: Strategy>() {
-    let running = Running::start(T::bind::<C, _>(testing(refuse).client_speaks_first()));
+    let running = Running::start(T::bind_free::<C, _>(testing(refuse).client_speaks_first()));
     let mut client = running.connect();
     client.send("x");
     assert_eq!(client.read_to_end(), "go away\n");
@@ -514,7 +514,7 @@ fn a_connection_may_be_taken_over<T: Streams, C: Strategy>() {
         })
         .client_speaks_first()
     };
-    let running = Running::start(T::bind::<C, _>(handler));
+    let running = Running::start(T::bind_free::<C, _>(handler));
     let mut client = running.connect();
     client.send("take\n");
     let mut connection = taken.next();
@@ -543,7 +543,7 @@ fn a_connection_that_was_taken_over_may_be_given_back<T: Streams, C: Strategy>()
         })
         .client_speaks_first()
     };
-    let running = Running::start(T::bind::<C, _>(handler));
+    let running = Running::start(T::bind_free::<C, _>(handler));
     let mut client = running.connect();
     for _ in 0..3 {
         client.send("take\n");
@@ -572,7 +572,7 @@ fn numbered_file(count: u32) -> File {
 }
 
 fn a_file_is_sent<T: Streams, C: Strategy>() {
-    let running = Running::start(T::bind::<C, _>(testing(|mut connection: Connection| {
+    let running = Running::start(T::bind_free::<C, _>(testing(|mut connection: Connection| {
         let file = numbered_file(1000);
         connection.wfile.write_all(b"<")?;
         assert_eq!(connection.wfile.send_file(&file, 8, 12)?, 12);
@@ -584,7 +584,7 @@ fn a_file_is_sent<T: Streams, C: Strategy>() {
 }
 
 fn a_file_that_is_shorter_than_said_is_sent_as_it_is<T: Streams, C: Strategy>() {
-    let running = Running::start(T::bind::<C, _>(testing(|mut connection: Connection| {
+    let running = Running::start(T::bind_free::<C, _>(testing(|mut connection: Connection| {
         let file = numbered_file(3);
         let sent = connection.wfile.send_file(&file, 4, 4000)?;
         let beyond = connection.wfile.send_file(&file, 4000, 1)?;
@@ -606,7 +606,7 @@ fn a_large_file_is_sent_to_a_slow_client<T: Streams, C: Strategy>() {
             Ok(())
         })
     };
-    let running = Running::start(T::bind::<C, _>(handler));
+    let running = Running::start(T::bind_free::<C, _>(handler));
     let mut client = running.connect();
     gate.let_through(1);
     assert_eq!(client.read_exactly(8), b"00000001");
@@ -615,7 +615,7 @@ fn a_large_file_is_sent_to_a_slow_client<T: Streams, C: Strategy>() {
 
 fn large_requests_are_read_whole<T: Streams, C: Strategy>() {
     const SIZE: usize = 1 << 20;
-    let running = Running::start(T::bind::<C, _>(testing(|mut connection: Connection| {
+    let running = Running::start(T::bind_free::<C, _>(testing(|mut connection: Connection| {
         let mut body = Vec::new();
         // A line through the buffer, the rest past it.
         let line = read_line(&mut connection)?;

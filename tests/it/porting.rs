@@ -49,7 +49,7 @@ each_strategy! { Tcp, UnixStream:
 }
 
 fn lines_are_read_up_to_a_limit<T: Streams, C: Strategy>() {
-    let running = Running::start(T::bind::<C, _>(testing(|mut connection: Connection| {
+    let running = Running::start(T::bind_free::<C, _>(testing(|mut connection: Connection| {
         loop {
             let line = connection.rfile.readline(5)?;
             writeln!(connection.wfile, "{:?}", String::from_utf8_lossy(&line))?;
@@ -104,7 +104,7 @@ impl<H: Handler> Handler for Reports<H> {
 /// A port scan, a health check: nothing to report, though the handler had hoped for more.
 fn a_client_that_leaves_without_a_byte_has_gone_away<T: Streams, C: Strategy>() {
     let errors = Notes::new();
-    let running = Running::start(T::bind::<C, _>(Reports(
+    let running = Running::start(T::bind_free::<C, _>(Reports(
         errors.clone(),
         handler_fn(|mut connection: Connection| {
             let mut head = [0; 4];
@@ -144,7 +144,7 @@ fn a_client_that_leaves_without_a_byte_has_gone_away<T: Streams, C: Strategy>() 
 /// What a handler misses elsewhere is no client's doing, though the client is silent.
 fn an_end_elsewhere_is_not_the_clients<T: Streams, C: Strategy>() {
     let kinds = Notes::new();
-    let running = Running::start(T::bind::<C, _>(Reports(
+    let running = Running::start(T::bind_free::<C, _>(Reports(
         kinds.clone(),
         handler_fn(|mut connection: Connection| {
             connection.wfile.write_all(b"welcome\n")?;
@@ -237,7 +237,7 @@ fn an_exchange_over_tls_knows_that_it_is_encrypted() {
     let authority = Authority::new();
     let handler = answering(|http| answer(http, http.is_secure().to_string()));
     let tls = authority.issue().tls();
-    let server = socketserver::HttpsServer::bind("127.0.0.1:0", tls, handler).unwrap();
+    let server = socketserver::HttpsServer::bind(tls, handler).unwrap();
     let server = Running::start(server);
     let mut client = TlsClient::connect(server.address, &Arc::new(client_config(&authority)));
     client.send(get("/"));

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use socket2::SockRef;
-use socketserver::transport::TcpBind;
+use socketserver::transport::{Tcp, TcpBind, Transport};
 use socketserver::{
     Connection, Handler, HandlerFn, Sequential, ShutdownHandle, TcpServer, ThreadPool, handler_fn,
 };
@@ -78,12 +78,12 @@ fn a_bind_error_names_the_address() {
 fn a_bind_error_names_every_address_that_was_tried() {
     let taken = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
     let addresses = taken.each_ref().map(|one| one.local_addr().unwrap());
-    let error = TcpBind::default().listen(&addresses[..]).unwrap_err();
+    let error = Tcp::bind(&addresses[..]).unwrap_err();
     for address in addresses {
         assert!(error.to_string().contains(&address.to_string()), "{error}");
     }
     let nothing: &[SocketAddr] = &[];
-    let error = TcpBind::default().listen(nothing).unwrap_err();
+    let error = Tcp::bind(nothing).unwrap_err();
     assert_eq!(error.to_string(), "cannot bind []: the list of addresses is empty");
 }
 
@@ -482,31 +482,30 @@ fn a_listener_that_is_of_no_more_use_ends_the_loop_with_its_error() {
 fn an_inherited_listener_is_served() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut client = Client::connect(listener.local_addr().unwrap());
-    let server = TcpServer::from_listener(listener, greet(), Sequential).unwrap();
+    let place = TcpBind::from_socket(listener);
+    let server = TcpServer::bind_with(place, greet(), Sequential).unwrap();
     let _running = Running::start(server);
     assert_eq!(client.read_to_end(), "hello\n");
 }
 
 #[test]
 fn two_servers_may_share_a_port_if_both_say_so() {
-    let options = TcpBind { allow_reuse_port: true, ..TcpBind::default() };
-    let first = options.listen("127.0.0.1:0").unwrap();
-    let address = first.local_addr().unwrap();
-    let second = options.listen(address).unwrap();
-    let error = TcpBind::default().listen(address).unwrap_err();
+    let first = Tcp::bind(TcpBind::new("127.0.0.1:0").allow_reuse_port(true)).unwrap();
+    let address = first.server_address();
+    let second = Tcp::bind(TcpBind::new(address).allow_reuse_port(true)).unwrap();
+    let error = Tcp::bind(address).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
     // Whoever is left gets all clients.
     drop(first);
-    let server = TcpServer::from_listener(second, greet(), Sequential).unwrap();
+    let server = TcpServer::from_transport(second, greet(), Sequential).unwrap();
     let _running = Running::start(server);
     assert_eq!(Client::connect(address).read_to_end(), "hello\n");
 }
 
 #[test]
 fn a_port_is_not_shared_unasked() {
-    let first = TcpBind::default().listen("127.0.0.1:0").unwrap();
-    let address = first.local_addr().unwrap();
-    let error = TcpBind::default().listen(address).unwrap_err();
+    let first = Tcp::bind("127.0.0.1:0").unwrap();
+    let error = Tcp::bind(first.server_address()).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
 }
 
@@ -519,19 +518,18 @@ fn a_port_that_old_connections_linger_on_can_be_bound_again() {
     server.handle_request().unwrap();
     assert_eq!(client.read_to_end(), "hello\n");
     drop((client, server));
-    let strict = TcpBind { allow_reuse_address: false, ..TcpBind::default() };
-    let error = strict.listen(address).unwrap_err();
+    let error = Tcp::bind(TcpBind::new(address).allow_reuse_address(false)).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
-    TcpBind::default().listen(address).unwrap();
+    Tcp::bind(address).unwrap();
 }
 
 #[test]
 fn an_ipv6_server_on_all_interfaces_takes_ipv4_clients() {
-    let Ok(listener) = TcpBind::default().listen("[::]:0") else {
+    let Ok(transport) = Tcp::bind("[::]:0") else {
         println!("skipped: no IPv6 here");
         return;
     };
-    let server = TcpServer::from_listener(listener, greet(), Sequential).unwrap();
+    let server = TcpServer::from_transport(transport, greet(), Sequential).unwrap();
     let running = Running::start(server);
     let port = running.address.port();
     let mut client = Client::connect((Ipv4Addr::LOCALHOST, port).into());
@@ -540,21 +538,19 @@ fn an_ipv6_server_on_all_interfaces_takes_ipv4_clients() {
 
 #[test]
 fn an_ipv6_server_takes_no_ipv4_clients_where_it_is_told_so() {
-    let options = TcpBind { dual_stack: false, ..TcpBind::default() };
-    let Ok(listener) = options.listen("[::]:0") else {
+    let Ok(transport) = Tcp::bind(TcpBind::new("[::]:0").dual_stack(false)) else {
         println!("skipped: no IPv6 here");
         return;
     };
-    let port = listener.local_addr().unwrap().port();
+    let port = transport.server_address().port();
     let error = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
 }
 
 #[test]
 fn the_backlog_is_what_was_asked_for() {
-    let options = TcpBind { request_queue_size: 0, ..TcpBind::default() };
-    let listener = options.listen("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
+    let transport = Tcp::bind(TcpBind::new("127.0.0.1:0").request_queue_size(0)).unwrap();
+    let address = transport.server_address();
     // Linux queues one more than asked for, other systems half as many again.
     let connect = |_| TcpStream::connect_timeout(&address, MOMENT);
     assert!((0..4).map(connect).collect::<Result<Vec<_>, _>>().is_err());
@@ -571,7 +567,8 @@ fn small_writes_leave_at_once() {
             Ok(())
         })
     };
-    let server = TcpServer::from_listener(listener, handler, Sequential).unwrap();
+    let place = TcpBind::from_socket(listener);
+    let server = TcpServer::bind_with(place, handler, Sequential).unwrap();
     let running = Running::start(server);
     running.connect().sees_the_end();
     assert_eq!(seen.next(), Some(true));

@@ -51,7 +51,7 @@ fn given_up<T: Streams, C: Strategy>() {
     for (way, send) in WAYS {
         let handler = answering(send).timeouts(at_least(FAST));
         let log = handler.log.clone();
-        let server = Running::start(T::bind::<C, _>(handler));
+        let server = Running::start(T::bind_free::<C, _>(handler));
         let mut client = narrow(&server.address);
         client.send(get("/"));
         let (mut heard, (sent, rest)) = dribble(&mut client.stream, &log);
@@ -90,8 +90,8 @@ fn a_client_below_the_least_rate_is_given_up_over_tls() {
     let (_, send) = WAYS[0];
     let handler = answering(send).timeouts(at_least(FAST));
     let log = handler.log.clone();
-    let tls = authority.issue().tls().listen("127.0.0.1:0").unwrap();
-    let server = TlsServer::from_transport(tls, handler, ThreadPool::default()).unwrap();
+    let tls = authority.issue().tls();
+    let server = TlsServer::bind_with(tls, handler, ThreadPool::default()).unwrap();
     let server = Running::start(server);
     let session = client_session(&Arc::new(client_config(&authority)));
     let plain = narrow(&server.address);
@@ -162,7 +162,7 @@ fn served<T: Streams, C: Strategy>() {
             });
             // An eighth of what the client takes.
             let handler = handler.timeouts(at_least(BURST * 10 / 8));
-            let server = Running::start(T::bind::<C, _>(handler));
+            let server = Running::start(T::bind_free::<C, _>(handler));
             let mut client = server.address.connect();
             // Room for a burst and no more.
             SockRef::from(&client.stream).set_recv_buffer_size(BURST as usize).unwrap();

@@ -87,7 +87,7 @@ fn given_up_in_time<T: Streams, C: Strategy>() {
     for (way, send) in WAYS {
         let handler = answering(send).timeouts(stalling());
         let log = handler.log.clone();
-        let server = Running::start(T::bind::<C, _>(handler));
+        let server = Running::start(T::bind_free::<C, _>(handler));
         let mut client = narrow(&server.address);
         client.send(get("/"));
         client.read_exactly(1000);
@@ -132,8 +132,8 @@ fn a_client_that_takes_nothing_is_given_up_in_time_over_tls() {
     for (way, send) in WAYS {
         let handler = answering(send).timeouts(stalling());
         let log = handler.log.clone();
-        let tls = authority.issue().tls().listen("127.0.0.1:0").unwrap();
-        let server = TlsServer::from_transport(tls, handler, ThreadPool::default()).unwrap();
+        let tls = authority.issue().tls();
+        let server = TlsServer::bind_with(tls, handler, ThreadPool::default()).unwrap();
         let server = Running::start(server);
         let session = client_session(&Arc::new(client_config(&authority)));
         let plain = narrow(&server.address);

@@ -93,21 +93,21 @@ pub(crate) fn bind_with<C: Concurrency, H: Handler>(handler: H, strategy: C) -> 
 /// A transport of streams that the matrix can make servers for.
 pub(crate) trait Streams: Transport<Request = Connection, Address: Reach> + 'static {
     /// A server on a free port or path, with the strategy's defaults.
-    fn bind<C: Strategy, H: Handler>(handler: H) -> Server<Self, C, H>
+    fn bind_free<C: Strategy, H: Handler>(handler: H) -> Server<Self, C, H>
     where
         Self: Sized;
 }
 
 impl Streams for Tcp {
     #[track_caller]
-    fn bind<C: Strategy, H: Handler>(handler: H) -> Server<Self, C, H> {
+    fn bind_free<C: Strategy, H: Handler>(handler: H) -> Server<Self, C, H> {
         bind(handler)
     }
 }
 
 impl Streams for transport::UnixStream {
     #[track_caller]
-    fn bind<C: Strategy, H: Handler>(handler: H) -> Server<Self, C, H> {
+    fn bind_free<C: Strategy, H: Handler>(handler: H) -> Server<Self, C, H> {
         let mut server = UnixStreamServer::bind(free_path(), handler).unwrap();
         server.shutdown_timeout = LIMIT;
         server

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rustls::{ClientConfig, HandshakeKind};
 use socketserver::http::Exchange;
-use socketserver::transport::{Pem, TlsBind};
+use socketserver::transport::{Pem, Tls, TlsBind, Transport};
 use socketserver::{
     Connection, Handler, NotTls, Overload, Sequential, ThreadPool, ThreadingHttpsServer, Timeouts,
     TlsServer, handler_fn,
@@ -40,7 +40,7 @@ impl Secure {
 
     fn start_with<C: Strategy, H: Handler>(handler: H, strategy: C) -> Self {
         let authority = Authority::new();
-        let server = bind(&authority.issue().tls(), handler, strategy);
+        let server = bind(authority.issue().tls(), handler, strategy);
         Self { running: Running::start(server), config: Arc::new(client_config(&authority)) }
     }
 
@@ -58,8 +58,8 @@ impl Secure {
     }
 }
 
-fn bind<C: Strategy, H: Handler>(tls: &TlsBind, handler: H, strategy: C) -> TlsServer<C, H> {
-    let mut server = TlsServer::bind_with("127.0.0.1:0", tls.clone(), handler, strategy).unwrap();
+fn bind<C: Strategy, H: Handler>(tls: TlsBind, handler: H, strategy: C) -> TlsServer<C, H> {
+    let mut server = TlsServer::bind_with(tls, handler, strategy).unwrap();
     server.shutdown_timeout = LIMIT;
     server
 }
@@ -385,7 +385,7 @@ fn one_request_is_handled_behind_a_proxy_header<C: Strategy>() {
 /// Waits for one request, of a client that sends this before its handshake.
 fn one_request_is_handled<C: Strategy, H: Handler>(handler: H, preface: &'static str) {
     let authority = Authority::new();
-    let mut server = bind(&authority.issue().tls(), handler, C::default());
+    let mut server = bind(authority.issue().tls(), handler, C::default());
     server.timeout = Some(LIMIT * 2);
     let (address, config) = (server.server_address(), Arc::new(client_config(&authority)));
     let asking = thread::spawn(move || {
@@ -583,12 +583,12 @@ fn clients_show_certificates_where_they_must() {
     };
     let (known, unknown) = (clients.issue(), strangers.issue());
     for is_optional in [false, true] {
-        let tls = TlsBind {
-            client_ca: Some(Pem::Text(clients.pem.clone())),
-            client_certificate_is_optional: is_optional,
-            ..servers.issue().tls()
-        };
-        let running = Running::start(bind(&tls, shows(), ThreadPool::default()));
+        let tls = servers
+            .issue()
+            .tls()
+            .client_ca(Pem::Text(clients.pem.clone()))
+            .client_certificate_is_optional(is_optional);
+        let running = Running::start(bind(tls, shows(), ThreadPool::default()));
         let ask = |own| {
             let config = Arc::new(client_config_with(&servers, own));
             let mut client = TlsClient::try_connect(running.address, &config).ok()?;
@@ -609,7 +609,7 @@ fn certificates_are_read_anew_and_connections_go_on() {
     let (before, after) = (Authority::new(), Authority::new());
     let cert = files.write("cert.pem", &before.issue().both());
     let handler = answering(|http| answer(http, "hello"));
-    let server = ThreadingHttpsServer::bind("127.0.0.1:0", cert, handler).unwrap();
+    let server = ThreadingHttpsServer::bind(TlsBind::new("127.0.0.1:0", cert), handler).unwrap();
     let reload = server.reload_handle();
     let running = Running::start(server);
     let trusts = |authority| Arc::new(client_config(authority));
@@ -634,78 +634,67 @@ fn a_file_that_is_wrong_is_named_in_one_line() {
     let (authority, text) = (Authority::new(), |text: &str| Pem::Text(text.to_owned()));
     let (one, other) = (authority.issue(), authority.issue());
     let cert = Pem::File(files.write("cert.pem", &one.certificate));
-    let key = |name: &str, text: &str| Some(Pem::File(files.write(name, text)));
-    let plain = || TlsBind::new(cert.clone());
-    let encrypted = |password: Option<&str>| TlsBind {
-        keyfile: key("encrypted.pem", ENCRYPTED_KEY),
-        password: password.map(str::to_owned),
-        ..TlsBind::new(text(CERTIFICATE_OF_ENCRYPTED_KEY))
-    };
+    let key = |name: &str, text: &str| Pem::File(files.write(name, text));
+    let with = |certfile: Pem| TlsBind::new("127.0.0.1:0", certfile);
+    let plain = || with(cert.clone());
+    let locked =
+        || with(text(CERTIFICATE_OF_ENCRYPTED_KEY)).keyfile(key("encrypted.pem", ENCRYPTED_KEY));
     let legacy = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\n\
                   AAAA\n-----END RSA PRIVATE KEY-----\n";
     for (tls, message) in [
         (
-            TlsBind::new(files.path("none.pem")),
+            with(files.path("none.pem").into()),
             "cannot read the certificate 'DIR/none.pem': No such file or directory (os error 2)",
         ),
         (
-            TlsBind { keyfile: Some(files.path("none.pem").into()), ..plain() },
+            plain().keyfile(files.path("none.pem")),
             "cannot read the private key 'DIR/none.pem': No such file or directory (os error 2)",
         ),
         (plain(), "there is no private key in 'DIR/cert.pem'"),
         (
-            TlsBind { keyfile: key("key.pem", &one.key), ..TlsBind::new(text("")) },
+            with(text("")).keyfile(key("key.pem", &one.key)),
             "there is no certificate in the text given",
         ),
         (
-            TlsBind { keyfile: key("other.pem", &other.key), ..plain() },
+            plain().keyfile(key("other.pem", &other.key)),
             "the private key in 'DIR/other.pem' does not belong to the certificate in 'DIR/cert.pem'",
         ),
         (
-            TlsBind { keyfile: key("legacy.pem", legacy), ..plain() },
+            plain().keyfile(key("legacy.pem", legacy)),
             "the private key in 'DIR/legacy.pem' is encrypted in a way that is no longer safe; convert it: openssl pkcs8 -topk8 -in KEY -out NEW",
         ),
+        (locked(), "the private key in 'DIR/encrypted.pem' is encrypted, and there is no password"),
         (
-            encrypted(None),
-            "the private key in 'DIR/encrypted.pem' is encrypted, and there is no password",
-        ),
-        (
-            encrypted(Some("wrong")),
+            locked().password("wrong"),
             "the password for the private key in 'DIR/encrypted.pem' is wrong",
         ),
     ] {
-        let error = tls.listen("127.0.0.1:0").unwrap_err().to_string();
+        let error = Tls::bind(tls).unwrap_err().to_string();
         let directory = files.path("").display().to_string();
         assert_eq!(error.replace(directory.trim_end_matches('/'), "DIR"), message);
     }
     // What openssl reads and we do not: ways to encrypt of old, and lines of another length.
     let rewrapped = ENCRYPTED_KEY.replace("MIHs", "MIHs\n");
     for text in KEYS_ENCRYPTED_OTHERWISE.into_iter().chain([&*rewrapped]) {
-        let tls = TlsBind { keyfile: key("key.pem", text), ..encrypted(Some("secret")) };
-        let error = tls.listen("127.0.0.1:0").unwrap_err().to_string();
+        let tls = locked().password("secret").keyfile(key("key.pem", text));
+        let error = Tls::bind(tls).unwrap_err().to_string();
         let path = files.path("key.pem");
         let begin = format!("the private key in '{}' cannot be decrypted: ", path.display());
         let end =
             "; if openssl can, have it write the key anew: openssl pkcs8 -topk8 -in KEY -out NEW";
         assert!(error.starts_with(&begin) && error.ends_with(end), "{error}");
     }
-    let debugged = format!("{:?}", encrypted(Some("hush")));
+    let debugged = format!("{:?}", locked().password("hush"));
     assert!(!debugged.contains("hush") && !debugged.contains("BEGIN"), "{debugged}");
-    encrypted(Some("secret")).listen("127.0.0.1:0").unwrap();
-    TlsBind {
-        password: Some("not needed".to_owned()),
-        keyfile: key("key.pem", &one.key),
-        ..plain()
-    }
-    .listen("127.0.0.1:0")
-    .unwrap();
+    Tls::bind(locked().password("secret")).unwrap();
+    Tls::bind(plain().password("not needed").keyfile(key("key.pem", &one.key))).unwrap();
 }
 
 #[test]
 fn a_client_too_many_is_closed_without_a_handshake() {
     let authority = Authority::new();
     let handler = answering(|http| answer(http, "hello"));
-    let mut server = bind(&authority.issue().tls(), handler, ThreadPool::default());
+    let mut server = bind(authority.issue().tls(), handler, ThreadPool::default());
     (server.max_connections, server.overload) = (1, Overload::Refuse);
     let running = Running::start(server);
     let config = Arc::new(client_config(&authority));
@@ -744,7 +733,7 @@ fn the_programs_that_people_have_are_served() {
     let (authority, files) = (Authority::new(), PemFiles::new());
     let trusted = files.write("ca.pem", &authority.pem).display().to_string();
     let handler = answering(|http| answer(http, "hello"));
-    let running = Running::start(bind(&authority.issue().tls(), handler, ThreadPool::default()));
+    let running = Running::start(bind(authority.issue().tls(), handler, ThreadPool::default()));
     let port = running.address.port();
     let python = format!(
         "import ssl, socket\n\

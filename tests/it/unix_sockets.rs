@@ -15,7 +15,7 @@ use nix::sys::signal::{Signal, raise};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{getgid, getpid, getuid};
 use socketserver::http::{Exchange, HttpRequestHandler, ProtocolVersion, SimpleHttpRequestHandler};
-use socketserver::transport::UnixBind;
+use socketserver::transport::{self, Transport, UnixBind, UnixDatagramBind};
 use socketserver::{
     Address, Connection, Datagram, Handler, Sequential, Server, ShutdownReport, ThreadPool,
     ThreadingUnixDatagramServer, ThreadingUnixStreamServer, UnixDatagramServer, UnixStreamServer,
@@ -126,7 +126,7 @@ fn a_file_that_somebody_listens_on_is_refused_and_untouched() {
 
     let socket = UnixDatagram::bind(&path).unwrap();
     assert_eq!(refusal(&path), "another server is there");
-    let error = UnixBind::default().bind_datagram(&path).unwrap_err();
+    let error = transport::UnixDatagram::bind(&path).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
     UnixDatagram::unbound().unwrap().send_to(b"still here", &path).unwrap();
     assert_eq!(socket.recv(&mut [0; 16]).unwrap(), 10);
@@ -137,7 +137,7 @@ fn a_file_that_somebody_listens_on_is_refused_and_untouched() {
 #[test]
 fn a_busy_server_is_somebody() {
     let path = free_path();
-    let transport = UnixBind { request_queue_size: 0, ..UnixBind::default() }.listen(&path);
+    let transport = transport::UnixStream::bind(UnixBind::new(&path).request_queue_size(0));
     let _full: Vec<_> = {
         let socket = |_| socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None);
         let sockets: Vec<socket2::Socket> = (0..4).map(|number| socket(number).unwrap()).collect();
@@ -184,7 +184,7 @@ fn of_two_servers_that_start_at_once_one_has_the_path() {
                         drop(UnixListener::bind(path).unwrap());
                     }
                     barrier.wait();
-                    let started = UnixBind::default().listen(path);
+                    let started = transport::UnixStream::bind(path);
                     barrier.wait();
                     let has_won = started.is_ok();
                     won.add(has_won);
@@ -262,7 +262,8 @@ fn a_server_that_drains_leaves_the_path_to_the_next() {
 fn the_file_of_an_inherited_socket_is_not_removed() {
     let path = free_path();
     let listener = UnixListener::bind(&path).unwrap();
-    let server = UnixStreamServer::from_listener(listener, greet(), Sequential).unwrap();
+    let place = UnixBind::from_socket(listener);
+    let server = UnixStreamServer::bind_with(place, greet(), Sequential).unwrap();
     let running = Running::start(server);
     assert_eq!(running.connect().read_to_end(), "hello\n");
     drop(running);
@@ -270,7 +271,8 @@ fn the_file_of_an_inherited_socket_is_not_removed() {
 
     let socket = UnixDatagram::bind(&path).unwrap();
     let shout = handler_fn(|datagram: Datagram| datagram.reply(b"hello"));
-    drop(UnixDatagramServer::from_socket(socket, shout, Sequential).unwrap());
+    let place = UnixDatagramBind::from_socket(socket);
+    drop(UnixDatagramServer::bind_with(place, shout, Sequential).unwrap());
     fs::remove_file(&path).unwrap();
 }
 
@@ -283,11 +285,11 @@ fn the_mode_is_set_whatever_the_umask() {
             [(0o077, None, 0o700), (0o077, Some(0o666), 0o666), (0, Some(0o600), 0o600)]
         {
             umask(Mode::from_bits_truncate(mask));
-            let options = UnixBind { mode, ..UnixBind::default() };
-            let transport = options.listen(&path).unwrap();
+            let transport = transport::UnixStream::bind(UnixBind::new(&path).mode(mode)).unwrap();
             assert_eq!(mode_of(&path), expected);
             drop(transport);
-            let transport = options.bind_datagram(&path).unwrap();
+            let place = UnixDatagramBind::new(&path).mode(mode);
+            let transport = transport::UnixDatagram::bind(place).unwrap();
             assert_eq!(mode_of(&path), expected);
             drop(transport);
         }
@@ -354,7 +356,7 @@ fn a_name_without_a_file_is_served() {
 fn failed_binds_of_paths_leak_nothing() {
     in_a_process_of_its_own("unix_sockets::failed_binds_of_paths_leak_nothing", || {
         let path = free_path();
-        let transport = UnixBind::default().listen(&path).unwrap();
+        let transport = transport::UnixStream::bind(&path).unwrap();
         let before = open_descriptors();
         for _ in 0..1024 {
             ThreadingUnixStreamServer::bind(&path, greet()).unwrap_err();

@@ -1,7 +1,7 @@
 //! The listening socket, or one line that says why there is none and what to do.
 
 use std::io::{self, ErrorKind};
-use std::net::{Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
@@ -9,14 +9,14 @@ use nix::net::if_::if_indextoname;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use socketserver::Address;
 use socketserver::systemd::{self, Socket};
-use socketserver::transport::{TcpBind, UnixBind, UnixStream};
+use socketserver::transport::{Tcp, TcpBind, Transport, UnixBind, UnixStream};
 
 use crate::args::Args;
 
 /// A socket to serve on.
 #[derive(Debug)]
 pub(crate) enum Listener {
-    Tcp(TcpListener),
+    Tcp(Tcp),
     Unix(UnixStream),
 }
 
@@ -46,22 +46,23 @@ fn bind(args: &Args) -> io::Result<Listener> {
     if let Some(path) = &args.unix {
         return listen_at(path, args.unix_mode).map(Listener::Unix);
     }
-    let (options, port) = (TcpBind::default(), args.port.unwrap_or(DEFAULT_PORT));
-    let address = args.bind.as_deref();
-    let bound = match address {
-        Some(address) => options.listen(&resolve(address, port)?[..]),
-        None => options.listen_everywhere(port),
+    let (address, port) = (args.bind.as_deref(), args.port.unwrap_or(DEFAULT_PORT));
+    let place = match address {
+        Some(address) => TcpBind::new(resolve(address, port)?),
+        None => TcpBind::everywhere(port),
     };
-    bound.map(Listener::Tcp).map_err(|error| explain(&error, address, port))
+    Tcp::bind(place).map(Listener::Tcp).map_err(|error| explain(&error, address, port))
 }
 
 fn adopt(args: &Args, socket: Socket) -> io::Result<Listener> {
     match socket {
-        Socket::Tcp(listener) => Ok(Listener::Tcp(listener)),
+        Socket::Tcp(listener) => Tcp::bind(TcpBind::from_socket(listener)).map(Listener::Tcp),
         Socket::UnixStream(_) if args.is_secure() => {
             Err(io::Error::other("systemd has opened a Unix socket, and TLS goes with a port only"))
         }
-        Socket::UnixStream(listener) => listener.try_into().map(Listener::Unix),
+        Socket::UnixStream(listener) => {
+            UnixStream::bind(UnixBind::from_socket(listener)).map(Listener::Unix)
+        }
         Socket::Udp(_) | Socket::UnixDatagram(_) => {
             Err(io::Error::other("systemd has opened a datagram socket; use ListenStream="))
         }
@@ -74,8 +75,7 @@ fn adopt(args: &Args, socket: Socket) -> io::Result<Listener> {
 ///
 /// Says what to do about it.
 fn listen_at(path: &Path, mode: Option<u32>) -> io::Result<UnixStream> {
-    let options = UnixBind { mode, ..UnixBind::default() };
-    options.listen(path).map_err(|error| {
+    UnixStream::bind(UnixBind::new(path).mode(mode)).map_err(|error| {
         let place = Address::unix(path);
         let reason = match error.kind() {
             ErrorKind::AddrInUse if is_no_socket(path) => {

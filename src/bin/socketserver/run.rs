@@ -105,8 +105,8 @@ impl Serving<'_> {
         mut handler: Files,
         strategy: C,
     ) -> io::Result<()> {
-        let listener = match listener {
-            Listener::Tcp(listener) => listener,
+        let transport = match listener {
+            Listener::Tcp(transport) => transport,
             Listener::Unix(transport) => {
                 let handler = wrap(self.args, handler);
                 let server = UnixStreamServer::from_transport(transport, handler, strategy)?;
@@ -114,10 +114,10 @@ impl Serving<'_> {
                 return self.serve_with(server, &banner);
             }
         };
-        match secure(self.args, listener)? {
-            Listening::Plain(listener) => {
+        match secure(self.args, transport)? {
+            Listening::Plain(transport) => {
                 let handler = wrap(self.args, handler);
-                let server = TcpServer::from_listener(listener, handler, strategy)?;
+                let server = TcpServer::from_transport(transport, handler, strategy)?;
                 let banner = banner(&server.server_address().into(), false);
                 self.serve_with(server, &banner)
             }

@@ -1,19 +1,18 @@
 //! What the command serves HTTPS with: the user's certificate, or one made for the occasion.
 
 use std::io;
-use std::net::TcpListener;
 
 use nix::unistd::gethostname;
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
 use rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256;
-use socketserver::transport::{Pem, Tls, TlsBind};
+use socketserver::transport::{Pem, Tcp, Tls, TlsBind, Transport};
 
 use crate::args::Args;
 
 /// A socket that listens.
 #[derive(Debug)]
 pub(crate) enum Listening {
-    Plain(TcpListener),
+    Plain(Tcp),
     /// And what to tell the user beside the banner.
     Secure(Tls, Option<String>),
 }
@@ -23,22 +22,26 @@ pub(crate) enum Listening {
 /// # Errors
 ///
 /// Says in one line which file is wrong, and how.
-pub(crate) fn secure(args: &Args, listener: TcpListener) -> io::Result<Listening> {
+pub(crate) fn secure(args: &Args, transport: Tcp) -> io::Result<Listening> {
     let (certfile, notice) = match &args.tls_cert {
         Some(path) => (path.into(), None),
         None if args.tls_self_signed => {
             let (pem, notice) = self_signed(args).map_err(io::Error::other)?;
             (Pem::Text(pem), Some(notice))
         }
-        None => return Ok(Listening::Plain(listener)),
+        None => return Ok(Listening::Plain(transport)),
     };
-    let tls = TlsBind {
-        keyfile: args.tls_key.as_ref().map(Pem::from),
-        password: args.tls_password.clone(),
-        client_ca: args.tls_client_ca.as_ref().map(Pem::from),
-        ..TlsBind::new(certfile)
-    };
-    Ok(Listening::Secure(tls.wrap(listener)?, notice))
+    let mut place = TlsBind::new(transport, certfile);
+    if let Some(keyfile) = &args.tls_key {
+        place = place.keyfile(keyfile);
+    }
+    if let Some(password) = &args.tls_password {
+        place = place.password(password);
+    }
+    if let Some(authorities) = &args.tls_client_ca {
+        place = place.client_ca(authorities);
+    }
+    Ok(Listening::Secure(Tls::bind(place)?, notice))
 }
 
 /// A certificate for this machine with its key, and what browsers will show of it.
