@@ -66,10 +66,30 @@
 //!
 //! # Features
 //!
-//! `cli`, on by default, is the `socketserver` command. A library has no use for it:
-//! `default-features = false`.
+//! | feature | what it brings | stands on |
+//! |---|---|---|
+//! | `http` | [`http`]: requests and responses, [`http::url`], [`http::Metrics`] | |
+//! | `files` | [`SimpleHttpRequestHandler`](http::SimpleHttpRequestHandler) | `http` |
+//! | `cgi` | [`CgiHttpRequestHandler`](http::CgiHttpRequestHandler) | `files` |
+//! | `forms` | [`http::form`] | `http` |
+//! | `tls` | HTTPS, and TLS below any other handler: [`ThreadingHttpsServer`] and its siblings, on rustls with ring | |
+//! | `systemd` | [`systemd`]: the sockets that it passes, and what it is told | |
+//! | `cli` | the `socketserver` command | `cgi`, `systemd`, `tls` |
 //!
-//! `tls`, on by default, is HTTPS: [`ThreadingHttpsServer`] and its siblings, on rustls with ring.
+//! `cli` and `forms` are on by default, and so is all. A library names what it uses:
+//!
+//! ```toml
+//! socketserver = { version = "0.1", default-features = false, features = ["files", "tls"] }
+//! ```
+//!
+//! Without any, servers, strategies and handlers over TCP, UDP and Unix sockets are left, with
+//! fifteen crates or less in `cargo tree`.
+
+// What one feature uses alone is dead without it; builds with all features find what nothing uses.
+#![cfg_attr(
+    not(all(feature = "cli", feature = "forms")),
+    allow(dead_code, unused_imports, reason = "some of it is there for a feature")
+)]
 
 #[cfg(not(unix))]
 compile_error!("socketserver runs on Unix systems only, such as Linux, macOS and the BSDs");
@@ -86,7 +106,7 @@ mod datagram;
 mod handler;
 #[cfg(unix)]
 mod host_text;
-#[cfg(unix)]
+#[cfg(all(unix, feature = "http"))]
 pub mod http;
 #[cfg(unix)]
 mod parking;
@@ -113,7 +133,7 @@ mod stderr;
 #[cfg(unix)]
 #[allow(unsafe_code)]
 mod sys;
-#[cfg(unix)]
+#[cfg(all(unix, feature = "systemd"))]
 pub mod systemd;
 #[cfg(unix)]
 pub mod transport;
@@ -284,23 +304,23 @@ pub type ThreadingUnixDatagramServer<H> = UnixDatagramServer<ThreadPool, H>;
 pub type ForkingUnixDatagramServer<H> = UnixDatagramServer<Forking, H>;
 
 /// A sequential HTTP server: Python's `HTTPServer`.
-#[cfg(unix)]
+#[cfg(all(unix, feature = "http"))]
 #[doc(alias = "HTTPServer")]
 pub type HttpServer<H> = TcpServer<Sequential, H>;
 
 /// An HTTP server whose requests run on threads: Python's `ThreadingHTTPServer`.
-#[cfg(unix)]
+#[cfg(all(unix, feature = "http"))]
 #[doc(alias = "ThreadingHTTPServer")]
 pub type ThreadingHttpServer<H> = TcpServer<ThreadPool, H>;
 
 /// An HTTP server whose connections run in child processes: Python's `ForkingMixIn` with
 /// `HTTPServer`.
-#[cfg(unix)]
+#[cfg(all(unix, feature = "http"))]
 #[doc(alias = "ForkingHTTPServer")]
 pub type ForkingHttpServer<H> = TcpServer<Forking, H>;
 
 /// An HTTP server of several processes, each with a thread pool. Python has none.
-#[cfg(unix)]
+#[cfg(all(unix, feature = "http"))]
 pub type PreForkHttpServer<H> = TcpServer<PreFork<ThreadPool>, H>;
 
 /// A TCP server whose clients speak TLS.

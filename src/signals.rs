@@ -10,8 +10,7 @@ use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, SigmaskHow};
-use signal_hook::SigId;
-use signal_hook::consts::FORBIDDEN;
+use signal_hook_registry::{FORBIDDEN, SigId};
 
 use crate::signal::Signal;
 pub(crate) use crate::sys::LastCounted;
@@ -81,7 +80,7 @@ impl AsFd for WatchedSignal {
 
 impl Drop for WatchedSignal {
     fn drop(&mut self) {
-        signal_hook::low_level::unregister(self.registration);
+        signal_hook_registry::unregister(self.registration);
     }
 }
 

@@ -97,11 +97,30 @@ pub(crate) fn default_action_when(number: i32, is_due: fn(i32) -> bool) -> io::R
             return end_with_dependents(number);
         }
         end_dependents();
-        // Fails for what cannot be handled in the first place.
-        let _ = signal_hook::low_level::emulate_default_handler(number);
+        act_by_default(number);
     };
     // SAFETY: `is_due` is as said above, and the others are made to be called from a handler.
-    unsafe { signal_hook::low_level::register(number, act) }.map(drop)
+    unsafe { signal_hook_registry::register(number, act) }.map(drop)
+}
+
+/// In a handler of the signal: has the kernel do what it would do without one.
+fn act_by_default(number: i32) {
+    // SAFETY: all zeroes are valid for both, and mean the default action and no flags in the one
+    // that is set. The calls are safe in a signal handler, and each pointer is to a local value.
+    unsafe {
+        let (mut by_default, mut present): (libc::sigaction, libc::sigaction) =
+            (std::mem::zeroed(), std::mem::zeroed());
+        by_default.sa_sigaction = libc::SIG_DFL;
+        libc::sigaction(number, &raw const by_default, &raw mut present);
+        // While its handler runs, a signal is blocked.
+        let mut itself: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut itself);
+        libc::sigaddset(&raw mut itself, number);
+        libc::pthread_sigmask(libc::SIG_UNBLOCK, &raw const itself, std::ptr::null_mut());
+        libc::raise(number);
+        // Most signals have ended the process. One that stops it, or does nothing, comes here.
+        libc::sigaction(number, &raw const present, std::ptr::null_mut());
+    }
 }
 
 /// By a handler, which ends with an exec: programs would inherit a signal that is ignored, and a
@@ -138,7 +157,8 @@ fn fork_with(prepare: impl FnOnce(), job: impl FnOnce() -> bool) -> io::Result<P
                 // Its failure is no other's, and this is the end.
                 let _ = catch_unwind(last);
             }
-            signal_hook::low_level::exit(i32::from(!succeeded))
+            // SAFETY: ends the process, and calls nothing of what it was copied from.
+            unsafe { libc::_exit(i32::from(!succeeded)) }
         }
     }
 }

@@ -1,11 +1,14 @@
 //! HTTP on top of the servers: Python's `http.server`.
 
+#[cfg(feature = "cgi")]
 mod cgi;
 #[cfg(test)]
 mod costs;
 mod exchange;
+#[cfg(feature = "files")]
 mod files;
 #[doc(alias = "cgi")]
+#[cfg(feature = "forms")]
 pub mod form;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
@@ -14,10 +17,13 @@ mod message;
 mod metrics;
 pub mod url;
 
+#[cfg(feature = "cgi")]
 pub use cgi::CgiHooks;
 #[doc(alias = "CGIHTTPRequestHandler")]
+#[cfg(feature = "cgi")]
 pub use cgi::CgiHttpRequestHandler;
 #[doc(alias = "cgi_info")]
+#[cfg(feature = "cgi")]
 pub use cgi::CgiInfo;
 #[doc(alias = "BaseHTTPRequestHandler")]
 pub use exchange::BaseHttpRequestHandler;
@@ -32,7 +38,9 @@ pub use exchange::RequestBody;
 #[doc(alias = "BaseHTTPRequestHandler.wfile")]
 pub use exchange::ResponseBody;
 #[doc(alias = "SimpleHTTPRequestHandler")]
+#[cfg(feature = "files")]
 pub use files::SimpleHttpRequestHandler;
+#[cfg(feature = "files")]
 pub use files::{Defaults, Directory, DirectoryEntry, FileContent, FileHooks, NoFile};
 #[doc(alias = "MessageClass")]
 #[doc(alias = "HTTPMessage")]

@@ -11,7 +11,7 @@ use nix::errno::Errno;
 use nix::libc;
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::getpid;
-use signal_hook::SigId;
+use signal_hook_registry::SigId;
 
 /// The process that hears of a signal. Its forked copies have the same handlers and descriptors,
 /// also those that are about to execute another program, and are not heard.
@@ -105,5 +105,5 @@ pub(crate) fn write_on_signal(
         }
     };
     // SAFETY: the action makes system calls that are safe in a signal handler, and uses an atomic.
-    unsafe { signal_hook::low_level::register(number, act) }
+    unsafe { signal_hook_registry::register(number, act) }
 }
