@@ -9,7 +9,7 @@ use std::time::Duration;
 use std::{env, thread};
 
 use socketserver::http::url::{SplitResult, urlsplit};
-use socketserver::http::{Exchange, HttpError, HttpRequestHandler};
+use socketserver::http::{Exchange, HttpError, HttpRequestHandler, Status};
 use socketserver::{Address, Connection, ThreadingHttpServer};
 
 /// What concerns two neighbours only, with what `Connection` names (RFC 9110 section 7.6.1).
@@ -145,6 +145,7 @@ fn send_head(http: &mut Exchange<'_>, lines: &[String]) -> io::Result<()> {
     let version = version.strip_prefix("HTTP/").ok_or_else(bad)?;
     let code = status.split(' ').next().filter(|code| code.len() == 3).ok_or_else(bad)?;
     let status: u16 = code.parse().map_err(|_| bad())?;
+    let status = Status::try_from(status).map_err(|_| bad())?;
     let fields = fields.iter().map(|field| {
         let (name, value) = field.split_once(':')?;
         (!name.contains([' ', '\t'])).then_some((name, value.trim_ascii()))
@@ -157,7 +158,7 @@ fn send_head(http: &mut Exchange<'_>, lines: &[String]) -> io::Result<()> {
     let lengths: Vec<_> = fields.iter().filter(|(name, _)| is_length(name)).collect();
     let is_plain = |text: &str| !text.is_empty() && text.bytes().all(|it| it.is_ascii_digit());
     let is_doubtful = lengths.len() > 1 || lengths.iter().any(|(_, length)| !is_plain(length));
-    if is_chunked || is_doubtful || !(200..600).contains(&status) {
+    if is_chunked || is_doubtful || !(200..600).contains(&status.code()) {
         return Err(bad().into());
     }
     http.log_request(status, None);

@@ -45,7 +45,9 @@ pub use files::{Defaults, Directory, DirectoryEntry, FileContent, FileHooks, NoF
 #[doc(alias = "MessageClass")]
 #[doc(alias = "HTTPMessage")]
 pub use message::headers::Headers;
+pub use message::misuse::{Misuse, MisuseKind};
 pub use message::protocol_version::ProtocolVersion;
+pub use message::status::InvalidStatus;
 #[doc(alias = "HTTPStatus")]
 #[doc(alias = "responses")]
 pub use message::status::Status;

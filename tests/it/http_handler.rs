@@ -9,8 +9,8 @@ use std::thread;
 use std::time::Duration;
 
 use socketserver::http::{
-    BaseHttpRequestHandler, Defaults, Directory, Exchange, FileHooks, HttpRequestHandler,
-    ProtocolVersion, SimpleHttpRequestHandler, Status,
+    BaseHttpRequestHandler, Defaults, Directory, Exchange, FileHooks, HttpRequestHandler, Misuse,
+    MisuseKind, ProtocolVersion, SimpleHttpRequestHandler, Status,
 };
 use socketserver::{Address, Connection, Sequential, Signal, TcpServer, ThreadPool, Timeouts};
 
@@ -487,7 +487,7 @@ fn every_method_of_the_base_can_be_called() {
     let said = notes.clone();
     let server = serve(answering(move |http| {
         match http.path.as_str() {
-            "/send_error" => return base.send_error(http, Status::from(418), None, None),
+            "/send_error" => return base.send_error(http, Status::IM_A_TEAPOT, None, None),
             "/handle_overload" => return base.handle_overload(http),
             "/handle_clear_text" => return base.handle_clear_text(http),
             "/handle_one_request" => {
@@ -506,7 +506,7 @@ fn every_method_of_the_base_can_be_called() {
         assert_eq!(base.address_string(http), "127.0.0.1");
         assert_eq!(base.timeouts(), Timeouts::default());
         assert!(base.trusted_proxies().is_empty());
-        base.log_request(http, Status::from(200), Some(5));
+        base.log_request(http, Status::OK, Some(5));
         base.finish(http);
         base.log_error(http, format_args!("an error"));
         base.handle_error(&http.client_address, &io::ErrorKind::BrokenPipe.into());
@@ -1368,8 +1368,9 @@ fn a_header_in_latin_1_comes_back_as_it_was() {
 fn a_status_has_three_digits() {
     let server = serve(answering(|http| {
         for code in [0, 99, 1000] {
-            let refused = http.send_response(code).unwrap_err().to_string();
-            assert_eq!(refused, format!("send_response({code}): a status has three digits"));
+            let refused = http.send_response(code).unwrap_err();
+            assert_eq!(refused.to_string(), "a status is a number from 100 to 999");
+            assert_eq!(Misuse::inside(&refused).map(Misuse::kind), Some(MisuseKind::InvalidStatus));
         }
         http.send_error(404)
     }));

@@ -66,6 +66,7 @@ mod http_wire; // the reference's cases, byte for byte
 mod malformed_bodies; // whose mistake they are, and how much is said of it
 mod matrix; // what every strategy must do, once for each
 mod metrics; // what is counted, and whether the server is well
+mod misuse; // calls that HTTP does not allow, by kind
 mod multipart; // multipart bodies in pieces of every size
 mod names; // the table of names, against the crate and against Python
 mod one_request; // what holds for every method

@@ -4,6 +4,7 @@ use memchr::memchr;
 
 use crate::http::message::framing::plain_number;
 use crate::http::message::response_head::is_plain;
+use crate::http::message::status::Status;
 use crate::http::message::text::latin1;
 use crate::http::message::token::is_token;
 
@@ -16,9 +17,9 @@ pub(super) enum Answer {
 }
 
 /// A response as its script describes it.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Response {
-    pub(super) code: u16,
+    pub(super) status: Status,
     /// `None` where the script leaves it to the server.
     pub(super) reason: Option<String>,
     /// Without those that are between this server and its client.
@@ -83,12 +84,12 @@ impl Fields {
         if status.is_none() && self.location.is_none() && self.content_type.is_none() {
             return Err("its head has no Content-Type");
         }
-        let found = if self.location.is_some() { 302 } else { 200 };
-        let (code, reason) = status.unwrap_or((found, None));
+        let found = if self.location.is_some() { Status::FOUND } else { Status::OK };
+        let (status, reason) = status.unwrap_or((found, None));
         let own = [("Content-Type", self.content_type), ("Location", self.location)];
         let own = own.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
         let headers = own.chain(self.others).collect();
-        Ok(Answer::Response(Response { code, reason, headers, length: self.length }))
+        Ok(Answer::Response(Response { status, reason, headers, length: self.length }))
     }
 }
 
@@ -100,12 +101,13 @@ fn once<T>(field: &mut Option<T>, value: T) -> Result<(), &'static str> {
 }
 
 /// Reads `404 Not Found`; the words may be missing.
-fn status(value: &str) -> Result<(u16, Option<String>), &'static str> {
+fn status(value: &str) -> Result<(Status, Option<String>), &'static str> {
     let (code, reason) = value.split_once(' ').unwrap_or((value, ""));
-    let code = plain_number(code).filter(|code| (200..1000).contains(code) && value.len() >= 3);
-    let code = code.and_then(|code| u16::try_from(code).ok()).ok_or("its Status is none")?;
+    let code = plain_number(code).and_then(|code| u16::try_from(code).ok());
+    let status = code.and_then(|code| Status::try_from(code).ok());
+    let status = status.filter(|status| status.code() >= 200).ok_or("its Status is none")?;
     let reason = reason.trim();
-    Ok((code, (!reason.is_empty()).then(|| reason.to_owned())))
+    Ok((status, (!reason.is_empty()).then(|| reason.to_owned())))
 }
 
 /// Headers that are not the script's to send: of the connection, and those that the server adds
@@ -136,14 +138,14 @@ mod tests {
     #[test]
     fn a_head_is_a_response_or_a_redirect() {
         let plain = response("Content-Type: text/plain\nX-A: b\r\nConnection: close\n\n");
-        assert_eq!((plain.code, plain.reason, plain.length), (200, None, None));
+        assert_eq!((plain.status, plain.reason, plain.length), (Status::OK, None, None));
         let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         assert_eq!(plain.headers, [header("Content-Type", "text/plain"), header("X-A", "b")]);
         let gone = response("status: 410 Gone Away\nContent-Length: 5\n");
-        assert_eq!((gone.code, gone.reason.as_deref()), (410, Some("Gone Away")));
+        assert_eq!((gone.status, gone.reason.as_deref()), (Status::GONE, Some("Gone Away")));
         assert_eq!((gone.length, gone.headers), (Some(5), vec![]));
-        assert_eq!(response("Location: https://h/\n").code, 302);
-        assert_eq!(response("Location: /a\nStatus: 303\n").code, 303);
+        assert_eq!(response("Location: https://h/\n").status, 302);
+        assert_eq!(response("Location: /a\nStatus: 303\n").status, 303);
         let local = Ok(Answer::Redirect("/a?b".into()));
         assert_eq!(parse(b"Location: /a?b\nContent-Type: text/plain\n"), local);
     }
@@ -188,7 +190,7 @@ mod tests {
         #[test]
         fn any_bytes_are_a_head_or_none(bytes in proptest::collection::vec(0_u8.., 0..200)) {
             if let Ok(Answer::Response(response)) = parse(&bytes) {
-                proptest::prop_assert!((200..1000).contains(&response.code));
+                proptest::prop_assert!(response.status.code() >= 200);
                 for (name, value) in response.headers {
                     proptest::prop_assert!(is_token(&name) && !value.contains(['\r', '\n']));
                 }

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use super::output::{self, Answer, Response};
 use crate::http::exchange::Exchange;
 use crate::http::message::head_end::head_end;
+use crate::http::message::status::Status;
 
 /// How far a script's output is understood.
 #[derive(Debug)]
@@ -48,10 +49,10 @@ impl Reply {
             }
             Self::Raw(has_begun) => {
                 if !std::mem::replace(has_begun, true) {
-                    let code = status_code(bytes).unwrap_or(200);
+                    let status = status_of(bytes).unwrap_or(Status::OK);
                     http.close_connection = true;
                     http.wfile.pass_through();
-                    http.log_request(code, None);
+                    http.log_request(status, None);
                 }
                 http.wfile.write_all(bytes)
             }
@@ -99,27 +100,30 @@ impl Reply {
 }
 
 fn send_head(response: &Response, http: &mut Exchange<'_>) -> io::Result<()> {
-    match (&response.reason, response.code) {
-        (Some(reason), code) => http.send_response_with(code, reason)?,
-        (None, 200) => http.send_response_with(200, "Script output follows")?,
-        (None, code) => http.send_response(code)?,
+    match (&response.reason, response.status) {
+        (Some(reason), status) => http.send_response_with(status, reason)?,
+        (None, Status::OK) => http.send_response_with(200, "Script output follows")?,
+        (None, status) => http.send_response(status)?,
     }
     for (name, value) in &response.headers {
         http.send_header(name, value)?;
     }
     // A length would speak of another response (RFC 9110 §8.6).
-    if let Some(length) = response.length.filter(|_| !matches!(response.code, 204 | 205)) {
+    if let Some(length) = response
+        .length
+        .filter(|_| !matches!(response.status, Status::NO_CONTENT | Status::RESET_CONTENT))
+    {
         http.send_header("Content-Length", length)?;
     }
     http.end_headers()
 }
 
 /// The status in the first line of a whole response.
-fn status_code(response: &[u8]) -> Option<u16> {
+fn status_of(response: &[u8]) -> Option<Status> {
     let line = response.split(|&byte| byte == b'\n').next()?;
     let mut words = str::from_utf8(line).ok()?.split_ascii_whitespace();
     words.next().filter(|version| version.starts_with("HTTP/"))?;
-    words.next()?.parse().ok()
+    words.next()?.parse::<u16>().ok()?.try_into().ok()
 }
 
 /// Bytes of a head, as many as a request's line may have.

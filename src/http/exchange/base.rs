@@ -125,7 +125,7 @@ impl HttpRequestHandler for BaseHttpRequestHandler {
     }
 
     fn handle_overload(&self, http: &mut Exchange<'_>) -> io::Result<()> {
-        http.begin_error(Status::from(503), "Service Unavailable")?;
+        http.begin_error(Status::SERVICE_UNAVAILABLE, "Service Unavailable")?;
         http.send_header("Retry-After", RETRY_AFTER)?;
         http.send_header("Content-Length", 0)?;
         http.end_headers()

@@ -41,9 +41,11 @@ pub struct HttpError {
 }
 
 impl HttpError {
-    /// An error that is answered with this status and message.
-    pub fn new(status: impl Into<Status>, message: impl Into<String>) -> Self {
-        Self { status: status.into(), message: message.into() }
+    /// An error that is answered with this status and message; with 500 where the number is not a
+    /// status.
+    pub fn new(status: impl TryInto<Status>, message: impl Into<String>) -> Self {
+        let status = status.try_into().unwrap_or(Status::INTERNAL_SERVER_ERROR);
+        Self { status, message: message.into() }
     }
 
     /// What a client is told when there is no room on the disk for its `what`; `None` where storing
@@ -80,7 +82,7 @@ impl HttpError {
 /// rooms above, which have types of their own and are not known here.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    pub(crate) status: u16,
+    pub(crate) status: Status,
     /// The error's own words where there are no others for the client.
     pub(crate) message: Option<&'static str>,
 }

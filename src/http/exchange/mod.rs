@@ -34,7 +34,7 @@ use crate::connection::{Connection, ConnectionGuard, PeerCredentials};
 use crate::http::message::date;
 use crate::http::message::framing::BodyLength;
 use crate::http::message::headers::Headers;
-use crate::http::message::misuse::misuse;
+use crate::http::message::misuse::{MisuseKind, misuse};
 use crate::http::message::parse::{HTTP_0_9, Head};
 use crate::http::message::protocol_version::ProtocolVersion;
 use crate::http::message::response_frame::Asked;
@@ -149,8 +149,8 @@ impl<'h> Exchange<'h> {
     }
 
     /// Logs a response, by the handler's [`log_request`](HttpRequestHandler::log_request).
-    pub fn log_request(&self, code: impl Into<Status>, size: Option<u64>) {
-        self.handler.log_request(self, code.into(), size);
+    pub fn log_request(&self, code: Status, size: Option<u64>) {
+        self.handler.log_request(self, code, size);
     }
 
     /// Logs what went wrong, by the handler's [`log_error`](HttpRequestHandler::log_error).
@@ -289,7 +289,8 @@ impl<'h> Exchange<'h> {
     pub fn take_over(&mut self) -> io::Result<Connection> {
         let wfile = self.wfile.take()?;
         self.was_draining = self.knows_draining();
-        let guard = self.guard.take().ok_or_else(|| misuse("take_over: taken over before"))?;
+        let taken_over = || misuse(MisuseKind::ResponseEnded, "take_over: taken over before");
+        let guard = self.guard.take().ok_or_else(taken_over)?;
         let server = self.server.clone();
         Ok(Connection {
             rfile: self.rfile.take(),

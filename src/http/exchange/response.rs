@@ -6,7 +6,7 @@ use std::io;
 use super::Exchange;
 use super::response_body::Stage;
 use crate::http::message::date;
-use crate::http::message::misuse::misuse;
+use crate::http::message::misuse::{MisuseKind, misuse};
 use crate::http::message::protocol_version::ProtocolVersion;
 use crate::http::message::response_head::{
     find_header, has_content_type, push_header, push_status_line,
@@ -22,9 +22,9 @@ impl Exchange<'_> {
     ///
     /// # Errors
     ///
-    /// A response was begun before.
-    pub fn send_response(&mut self, code: impl Into<Status>) -> io::Result<()> {
-        let code = code.into();
+    /// A response was begun before, or the number is not a status.
+    pub fn send_response(&mut self, code: impl TryInto<Status>) -> io::Result<()> {
+        let code = status(code)?;
         self.respond(code, code.phrase().unwrap_or_default())
     }
 
@@ -33,8 +33,12 @@ impl Exchange<'_> {
     /// # Errors
     ///
     /// A response was begun before, or the message contains a line end.
-    pub fn send_response_with(&mut self, code: impl Into<Status>, message: &str) -> io::Result<()> {
-        self.respond(code.into(), message)
+    pub fn send_response_with(
+        &mut self,
+        code: impl TryInto<Status>,
+        message: &str,
+    ) -> io::Result<()> {
+        self.respond(status(code)?, message)
     }
 
     /// Begins a response with the status line only, unlogged. A code below 200 is sent by
@@ -42,9 +46,9 @@ impl Exchange<'_> {
     ///
     /// # Errors
     ///
-    /// A response was begun before.
-    pub fn send_response_only(&mut self, code: impl Into<Status>) -> io::Result<()> {
-        let code = code.into();
+    /// A response was begun before, or the number is not a status.
+    pub fn send_response_only(&mut self, code: impl TryInto<Status>) -> io::Result<()> {
+        let code = status(code)?;
         self.status_line(code, code.phrase().unwrap_or_default())
     }
 
@@ -131,8 +135,8 @@ impl Exchange<'_> {
     /// # Errors
     ///
     /// A response has left already, in part at least.
-    pub fn send_error(&mut self, code: impl Into<Status>) -> io::Result<()> {
-        self.handler.send_error(self, code.into(), None, None)
+    pub fn send_error(&mut self, code: impl TryInto<Status>) -> io::Result<()> {
+        self.handler.send_error(self, status(code)?, None, None)
     }
 
     /// Answers with an error and a message of your own: Python's `send_error(code, message)`.
@@ -140,8 +144,8 @@ impl Exchange<'_> {
     /// # Errors
     ///
     /// As [`send_error`](Self::send_error).
-    pub fn send_error_with(&mut self, code: impl Into<Status>, message: &str) -> io::Result<()> {
-        self.handler.send_error(self, code.into(), Some(message), None)
+    pub fn send_error_with(&mut self, code: impl TryInto<Status>, message: &str) -> io::Result<()> {
+        self.handler.send_error(self, status(code)?, Some(message), None)
     }
 
     /// Answers with an error, a message and an explanation of your own: Python's
@@ -152,17 +156,18 @@ impl Exchange<'_> {
     /// As [`send_error`](Self::send_error).
     pub fn send_error_explained(
         &mut self,
-        code: impl Into<Status>,
+        code: impl TryInto<Status>,
         message: &str,
         explain: &str,
     ) -> io::Result<()> {
-        self.handler.send_error(self, code.into(), Some(message), Some(explain))
+        self.handler.send_error(self, status(code)?, Some(message), Some(explain))
     }
 
     /// Does what the base's `end_headers` does.
     pub(crate) fn complete_head(&mut self) -> io::Result<()> {
-        if self.wfile.stage() != Stage::Head {
-            return Err(misuse("end_headers without send_response"));
+        match self.wfile.stage() {
+            Stage::Head => {}
+            stage => return Err(misuse(outside_head(stage), "end_headers without send_response")),
         }
         // The handler may have given the file another type since, or a coding.
         if let Some(inside) = self.gzipped_type.take()
@@ -211,7 +216,8 @@ impl Exchange<'_> {
     pub(crate) fn begin_error(&mut self, code: Status, message: &str) -> io::Result<()> {
         if !self.wfile.is_recallable() {
             self.close_connection = true;
-            return Err(misuse(format!("send_error({code}) after the response has begun")));
+            let what = format!("send_error({code}) after the response has begun");
+            return Err(misuse(MisuseKind::ResponseBegun, what));
         }
         self.wfile.recall();
         self.gzipped_type = None;
@@ -243,7 +249,8 @@ impl Exchange<'_> {
 
     fn status_line(&mut self, code: Status, message: &str) -> io::Result<()> {
         if self.wfile.stage() != Stage::Start {
-            return Err(misuse(format!("send_response({code}) after a response was begun")));
+            let what = format!("send_response({code}) after a response was begun");
+            return Err(misuse(MisuseKind::ResponseBegun, what));
         }
         let protocol = self.protocol_version();
         push_status_line(self.wfile.head(), protocol, code, message)?;
@@ -269,19 +276,23 @@ impl Exchange<'_> {
         value: &dyn fmt::Display,
         write: fn(&mut Self, &str, &str) -> io::Result<()>,
     ) -> io::Result<()> {
-        if self.wfile.stage() != Stage::Head {
-            return Err(misuse(format!(
-                "send_header({}) outside send_response and end_headers",
-                repr(keyword)
-            )));
+        match self.wfile.stage() {
+            Stage::Head => {}
+            stage => {
+                let name = repr(keyword);
+                let what = format!("send_header({name}) outside send_response and end_headers");
+                return Err(misuse(outside_head(stage), what));
+            }
         }
         if !is_token(keyword) {
-            return Err(misuse(format!("send_header: {} is no header name", repr(keyword))));
+            let what = format!("send_header: {} is no header name", repr(keyword));
+            return Err(misuse(MisuseKind::InvalidHeader, what));
         }
         let mut text = std::mem::take(&mut self.value);
         text.clear();
         // Writing to a string fails only where the value itself refuses.
-        let written = write!(text, "{value}").map_err(|_| misuse("send_header: unwritable value"));
+        let unwritable = |_| misuse(MisuseKind::InvalidHeader, "send_header: unwritable value");
+        let written = write!(text, "{value}").map_err(unwritable);
         let sent = written.and_then(|()| write(self, keyword, &text));
         self.value = text;
         sent
@@ -318,4 +329,18 @@ impl Exchange<'_> {
             self.close_connection = false;
         }
     }
+}
+
+/// What is wrong with a call that belongs between `send_response` and `end_headers`.
+fn outside_head(stage: Stage) -> MisuseKind {
+    match stage {
+        Stage::Start | Stage::Head => MisuseKind::NoResponse,
+        Stage::Body => MisuseKind::HeadEnded,
+        Stage::Done => MisuseKind::ResponseEnded,
+    }
+}
+
+fn status(code: impl TryInto<Status>) -> io::Result<Status> {
+    let what = "a status is a number from 100 to 999";
+    code.try_into().map_err(|_| misuse(MisuseKind::InvalidStatus, what))
 }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use crate::connection::{Wfile, copy_file};
-use crate::http::message::misuse::misuse;
+use crate::http::message::misuse::{MisuseKind, misuse};
 use crate::http::message::response_frame::{Asked, Declared, Framing};
 use crate::http::message::status::Status;
 
@@ -92,7 +92,7 @@ impl ResponseBody {
 
     /// The status line that was begun last.
     pub(crate) fn status(&self) -> Status {
-        self.status.unwrap_or(Status::from(200))
+        self.status.unwrap_or(Status::OK)
     }
 
     /// The status line of the response, if it was begun.
@@ -275,14 +275,20 @@ impl ResponseBody {
     /// Checks that so many bytes may be written.
     fn admit(&mut self, count: u64) -> io::Result<()> {
         match (self.stage, &self.framing) {
-            (Stage::Start, _) if !self.asked.headless => {
-                Err(misuse("wfile: write before send_response and end_headers"))
+            (Stage::Start, _) if !self.asked.headless => Err(misuse(
+                MisuseKind::NoResponse,
+                "wfile: write before send_response and end_headers",
+            )),
+            (Stage::Head, _) => {
+                Err(misuse(MisuseKind::HeadNotEnded, "wfile: write before end_headers"))
             }
-            (Stage::Head, _) => Err(misuse("wfile: write before end_headers")),
-            (Stage::Done, _) => Err(misuse("wfile: write after the response has ended")),
+            (Stage::Done, _) => {
+                Err(misuse(MisuseKind::ResponseEnded, "wfile: write after the response has ended"))
+            }
             (_, &Framing::Length(left)) if count > left => {
                 self.must_close = true;
-                Err(misuse(format!("wfile: {count} bytes, but {left} are left of Content-Length")))
+                let what = format!("wfile: {count} bytes, but {left} are left of Content-Length");
+                Err(misuse(MisuseKind::TooLong, what))
             }
             _ => Ok(()),
         }

@@ -15,6 +15,7 @@ use crate::http::message::framing::{BodyLength, body_length};
 use crate::http::message::parse::{
     Head, Parsed, Refusal, begun, leading_blank, parse, total_refused,
 };
+use crate::http::message::status::Status;
 use crate::signal::Signal;
 
 /// HTTP on top of a stream: each call serves one request, and gives the connection back for
@@ -71,7 +72,7 @@ fn serve(handler: &dyn HttpRequestHandler, mut connection: Connection) -> io::Re
         },
         // Whatever else may be wrong with it.
         Received::Refused(_, head) if in_clear => {
-            refuse(handler, connection, Refusal::new(400, CLEAR_TEXT), *head)
+            refuse(handler, connection, Refusal::new(Status::BAD_REQUEST, CLEAR_TEXT), *head)
         }
         Received::Refused(refusal, head) => refuse(handler, connection, refusal, *head),
         Received::Nothing => connection.park(),
@@ -126,7 +127,7 @@ fn read_head(connection: &mut Connection) -> io::Result<Received> {
         }
         match rfile.receive() {
             Ok(0) if has_line => {
-                let refusal = Refusal::new(400, "Request ended early");
+                let refusal = Refusal::new(Status::BAD_REQUEST, "Request ended early");
                 return Ok(refused(rfile.unread(), refusal));
             }
             Ok(0) => return Ok(Received::End),
@@ -140,9 +141,10 @@ fn read_head(connection: &mut Connection) -> io::Result<Received> {
                 return match error.kind() {
                     io::ErrorKind::WouldBlock if has_line || skipped > 0 => Ok(Received::Part),
                     io::ErrorKind::WouldBlock => Ok(Received::Nothing),
-                    io::ErrorKind::TimedOut if has_line => {
-                        Ok(refused(rfile.unread(), Refusal::new(408, "Request Timeout")))
-                    }
+                    io::ErrorKind::TimedOut if has_line => Ok(refused(
+                        rfile.unread(),
+                        Refusal::new(Status::REQUEST_TIMEOUT, "Request Timeout"),
+                    )),
                     // Empty lines alone, such as the one that old browsers send after a form, ask
                     // for nothing that could be answered.
                     io::ErrorKind::TimedOut => Ok(Received::End),

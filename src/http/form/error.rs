@@ -54,14 +54,15 @@ impl FormError {
     /// malformed, 415 where it is no multipart
     /// form and has to be one, 507 where the disk is full, 500 otherwise.
     pub fn status(&self) -> Status {
-        let code = match self {
-            Self::Boundary | Self::Truncated | Self::PartHead | Self::BadField(_) => 400,
-            Self::NotMultipart => 415,
-            Self::Store(error) if is_full(error) => 507,
-            Self::Read(_) | Self::Store(_) => 500,
-            _ => 413,
-        };
-        code.into()
+        match self {
+            Self::Boundary | Self::Truncated | Self::PartHead | Self::BadField(_) => {
+                Status::BAD_REQUEST
+            }
+            Self::NotMultipart => Status::UNSUPPORTED_MEDIA_TYPE,
+            Self::Store(error) if is_full(error) => Status::INSUFFICIENT_STORAGE,
+            Self::Read(_) | Self::Store(_) => Status::INTERNAL_SERVER_ERROR,
+            _ => Status::CONTENT_TOO_LARGE,
+        }
     }
 
     /// What the client is told; nothing where the failure is not a matter of its request.
@@ -70,7 +71,7 @@ impl FormError {
             Self::Read(_) => None,
             Self::Store(error) => is_full(error).then_some(&NO_ROOM),
             Self::NotMultipart => Some(&NOT_MULTIPART),
-            _ if self.status().code() == 413 => Some(&TOO_LARGE),
+            _ if self.status() == Status::CONTENT_TOO_LARGE => Some(&TOO_LARGE),
             _ => Some(&MALFORMED),
         }
     }
@@ -115,10 +116,11 @@ impl Error for FormError {
     }
 }
 
-static MALFORMED: Answer = Answer { status: 400, message: None };
-static TOO_LARGE: Answer = Answer { status: 413, message: None };
-static NOT_MULTIPART: Answer = Answer { status: 415, message: None };
-static NO_ROOM: Answer = Answer { status: 507, message: Some("No room for the form") };
+static MALFORMED: Answer = Answer { status: Status::BAD_REQUEST, message: None };
+static TOO_LARGE: Answer = Answer { status: Status::CONTENT_TOO_LARGE, message: None };
+static NOT_MULTIPART: Answer = Answer { status: Status::UNSUPPORTED_MEDIA_TYPE, message: None };
+static NO_ROOM: Answer =
+    Answer { status: Status::INSUFFICIENT_STORAGE, message: Some("No room for the form") };
 
 /// What the connection reports stays as it is.
 impl From<FormError> for io::Error {

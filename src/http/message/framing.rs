@@ -2,6 +2,7 @@
 
 use super::headers::Headers;
 use super::parse::Refusal;
+use super::status::Status;
 use super::text::trim_blanks;
 use crate::printable::repr;
 use crate::work;
@@ -21,27 +22,34 @@ pub(crate) fn body_length(headers: &Headers, version: (u64, u64)) -> Result<Body
     let lengths = || headers.get_all("Content-Length");
     if let Some(coding) = headers.get("Transfer-Encoding") {
         if version < (1, 1) {
-            return Err(Refusal::new(400, "Transfer-Encoding in a request before HTTP/1.1"));
+            return Err(Refusal::new(
+                Status::BAD_REQUEST,
+                "Transfer-Encoding in a request before HTTP/1.1",
+            ));
         }
         if lengths().next().is_some() {
-            return Err(Refusal::new(400, "Both Transfer-Encoding and Content-Length"));
+            return Err(Refusal::new(
+                Status::BAD_REQUEST,
+                "Both Transfer-Encoding and Content-Length",
+            ));
         }
         let mut codings = headers.get_all("Transfer-Encoding").flat_map(|value| value.split(','));
         if !codings.all(|coding| trim_blanks(coding).eq_ignore_ascii_case("chunked")) {
             let message = format!("Unsupported transfer coding ({})", repr(coding));
-            return Err(Refusal::new(501, message));
+            return Err(Refusal::new(Status::NOT_IMPLEMENTED, message));
         }
         if headers.get_all("Transfer-Encoding").flat_map(|value| value.split(',')).count() > 1 {
-            return Err(Refusal::new(400, "Chunked more than once"));
+            return Err(Refusal::new(Status::BAD_REQUEST, "Chunked more than once"));
         }
         return Ok(BodyLength::Chunked);
     }
     let mut known = None;
     for value in lengths() {
-        let length = plain_number(value)
-            .ok_or_else(|| Refusal::new(400, format!("Bad Content-Length ({})", repr(value))))?;
+        let length = plain_number(value).ok_or_else(|| {
+            Refusal::new(Status::BAD_REQUEST, format!("Bad Content-Length ({})", repr(value)))
+        })?;
         if known.is_some_and(|known| known != length) {
-            return Err(Refusal::new(400, "Several Content-Lengths that differ"));
+            return Err(Refusal::new(Status::BAD_REQUEST, "Several Content-Lengths that differ"));
         }
         known = Some(length);
     }

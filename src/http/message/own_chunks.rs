@@ -5,7 +5,7 @@ use std::io;
 use memchr::memchr;
 
 use super::framing::chunk_size;
-use super::misuse::misuse;
+use super::misuse::{MisuseKind, misuse};
 
 /// How far a body is that its handler has framed (RFC 9112 §7.1).
 #[derive(Debug, Default)]
@@ -104,7 +104,8 @@ impl OwnChunks {
 
 fn malformed(line: &[u8]) -> io::Error {
     let shown = line[..line.len().min(40)].escape_ascii();
-    misuse(format!("wfile: not in the chunked coding that Transfer-Encoding announces: {shown}"))
+    let what = "wfile: not in the chunked coding that Transfer-Encoding announces";
+    misuse(MisuseKind::InvalidChunk, format!("{what}: {shown}"))
 }
 
 /// Bytes of a size with its extensions, or of a trailer.

@@ -61,12 +61,12 @@ pub(crate) struct Refusal {
 }
 
 impl Refusal {
-    pub(crate) fn new(status: u16, message: impl Into<String>) -> Self {
-        Self { status: status.into(), message: message.into(), explain: None }
+    pub(crate) fn new(status: Status, message: impl Into<String>) -> Self {
+        Self { status, message: message.into(), explain: None }
     }
 
-    fn explained(status: u16, message: &str, explain: &'static str) -> Self {
-        Self { status: status.into(), message: message.into(), explain: Some(explain) }
+    fn explained(status: Status, message: &str, explain: &'static str) -> Self {
+        Self { status, message: message.into(), explain: Some(explain) }
     }
 }
 
@@ -142,7 +142,9 @@ pub(crate) fn leading_blank(bytes: &[u8]) -> usize {
 /// Refuses a head of this many bytes, the empty lines before it included, if that is too large.
 pub(crate) fn total_refused(length: usize) -> Option<Refusal> {
     let explain = "got more than 262144 bytes when reading headers";
-    (length > HEAD_LIMIT).then(|| Refusal::explained(431, "Headers too large", explain))
+    (length > HEAD_LIMIT).then(|| {
+        Refusal::explained(Status::REQUEST_HEADER_FIELDS_TOO_LARGE, "Headers too large", explain)
+    })
 }
 
 /// A head of which more must come, unless it is too large already.
@@ -170,7 +172,10 @@ pub(crate) fn begun(bytes: &[u8]) -> Head {
 /// Reads a request line by CPython's rules, in their order.
 fn request_line(line: &[u8], decoder: Latin1<'_>) -> Result<Head, Refusal> {
     if line.iter().any(|&byte| byte == b'\r' || byte == 0) {
-        return Err(Refusal::new(400, format!("Bad request syntax ({})", repr(&latin1(line)))));
+        return Err(Refusal::new(
+            Status::BAD_REQUEST,
+            format!("Bad request syntax ({})", repr(&latin1(line))),
+        ));
     }
     let mut words =
         line.split(|byte| b" \t\x0b\x0c".contains(byte)).filter(|word| !word.is_empty());
@@ -186,7 +191,10 @@ fn request_line(line: &[u8], decoder: Latin1<'_>) -> Result<Head, Refusal> {
     };
     if let Some(word) = last.or(third) {
         head.version = http_version(word).ok_or_else(|| {
-            Refusal::new(400, format!("Bad request version ({})", repr(&latin1(word))))
+            Refusal::new(
+                Status::BAD_REQUEST,
+                format!("Bad request version ({})", repr(&latin1(word))),
+            )
         })?;
         head.request_version = match word {
             b"HTTP/1.1" => Cow::Borrowed("HTTP/1.1"),
@@ -198,28 +206,34 @@ fn request_line(line: &[u8], decoder: Latin1<'_>) -> Result<Head, Refusal> {
         // one.
         if head.version >= (2, 0) || head.version < (1, 0) {
             let number = head.request_version.trim_start_matches("HTTP/");
-            return Err(Refusal::new(505, format!("Invalid HTTP version ({number})")));
+            return Err(Refusal::new(
+                Status::HTTP_VERSION_NOT_SUPPORTED,
+                format!("Invalid HTTP version ({number})"),
+            ));
         }
     }
     if path.is_none() || last.is_some() {
-        return Err(Refusal::new(400, format!("Bad request syntax ({})", repr(&head.requestline))));
+        return Err(Refusal::new(
+            Status::BAD_REQUEST,
+            format!("Bad request syntax ({})", repr(&head.requestline)),
+        ));
     }
     if third.is_none() && head.command != "GET" {
         return Err(Refusal::new(
-            400,
+            Status::BAD_REQUEST,
             format!("Bad HTTP/0.9 request type ({})", repr(&head.command)),
         ));
     }
     if named_host(&head).is_some_and(|host| !is_host(host, &head.command)) {
         let message = format!("Bad request target ({})", repr(&head.path));
-        return Err(Refusal::new(400, message));
+        return Err(Refusal::new(Status::BAD_REQUEST, message));
     }
     // `*` is a whole target (RFC 9112 §3.2.4). A balancer sees no path in `*/../a`, so that its
     // rules for paths would not hold for the `/a` that it leads to. A tunnel's host may begin with
     // it.
     if head.path.len() > 1 && head.path.starts_with('*') && head.command != "CONNECT" {
         let message = format!("Bad request target ({})", repr(&head.path));
-        return Err(Refusal::new(400, message));
+        return Err(Refusal::new(Status::BAD_REQUEST, message));
     }
     if head.path.starts_with("//") {
         // A browser would take what follows for a host (CVE-2021-28861).
@@ -272,7 +286,11 @@ fn header_fields(bytes: &[u8], decoder: Latin1<'_>, head: &Head) -> Result<Heade
         (start, lines) = (end + 1, lines + 1);
     }
     if lines > MOST_LINES {
-        return Err(Refusal::explained(431, "Too many headers", "got more than 100 headers"));
+        return Err(Refusal::explained(
+            Status::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "Too many headers",
+            "got more than 100 headers",
+        ));
     }
     // Most requests have few fields, and clearing room for all that are allowed takes time.
     let (mut few, mut many);
@@ -284,7 +302,7 @@ fn header_fields(bytes: &[u8], decoder: Latin1<'_>, head: &Head) -> Result<Heade
         &mut many
     };
     let fields = field_lines(bytes, room)
-        .map_err(|why| Refusal::new(400, format!("Bad header syntax{why}")))?;
+        .map_err(|why| Refusal::new(Status::BAD_REQUEST, format!("Bad header syntax{why}")))?;
     let mut headers = Headers::with_capacity(fields.len(), bytes.len());
     for field in fields {
         headers.push(field.name, field.value, decoder);
@@ -316,11 +334,13 @@ fn check_host(headers: &Headers, version: (u64, u64)) -> Result<(), Refusal> {
     let mut hosts = headers.get_all("Host");
     let (first, second) = (hosts.next(), hosts.next());
     match first {
-        None if version >= (1, 1) => Err(Refusal::new(400, "Missing Host header")),
-        Some(_) if second.is_some() => Err(Refusal::new(400, "Several Host headers")),
+        None if version >= (1, 1) => Err(Refusal::new(Status::BAD_REQUEST, "Missing Host header")),
+        Some(_) if second.is_some() => {
+            Err(Refusal::new(Status::BAD_REQUEST, "Several Host headers"))
+        }
         // It is empty where the target has no host (RFC 9110 §7.2).
         Some(host) if !host.is_empty() && HostPort::parse(host).is_none() => {
-            Err(Refusal::new(400, format!("Bad Host header ({})", repr(host))))
+            Err(Refusal::new(Status::BAD_REQUEST, format!("Bad Host header ({})", repr(host))))
         }
         _ => Ok(()),
     }
@@ -331,15 +351,15 @@ fn trim_line_end(line: &[u8]) -> &[u8] {
 }
 
 fn too_long() -> Parsed {
-    let status = Status::from(414);
+    let status = Status::URI_TOO_LONG;
     let message = status.phrase().unwrap_or_default();
     let head = Head::unread(String::new());
-    Parsed::Refused(Refusal::new(414, message), Box::new(head))
+    Parsed::Refused(Refusal::new(status, message), Box::new(head))
 }
 
 fn line_too_long() -> Refusal {
     let explain = "got more than 65536 bytes when reading header line";
-    Refusal::explained(431, "Line too long", explain)
+    Refusal::explained(Status::REQUEST_HEADER_FIELDS_TOO_LARGE, "Line too long", explain)
 }
 
 /// The version of a request without one.

@@ -4,7 +4,7 @@
 use std::io;
 
 use super::framing::plain_number;
-use super::misuse::misuse;
+use super::misuse::{MisuseKind, misuse};
 use super::own_chunks::OwnChunks;
 use super::status::Status;
 use super::text::trim_blanks;
@@ -66,21 +66,26 @@ impl Declared {
     // A response that says two things of its end could be read as two (RFC 9112 §6.3).
     fn declare_length(&mut self, value: &str) -> io::Result<bool> {
         let length = plain_number(value).ok_or_else(|| {
-            misuse(format!("send_header: Content-Length is no number: {}", repr(value)))
+            misuse(
+                MisuseKind::InvalidLength,
+                format!("send_header: Content-Length is no number: {}", repr(value)),
+            )
         })?;
         match *self {
-            Self::Length(other) if other != length => {
-                Err(misuse(format!("send_header: Content-Length is {other}, not {}", repr(value))))
-            }
+            Self::Length(other) if other != length => Err(misuse(
+                MisuseKind::InvalidLength,
+                format!("send_header: Content-Length is {other}, not {}", repr(value)),
+            )),
             // Said before.
             Self::Length(_) => Ok(false),
             Self::Nothing => {
                 *self = Self::Length(length);
                 Ok(true)
             }
-            Self::Chunked | Self::Coding { .. } => {
-                Err(misuse("send_header: Content-Length beside Transfer-Encoding"))
-            }
+            Self::Chunked | Self::Coding { .. } => Err(misuse(
+                MisuseKind::InvalidLength,
+                "send_header: Content-Length beside Transfer-Encoding",
+            )),
         }
     }
 
@@ -88,20 +93,23 @@ impl Declared {
         let is_chunked = |coding: &str| trim_blanks(coding).eq_ignore_ascii_case("chunked");
         *self = match *self {
             Self::Length(_) => {
-                return Err(misuse("send_header: Transfer-Encoding beside Content-Length"));
+                return Err(misuse(
+                    MisuseKind::InvalidLength,
+                    "send_header: Transfer-Encoding beside Content-Length",
+                ));
             }
             // Said before.
             Self::Chunked if is_chunked(value) => return Ok(false),
             Self::Chunked | Self::Coding { ends_chunked: true } => {
-                return Err(misuse(format!(
-                    "send_header: Transfer-Encoding {} on chunks",
-                    repr(value)
-                )));
+                return Err(misuse(
+                    MisuseKind::InvalidLength,
+                    format!("send_header: Transfer-Encoding {} on chunks", repr(value)),
+                ));
             }
             _ if !asked.may_chunk && !is_chunked(value) => {
                 let what =
                     format!("send_header: Transfer-Encoding {} before HTTP/1.1", repr(value));
-                return Err(misuse(what));
+                return Err(misuse(MisuseKind::InvalidLength, what));
             }
             Self::Nothing if is_chunked(value) => Self::Chunked,
             _ => Self::Coding { ends_chunked: value.rsplit(',').next().is_some_and(is_chunked) },

@@ -3,7 +3,7 @@
 use std::io;
 use std::ops::Range;
 
-use super::misuse::misuse;
+use super::misuse::{MisuseKind, misuse};
 use super::protocol_version::ProtocolVersion;
 use super::status::Status;
 use super::text::encode_latin1;
@@ -17,14 +17,9 @@ pub(crate) fn push_status_line(
     message: &str,
 ) -> io::Result<()> {
     let code = status.code();
-    if !(100..1000).contains(&code) {
-        return Err(misuse(format!("send_response({status}): a status has three digits")));
-    }
     if !is_plain(message) {
-        return Err(misuse(format!(
-            "send_response({status}): control character in {}",
-            repr(message)
-        )));
+        let what = format!("send_response({status}): control character in {}", repr(message));
+        return Err(misuse(MisuseKind::InvalidHeader, what));
     }
     let line = head.len();
     let digit = |divisor: u16| b'0' + (code / divisor % 10) as u8;
@@ -33,7 +28,7 @@ pub(crate) fn push_status_line(
     if !encode_latin1(message, head) {
         head.truncate(line);
         let what = format!("send_response({status}): {} is beyond ISO 8859-1", repr(message));
-        return Err(misuse(what));
+        return Err(misuse(MisuseKind::InvalidHeader, what));
     }
     head.extend_from_slice(b"\r\n");
     Ok(())
@@ -42,11 +37,8 @@ pub(crate) fn push_status_line(
 /// Appends a header line, of a name that was checked.
 pub(crate) fn push_header(head: &mut Vec<u8>, keyword: &str, value: &str) -> io::Result<()> {
     if !is_plain(value) {
-        return Err(misuse(format!(
-            "send_header({}): control character in {}",
-            repr(keyword),
-            repr(value)
-        )));
+        let what = format!("send_header({}): control character in {}", repr(keyword), repr(value));
+        return Err(misuse(MisuseKind::InvalidHeader, what));
     }
     let line = head.len();
     head.extend_from_slice(keyword.as_bytes());
@@ -54,7 +46,7 @@ pub(crate) fn push_header(head: &mut Vec<u8>, keyword: &str, value: &str) -> io:
     if !encode_latin1(value, head) {
         head.truncate(line);
         let what = format!("send_header({}): {} is beyond ISO 8859-1", repr(keyword), repr(value));
-        return Err(misuse(what));
+        return Err(misuse(MisuseKind::InvalidHeader, what));
     }
     head.extend_from_slice(b"\r\n");
     Ok(())

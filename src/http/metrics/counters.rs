@@ -110,9 +110,9 @@ mod tests {
     fn each_request_is_counted_once_in_each_place() {
         let counters = Counters::new();
         let millis = Duration::from_millis;
-        counters.count("GET", Some(200.into()), 5, millis(1));
-        counters.count("GET", Some(200.into()), 5, millis(2));
-        counters.count("other", Some(999.into()), 0, millis(20_000));
+        counters.count("GET", Some(Status::OK), 5, millis(1));
+        counters.count("GET", Some(Status::OK), 5, millis(2));
+        counters.count("other", Status::try_from(999).ok(), 0, millis(20_000));
         counters.count("BREW", None, 0, Duration::ZERO);
         let requests: Vec<_> = counters.requests().collect();
         let expected = [
