@@ -150,7 +150,7 @@ fn numbers_are_counted_across_processes() {
         });
     }
     let said = fails(&["--metrics", "numbers"], 2);
-    assert!(said.contains("a path begins with a slash"), "{said}");
+    assert!(said.contains("a path must begin with a slash"), "{said}");
 }
 
 #[test]
@@ -322,7 +322,7 @@ fn a_path_that_cannot_be_served_is_told_in_one_line() {
     assert_eq!(
         fails(&["--unix", &taken], 1),
         format!(
-            "socketserver: cannot serve on unix:{taken}: a file that is no socket is there; \
+            "socketserver: cannot serve on unix:{taken}: a file that is not a socket is there; \
              choose another path\n"
         )
     );
@@ -501,19 +501,19 @@ fn usage_errors_are_one_line_and_status_2() {
         (&["-b"], "a value is required for '--bind <ADDRESS>'"),
         (&["-p", "HTTP/2"], "[possible values: HTTP/1.0, HTTP/1.1]"),
         (&["--concurrency", "async"], "[possible values: sequential, threading, forking]"),
-        (&["--max-threads", "0"], "a count is a number from 1 to 4294967295"),
-        (&["--max-children", "3"], "--max-children goes with --concurrency forking only"),
+        (&["--max-threads", "0"], "a number from 1 to 4294967295 is expected"),
+        (&["--max-children", "3"], "--max-children works with --concurrency forking only"),
         (
             &["--concurrency", "forking", "--max-threads", "3"],
-            "--max-threads goes with --concurrency threading only",
+            "--max-threads works with --concurrency threading only",
         ),
         (&["--cgi-timeout", "3"], "required arguments were not provided: --cgi"),
-        (&["--cgi", "--cgi-timeout", "-1"], "a number of whole seconds; 0 is for ever"),
+        (&["--cgi", "--cgi-timeout", "-1"], "a number of whole seconds is expected; 0 is no limit"),
         (&["-H", "X-Alone"], "2 values required for '--header"),
         (&["-H", "", "value"], "'' is not a header name"),
         (&["-H", "X A", "value"], "'X A' is not a header name"),
-        (&["-H", "X-A", "a\r\nb"], "has a character that no header"),
-        (&["-H", "X-A", "\u{20ac}"], "has a character that no header"),
+        (&["-H", "X-A", "a\r\nb"], "has a character that headers"),
+        (&["-H", "X-A", "\u{20ac}"], "has a character that headers"),
         (&["-H", "content-length", "3"], "content-length is set by the server itself"),
     ] {
         let said = fails(arguments, 2);
@@ -548,7 +548,7 @@ fn an_unreadable_directory_is_one_line_and_status_1() {
         return;
     }
     let said = fails(&["0", "-d", directory.path().to_str().unwrap()], 1);
-    assert!(said.contains("may not be read by this user"), "{said}");
+    assert!(said.contains("cannot be read by this user"), "{said}");
 }
 
 #[test]
@@ -556,7 +556,10 @@ fn an_address_that_cannot_be_bound_is_one_line_and_status_1() {
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     for (arguments, line) in [
-        (&[&port, "-b", "127.0.0.1"][..], "is in use; stop who uses it, or choose another port"),
+        (
+            &[&port, "-b", "127.0.0.1"][..],
+            "is in use; stop the program that uses it, or choose another port",
+        ),
         (&["0", "-b", "192.0.2.1"], "192.0.2.1 port 0: this machine does not have that address"),
         (&["0", "-b", "host.invalid"], "cannot find the address 'host.invalid'"),
     ] {
@@ -693,8 +696,9 @@ fn help_and_version_are_printed() {
     for word in ["[port]", "--bind", "--directory", "--protocol", "--header"] {
         assert!(help.contains(word), "{word}");
     }
+    let summary = succeeds(&["-h"]);
     for (option, default) in [("--max-threads", 1024), ("--max-children", 40)] {
-        let line = help.lines().find(|line| line.contains(option)).unwrap();
+        let line = summary.lines().find(|line| line.contains(option)).unwrap();
         assert!(line.ends_with(&format!("[default: {default}]")), "{line}");
     }
     let version = format!("socketserver {}\n", env!("CARGO_PKG_VERSION"));
@@ -718,7 +722,7 @@ fn completions_are_printed_for_each_shell() {
 #[test]
 fn the_manual_page_is_printed() {
     let page = succeeds(&["--man"]);
-    assert!(page.contains("\n.TH socketserver 1"), "{page}");
+    assert!(page.contains("\n.TH SOCKETSERVER 1 "), "{page}");
     assert!(page.contains("\\-\\-concurrency"), "{page}");
 }
 
@@ -913,7 +917,7 @@ pub(crate) fn fails(arguments: &[&str], status: i32) -> String {
 
 /// Runs the command, which prints something and ends.
 #[track_caller]
-fn succeeds(arguments: &[&str]) -> String {
+pub(crate) fn succeeds(arguments: &[&str]) -> String {
     let output = run(arguments);
     assert_eq!(text(&output.stderr), "", "{arguments:?}");
     assert_eq!(output.status.code(), Some(0), "{arguments:?}");

@@ -75,8 +75,8 @@ fn programs_get_the_variables_that_are_named() {
 #[test]
 fn variables_that_mislead_programs_are_refused_in_one_line() {
     for (variable, why) in [
-        ("", "a variable has a name"),
-        ("=x", "a variable has a name"),
+        ("", "the name is missing; write NAME or NAME=VALUE"),
+        ("=x", "the name is missing; write NAME or NAME=VALUE"),
         ("A B=1", "\"A B\" is not the name of a variable"),
         ("REQUEST_METHOD=GET", "REQUEST_METHOD is set by the server itself, from each request"),
         ("HTTP_PROXY=http://h/", "HTTP_PROXY is set by the server itself, from each request"),

@@ -86,7 +86,7 @@ fn a_hangup_reads_the_certificate_anew() {
         https.serving.signal(Signal::SIGHUP);
         assert!(get(&https.serving, config, "/a.txt").ends_with("hello\n"));
         let said = https.serving.stop(Signal::SIGTERM).stderr;
-        let line = "socketserver: the certificate stays as it was: there is no certificate in '";
+        let line = "socketserver: the old certificate stays in use: there is no certificate in '";
         assert_eq!(said.matches(line).count(), 1, "{said}");
     }
 }
@@ -100,7 +100,7 @@ fn a_hangup_that_comes_with_the_end_hides_neither() {
     }
     let ended = https.serving.stop(Signal::SIGCONT);
     assert_eq!(ended.status, Some(0));
-    let line = "socketserver: the certificate stays as it was: there is no certificate in '";
+    let line = "socketserver: the old certificate stays in use: there is no certificate in '";
     assert!(ended.stderr.starts_with(line), "{}", ended.stderr);
 }
 

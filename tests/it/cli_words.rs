@@ -19,10 +19,11 @@ fn a_wrong_word_is_named_with_the_right_one() {
         ),
         (
             &["-p", "8000"],
-            "invalid value '8000' for '--protocol <VERSION>': give the port alone: socketserver 8000",
+            "invalid value '8000' for '--protocol <VERSION>': give the port alone: \
+             socketserver 8000",
         ),
-        (&["src"], "invalid value 'src' for '[port]': to serve this directory, say -d src"),
-        (&["8000", "src"], "unexpected argument 'src' found: to serve this directory, say -d src"),
+        (&["src"], "invalid value 'src' for '[port]': to serve this directory, use -d src"),
+        (&["8000", "src"], "unexpected argument 'src' found: to serve this directory, use -d src"),
         (
             &["nosuch"],
             "invalid value 'nosuch' for '[port]': a port is a number; -d names a directory, \
@@ -30,27 +31,31 @@ fn a_wrong_word_is_named_with_the_right_one() {
         ),
         (
             &["0.0.0.0:8000"],
-            "invalid value '0.0.0.0:8000' for '[port]': give address and port apart: \
+            "invalid value '0.0.0.0:8000' for '[port]': give the address and the port separately: \
              socketserver 8000 -b 0.0.0.0",
         ),
         (&["[::1]:80"], "socketserver 80 -b ::1"),
         (&["http://localhost:80/"], "socketserver 80 -b localhost"),
         (&[":8000"], "give the port alone: socketserver 8000"),
-        (&["0.0.0.0"], "to bind to this address, say -b 0.0.0.0"),
-        (&["::1"], "to bind to this address, say -b ::1"),
-        (&["[::1]"], "to bind to this address, say -b ::1"),
+        (&["0.0.0.0"], "to bind to this address, use -b 0.0.0.0"),
+        (&["::1"], "to bind to this address, use -b ::1"),
+        (&["[::1]"], "to bind to this address, use -b ::1"),
         (&["70000"], "invalid value '70000' for '[port]': 70000 is not in 0..=65535"),
         (
             &["-b", "127.0.0.1:8000"],
-            "invalid value '127.0.0.1:8000' for '--bind <ADDRESS>': give address and port apart: \
+            "invalid value '127.0.0.1:8000' for '--bind <ADDRESS>': give the address and the \
+             port separately: \
              socketserver 8000 -b 127.0.0.1",
         ),
-        (&["-b", "[::1]:80"], "give address and port apart: socketserver 80 -b ::1"),
-        (&["-b", "[fe80::1%lo]:80"], "give address and port apart: socketserver 80 -b fe80::1%lo"),
+        (&["-b", "[::1]:80"], "give the address and the port separately: socketserver 80 -b ::1"),
+        (
+            &["-b", "[fe80::1%lo]:80"],
+            "give the address and the port separately: socketserver 80 -b fe80::1%lo",
+        ),
         (&["-b", ":80"], "give the port alone: socketserver 80"),
         (&["-b", ""], "to bind to all interfaces, leave --bind out"),
         (&["-b", "*"], "to bind to all interfaces, leave --bind out"),
-        (&["-b", "http://localhost"], "it is a URL; say -b localhost"),
+        (&["-b", "http://localhost"], "it is a URL; use -b localhost"),
         (&["-b", "/run/x.sock"], "a Unix socket is given with --unix PATH"),
         (&["--host", "::1"], "unexpected argument '--host' found: an address is given with -b"),
         (&["8000", "www"], "unexpected argument 'www' found: a directory is given with -d www"),
@@ -60,18 +65,18 @@ fn a_wrong_word_is_named_with_the_right_one() {
         (&["--root", "x"], "unexpected argument '--root' found: a directory is given with -d"),
         (
             &["--concurrency", "prefork"],
-            "invalid value 'prefork' for '--concurrency <STRATEGY>': processes go with any of them: \
-             --processes auto",
+            "invalid value 'prefork' for '--concurrency <STRATEGY>': use --processes auto, which \
+             works with every strategy",
         ),
         (&["--concurrency", "threads"], "; a similar value exists: 'threading'"),
         (&["--protocool", "x"], "found; a similar argument exists: '--protocol'"),
         (
             &["--processes", "0"],
-            "invalid value '0' for '--processes <COUNT>': a count from 1 on, or auto for one on each \
-             processor",
+            "invalid value '0' for '--processes <COUNT>': a number from 1 up is expected, or \
+             auto for one process for each processor",
         ),
-        (&["--processes", "-1"], "a count from 1 on, or auto"),
-        (&["--processes", "many"], "a count from 1 on, or auto"),
+        (&["--processes", "-1"], "a number from 1 up is expected, or auto"),
+        (&["--processes", "many"], "a number from 1 up is expected, or auto"),
     ] {
         let said = fails(words, 2);
         assert!(said.contains(line), "{words:?}: {said}");
@@ -141,7 +146,7 @@ fn a_port_that_became_the_value_of_a_header_is_told() {
         let ended = run(&[words, &missing[..]].concat());
         String::from_utf8(ended.stderr).unwrap()
     };
-    let line = "socketserver: 18803 is the value of the header X, and no port is given\n";
+    let line = "socketserver: 18803 is taken as the value of the header X, and no port is given\n";
     assert!(said(&["-H", "X", "18803"]).starts_with(line));
     assert!(said(&["-q", "--head", "X", "18803"]).starts_with(line));
     for words in [&["-H", "X", "18803", "0"][..], &["-H", "X: 18803"], &["-H", "X", "y"]] {
@@ -275,13 +280,13 @@ fn a_header_that_cannot_be_sent_is_one_line_and_status_2() {
     for (words, line) in [
         (&["-H", "X A: b"][..], "'X A' is not a header name"),
         (&["-H", ": b"], "'' is not a header name"),
-        (&["-H", "X-A: b\nc"], "has a character that no header"),
+        (&["-H", "X-A: b\nc"], "has a character that headers"),
         (&["-H", "Content-Length: 3"], "the header Content-Length is set by the server itself"),
         (&["-H", "transfer-encoding: chunked"], "transfer-encoding is set by the server itself"),
         (&["-H", "Connection", "close"], "the header Connection is set by the server itself"),
         (
             &["-H", "X-A:", "1"],
-            "'X-A:' is not a header name; say -H NAME VALUE or -H 'NAME: VALUE'",
+            "'X-A:' is not a header name; use -H NAME VALUE or -H 'NAME: VALUE'",
         ),
         (&["-HX-A:", "1", "8000"], "'X-A:' is not a header name"),
         (&["-qH", "X-A:", "b"], "'X-A:' is not a header name"),

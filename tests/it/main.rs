@@ -64,6 +64,8 @@ mod http_responses; // what a response says of its connection and its end
 mod http_target; // the path, the query and the host that a request is for
 mod http_wire; // the reference's cases, byte for byte
 mod malformed_bodies; // whose mistake they are, and how much is said of it
+#[cfg(feature = "cli")]
+mod manual; // the help and the manual page, which say what the command does
 mod matrix; // what every strategy must do, once for each
 mod metrics; // what is counted, and whether the server is well
 mod misuse; // calls that HTTP does not allow, by kind

@@ -150,11 +150,11 @@ fn what_contradicts_the_socket_is_one_line_and_status_1() {
     let udp = OwnedFd::from(std::net::UdpSocket::bind("127.0.0.1:0").unwrap());
     let two = "exec 3<&0 4<&0; export LISTEN_PID=$$ LISTEN_FDS=2; exec \"$@\"";
     for (line, socket, arguments, expected) in [
-        (ACTIVATE, tcp(), &["8000"][..], "give neither a port nor --bind"),
-        (ACTIVATE, tcp(), &["--bind", "::1"], "give neither a port nor --bind"),
-        (ACTIVATE, tcp(), &["--unix", "/nowhere"], "give neither a port nor --bind"),
+        (ACTIVATE, tcp(), &["8000"][..], "leave out the port, --bind"),
+        (ACTIVATE, tcp(), &["--bind", "::1"], "leave out the port, --bind"),
+        (ACTIVATE, tcp(), &["--unix", "/nowhere"], "leave out the port, --bind"),
         (ACTIVATE, udp, &[], "use ListenStream="),
-        (two, tcp(), &[], "use a unit for each"),
+        (two, tcp(), &[], "write a unit for each"),
     ] {
         let unit = Unit::start(line, socket.into(), arguments, &[]);
         let (status, said) = unit.wait();

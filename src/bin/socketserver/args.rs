@@ -8,48 +8,53 @@ use std::process::ExitCode;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser, ValueEnum};
+use clap::{ArgAction, CommandFactory, Parser, ValueHint};
 use clap_complete::Shell;
 use socketserver::http::ProtocolVersion;
 use socketserver::{ForwardedHeader, Overload, TrustedProxies};
 
+use crate::choices::{Forwarded, OverloadPolicy, Protocol, Strategy};
 use crate::complain;
+use crate::examples::examples;
 use crate::header::{Header, in_two_words, number_as_value};
 use crate::usage::in_one_line;
 use crate::values::{absolute_path, address, count, mode, port, processes, seconds};
 use crate::variable::Variable;
 
 /// Serve the files of a directory over HTTP or HTTPS, as python -m http.server does
+///
+/// The options of python -m http.server have the same names and meanings here, and the output is
+/// the same. The options under the other headings are additions.
 #[derive(Debug, Parser)]
-#[command(version, args_override_self = true, infer_long_args = true)]
+#[command(version, args_override_self = true, infer_long_args = true, max_term_width = 100)]
+#[command(disable_help_flag = true, disable_version_flag = true, after_help = examples())]
 pub(crate) struct Args {
-    /// bind to this port; 0 picks a free one [default: 8000]
+    /// bind to this port; 0 chooses a free one [default: 8000]
     #[arg(value_name = "port", allow_negative_numbers = true, value_parser = port)]
     pub(crate) port: Option<u16>,
 
     /// bind to this address [default: all interfaces]
+    ///
+    /// An IP address of this machine, or a name that leads to one.
     #[arg(short, long, value_name = "ADDRESS", value_parser = address)]
     pub(crate) bind: Option<String>,
 
-    /// bind to a Unix socket at this path instead of a port
-    #[arg(long, value_name = "PATH", conflicts_with_all = ["bind", "port"])]
-    pub(crate) unix: Option<PathBuf>,
-
-    /// set the mode of the Unix socket's file, in octal as for chmod [default: by the umask]
-    #[arg(long, value_name = "MODE", requires = "unix", value_parser = mode)]
-    pub(crate) unix_mode: Option<u32>,
-
     /// serve this directory [default: current directory]
-    #[arg(short, long)]
+    #[arg(short, long, value_hint = ValueHint::DirPath)]
     pub(crate) directory: Option<PathBuf>,
 
-    /// conform to this HTTP version; 1.1 keeps connections open
-    #[arg(short, long, value_name = "VERSION", value_enum)]
+    /// conform to HTTP/1.0 or HTTP/1.1
+    ///
+    /// HTTP/1.1 keeps a connection open for further requests. 1.0 and 1.1 are accepted, too.
+    #[arg(short, long, value_name = "VERSION", value_enum, hide_possible_values = true)]
     #[arg(default_value_t = Protocol::Http10, ignore_case = true)]
     protocol: Protocol,
 
-    /// send this header with every response, replacing the server's own; headers about the content
-    /// (Content-Type …) go with successful responses only; repeatable
+    /// send this header with every response; may be repeated
+    ///
+    /// It replaces a header of this name that the server would send by itself. A header that
+    /// describes content (Content-Type, Content-Encoding, ETag and the like) is sent with
+    /// successful responses only. -H 'NAME: VALUE' means the same as -H NAME VALUE.
     #[arg(
         short = 'H',
         long = "header",
@@ -59,159 +64,190 @@ pub(crate) struct Args {
     )]
     header: Vec<String>,
 
-    /// serve HTTPS with the certificate in this file, which may hold the key, too; SIGHUP reads it
-    /// anew
-    #[arg(long, value_name = "PATH", conflicts_with = "tls_self_signed")]
-    pub(crate) tls_cert: Option<PathBuf>,
-
-    /// the certificate's private key is in this file
-    #[arg(long, value_name = "PATH")]
-    pub(crate) tls_key: Option<PathBuf>,
-
-    /// the private key's password is in this file
-    #[arg(long, value_name = "PATH")]
-    tls_password_file: Option<PathBuf>,
-
-    /// what that file holds
-    #[arg(skip)]
-    pub(crate) tls_password: Option<String>,
-
-    /// serve HTTPS with a certificate made now, and print its fingerprint; for development
-    #[arg(long)]
-    pub(crate) tls_self_signed: bool,
-
-    /// serve only clients with a certificate that was issued by one in this file
-    #[arg(long, value_name = "PATH")]
-    pub(crate) tls_client_ca: Option<PathBuf>,
-
-    /// reach nothing outside the directory, wherever symbolic links lead
-    #[arg(long)]
-    pub(crate) confine: bool,
-
-    /// serve no file whose name begins with a dot, nor list it
-    #[arg(long)]
-    pub(crate) hide_dot_files: bool,
-
     /// run the programs in /cgi-bin and /htbin
     #[arg(long)]
     pub(crate) cgi: bool,
 
-    /// let a program run this many seconds; 0 is for ever [default: 300]
-    #[arg(long, value_name = "SECONDS", requires = "cgi", value_parser = seconds)]
+    /// serve HTTPS with the certificate in this file
+    ///
+    /// The file is in the PEM format: the certificate of the server, then the certificates that
+    /// lead to its issuer, and the private key unless --tls-key names its file. SIGHUP reads
+    /// the files again.
+    #[arg(long, value_name = "PATH", conflicts_with = "tls_self_signed")]
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) tls_cert: Option<PathBuf>,
+
+    /// read the private key of the certificate from this file
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
+    pub(crate) tls_key: Option<PathBuf>,
+
+    /// read the password of the private key from this file
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
+    tls_password_file: Option<PathBuf>,
+
+    /// The content of that file.
+    #[arg(skip)]
+    pub(crate) tls_password: Option<String>,
+
+    /// print a summary of the options (-h) or all about them (--help)
+    #[arg(short, long, action = ArgAction::Help)]
+    help: Option<bool>,
+
+    /// serve nothing outside the directory, wherever symbolic links lead
+    ///
+    /// Links that stay inside are followed on Linux 5.6 and later; on other systems none is.
+    #[arg(long, help_heading = "Files")]
+    pub(crate) confine: bool,
+
+    /// neither serve nor list files whose name begins with a dot
+    ///
+    /// The same holds for what is below such a directory. /.well-known is served (RFC 8615).
+    #[arg(long, help_heading = "Files")]
+    pub(crate) hide_dot_files: bool,
+
+    /// bind to a Unix socket at this path instead of a port
+    #[arg(long, value_name = "PATH", help_heading = "Network", value_hint = ValueHint::FilePath)]
+    #[arg(conflicts_with_all = ["bind", "port"])]
+    pub(crate) unix: Option<PathBuf>,
+
+    /// set the mode of the socket's file, such as 660 [default: by the umask]
+    #[arg(long, value_name = "MODE", help_heading = "Network")]
+    #[arg(requires = "unix", value_parser = mode)]
+    pub(crate) unix_mode: Option<u32>,
+
+    /// serve HTTPS with a certificate that is made now, for development
+    ///
+    /// Its SHA-256 fingerprint is printed, for comparison with what a browser shows. The
+    /// certificate is not stored: the next start makes another one.
+    #[arg(long, help_heading = "TLS")]
+    pub(crate) tls_self_signed: bool,
+
+    /// serve only clients with a certificate that one in this file issued
+    #[arg(long, value_name = "PATH", help_heading = "TLS", value_hint = ValueHint::FilePath)]
+    pub(crate) tls_client_ca: Option<PathBuf>,
+
+    /// end a program after this many seconds; 0 is never [default: 300]
+    #[arg(long, value_name = "SECONDS", help_heading = "CGI")]
+    #[arg(requires = "cgi", value_parser = seconds)]
     pub(crate) cgi_timeout: Option<u32>,
 
-    /// run programs as this user when started by root; say `root` to keep root [default: nobody]
-    #[arg(long, value_name = "USER", requires = "cgi")]
+    /// run programs as this user if started by root [default: nobody]
+    ///
+    /// With "root" programs keep the rights of root.
+    #[arg(long, value_name = "USER", help_heading = "CGI", value_hint = ValueHint::Username)]
+    #[arg(requires = "cgi")]
     pub(crate) cgi_user: Option<String>,
 
-    /// pass this variable of the server's own on to programs, or set it; may be repeated
-    #[arg(
-        long,
-        value_name = "NAME[=VALUE]",
-        requires = "cgi",
-        value_parser = OsStringValueParser::new().try_map(|text| Variable::new(&text))
-    )]
+    /// pass this variable to programs, or set it; may be repeated
+    ///
+    /// NAME passes the value that the server was started with, NAME=VALUE sets another one.
+    /// Without this option programs get PATH, LD_LIBRARY_PATH, TZ, LANG, LC_ALL and LC_CTYPE,
+    /// beside the variables that describe their request.
+    #[arg(long, value_name = "NAME[=VALUE]", help_heading = "CGI", requires = "cgi")]
+    #[arg(value_parser = OsStringValueParser::new().try_map(|text| Variable::new(&text)))]
     pub(crate) cgi_env: Vec<Variable>,
 
-    /// store a chunked body of up to this many bytes before its program starts; with 0 it is passed
-    /// on as it comes, without a length [default: 67108864]
-    #[arg(long, value_name = "BYTES", requires = "cgi")]
+    /// store chunked bodies of up to this many bytes [default: 67108864]
+    ///
+    /// A program starts when such a body has been received, as it is told the length. A longer
+    /// one is answered 413. With 0 the body is passed on as it arrives, without a length.
+    #[arg(long, value_name = "BYTES", help_heading = "CGI", requires = "cgi")]
     pub(crate) cgi_chunked_limit: Option<u64>,
 
-    /// do not log requests
-    #[arg(short, long)]
-    pub(crate) quiet: bool,
-
-    /// run requests one by one, on threads or in child processes
-    #[arg(long, value_name = "STRATEGY", value_enum, default_value_t = Strategy::Threading)]
+    /// the strategy: sequential, threading or forking
+    ///
+    /// It decides where requests run. sequential: one after the other. threading: on a pool of
+    /// threads. forking: in a child process for each connection.
+    #[arg(long, value_name = "STRATEGY", help_heading = "Concurrency")]
+    #[arg(value_enum, hide_possible_values = true, default_value_t = Strategy::Threading)]
     pub(crate) concurrency: Strategy,
 
     /// run at most this many threads [default: 1024]
-    #[arg(long, value_name = "COUNT", value_parser = count)]
+    #[arg(long, value_name = "COUNT", help_heading = "Concurrency", value_parser = count)]
     pub(crate) max_threads: Option<u32>,
 
     /// run at most this many child processes [default: 40]
-    #[arg(long, value_name = "COUNT", value_parser = count)]
+    #[arg(long, value_name = "COUNT", help_heading = "Concurrency", value_parser = count)]
     pub(crate) max_children: Option<u32>,
 
-    /// serve in this many supervised processes, which SIGHUP replaces one by one; auto is one on
-    /// each processor
-    #[arg(long, value_name = "COUNT", value_parser = processes)]
+    /// serve in this many processes; auto is one for each processor
+    ///
+    /// A supervisor replaces a process that crashes. SIGHUP replaces all of them, one by one, and
+    /// no client is refused meanwhile. --max-threads, --max-children and --max-connections hold
+    /// for each process.
+    #[arg(long, value_name = "COUNT", help_heading = "Concurrency", value_parser = processes)]
     pub(crate) processes: Option<u32>,
 
-    /// keep at most this many connections open [default: 3/4 of the descriptor limit]
-    #[arg(long, value_name = "COUNT", value_parser = count)]
+    /// keep at most this many open [default: 3/4 of the descriptors]
+    ///
+    /// The default is three quarters of the descriptors that a process may have (ulimit -n). The
+    /// command raises this limit as far as the system allows.
+    #[arg(long, value_name = "COUNT", help_heading = "Limits", value_parser = count)]
     pub(crate) max_connections: Option<u32>,
 
-    /// what to do with clients beyond --max-connections: close the oldest idle one, let clients
-    /// wait, or answer 503
-    #[arg(long, value_name = "POLICY", value_enum, default_value_t = OverloadPolicy::Shed)]
+    /// how to treat further clients: shed, wait or refuse
+    ///
+    /// This is about clients beyond --max-connections. shed: close the connection that has been
+    /// idle longest, and wait if none is idle. wait: let clients wait until a connection is
+    /// closed. refuse: answer 503, or close where TLS would come first.
+    #[arg(long, value_name = "POLICY", help_heading = "Limits")]
+    #[arg(value_enum, hide_possible_values = true, default_value_t = OverloadPolicy::Shed)]
     overload: OverloadPolicy,
 
-    /// believe the client addresses that these proxies report; comma-separated addresses and
-    /// networks, `unix:` for any peer on a Unix socket
-    #[arg(long, value_name = "LIST")]
+    /// believe the client addresses that these proxies report
+    ///
+    /// A list of IP addresses and networks, separated by commas, such as 127.0.0.1,10.0.0.0/8;
+    /// unix: stands for every client of a Unix socket.
+    #[arg(long, value_name = "LIST", help_heading = "Proxies")]
     trusted_proxies: Option<TrustedProxies>,
 
-    /// take the client's address from this header only [default: both; they must agree]
-    #[arg(long, value_name = "NAME", value_enum, ignore_case = true, requires = "trusted_proxies")]
+    /// read only Forwarded, or only X-Forwarded-For
+    ///
+    /// By default both headers are read, and have to agree if a request has both.
+    #[arg(long, value_name = "NAME", help_heading = "Proxies", requires = "trusted_proxies")]
+    #[arg(value_enum, hide_possible_values = true, ignore_case = true)]
     forwarded_header: Option<Forwarded>,
 
-    /// take connections from trusted proxies only, which begin them with a PROXY header, before TLS
-    #[arg(long, requires = "trusted_proxies")]
+    /// expect a PROXY header first, and from trusted proxies alone
+    ///
+    /// The header (version 1 or 2) comes before the request, and before TLS. Connections without
+    /// it, or from others, are closed.
+    #[arg(long, help_heading = "Proxies", requires = "trusted_proxies")]
     pub(crate) proxy_protocol: bool,
 
-    /// answer this path with numbers for Prometheus
-    #[arg(long, value_name = "PATH", value_parser = absolute_path)]
+    /// do not log requests
+    ///
+    /// Warnings, such as that a process has crashed, are still written to standard error.
+    #[arg(short, long, help_heading = "Logging and monitoring")]
+    pub(crate) quiet: bool,
+
+    /// answer this path with metrics in the format of Prometheus
+    #[arg(long, value_name = "PATH", help_heading = "Logging and monitoring")]
+    #[arg(value_parser = absolute_path)]
     pub(crate) metrics: Option<String>,
 
-    /// answer this path with 200 as long as the server is not being stopped
-    #[arg(long, value_name = "PATH", value_parser = absolute_path)]
+    /// answer this path with 200 until the server is being stopped
+    #[arg(long, value_name = "PATH", help_heading = "Logging and monitoring")]
+    #[arg(value_parser = absolute_path)]
     pub(crate) healthz: Option<String>,
 
-    /// print completions for this shell and exit
-    #[arg(long, value_name = "SHELL")]
+    /// print completions for bash, elvish, fish, powershell or zsh
+    #[arg(long, value_name = "SHELL", help_heading = "Documentation")]
+    #[arg(hide_possible_values = true)]
     pub(crate) completions: Option<Shell>,
 
-    /// print the manual page and exit
-    #[arg(long)]
+    /// print the manual page in the format of man(7)
+    #[arg(long, help_heading = "Documentation")]
     pub(crate) man: bool,
-}
 
-/// Where requests run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Strategy {
-    Sequential,
-    Threading,
-    Forking,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum OverloadPolicy {
-    Shed,
-    Wait,
-    Refuse,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Protocol {
-    #[value(name = "HTTP/1.0", alias = "1.0")]
-    Http10,
-    #[value(name = "HTTP/1.1", alias = "1.1")]
-    Http11,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Forwarded {
-    #[value(name = "Forwarded")]
-    Forwarded,
-    #[value(name = "X-Forwarded-For")]
-    XForwardedFor,
+    /// print the version
+    #[arg(short = 'V', long, action = ArgAction::Version, help_heading = "Documentation")]
+    version: Option<bool>,
 }
 
 impl Args {
-    /// Reads the command line. Where there is nothing to serve, it has said why or shown the
-    /// help, and returns the status to exit with.
+    /// Reads the command line. If there is nothing to serve, writes the reason or the help, and
+    /// returns the status to exit with.
     pub(crate) fn read() -> Result<Self, ExitCode> {
         let words: Vec<OsString> = env::args_os().collect();
         let number = number_as_value(&words);
@@ -223,7 +259,7 @@ impl Args {
                 && args.unix.is_none()
             {
                 complain(&format_args!(
-                    "{value} is the value of the header {name}, and no port is given"
+                    "{value} is taken as the value of the header {name}, and no port is given"
                 ));
             }
             Ok(args)
@@ -233,14 +269,14 @@ impl Args {
                 complain(&in_one_line(&error));
                 ExitCode::from(2)
             } else {
-                // Nobody may be reading.
+                // Standard output may be closed.
                 let _ = error.print();
                 ExitCode::SUCCESS
             }
         })
     }
 
-    /// Tells whether TLS is spoken.
+    /// Tells whether HTTPS is served.
     pub(crate) fn is_secure(&self) -> bool {
         self.tls_cert.is_some() || self.tls_self_signed
     }
@@ -256,7 +292,7 @@ impl Args {
         }
     }
 
-    /// Who is believed about clients, and where they say it.
+    /// The proxies whose reports of client addresses are believed, and the header to read.
     pub(crate) fn trusted_proxies(&self) -> TrustedProxies {
         let trusted = self.trusted_proxies.clone().unwrap_or_default();
         match self.forwarded_header {
@@ -278,7 +314,7 @@ impl Args {
     ///
     /// # Errors
     ///
-    /// Says which one cannot be sent, and why.
+    /// The text names the header that cannot be sent, and the reason.
     pub(crate) fn headers(&self) -> Result<Vec<Header>, String> {
         let pairs = self.header.chunks_exact(2);
         pairs.map(|pair| Header::new(&pair[0], &pair[1])).collect()
@@ -295,14 +331,14 @@ impl Args {
         ] {
             if limit.is_some() && self.concurrency != strategy {
                 let name = format!("{strategy:?}").to_lowercase();
-                let message = format!("{option} goes with --concurrency {name} only");
+                let message = format!("{option} works with --concurrency {name} only");
                 return refuse(ErrorKind::ArgumentConflict, message);
             }
         }
         Ok(())
     }
 
-    /// Checks in the order and with the words of Python 3.14, and reads the password.
+    /// Checks in the order and with the messages of Python 3.14, and reads the password.
     fn check_tls(&mut self) -> Result<(), clap::Error> {
         let refuse = |message: String| {
             Err(Self::command().error(ErrorKind::MissingRequiredArgument, message))
@@ -320,7 +356,7 @@ impl Args {
             return refuse(message.to_owned());
         }
         if self.unix.is_some() && self.is_secure() {
-            return refuse("HTTPS goes with a port, not with --unix".to_owned());
+            return refuse("HTTPS needs a port and does not work with --unix".to_owned());
         }
         if let Some(path) = &self.tls_password_file {
             match fs::read_to_string(path) {

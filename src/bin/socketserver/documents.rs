@@ -5,8 +5,9 @@ use std::io::{self, ErrorKind, Write};
 use clap::CommandFactory;
 
 use crate::args::Args;
+use crate::manual;
 
-/// Prints what was asked for.
+/// Prints the completions, the manual page, or both.
 ///
 /// # Errors
 ///
@@ -17,7 +18,7 @@ pub(crate) fn print(args: &Args) -> io::Result<()> {
         clap_complete::generate(shell, &mut Args::command(), "socketserver", &mut text);
     }
     if args.man {
-        clap_mangen::Man::new(Args::command()).render(&mut text)?;
+        text.extend(manual::page().into_bytes());
     }
     let mut output = io::stdout().lock();
     match output.write_all(&text).and_then(|()| output.flush()) {

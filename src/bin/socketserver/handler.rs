@@ -14,19 +14,19 @@ use crate::complain;
 use crate::header::Header;
 use crate::service::Service;
 
-/// The files of a directory, and programs where asked for, with the command line's wishes.
+/// Serves the files of a directory, and runs programs with `--cgi`, as the command line says.
 pub(crate) struct Files {
     pub(crate) files: Box<dyn HttpRequestHandler>,
     pub(crate) protocol_version: ProtocolVersion,
     pub(crate) headers: Vec<Header>,
-    /// The programs among them, whose output says by itself what it is.
+    /// Runs the programs among them. Their output describes its content itself.
     pub(crate) programs: Option<CgiHttpRequestHandler>,
     pub(crate) quiet: bool,
-    /// The certificate, to be read anew on SIGHUP.
+    /// Reads the certificate again on SIGHUP.
     pub(crate) certificate: Option<TlsReload>,
     pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) service: Arc<Service>,
-    /// Ctrl-C was acknowledged.
+    /// The message about Ctrl-C was printed.
     pub(crate) interrupted: AtomicBool,
 }
 
@@ -51,7 +51,7 @@ impl HttpRequestHandler for Files {
             if !header.goes_with(status) || (is_of_program && header.is_of_content()) {
                 continue;
             }
-            // The first one takes the place of what the server sends by itself.
+            // The first one replaces the server's own.
             if self.headers[..position].iter().any(|other| other.is_named(name)) {
                 http.send_header(name, value)?;
             } else {
@@ -87,7 +87,7 @@ impl HttpRequestHandler for Files {
             && let Some(certificate) = &self.certificate
             && let Err(error) = certificate.reload()
         {
-            complain(&format_args!("the certificate stays as it was: {error}"));
+            complain(&format_args!("the old certificate stays in use: {error}"));
         }
     }
 }

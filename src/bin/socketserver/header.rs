@@ -13,12 +13,12 @@ pub(crate) struct Header {
 }
 
 impl Header {
-    /// Refuses what `send_header` would refuse with each response, and what describes the
-    /// response's frame, which only the server knows.
+    /// Refuses what `send_header` would refuse for each response, and headers that frame the
+    /// response, which the server sets itself.
     pub(crate) fn new(name: &str, value: &str) -> Result<Self, String> {
         if !is_token(name) {
             return Err(format!(
-                "'{}' is not a header name; say -H NAME VALUE or -H 'NAME: VALUE'",
+                "'{}' is not a header name; use -H NAME VALUE or -H 'NAME: VALUE'",
                 name.escape_debug()
             ));
         }
@@ -31,7 +31,7 @@ impl Header {
         };
         if !value.chars().all(plain) {
             return Err(format!(
-                "the value '{}' of the header {name} has a character that no header can have",
+                "the value '{}' of the header {name} has a character that headers cannot have",
                 value.escape_debug()
             ));
         }
@@ -46,15 +46,15 @@ impl Header {
         OF_CONTENT.iter().any(|name| self.is_named(name))
     }
 
-    /// Tells whether a response with this status has it: every one, but for what is said of a file,
-    /// which is not true of the page of an error.
+    /// Tells whether a response with this status has the header. One that describes the content of
+    /// a file is wrong for an error page.
     pub(crate) fn goes_with(&self, status: u16) -> bool {
         status >= 200 && (!self.is_of_content() || status < 300 || status == 304)
     }
 }
 
-/// The arguments with each header in two words, as Python 3.15 wants it: `-H 'NAME: VALUE'`, which
-/// is curl's way, becomes `-H NAME VALUE`. No name has a colon.
+/// The arguments with each header as two arguments, as Python 3.15 has it: curl's form,
+/// `-H 'NAME: VALUE'`, becomes `-H NAME VALUE`. No name has a colon.
 ///
 /// `-H NAME: VALUE` without quotes stays as it is, and is refused for its name: the header would be
 /// empty, and the value the port.
@@ -78,15 +78,15 @@ pub(crate) fn in_two_words(arguments: impl IntoIterator<Item = OsString>) -> Vec
         let pair = first.as_ref().and_then(|first| first.to_str()?.split_once(':'));
         match pair.filter(|(_, value)| !(value.is_empty() && is_followed)) {
             Some((name, value)) => split.extend([name, value.trim()].map(OsString::from)),
-            // Whatever comes now is the value.
+            // The next argument is the value, even if it begins with a dash.
             None => split.extend(first.into_iter().chain(arguments.next())),
         }
     }
     split
 }
 
-/// A header and its value where that is a number in a word of its own, which may have been meant as
-/// the port.
+/// A header and its value if that is a number in an argument of its own, which may have been meant
+/// as the port.
 pub(crate) fn number_as_value(arguments: &[OsString]) -> Option<(String, String)> {
     arguments.windows(3).find_map(|words| {
         let [option, name, value] = [0, 1, 2].map(|word| words[word].to_str());
@@ -96,13 +96,13 @@ pub(crate) fn number_as_value(arguments: &[OsString]) -> Option<(String, String)
     })
 }
 
-/// Tells whether it is no option: `-H NAME:` is an empty header before one.
+/// Tells whether an argument is not an option: `-H NAME:` before an option is an empty header.
 fn is_value(argument: &OsString) -> bool {
     !argument.to_string_lossy().starts_with('-')
 }
 
-/// What stands in the same word behind `-H`, `--header=` (which may be shortened), or a `-q` and a
-/// `-H`.
+/// What follows `-H`, `-qH` or `--header=` (which may be shortened) in the same argument. `None`
+/// for other arguments.
 fn attached_to_option(argument: &str) -> Option<&str> {
     let Some(long) = argument.strip_prefix("--") else {
         return argument.strip_prefix('-')?.trim_start_matches('q').strip_prefix('H');
@@ -112,7 +112,7 @@ fn attached_to_option(argument: &str) -> Option<&str> {
     ["head", "heade", "header"].contains(&name).then_some(attached)
 }
 
-/// What describes the content of a response (RFC 9110 §8), or where it is.
+/// Headers that describe the content of a response (RFC 9110 §8), or its place.
 const OF_CONTENT: [&str; 9] = [
     "Content-Disposition",
     "Content-Encoding",

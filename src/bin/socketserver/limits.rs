@@ -4,19 +4,18 @@ use std::iter::{once, successors};
 
 use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 
-/// Allows as many connections as the system lets this process have. Returns how many descriptors it
-/// was started with, which is what programs should begin with.
+/// Raises the limit of descriptors as far as the system allows. Returns the limit that the process
+/// was started with, which CGI programs get.
 pub(crate) fn raise_descriptor_limit() -> Option<u64> {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
-    // Where all fail, the server makes do with fewer.
+    // If all fail, the server has fewer connections.
     let _ = to_try(soft, hard).any(|limit| setrlimit(Resource::RLIMIT_NOFILE, limit, hard).is_ok());
     #[allow(clippy::useless_conversion, reason = "FreeBSD's limits are signed")]
     u64::try_from(soft).ok()
 }
 
-/// The limits to try, the largest first. Some systems refuse their own hard limit: macOS says that
-/// there is none, and takes no more than `kern.maxfilesperproc`, which may be anything from
-/// `OPEN_MAX` on.
+/// The limits to try, the largest first. Some systems refuse their own hard limit: macOS reports no
+/// limit, and refuses more than `kern.maxfilesperproc`, which is at least `OPEN_MAX`.
 fn to_try(soft: rlim_t, hard: rlim_t) -> impl Iterator<Item = rlim_t> {
     let halves = successors(Some(MOST), |limit| Some(limit / 2)).take_while(|&limit| limit > LEAST);
     let below = halves.chain([LEAST]).filter(move |&limit| limit < hard);
@@ -33,7 +32,7 @@ const LEAST: rlim_t = 10_240;
 mod tests {
     use super::*;
 
-    /// What a system that takes limits up to `most` allows in the end.
+    /// The resulting limit on a system that accepts limits up to `most`.
     fn raised(soft: rlim_t, hard: rlim_t, most: rlim_t) -> rlim_t {
         to_try(soft, hard).find(|&limit| limit <= most).unwrap_or(soft)
     }

@@ -1,4 +1,4 @@
-//! The listening socket, or one line that says why there is none and what to do.
+//! The listening socket, or an error of one line: what failed, why, and what to do.
 
 use std::io::{self, ErrorKind};
 use std::net::{Ipv6Addr, SocketAddr, ToSocketAddrs};
@@ -20,23 +20,23 @@ pub(crate) enum Listener {
     Unix(UnixStream),
 }
 
-/// Takes the socket that systemd has opened, or binds the path or the address, or all interfaces
-/// where there is none.
+/// Takes the socket that systemd has opened, or binds the path or the address; all interfaces if
+/// neither is given.
 ///
 /// # Errors
 ///
-/// Says what to do about it.
+/// The text says what to do.
 pub(crate) fn listen(args: &Args) -> io::Result<Listener> {
-    let names_a_place = args.port.is_some() || args.bind.is_some() || args.unix.is_some();
+    let is_place_given = args.port.is_some() || args.bind.is_some() || args.unix.is_some();
     let mut inherited = systemd::listen_fds()?;
     match (inherited.pop(), inherited.len()) {
         (None, _) => bind(args),
-        (Some(only), 0) if !names_a_place => adopt(args, only.socket),
+        (Some(only), 0) if !is_place_given => adopt(args, only.socket),
         (Some(_), 0) => Err(io::Error::other(
-            "systemd has opened a socket to serve on; give neither a port nor --bind nor --unix",
+            "systemd has opened a socket to serve on; leave out the port, --bind and --unix",
         )),
         (Some(_), others) => Err(io::Error::other(format!(
-            "systemd has opened {} sockets, and one can be served; use a unit for each",
+            "systemd has opened {} sockets, and only one can be served; write a unit for each",
             others + 1
         ))),
     }
@@ -57,9 +57,9 @@ fn bind(args: &Args) -> io::Result<Listener> {
 fn adopt(args: &Args, socket: Socket) -> io::Result<Listener> {
     match socket {
         Socket::Tcp(listener) => Tcp::bind(TcpBind::from_socket(listener)).map(Listener::Tcp),
-        Socket::UnixStream(_) if args.is_secure() => {
-            Err(io::Error::other("systemd has opened a Unix socket, and TLS goes with a port only"))
-        }
+        Socket::UnixStream(_) if args.is_secure() => Err(io::Error::other(
+            "systemd has opened a Unix socket, and HTTPS needs a port; use ListenStream=PORT",
+        )),
         Socket::UnixStream(listener) => {
             UnixStream::bind(UnixBind::from_socket(listener)).map(Listener::Unix)
         }
@@ -73,13 +73,13 @@ fn adopt(args: &Args, socket: Socket) -> io::Result<Listener> {
 ///
 /// # Errors
 ///
-/// Says what to do about it.
+/// The text says what to do.
 fn listen_at(path: &Path, mode: Option<u32>) -> io::Result<UnixStream> {
     UnixStream::bind(UnixBind::new(path).mode(mode)).map_err(|error| {
         let place = Address::unix(path);
         let reason = match error.kind() {
             ErrorKind::AddrInUse if is_no_socket(path) => {
-                "a file that is no socket is there; choose another path"
+                "a file that is not a socket is there; choose another path"
             }
             ErrorKind::AddrInUse => "it is in use; choose another path",
             ErrorKind::NotFound => "its directory does not exist; choose another path",
@@ -94,7 +94,7 @@ fn is_no_socket(path: &Path) -> bool {
     path.symlink_metadata().is_ok_and(|file| !file.file_type().is_socket())
 }
 
-/// A line about the server, in Python's words:
+/// The line that Python prints about a server:
 /// `Serving HTTP on :: port 8000 (http://[::]:8000/) ...`, or `Serving HTTP on unix:/path ...`.
 pub(crate) fn banner(address: &Address, is_secure: bool) -> String {
     match address.inet() {
@@ -116,22 +116,23 @@ fn internet_banner(address: SocketAddr, scheme: &str) -> String {
     format!("Serving {protocol} on {host}{zone} port {port} ({scheme}://{quoted}:{port}/) ...\n")
 }
 
-/// `%eth0`, without which an address of a link reaches nothing; nothing for the other addresses.
+/// `%eth0` for a link-local address, which is useless without it; empty for other addresses.
 fn zone(scope_id: u32) -> String {
     match (scope_id, if_indextoname(scope_id)) {
         (0, _) => String::new(),
-        // Empty where there is none, as `nix` has it.
+        // `nix` returns an empty name for an interface that does not exist.
         (_, Ok(name)) if !name.is_empty() => format!("%{}", name.to_string_lossy()),
-        // Interfaces may go; their numbers will do.
+        // The interface may have been removed; its number is valid, too.
         (number, _) => format!("%{number}"),
     }
 }
 
-/// What a URL has escaped in the name of an interface, the `%` before it included (RFC 6874 §2).
+/// The characters that a URL escapes in the name of an interface and the `%` before it
+/// (RFC 6874 §2).
 const NOT_IN_ZONE: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Python's.
+/// Python's default.
 const DEFAULT_PORT: u16 = 8000;
 
 fn resolve(address: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
@@ -160,8 +161,12 @@ fn explain(error: &io::Error, address: Option<&str>, port: u16) -> io::Error {
         ));
     }
     let reason = match error.kind() {
-        ErrorKind::AddrInUse => "it is in use; stop who uses it, or choose another port",
-        ErrorKind::AddrNotAvailable => "this machine does not have that address; choose another",
+        ErrorKind::AddrInUse => {
+            "it is in use; stop the program that uses it, or choose another port"
+        }
+        ErrorKind::AddrNotAvailable => {
+            "this machine does not have that address; choose another address"
+        }
         ErrorKind::PermissionDenied => "permission denied; choose a port from 1024 on",
         _ => return io::Error::other(format!("cannot serve on {place}: {error}")),
     };

@@ -1,4 +1,4 @@
-//! Where the library's warnings go: standard error.
+//! Writes the library's warnings to standard error.
 
 use log::{LevelFilter, Log, Metadata, Record};
 

@@ -1,7 +1,9 @@
-//! The command `socketserver`: `python -m http.server`, and a little more.
+//! The command `socketserver`: `python -m http.server` with further options.
 
 mod args;
+mod choices;
 mod documents;
+mod examples;
 mod handler;
 mod header;
 #[path = "../../host_text.rs"]
@@ -9,6 +11,8 @@ mod host_text;
 mod limits;
 mod listen;
 mod logger;
+mod manual;
+mod manual_text;
 mod run;
 mod service;
 mod tls;
@@ -38,11 +42,11 @@ fn main() -> ExitCode {
     }
 }
 
-/// Writes one line to standard error, which may be closed or full: then there is nobody to tell.
+/// Writes one line to standard error. If that is closed or full, the line is lost.
 fn complain(what: &dyn Display) {
     let mut line = "socketserver: ".to_owned();
     for character in what.to_string().chars() {
-        // A name of a file, or what another program says, may have anything in it.
+        // Names of files and the output of other programs may contain control characters.
         if character.is_control() {
             line.extend(character.escape_default());
         } else {

@@ -1,4 +1,4 @@
-//! From the command line to a server, and to its end.
+//! Makes a server of the command line, and serves until it is stopped.
 
 use std::fs;
 use std::io::{self, Write};
@@ -18,7 +18,8 @@ use socketserver::{
     Server, ServerInfo, Signal, TcpServer, ThreadPool, TlsServer, UnixStreamServer,
 };
 
-use crate::args::{Args, Strategy};
+use crate::args::Args;
+use crate::choices::Strategy;
 use crate::handler::Files;
 use crate::limits::raise_descriptor_limit;
 use crate::listen::{Listener, banner, listen};
@@ -31,7 +32,7 @@ use crate::{complain, logger};
 ///
 /// # Errors
 ///
-/// Nothing was served, and the error's text is the line to tell the user.
+/// The server could not start or go on. The text is the line for the user.
 pub(crate) fn run(args: Args) -> io::Result<()> {
     logger::install();
     let descriptor_limit = raise_descriptor_limit();
@@ -71,13 +72,13 @@ pub(crate) fn run(args: Args) -> io::Result<()> {
         Strategy::Forking => serving.serve(listener, handler, forking(args.max_children)),
     };
     if let Some(scripts) = scripts {
-        // Threads that were cut off are not waited for, but what they run must not outlive them.
+        // Threads that were cut off are not waited for, but their programs must not outlive them.
         scripts.end_scripts();
     }
     served
 }
 
-/// How everything is served, whatever the socket and the strategy.
+/// Serves, whatever the socket and the strategy.
 struct Serving<'a> {
     args: &'a Args,
     service: Arc<Service>,
@@ -147,22 +148,24 @@ impl Serving<'_> {
             server.max_connections = most as usize;
         }
         server.shutdown_on_signals(&[Signal::INT, Signal::TERM])?;
-        // A supervisor hears of signals at any time, and has its processes end first.
+        // A supervisor handles signals at any time, and ends its processes first.
         if self.args.processes.is_none() && self.args.concurrency == Strategy::Sequential {
             end_with_second_signal(server.info(), self.scripts.clone())?;
         }
         announce(banner);
         if self.args.processes.is_none() {
-            // Clients can connect. Processes have to be started first; then the loop turns.
+            // Clients can connect. With processes, the loop says so once they are started.
             self.service.ready();
         }
-        server.serve_forever()?;
-        tell_what_was_cut(server.shutdown_report().cut);
+        server
+            .serve_forever()
+            .map_err(|error| io::Error::other(format!("cannot serve: {error}")))?;
+        report_cut_connections(server.shutdown_report().cut);
         Ok(())
     }
 }
 
-/// A handler that runs programs as the command line wants it.
+/// A handler that runs programs as the command line says.
 fn scripts(
     args: &Args,
     files: SimpleHttpRequestHandler,
@@ -184,10 +187,12 @@ fn scripts(
     Ok(scripts)
 }
 
-/// Only root can have programs run as somebody else.
+/// Checks that programs can run as this user: only root can run them as another one.
 fn check_user(name: &str) -> io::Result<()> {
     let found = User::from_name(name).ok().flatten();
-    let user = found.ok_or_else(|| io::Error::other(format!("there is no user '{name}'")))?;
+    let user = found.ok_or_else(|| {
+        io::Error::other(format!("there is no user '{name}'; name another one with --cgi-user"))
+    })?;
     if geteuid().is_root() || user.uid == geteuid() {
         return Ok(());
     }
@@ -196,8 +201,8 @@ fn check_user(name: &str) -> io::Result<()> {
     Err(io::Error::other(message))
 }
 
-/// Puts around the files what the command line asks for. Chosen here and not by types, of which
-/// there would be one for each combination and strategy.
+/// Adds the handlers that the command line asks for. They are chosen at run time: as types, each
+/// combination and strategy would be compiled separately.
 fn wrap(args: &Args, files: Files) -> Arc<dyn Handler> {
     let trusted = files.trusted_proxies.clone();
     let handler: Arc<dyn Handler> = if args.metrics.is_some() || args.healthz.is_some() {
@@ -216,7 +221,7 @@ fn wrap(args: &Args, files: Files) -> Arc<dyn Handler> {
 }
 
 fn thread_pool(max_threads: Option<u32>) -> ThreadPool {
-    // What runs when the server has drained was cut off. The process does not wait for it again.
+    // Requests that still run after the drain were cut off; the process does not wait for them.
     let pool = ThreadPool::default().block_on_close(false);
     match max_threads {
         Some(max_threads) => pool.max_threads(max_threads as usize),
@@ -234,11 +239,11 @@ fn forking(max_children: Option<u32>) -> Forking {
 /// Prints the banner at once: scripts wait for it to learn the port.
 fn announce(banner: &str) {
     let mut output = io::stdout().lock();
-    // Standard output may be closed; the files are served all the same.
+    // Standard output may be closed. The files are served anyway.
     let _ = output.write_all(banner.as_bytes()).and_then(|()| output.flush());
 }
 
-fn tell_what_was_cut(count: usize) {
+fn report_cut_connections(count: usize) {
     match count {
         0 => {}
         1 => complain(&"1 connection was cut off"),
@@ -246,7 +251,7 @@ fn tell_what_was_cut(count: usize) {
     }
 }
 
-/// Python starts without a look at the directory, and answers everything 404.
+/// Python starts without this check, and answers every request 404.
 fn check_directory(directory: &Path) -> io::Result<()> {
     fs::read_dir(directory).map(drop).map_err(|error| {
         let name = directory.display();
@@ -256,21 +261,21 @@ fn check_directory(directory: &Path) -> io::Result<()> {
                 format!("'{name}' is not a directory; name one with -d")
             }
             io::ErrorKind::PermissionDenied => {
-                format!("'{name}' may not be read by this user; name another directory with -d")
+                format!("'{name}' cannot be read by this user; name another directory with -d")
             }
             _ => format!("cannot read the directory '{name}': {error}"),
         })
     })
 }
 
-/// A sequential server hears of signals between requests. The second one does not wait for that,
-/// and leaves the file of a Unix socket, which the next start replaces. A program that runs is not
-/// left behind.
+/// Ends a sequential server at the second signal. Its loop handles signals between requests only,
+/// so this does not wait for the loop. It ends programs that run, and leaves the file of a Unix
+/// socket, which the next start replaces.
 fn end_with_second_signal(
     info: ServerInfo,
     scripts: Option<CgiHttpRequestHandler>,
 ) -> io::Result<()> {
-    // One that was ignored when the command was started stays ignored.
+    // A signal that was ignored when the command was started stays ignored.
     let ending = [Signal::INT, Signal::TERM].into_iter().filter(|signal| !signal.is_ignored());
     // Counted in memory, not by what is written to a pipe: a copy of this process that is about to
     // execute a program has the pipe as well, and signals to all processes come to it, too.
@@ -283,7 +288,7 @@ fn end_with_second_signal(
             if let Some(scripts) = scripts {
                 scripts.end_scripts();
             }
-            tell_what_was_cut(connections.busy + connections.waiting);
+            report_cut_connections(connections.busy + connections.waiting);
             process::exit(0);
         }
     })?;

@@ -1,4 +1,4 @@
-//! What the command tells systemd of itself, where that has started it.
+//! Messages to systemd, if it has started the command.
 
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +13,7 @@ use crate::complain;
 #[derive(Debug)]
 pub(crate) struct Service {
     watchdog: Option<Watchdog>,
-    /// Processes that serve under this one have nothing to say.
+    /// The process that sends messages; those that serve under it send none.
     owner: u32,
     is_ready: AtomicBool,
 }
@@ -29,14 +29,14 @@ impl Service {
         self.watchdog.as_ref().map(Watchdog::interval)
     }
 
-    /// Says that clients are served.
+    /// Tells systemd that clients are served.
     pub(crate) fn ready(&self) {
         if !self.is_ready.swap(true, Ordering::Relaxed) {
             self.tell(&[State::Ready, State::Status("Serving")]);
         }
     }
 
-    /// The loop has turned, so it serves and is well.
+    /// Called in each turn of the serving loop: tells the watchdog that the server works.
     pub(crate) fn turn(&self) {
         self.ready();
         if let Some(watchdog) = &self.watchdog {
@@ -44,7 +44,7 @@ impl Service {
         }
     }
 
-    /// Says that the end has begun, if this is a signal to end by.
+    /// Tells systemd that the server is being stopped, if this signal stops it.
     pub(crate) fn hear(&self, signal: Signal) {
         if [Signal::INT, Signal::TERM].contains(&signal) {
             self.tell(&[State::Stopping, State::Status("Finishing running requests")]);

@@ -1,4 +1,4 @@
-//! What the command serves HTTPS with: the user's certificate, or one made for the occasion.
+//! The certificate of the command: the user's, or one that is made at the start.
 
 use std::io;
 
@@ -9,19 +9,19 @@ use socketserver::transport::{Pem, Tcp, Tls, TlsBind, Transport};
 
 use crate::args::Args;
 
-/// A socket that listens.
+/// A listening socket, with or without TLS.
 #[derive(Debug)]
 pub(crate) enum Listening {
     Plain(Tcp),
-    /// And what to tell the user beside the banner.
+    /// With what is printed after the banner, if anything.
     Secure(Tls, Option<String>),
 }
 
-/// Has TLS spoken on the socket, if the user wants that.
+/// Adds TLS to the socket if the command line asks for it.
 ///
 /// # Errors
 ///
-/// Says in one line which file is wrong, and how.
+/// The text names the file that is wrong, and the reason.
 pub(crate) fn secure(args: &Args, transport: Tcp) -> io::Result<Listening> {
     let (certfile, notice) = match &args.tls_cert {
         Some(path) => (path.into(), None),
@@ -44,7 +44,7 @@ pub(crate) fn secure(args: &Args, transport: Tcp) -> io::Result<Listening> {
     Ok(Listening::Secure(Tls::bind(place)?, notice))
 }
 
-/// A certificate for this machine with its key, and what browsers will show of it.
+/// A certificate for this machine with its key, and the line with its fingerprint.
 fn self_signed(args: &Args) -> Result<(String, String), rcgen::Error> {
     let key = KeyPair::generate()?;
     let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
@@ -60,7 +60,7 @@ fn self_signed(args: &Args) -> Result<(String, String), rcgen::Error> {
     Ok((certificate.pem() + &key.serialize_pem(), notice))
 }
 
-/// As `openssl x509 -fingerprint -sha256` and browsers write it.
+/// The fingerprint in the form of `openssl x509 -fingerprint -sha256` and of browsers.
 fn fingerprint(der: &[u8]) -> String {
     let suite = TLS13_AES_128_GCM_SHA256.tls13();
     let digest = suite.map(|suite| suite.common.hash_provider.hash(der));

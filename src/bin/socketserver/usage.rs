@@ -1,4 +1,4 @@
-//! What is said of a wrong command line: one line that names the way out.
+//! Messages about a wrong command line: one line that says what to write instead.
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
@@ -11,17 +11,17 @@ pub(crate) fn in_one_line(error: &clap::Error) -> String {
     format!("{said}; see 'socketserver --help'")
 }
 
-/// Words for what users of other servers write, and for what clap knows nothing of.
+/// A message for options of other servers, and for mistakes that clap cannot explain.
 fn explained(error: &clap::Error) -> Option<String> {
     let text = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.as_str()),
         _ => None,
     };
     let argument = text(ContextKind::InvalidArg)?;
-    let way_out = match (error.kind(), text(ContextKind::InvalidValue)) {
+    let advice = match (error.kind(), text(ContextKind::InvalidValue)) {
         (ErrorKind::UnknownArgument, _) => {
-            let way_out = instead_of(argument)?;
-            return Some(format!("unexpected argument '{argument}' found: {way_out}"));
+            let advice = instead_of(argument)?;
+            return Some(format!("unexpected argument '{argument}' found: {advice}"));
         }
         (ErrorKind::InvalidValue, Some(value)) if argument.starts_with("--protocol ") => {
             is_number(value).then(|| format!("give the port alone: socketserver {value}"))
@@ -29,16 +29,16 @@ fn explained(error: &clap::Error) -> Option<String> {
         (ErrorKind::InvalidValue, Some(value)) if argument.starts_with("--concurrency ") => {
             let other = ["prefork", "pre-fork", "pre_fork", "processes"];
             let is_other = other.iter().any(|other| value.eq_ignore_ascii_case(other));
-            is_other.then(|| "processes go with any of them: --processes auto".to_owned())
+            is_other.then(|| "use --processes auto, which works with every strategy".to_owned())
         }
         _ => None,
     };
     let value = text(ContextKind::InvalidValue)?;
-    way_out.map(|way_out| format!("invalid value '{value}' for '{argument}': {way_out}"))
+    advice.map(|advice| format!("invalid value '{value}' for '{argument}': {advice}"))
 }
 
 fn instead_of(argument: &str) -> Option<String> {
-    let way_out = match argument {
+    let advice = match argument {
         "--port" => "give the port alone: socketserver 8000",
         "--host" | "--address" | "--listen" => "an address is given with -b",
         "--root" | "--path" => "a directory is given with -d",
@@ -55,15 +55,15 @@ fn instead_of(argument: &str) -> Option<String> {
                 .or_else(|| (!is_number).then(|| format!("a directory is given with -d {word}")));
         }
     };
-    Some(way_out.to_owned())
+    Some(advice.to_owned())
 }
 
-/// clap's lines up to the usage, as one.
+/// clap's lines before the usage, joined to one.
 fn joined(text: &str) -> String {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let said: Vec<String> = lines
         .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"))
-        // No argument here may begin with a dash.
+        // It advises `--`, but no argument of this command begins with a dash.
         .filter(|line| !line.starts_with("tip: to pass"))
         .map(|line| line.strip_prefix("tip: ").map_or(line.to_owned(), |tip| format!("; {tip}")))
         .collect();

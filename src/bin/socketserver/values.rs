@@ -1,4 +1,4 @@
-//! Values of options as text. What is said of a wrong one names the way out.
+//! Reads values of options. An error says what to write instead.
 
 use std::net::IpAddr;
 use std::num::NonZero;
@@ -7,7 +7,7 @@ use std::thread::available_parallelism;
 
 use crate::host_text::{bare, is_ipv6, is_number};
 
-/// A port; 0 is one that is free.
+/// A port; 0 stands for a free one.
 pub(crate) fn port(text: &str) -> Result<u16, String> {
     if let Ok(port) = text.parse() {
         return Ok(port);
@@ -19,25 +19,25 @@ pub(crate) fn port(text: &str) -> Result<u16, String> {
         .unwrap_or_else(|| "a port is a number; -d names a directory, -b an address".to_owned()))
 }
 
-/// What was meant by a word that is not the port, where that can be known.
+/// What to write instead of an argument that is not a port, if its meaning is clear.
 pub(crate) fn misplaced(text: &str) -> Option<String> {
     if Path::new(text).is_dir() {
-        return Some(format!("to serve this directory, say -d {text}"));
+        return Some(format!("to serve this directory, use -d {text}"));
     }
     let place = without_scheme(text);
     match host_and_port(place) {
         Some(("", port)) => Some(format!("give the port alone: socketserver {port}")),
         Some((host, port)) => {
-            Some(format!("give address and port apart: socketserver {port} -b {host}"))
+            Some(format!("give the address and the port separately: socketserver {port} -b {host}"))
         }
         None if bare(place).parse::<IpAddr>().is_ok() => {
-            Some(format!("to bind to this address, say -b {}", bare(place)))
+            Some(format!("to bind to this address, use -b {}", bare(place)))
         }
         None => None,
     }
 }
 
-/// An address to bind to, or a name.
+/// An address or a name to bind to.
 pub(crate) fn address(text: &str) -> Result<String, String> {
     let place = without_scheme(text);
     match host_and_port(place) {
@@ -45,7 +45,9 @@ pub(crate) fn address(text: &str) -> Result<String, String> {
             return Err(format!("give the port alone: socketserver {port}"));
         }
         Some((host, port)) => {
-            return Err(format!("give address and port apart: socketserver {port} -b {host}"));
+            return Err(format!(
+                "give the address and the port separately: socketserver {port} -b {host}"
+            ));
         }
         None => {}
     }
@@ -53,7 +55,7 @@ pub(crate) fn address(text: &str) -> Result<String, String> {
         return Err("to bind to all interfaces, leave --bind out".to_owned());
     }
     if place.len() < text.len() {
-        return Err(format!("it is a URL; say -b {place}"));
+        return Err(format!("it is a URL; use -b {place}"));
     }
     if text.starts_with(['/', '.']) || text.starts_with("unix:") {
         return Err("a Unix socket is given with --unix PATH".to_owned());
@@ -61,40 +63,40 @@ pub(crate) fn address(text: &str) -> Result<String, String> {
     Ok(bare(text).to_owned())
 }
 
-/// How many processes are to serve.
+/// The number of processes that serve.
 pub(crate) fn processes(text: &str) -> Result<u32, String> {
     if text == "auto" {
         let count = available_parallelism().map_or(1, NonZero::get);
         return Ok(u32::try_from(count).unwrap_or(1));
     }
-    let reason = "a count from 1 on, or auto for one on each processor";
+    let reason = "a number from 1 up is expected, or auto for one process for each processor";
     count(text).map_err(|_| reason.to_owned())
 }
 
-/// How many of something there may be.
+/// An upper limit.
 pub(crate) fn count(text: &str) -> Result<u32, String> {
     let count = text.parse().ok().filter(|&count| count > 0);
-    count.ok_or_else(|| format!("a count is a number from 1 to {}", u32::MAX))
+    count.ok_or_else(|| format!("a number from 1 to {} is expected", u32::MAX))
 }
 
-/// How long something may take.
+/// A time limit.
 pub(crate) fn seconds(text: &str) -> Result<u32, String> {
-    text.parse().map_err(|_| "a number of whole seconds; 0 is for ever".to_owned())
+    text.parse().map_err(|_| "a number of whole seconds is expected; 0 is no limit".to_owned())
 }
 
-/// Permissions as `chmod` takes them in digits.
+/// Permissions in octal digits, as for `chmod`.
 pub(crate) fn mode(digits: &str) -> Result<u32, String> {
     match u32::from_str_radix(digits, 8) {
         Ok(mode) if mode <= 0o777 => Ok(mode),
-        _ => Err("a mode is three octal digits, such as 660".to_owned()),
+        _ => Err("three octal digits are expected, such as 660".to_owned()),
     }
 }
 
 pub(crate) fn absolute_path(text: &str) -> Result<String, &'static str> {
-    if text.starts_with('/') { Ok(text.to_owned()) } else { Err("a path begins with a slash") }
+    if text.starts_with('/') { Ok(text.to_owned()) } else { Err("a path must begin with a slash") }
 }
 
-/// Takes an address with a port apart.
+/// Splits an address from its port.
 fn host_and_port(text: &str) -> Option<(&str, &str)> {
     let (host, port) = text.rsplit_once(':')?;
     let is_host = !bare(host).contains(':') || is_ipv6(bare(host));
@@ -102,7 +104,7 @@ fn host_and_port(text: &str) -> Option<(&str, &str)> {
     (is_number(port) && is_host && !is_ipv6(text)).then_some((bare(host), port))
 }
 
-/// What stands between a URL's slashes.
+/// The host and port of a URL; other text as it is.
 fn without_scheme(text: &str) -> &str {
     let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
     rest.map_or(text, |rest| rest.split('/').next().unwrap_or(rest))

@@ -1,4 +1,4 @@
-//! Variables for programs from the command line.
+//! Variables for CGI programs from the command line.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -14,14 +14,15 @@ pub(crate) enum Variable {
 impl Variable {
     /// Reads `NAME` or `NAME=VALUE`.
     ///
-    /// Refuses the names that tell of a request: a program that is told the same of every request
-    /// is told something false.
+    /// Refuses the variables that describe a request: the same value would be wrong for other
+    /// requests.
     pub(crate) fn new(text: &OsStr) -> Result<Self, String> {
         let bytes = text.as_bytes();
         let end = bytes.iter().position(|&byte| byte == b'=').unwrap_or(bytes.len());
-        let name = str::from_utf8(&bytes[..end]).map_err(|_| "a name is text".to_owned())?;
+        let name =
+            str::from_utf8(&bytes[..end]).map_err(|_| "the name is not valid UTF-8".to_owned())?;
         if name.is_empty() {
-            return Err("a variable has a name".to_owned());
+            return Err("the name is missing; write NAME or NAME=VALUE".to_owned());
         }
         if name.chars().any(|it| it.is_control() || it.is_whitespace()) {
             return Err(format!("{name:?} is not the name of a variable"));
@@ -35,7 +36,7 @@ impl Variable {
         })
     }
 
-    /// The name and the value, where there is one: the server need not have the variable itself.
+    /// The name and the value; `None` if the server itself does not have the variable.
     pub(crate) fn value(&self) -> Option<(OsString, OsString)> {
         match self {
             Self::Inherited(name) => Some((name.into(), std::env::var_os(name)?)),
@@ -44,8 +45,8 @@ impl Variable {
     }
 }
 
-/// What the server tells of a request (RFC 3875 §4.1). Not among them is what a proxy before the
-/// server may have decided: `SERVER_NAME`, `SERVER_PORT`, `HTTPS`, `AUTH_TYPE` and `REMOTE_USER`.
+/// The variables that describe a request (RFC 3875 §4.1), without those that a proxy in front of
+/// the server may decide: `SERVER_NAME`, `SERVER_PORT`, `HTTPS`, `AUTH_TYPE` and `REMOTE_USER`.
 const OF_THE_REQUEST: [&str; 17] = [
     "CONTENT_LENGTH",
     "CONTENT_TYPE",
@@ -97,9 +98,9 @@ mod tests {
     #[test]
     fn what_no_program_may_be_told_is_refused() {
         for (text, why) in [
-            ("", "a variable has a name"),
-            ("=", "a variable has a name"),
-            ("=x", "a variable has a name"),
+            ("", "the name is missing; write NAME or NAME=VALUE"),
+            ("=", "the name is missing; write NAME or NAME=VALUE"),
+            ("=x", "the name is missing; write NAME or NAME=VALUE"),
             ("A\0=x", "is not the name of a variable"),
             ("A\n", "is not the name of a variable"),
             ("A B=1", "\"A B\" is not the name of a variable"),

@@ -1,0 +1,34 @@
+//! Options whose value is one of a few words.
+
+use clap::ValueEnum;
+
+/// Decides where requests run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Strategy {
+    Sequential,
+    Threading,
+    Forking,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum OverloadPolicy {
+    Shed,
+    Wait,
+    Refuse,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Protocol {
+    #[value(name = "HTTP/1.0", alias = "1.0")]
+    Http10,
+    #[value(name = "HTTP/1.1", alias = "1.1")]
+    Http11,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Forwarded {
+    #[value(name = "Forwarded")]
+    Forwarded,
+    #[value(name = "X-Forwarded-For")]
+    XForwardedFor,
+}
