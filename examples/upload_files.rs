@@ -59,7 +59,7 @@ impl HttpRequestHandler for UploadHandler {
     }
 
     fn do_post(&self, http: &mut Exchange<'_>) -> io::Result<()> {
-        let limits = Limits { max_part_bytes: LIMIT, max_bytes: 2 * LIMIT, ..Limits::default() };
+        let limits = Limits::default().max_part_bytes(LIMIT).max_bytes(2 * LIMIT);
         let mut form = Multipart::read(http, limits)?;
         while let Some(mut part) = form.next_part()? {
             let name = part.filename.as_deref().and_then(safe_filename);

@@ -1200,8 +1200,7 @@ fn serve_scripts() {
         std::fs::write(scripts.join(name), text).unwrap();
         std::fs::set_permissions(scripts.join(name), PermissionsExt::from_mode(0o755)).unwrap();
     }
-    let mut handler = CgiHttpRequestHandler::new(directory.path());
-    handler.user = None;
+    let handler = CgiHttpRequestHandler::new(directory.path()).user(None);
     let handler = Kept(handler);
     let mut server = ForkingHttpServer::bind("127.0.0.1:0", handler).unwrap();
     server.shutdown_timeout = MOMENT;

@@ -1021,8 +1021,7 @@ fn serve_scripts(strategy: impl Concurrency) {
         format!("#!/bin/sh\ntrap '' TERM; echo Content-Type: text/plain; echo; echo $$; {waits}\n");
     std::fs::write(&script, text).unwrap();
     std::fs::set_permissions(&script, PermissionsExt::from_mode(0o755)).unwrap();
-    let mut handler = CgiHttpRequestHandler::new(directory.path());
-    handler.user = None;
+    let handler = CgiHttpRequestHandler::new(directory.path()).user(None);
     let strategy = PreFork::new(1, strategy);
     let mut server = TcpServer::bind_with("127.0.0.1:0", handler, strategy).unwrap();
     server.shutdown_on_signals(&[socketserver::Signal::TERM]).unwrap();

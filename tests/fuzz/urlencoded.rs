@@ -4,8 +4,8 @@ use socketserver::http::form::{Environ, FieldStorage, FormOptions, parse_header,
 
 /// Reads a form, writes it and reads that. The same bytes are read as a header, too.
 pub(crate) fn check(data: &[u8]) {
-    let options = FormOptions { keep_blank_values: true, ..FormOptions::default() };
-    let environ = Environ { request_method: "POST", ..Environ::default() };
+    let options = FormOptions::default().keep_blank_values(true);
+    let environ = Environ::default().request_method("POST");
     if let Ok(form) = FieldStorage::new(data, environ, &options) {
         let written = write(&form);
         let again = FieldStorage::new(written.as_bytes(), environ, &options).unwrap();

@@ -120,9 +120,10 @@ fn no_header_shadows_another_or_names_a_proxy() {
 #[test]
 fn the_servers_environment_stays_its_own() {
     let site = site(&[("env", ENV)]);
-    let mut handler = site.handler();
-    handler.inherited.push("CARGO_MANIFEST_DIR".into());
-    handler.environment.push(("GIT_PROJECT_ROOT".into(), "/srv".into()));
+    let handler = site
+        .handler()
+        .inherited(["PATH", "CARGO_MANIFEST_DIR"])
+        .environment([("GIT_PROJECT_ROOT", "/srv")]);
     let server = serve(noting(handler).http11());
     let reply = get(&server, "/cgi-bin/env");
     assert!(variable(&reply, "PATH").is_some());
@@ -142,8 +143,7 @@ fn who_the_client_says_it_is_is_told_on_request_only() {
     let reply = Browser::connect(&server).ask(&request);
     assert_eq!(variable(&reply, "HTTP_AUTHORIZATION"), None);
     assert_eq!(variable(&reply, "REMOTE_USER"), None);
-    let mut handler = site.handler();
-    handler.pass_authorization = true;
+    let handler = site.handler().pass_authorization(true);
     let server = serve(noting(handler).http11());
     let reply = Browser::connect(&server).ask(&request);
     assert_eq!(variable(&reply, "HTTP_AUTHORIZATION"), Some("Basic dXNlcjpwYTpzcw=="));
@@ -154,8 +154,7 @@ fn who_the_client_says_it_is_is_told_on_request_only() {
 #[test]
 fn addresses_are_right_over_ipv6() {
     let site = site(&[("env", ENV)]);
-    let mut handler = site.handler();
-    handler.inherited.clear();
+    let handler = site.handler().inherited([""; 0]);
     let bound = socketserver::TcpServer::<ThreadPool, _>::bind("[::1]:0", noting(handler).http11());
     let Ok(server) = bound else {
         eprintln!("skipped: there is no IPv6");
@@ -258,8 +257,7 @@ fn scripts_are_confined_and_hidden_as_files_are() {
     symlink(elsewhere.site.path("cgi-bin/away"), site.site.path("cgi-bin/far")).unwrap();
     symlink(elsewhere.site.path("cgi-bin"), site.site.path("cgi-bin/farther")).unwrap();
     let statuses = |files: SimpleHttpRequestHandler| {
-        let mut handler = CgiHttpRequestHandler::from(files);
-        handler.user = None;
+        let handler = CgiHttpRequestHandler::from(files).user(None);
         let server = serve(noting(handler).http11());
         ["here", ".hidden", "near", "far", "farther/away"]
             .map(|name| get(&server, &format!("/cgi-bin/{name}")).status())
@@ -647,8 +645,7 @@ fn a_script_whose_time_is_over_is_killed_with_its_children() {
         ("late", &format!("{PLAIN} echo begun; sleep 60 & echo $! > pid; wait")),
         ("stubborn", "trap '' TERM; sh -c 'trap \"\" TERM; echo $$ > pid; sleep 60; sleep 60'"),
     ]);
-    let mut handler = site.handler();
-    handler.timeout = Some(Duration::from_millis(300));
+    let handler = site.handler().timeout(Duration::from_millis(300));
     let handler = noting(handler).http11();
     let log = handler.log.clone();
     let server = serve(handler);
@@ -668,8 +665,7 @@ fn a_script_whose_time_is_over_is_killed_with_its_children() {
 #[test]
 fn a_script_that_runs_on_after_its_output_ends_with_the_limit() {
     let site = site(&[("on", &format!("{PLAIN} echo $$; exec >&- 2>&-; exec sleep 60"))]);
-    let mut handler = site.handler();
-    handler.timeout = Some(Duration::from_millis(300));
+    let handler = site.handler().timeout(Duration::from_millis(300));
     let server = serve(noting(handler).http11());
     let mut browser = Browser::connect(&server);
     // The response is whole long before that, and the connection serves on after.
@@ -715,8 +711,7 @@ fn standard_error_goes_to_the_log_line_by_line_and_within_bounds() {
         ("says", &format!("{PLAIN} echo one >&2; printf 'two\\r\\n\\nthree' >&2")),
         ("floods", &format!("yes | head -c 1000000 >&2; {PLAIN} echo done")),
     ]);
-    let mut handler = site.handler();
-    handler.stderr_limit = 11;
+    let handler = site.handler().stderr_limit(11);
     let handler = noting(handler).http11();
     let log = handler.log.clone();
     let server = serve(handler);
@@ -810,7 +805,7 @@ fn root_becomes_nobody() {
     let reply = |user: Option<&str>| {
         let mut handler = CgiHttpRequestHandler::new(site.site.path(""));
         if user != Some("nobody") {
-            handler.user = user.map(str::to_owned);
+            handler = handler.user(user);
         }
         get(&serve(noting(handler).http11()), "/cgi-bin/id")
     };

@@ -150,8 +150,7 @@ fn the_output_of_a_process_in_the_background_ends_with_the_limit() {
         ("endless", &format!("{PLAIN} echo $$; yes & echo $! >> pids")),
         ("leaves", &format!("{PLAIN} echo done; {LEAVE}")),
     ]);
-    let mut handler = left.0.handler();
-    handler.timeout = Some(Duration::from_millis(300));
+    let handler = left.0.handler().timeout(Duration::from_millis(300));
     let handler = noting(handler).http11();
     let log = handler.log.clone();
     let server = serve(handler);
@@ -196,8 +195,7 @@ fn errors_without_end_hold_neither_a_response_nor_a_thread() {
         ("both", &format!("{PLAIN} echo done; (yes >&2; :) & echo $! >> pids")),
         ("itself", &format!("echo $$ > pid; {PLAIN} echo done; exec yes >&2")),
     ]);
-    let mut handler = left.0.handler();
-    handler.timeout = Some(Duration::from_secs(3));
+    let handler = left.0.handler().timeout(Duration::from_secs(3));
     let server = Running::start(bind::<Sequential, _>(noting(handler).http11()));
     for name in ["errors", "both", "itself"] {
         assert_eq!(text(&get(&server, &format!("/cgi-bin/{name}"))), "done\n");

@@ -26,9 +26,7 @@ fn chunked(target: &str, body: &[u8]) -> Vec<u8> {
 
 /// A server that stores so many bytes.
 fn limited(site: &CgiSite, limit: Option<u64>) -> (Running, Notes<String>) {
-    let mut handler = site.handler();
-    handler.chunked_body_limit = limit;
-    let handler = noting(handler).http11();
+    let handler = noting(site.handler().chunked_body_limit(limit)).http11();
     let log = handler.log.clone();
     (serve(handler), log)
 }
@@ -97,8 +95,9 @@ fn a_chunk_whose_size_is_beyond_the_limit_is_413_before_its_bytes_have_come() {
 /// The directory for temporary files may be memory.
 #[test]
 fn a_chunked_body_is_stored_up_to_64_mib_by_default() {
-    let default = CgiHttpRequestHandler::new(".").chunked_body_limit;
-    assert_eq!(default, Some(64 * 1024 * 1024));
+    // A program cannot ask for it. What `Debug` shows is for people, such as this test.
+    let shown = format!("{:?}", CgiHttpRequestHandler::new("."));
+    assert!(shown.contains("chunked_body_limit: Some(67108864),"), "{shown}");
 }
 
 #[test]
@@ -108,8 +107,7 @@ fn a_script_that_asks_for_it_gets_a_chunked_body_as_it_comes() {
         ("nph-echo", &format!("printf 'HTTP/1.0 200 OK\\r\\n\\r\\n'; {echo}")),
         ("echo", &format!("echo Content-Type: text/plain; echo; {echo}")),
     ]);
-    let default = CgiHttpRequestHandler::new(".").chunked_body_limit;
-    for (limit, name) in [(default, "nph-echo"), (None, "echo")] {
+    for (limit, name) in [(Some(64 << 20), "nph-echo"), (None, "echo")] {
         let (server, _) = limited(&site, limit);
         let mut client = server.connect();
         let target = format!("/cgi-bin/{name}");

@@ -38,9 +38,7 @@ fn a_handler_may_say_how_many_descriptors_its_scripts_may_have() {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
     // No more than the server itself may have.
     for (wanted, limit) in [(None, soft), (Some(64), 64), (Some(u64::MAX), hard)] {
-        let mut handler = site.handler();
-        handler.descriptor_limit = wanted;
-        let server: Running = serve(noting(handler));
+        let server: Running = serve(noting(site.handler().descriptor_limit(wanted)));
         assert_eq!(text(&get(&server, "/cgi-bin/limit")), format!("{limit}\n"), "{wanted:?}");
         server.stop();
     }

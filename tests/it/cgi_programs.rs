@@ -119,11 +119,10 @@ fn git_clones_and_pushes() {
     let work = site.site.path("work");
     git(site.site.path("").as_path(), &["init", "-q", "--bare", repository.to_str().unwrap()]);
     git(&repository, &["config", "http.receivepack", "true"]);
-    let mut handler = site.handler();
-    handler.environment = vec![
-        ("GIT_PROJECT_ROOT".into(), place.into_os_string()),
-        ("GIT_HTTP_EXPORT_ALL".into(), "1".into()),
-    ];
+    let handler = site.handler().environment([
+        ("GIT_PROJECT_ROOT", place.into_os_string()),
+        ("GIT_HTTP_EXPORT_ALL", "1".into()),
+    ]);
     let server = serve(noting(handler).http11());
     let url = format!("http://{}/cgi-bin/git/it.git", server.address);
     git(site.site.path("").as_path(), &["clone", "-q", &url, work.to_str().unwrap()]);

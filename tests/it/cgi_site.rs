@@ -51,9 +51,7 @@ impl CgiSite {
 
     /// Scripts run as whoever runs the tests.
     pub(crate) fn handler(&self) -> CgiHttpRequestHandler {
-        let mut handler = CgiHttpRequestHandler::new(self.site.path(""));
-        handler.user = None;
-        handler
+        CgiHttpRequestHandler::new(self.site.path("")).user(None)
     }
 
     pub(crate) fn noting(&self) -> Noting<CgiHttpRequestHandler> {

@@ -199,13 +199,11 @@ fn any_part() -> impl Strategy<Value = (Vec<String>, Vec<u8>)> {
 }
 
 fn read(case: &Case) -> Value {
-    let environ = Environ {
-        request_method: case.method,
-        query_string: &case.query,
-        content_type: Some(case.content_type),
-    };
-    let (keep_blank_values, strict_parsing) = (case.keep, case.strict);
-    let options = FormOptions { keep_blank_values, strict_parsing, ..FormOptions::default() };
+    let environ = Environ::default()
+        .request_method(case.method)
+        .query_string(&case.query)
+        .content_type(case.content_type);
+    let options = FormOptions::default().keep_blank_values(case.keep).strict_parsing(case.strict);
     let form = match FieldStorage::new(case.body.as_slice(), environ, &options) {
         Ok(form) => form,
         Err(error) => return format!("{error:?}").split('(').next().unwrap().into(),

@@ -26,7 +26,7 @@ const MULTIPART: &str = "multipart/form-data; boundary=B";
 
 fn environ(content_type: &str) -> Environ<'_> {
     let content_type = Some(content_type).filter(|kind| !kind.is_empty());
-    Environ { request_method: "POST", content_type, ..Environ::default() }
+    Environ::default().request_method("POST").content_type(content_type)
 }
 
 /// Reads a form with default options.
@@ -99,17 +99,16 @@ fn a_form_is_read_by_its_method_and_type() {
 
 #[test]
 fn a_form_without_any_limit_is_read() {
-    let limits = Limits {
-        max_num_fields: usize::MAX,
-        max_parts: usize::MAX,
-        max_part_headers: usize::MAX,
-        max_part_header_bytes: usize::MAX,
-        max_part_bytes: u64::MAX,
-        max_field_bytes: usize::MAX,
-        max_memory: usize::MAX,
-        max_bytes: u64::MAX,
-    };
-    let options = FormOptions { spool_threshold: usize::MAX, limits, ..FormOptions::default() };
+    let limits = Limits::default()
+        .max_num_fields(usize::MAX)
+        .max_parts(usize::MAX)
+        .max_part_headers(usize::MAX)
+        .max_part_header_bytes(usize::MAX)
+        .max_part_bytes(u64::MAX)
+        .max_field_bytes(usize::MAX)
+        .max_memory(usize::MAX)
+        .max_bytes(u64::MAX);
+    let options = FormOptions::default().spool_threshold(usize::MAX).limits(limits);
     let parts = multipart(&[("name=\"b\"", "2"), ("name=\"f\"; filename=\"x\"", "abc")]);
     let server = listing(options);
     for (content_type, body, answer) in [
@@ -191,7 +190,7 @@ fn text_is_read_in_the_encoding_that_its_part_names() {
     assert_eq!(values, ["\u{fffd}", "iso-8859-1", "é", "é", "é"]);
     let bytes: Vec<_> = form.list().iter().map(|field| field.bytes().unwrap()).collect();
     assert_eq!(bytes[2..], [b"\xe9".to_vec(), b"\xc3\xa9".to_vec(), b"\xe9".to_vec()]);
-    let options = FormOptions { encoding: Encoding::Latin1, ..FormOptions::default() };
+    let options = FormOptions::default().encoding(Encoding::Latin1);
     let form = FieldStorage::new(&body[..], environ(MULTIPART), &options).unwrap();
     assert_eq!(form.getvalue("a"), Some("é"));
 }
@@ -200,7 +199,7 @@ fn text_is_read_in_the_encoding_that_its_part_names() {
 fn a_file_is_the_same_in_memory_and_on_the_disk() {
     let contents = ["x".repeat(99), "y".repeat(101), "z".repeat(300_000)];
     let parts = contents.each_ref().map(|content| ("name=f; filename=f", content.as_str()));
-    let options = FormOptions { spool_threshold: 100, ..FormOptions::default() };
+    let options = FormOptions::default().spool_threshold(100);
     let form =
         FieldStorage::new(multipart(&parts).as_bytes(), environ(MULTIPART), &options).unwrap();
     for (field, content) in form.list().iter().zip(&contents) {
@@ -232,8 +231,8 @@ fn a_form_on_the_disk_costs_one_descriptor_and_leaves_no_name() {
             let form = read(MULTIPART, multipart(&parts)).unwrap();
             assert_eq!(open_descriptors(), before, "all of it fits into memory");
             drop(form);
-            let limits = Limits { max_memory: 10_000, ..Limits::default() };
-            let options = FormOptions { limits, ..FormOptions::default() };
+            let limits = Limits::default().max_memory(10_000);
+            let options = FormOptions::default().limits(limits);
             let form =
                 FieldStorage::new(multipart(&parts).as_bytes(), environ(MULTIPART), &options)
                     .unwrap();
@@ -323,16 +322,14 @@ fn an_upload_is_saved_whole_or_not_at_all() {
 
 #[test]
 fn a_bad_form_is_answered_with_its_reason() {
-    let limits = Limits {
-        max_num_fields: 3,
-        max_parts: 2,
-        max_field_bytes: 50,
-        max_part_bytes: 60,
-        max_memory: 300,
-        max_bytes: 400,
-        ..Limits::default()
-    };
-    let options = FormOptions { strict_parsing: true, limits, ..FormOptions::default() };
+    let limits = Limits::default()
+        .max_num_fields(3)
+        .max_parts(2)
+        .max_field_bytes(50)
+        .max_part_bytes(60)
+        .max_memory(300)
+        .max_bytes(400);
+    let options = FormOptions::default().strict_parsing(true).limits(limits);
     let server = listing(options);
     let (part, long) = (("name=a", "1"), "x".repeat(51));
     let longer = "x".repeat(61);
@@ -384,7 +381,7 @@ fn a_bad_form_is_answered_with_its_reason() {
 fn a_form_that_is_too_long_is_refused_before_it_comes() {
     let server = listing(FormOptions::default());
     let mut browser = Browser::connect(&server);
-    let length = Limits::default().max_bytes + 1;
+    let length = (128 << 20) + 1;
     browser.send(format!("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n"));
     assert_eq!(browser.reply().status(), 413);
 }
@@ -448,7 +445,7 @@ fn a_body_is_saved_whole_or_not_at_all() {
 
 #[test]
 fn the_parts_of_a_request_are_read_as_they_come() {
-    let limits = Limits { max_bytes: 1000, ..Limits::default() };
+    let limits = Limits::default().max_bytes(1000);
     let server = serve(answering(move |http| {
         let mut form = Multipart::read(http, limits)?;
         let mut text = String::new();
@@ -473,8 +470,8 @@ fn the_parts_of_a_request_are_read_as_they_come() {
 
 #[test]
 fn all_text_of_a_form_together_is_bounded() {
-    let limits = Limits { max_memory: 600, ..Limits::default() };
-    let options = FormOptions { limits, ..FormOptions::default() };
+    let limits = Limits::default().max_memory(600);
+    let options = FormOptions::default().limits(limits);
     let read = |content_type, body: &[u8]| FieldStorage::new(body, environ(content_type), &options);
     let field = ("name=a", "0123456789");
     assert!(read(MULTIPART, multipart(&[field; 5]).as_bytes()).is_ok());

@@ -54,8 +54,8 @@ fn an_http_error_is_the_answer_however_deep_it_is_wrapped() {
 #[test]
 fn a_form_error_is_the_answer_however_deep_it_is_wrapped() {
     let handler = answering(|http| {
-        let limits = Limits { max_bytes: 3, ..Limits::default() };
-        let options = FormOptions { limits, ..FormOptions::default() };
+        let limits = Limits::default().max_bytes(3);
+        let options = FormOptions::default().limits(limits);
         let error = FieldStorage::read_with(http, &options).unwrap_err();
         Err(match http.path.as_str() {
             "/plain" => error.into(),

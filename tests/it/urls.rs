@@ -63,7 +63,7 @@ fn a_query_of_many_names_takes_no_time_by_their_square() {
 
 #[test]
 fn a_query_may_have_so_many_fields_and_no_more() {
-    let options = QueryOptions { max_num_fields: Some(2), ..QueryOptions::default() };
+    let options = QueryOptions::default().max_num_fields(2);
     assert_eq!(options.parse_qs("a=1&b=2&c=3"), Err(ValueError::TooManyFields));
     assert!(options.parse_qs("a=1&b=2").is_ok_and(|query| query.contains("b")));
 }
@@ -183,12 +183,11 @@ fn ask_us(function: &str, argument: &Value) -> Value {
 }
 
 fn read_query(argument: &Value) -> Result<Vec<(String, String)>, ValueError> {
-    let options = QueryOptions {
-        keep_blank_values: argument[1].as_bool().unwrap(),
-        strict_parsing: argument[2].as_bool().unwrap(),
-        max_num_fields: argument[3].as_u64().map(|most| usize::try_from(most).unwrap()),
-        separator: word(argument, 4),
-    };
+    let options = QueryOptions::default()
+        .keep_blank_values(argument[1].as_bool().unwrap())
+        .strict_parsing(argument[2].as_bool().unwrap())
+        .max_num_fields(argument[3].as_u64().map(|most| usize::try_from(most).unwrap()))
+        .separator(word(argument, 4));
     let result = options.parse_qsl(word(argument, 0));
     if options == QueryOptions::default() {
         assert_eq!(result.as_ref(), Ok(&parse_qsl(word(argument, 0))));

@@ -171,19 +171,19 @@ fn scripts(
     files: SimpleHttpRequestHandler,
     descriptor_limit: Option<u64>,
 ) -> io::Result<CgiHttpRequestHandler> {
-    let mut scripts = CgiHttpRequestHandler::from(files);
-    scripts.descriptor_limit = descriptor_limit;
+    let mut scripts = CgiHttpRequestHandler::from(files)
+        .descriptor_limit(descriptor_limit)
+        .environment(args.cgi_env.iter().filter_map(Variable::value));
     if let Some(seconds) = args.cgi_timeout {
-        scripts.timeout = (seconds > 0).then(|| Duration::from_secs(seconds.into()));
+        scripts = scripts.timeout((seconds > 0).then(|| Duration::from_secs(seconds.into())));
     }
     if let Some(user) = &args.cgi_user {
         check_user(user)?;
-        scripts.user = Some(user.clone());
+        scripts = scripts.user(user.as_str());
     }
     if let Some(bytes) = args.cgi_chunked_limit {
-        scripts.chunked_body_limit = (bytes > 0).then_some(bytes);
+        scripts = scripts.chunked_body_limit((bytes > 0).then_some(bytes));
     }
-    scripts.environment = args.cgi_env.iter().filter_map(Variable::value).collect();
     Ok(scripts)
 }
 

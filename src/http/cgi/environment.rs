@@ -39,15 +39,16 @@ pub(super) fn environment(
     describe_server(&mut all, cgi, http);
     describe_request(&mut all, http, script);
     describe_client(&mut all, http);
-    describe_headers(&mut all, &http.headers, cgi.pass_authorization);
+    describe_headers(&mut all, &http.headers, cgi.settings.pass_authorization);
     if http.local_redirects == 0 {
         describe_body(&mut all, &http.headers, stored_length);
     }
-    let inherited = cgi.inherited.iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
+    let inherited =
+        cgi.settings.inherited.iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
     let inherited: Vec<_> = inherited.map(|(name, value)| (name.into(), value)).collect();
     let own = all.0.into_iter();
     let own = own.map(|(name, value)| (name.into(), OsStr::from_bytes(&value).to_owned()));
-    let set = cgi.environment.clone().into_iter();
+    let set = cgi.settings.environment.clone().into_iter();
     inherited.into_iter().chain(own).chain(set)
 }
 

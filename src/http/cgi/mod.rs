@@ -16,6 +16,7 @@ mod relay;
 mod reply;
 mod run;
 mod script;
+mod settings;
 
 pub use hooks::CgiHooks;
 pub use script::CgiInfo;
@@ -23,17 +24,16 @@ pub use script::CgiInfo;
 #[cfg(test)]
 pub(super) use script::is_cgi;
 
-use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::http::exchange::{Exchange, HttpRequestHandler};
 use crate::http::files::{Defaults, SimpleHttpRequestHandler};
 use crate::sys;
 use identity::Identity;
 use process::Running;
+use settings::Settings;
 
 /// Serves files, and runs the programs in some directories: Python's `CGIHTTPRequestHandler`.
 ///
@@ -86,46 +86,7 @@ use process::Running;
 /// answers with a reset; so a program that writes nothing runs for its time.
 #[derive(Clone, Debug)]
 pub struct CgiHttpRequestHandler<K = Defaults> {
-    /// How long a program may run; `None` is for ever. Defaults to 300 seconds.
-    pub timeout: Option<Duration>,
-    /// The user whom programs run as where the server runs as root: with that user's own group and
-    /// no others. Defaults to `nobody`. With `None` they are root, too. CPython keeps root's
-    /// groups, and goes on as root where it cannot change.
-    #[doc(alias = "nobody_uid")]
-    #[doc(alias = "nobody")]
-    pub user: Option<String>,
-    /// Variables that programs inherit from the server. Defaults to `PATH`, `LD_LIBRARY_PATH`,
-    /// `TZ`, `LANG`, `LC_ALL` and `LC_CTYPE`.
-    pub inherited: Vec<String>,
-    /// Further variables for programs, which come before all others. Defaults to none.
-    pub environment: Vec<(OsString, OsString)>,
-    /// Tells programs who the client says it is: `HTTP_AUTHORIZATION`, `AUTH_TYPE` and
-    /// `REMOTE_USER`. Defaults to `false`.
-    ///
-    /// Nobody checks the password here. Programs such as `git http-backend` take `REMOTE_USER` for
-    /// someone who was checked, so switch it on in a handler that does so first, or for a program
-    /// that does so itself. CPython always sets the last two.
-    pub pass_authorization: bool,
-    /// Bytes of a chunked body that are stored before its program starts, up to 64 KiB in memory,
-    /// the rest in a temporary file without a name ([`std::env::temp_dir`]). A longer body is 413,
-    /// and a full disk 507. Defaults to 64 MiB, as that directory may be memory (a `tmpfs`), and as
-    /// many bodies as there are connections may be stored at the same time.
-    ///
-    /// With `None` such a body is passed on as it arrives, without a `CONTENT_LENGTH`, up to
-    /// the end of the program's input: for programs that answer while they read. The same holds
-    /// for a program whose name begins with `nph-`. To have other programs treated differently,
-    /// run some of them by the [`run_cgi`](Self::run_cgi) of a handler with `None`. A body that is
-    /// not chunked has a length, is always passed on as it arrives, and has no limit here.
-    pub chunked_body_limit: Option<u64>,
-    /// Descriptors that a program may have: its soft limit (`RLIMIT_NOFILE`), which is never more
-    /// than the server's hard one. Defaults to `None`: the server's own soft limit. For servers
-    /// that raise theirs, as the command does, which gives programs the limit that it was started
-    /// with: `select` fails beyond 1,024, and programs that close all that they may have take their
-    /// time.
-    pub descriptor_limit: Option<u64>,
-    /// Bytes of a program's standard error that are logged; the rest is dropped. Defaults
-    /// to 64 KiB.
-    pub stderr_limit: usize,
+    settings: Settings,
     files: SimpleHttpRequestHandler<K>,
     /// The user's and the group's number, found once.
     identity: Arc<Identity>,
@@ -144,14 +105,7 @@ impl<K> CgiHttpRequestHandler<K> {
     #[must_use]
     pub fn with_hooks<N: CgiHooks>(self, hooks: N) -> CgiHttpRequestHandler<N> {
         CgiHttpRequestHandler {
-            timeout: self.timeout,
-            user: self.user,
-            inherited: self.inherited,
-            environment: self.environment,
-            pass_authorization: self.pass_authorization,
-            chunked_body_limit: self.chunked_body_limit,
-            descriptor_limit: self.descriptor_limit,
-            stderr_limit: self.stderr_limit,
+            settings: self.settings,
             files: self.files.with_hooks(hooks),
             identity: self.identity,
             running: self.running,
@@ -198,14 +152,7 @@ impl<K: CgiHooks> From<SimpleHttpRequestHandler<K>> for CgiHttpRequestHandler<K>
     fn from(files: SimpleHttpRequestHandler<K>) -> Self {
         sys::note_descriptors();
         Self {
-            timeout: Some(Duration::from_secs(300)),
-            user: Some("nobody".to_owned()),
-            inherited: INHERITED.map(str::to_owned).to_vec(),
-            environment: Vec::new(),
-            pass_authorization: false,
-            chunked_body_limit: Some(64 << 20),
-            descriptor_limit: None,
-            stderr_limit: 64 * 1024,
+            settings: Settings::default(),
             files,
             identity: Arc::default(),
             running: Running::new(),
@@ -239,6 +186,3 @@ impl<K: CgiHooks> HttpRequestHandler for CgiHttpRequestHandler<K> {
         }
     }
 }
-
-/// What programs need to find others, and to write their language.
-const INHERITED: [&str; 6] = ["PATH", "LD_LIBRARY_PATH", "TZ", "LANG", "LC_ALL", "LC_CTYPE"];

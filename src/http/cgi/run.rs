@@ -39,9 +39,10 @@ impl<K: CgiHooks> CgiHttpRequestHandler<K> {
             Err((code, message)) => return http.send_error_with(code, &message),
         };
         let name = repr(&script.readable_name);
-        let body = Body::of(http, self.chunked_body_limit.filter(|_| !script.is_nph()))?;
+        let body = Body::of(http, self.settings.chunked_body_limit.filter(|_| !script.is_nph()))?;
         let relay = self.start(http, &script, body).and_then(|(process, input)| {
-            Relay::new(process, input, script.is_nph(), self.timeout, self.stderr_limit)
+            let (limit, stderr_limit) = (self.settings.timeout, self.settings.stderr_limit);
+            Relay::new(process, input, script.is_nph(), limit, stderr_limit)
         });
         let mut relay = match relay {
             Ok(relay) => relay,
@@ -123,13 +124,13 @@ impl<K: CgiHooks> CgiHttpRequestHandler<K> {
         if let Some((user, group)) = self.identity()? {
             command.uid(user).gid(group);
         }
-        sys::isolate(&mut command, self.descriptor_limit);
+        sys::isolate(&mut command, self.settings.descriptor_limit);
         Ok((Process::start(&mut command, &self.running)?, input))
     }
 
     /// Whom a program is to run as, if that is another.
     fn identity(&self) -> io::Result<Option<(u32, u32)>> {
-        let Some(name) = self.user.as_ref().filter(|_| geteuid().is_root()) else {
+        let Some(name) = self.settings.user.as_ref().filter(|_| geteuid().is_root()) else {
             return Ok(None);
         };
         let numbers = self.identity.of(name)?;

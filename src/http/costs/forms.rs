@@ -17,7 +17,7 @@ impl Read for Slow<'_> {
 
 /// Reads all parts of a form.
 fn read_parts(bytes: &str, boundary: &str, step: usize) {
-    let limits = Limits { max_parts: usize::MAX, ..Limits::default() };
+    let limits = Limits::default().max_parts(usize::MAX);
     let source = Slow(bytes.as_bytes(), step);
     let mut form = Multipart::new(source, boundary, limits).expect("a boundary");
     while let Ok(Some(mut part)) = form.next_part() {
@@ -79,12 +79,12 @@ fn parameters_and_url_encoded_forms() {
         let (_, params) = parse_header(&text);
         let _ = params.get("name");
     });
-    let limits = Limits { max_num_fields: usize::MAX, ..Limits::default() };
-    let options = FormOptions { limits, keep_blank_values: true, ..FormOptions::default() };
+    let limits = Limits::default().max_num_fields(usize::MAX);
+    let options = FormOptions::default().limits(limits).keep_blank_values(true);
     let units = ["a", "&", "=", "a=b&", "a&", "%", "%41", "+", "a=%c3&"];
     over("form", 1_000_000, &units, |text| {
         let content_type = Some("application/x-www-form-urlencoded");
-        let environ = Environ { request_method: "POST", query_string: "", content_type };
+        let environ = Environ::default().request_method("POST").content_type(content_type);
         crate::work::note(text.len());
         drop(FieldStorage::new(text.as_bytes(), environ, &options));
     });

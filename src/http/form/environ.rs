@@ -5,16 +5,33 @@ use crate::http::message::text::encode_latin1;
 
 /// What Python's `FieldStorage` reads of its `environ`.
 #[derive(Clone, Copy, Debug, Default)]
+#[must_use]
 pub struct Environ<'a> {
-    /// `REQUEST_METHOD`.
-    pub request_method: &'a str,
-    /// `QUERY_STRING`: what follows `?` in the request's target, as text of ISO 8859-1.
-    pub query_string: &'a str,
-    /// `CONTENT_TYPE`, if there is one.
-    pub content_type: Option<&'a str>,
+    request_method: &'a str,
+    query_string: &'a str,
+    content_type: Option<&'a str>,
 }
 
 impl<'a> Environ<'a> {
+    /// `REQUEST_METHOD`. Defaults to no method, which is not one without a body.
+    pub fn request_method(mut self, method: &'a str) -> Self {
+        self.request_method = method;
+        self
+    }
+
+    /// `QUERY_STRING`: what follows `?` in the request's target, as text of ISO 8859-1. Defaults to
+    /// an empty one.
+    pub fn query_string(mut self, query: &'a str) -> Self {
+        self.query_string = query;
+        self
+    }
+
+    /// `CONTENT_TYPE`. Defaults to `None`: the request has none.
+    pub fn content_type(mut self, value: impl Into<Option<&'a str>>) -> Self {
+        self.content_type = value.into();
+        self
+    }
+
     /// Tells whether the body of such a request is no form.
     pub(super) fn is_bodiless(&self) -> bool {
         ["GET", "HEAD"].iter().any(|method| self.request_method.eq_ignore_ascii_case(method))
@@ -30,7 +47,7 @@ impl<'a> Environ<'a> {
     }
 
     /// The type of the form, as CPython assumes it where the client says nothing.
-    pub(super) fn content_type(&self) -> (&'a str, Params) {
+    pub(super) fn form_type(&self) -> (&'a str, Params) {
         match self.content_type {
             _ if self.is_bodiless() => (URLENCODED, Params::default()),
             Some(value) => parse_header(value),

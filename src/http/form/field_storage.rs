@@ -64,12 +64,12 @@ impl FieldStorage {
     /// As [`read`](Self::read).
     pub fn read_with(http: &mut Exchange<'_>, options: &FormOptions) -> Result<Self, FormError> {
         let most = options.limits.max_bytes;
-        let environ = Environ {
-            request_method: &http.command,
-            // The target, but for a borrow of the body, too.
-            query_string: Parts::of(&http.path).query.unwrap_or_default(),
-            content_type: http.headers.get("Content-Type"),
-        };
+        // The target, but for a borrow of the body, too.
+        let query = Parts::of(&http.path).query.unwrap_or_default();
+        let environ = Environ::default()
+            .request_method(&http.command)
+            .query_string(query)
+            .content_type(http.headers.get("Content-Type"));
         if !environ.is_bodiless() && http.rfile.length().is_some_and(|length| length > most) {
             return Err(FormError::TooLong(most));
         }
@@ -86,7 +86,7 @@ impl FieldStorage {
         environ: Environ<'_>,
         options: &FormOptions,
     ) -> Result<Self, FormError> {
-        let (content_type, type_options) = environ.content_type();
+        let (content_type, type_options) = environ.form_type();
         let content_type = content_type.to_owned();
         let mut reader = Reader::new(options);
         let body = reader.read(fp, &environ, &content_type, &type_options)?;

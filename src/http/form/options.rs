@@ -3,29 +3,23 @@
 use super::limits::Limits;
 
 /// How a form is read: the optional arguments of Python's `cgi.FieldStorage`.
+///
+/// ```
+/// use socketserver::http::form::{FormOptions, Limits};
+///
+/// let few = Limits::default().max_num_fields(10);
+/// let options = FormOptions::default().keep_blank_values(true).limits(few);
+/// # let _ = options;
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
 pub struct FormOptions {
-    /// Keeps the fields of a URL-encoded form that are empty, as Python's does. Defaults to
-    /// `false`.
-    ///
-    /// The fields of a multipart form are kept in any case.
-    pub keep_blank_values: bool,
-    /// Refuses a URL-encoded form with a field without `=`, instead of leaving the field out.
-    /// Defaults to `false`.
-    pub strict_parsing: bool,
-    /// What stands between the fields of a URL-encoded form. Defaults to `&`; `;` is a character
-    /// like any other unless it is asked for (CVE-2021-23336).
-    pub separator: u8,
-    /// How text is written. Defaults to UTF-8.
-    ///
-    /// A part's own `charset`, or else a field `_charset_` before it (RFC 7578 §4.6), comes first,
-    /// where it names an [`Encoding`]. CPython ignores both.
-    pub encoding: Encoding,
-    /// Bytes of a file that are kept in memory; a longer one goes to the disk. Defaults to 16 KiB;
-    /// CPython has 1,000 bytes.
-    pub spool_threshold: usize,
-    /// Bounds of everything.
-    pub limits: Limits,
+    pub(super) keep_blank_values: bool,
+    pub(super) strict_parsing: bool,
+    pub(super) separator: u8,
+    pub(super) encoding: Encoding,
+    pub(super) spool_threshold: usize,
+    pub(super) limits: Limits,
 }
 
 impl Default for FormOptions {
@@ -41,8 +35,56 @@ impl Default for FormOptions {
     }
 }
 
+impl FormOptions {
+    /// Keeps the fields of a URL-encoded form that are empty, as Python's does. Defaults to
+    /// `false`.
+    ///
+    /// The fields of a multipart form are kept in any case.
+    pub fn keep_blank_values(mut self, kept: bool) -> Self {
+        self.keep_blank_values = kept;
+        self
+    }
+
+    /// Refuses a URL-encoded form with a field without `=`, instead of leaving the field out.
+    /// Defaults to `false`.
+    pub fn strict_parsing(mut self, strict: bool) -> Self {
+        self.strict_parsing = strict;
+        self
+    }
+
+    /// What stands between the fields of a URL-encoded form. Defaults to `&`; `;` is a character
+    /// like any other unless it is asked for (CVE-2021-23336).
+    pub fn separator(mut self, separator: u8) -> Self {
+        self.separator = separator;
+        self
+    }
+
+    /// How text is written. Defaults to UTF-8.
+    ///
+    /// A part's own `charset`, or else a field `_charset_` before it (RFC 7578 §4.6), comes first,
+    /// where it names an [`Encoding`]. CPython ignores both.
+    pub fn encoding(mut self, encoding: Encoding) -> Self {
+        self.encoding = encoding;
+        self
+    }
+
+    /// Bytes of a file that are kept in memory; a longer one goes to the disk. Defaults to 16 KiB;
+    /// CPython has 1,000 bytes.
+    pub fn spool_threshold(mut self, bytes: usize) -> Self {
+        self.spool_threshold = bytes;
+        self
+    }
+
+    /// What the form may cost.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+}
+
 /// An encoding of text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Encoding {
     /// UTF-8, and so ASCII. What is neither becomes U+FFFD, as with Python's `errors="replace"`.
     #[default]

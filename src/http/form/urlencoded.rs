@@ -72,17 +72,17 @@ mod tests {
         ] {
             assert_eq!(shown(text, &plain), fields, "{text}");
         }
-        let blank = FormOptions { keep_blank_values: true, ..FormOptions::default() };
+        let blank = FormOptions::default().keep_blank_values(true);
         assert_eq!(shown("a&b=&=&&c=3", &blank), "(a:)(b:)(:)(c:3)");
-        let semicolon = FormOptions { separator: b';', ..FormOptions::default() };
+        let semicolon = FormOptions::default().separator(b';');
         assert_eq!(shown("a=1;b=2&c=3", &semicolon), "(a:1)(b:2&c=3)");
-        let latin = FormOptions { encoding: Encoding::Latin1, ..FormOptions::default() };
+        let latin = FormOptions::default().encoding(Encoding::Latin1);
         assert_eq!(shown("a=%e9", &latin), "(a:é)");
     }
 
     #[test]
     fn strict_parsing_refuses_a_field_without_an_equals_sign() {
-        let strict = FormOptions { strict_parsing: true, ..FormOptions::default() };
+        let strict = FormOptions::default().strict_parsing(true);
         assert_eq!(shown("a=1&b=", &strict), "(a:1)");
         for bad in ["a", "a=1&", "a=1&&b=2"] {
             assert!(matches!(pairs(bad, &strict), Err(FormError::BadField(_))), "{bad}");

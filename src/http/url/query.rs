@@ -31,20 +31,17 @@ pub fn parse_qsl(qs: &str) -> Vec<(String, String)> {
 ///
 /// ```
 /// # use socketserver::http::url::QueryOptions;
-/// let options = QueryOptions { keep_blank_values: true, ..QueryOptions::default() };
+/// let options = QueryOptions::default().keep_blank_values(true);
 /// assert_eq!(options.parse_qs("debug&page=2")?.first("debug"), Some(""));
 /// # Ok::<(), socketserver::http::url::ValueError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
 pub struct QueryOptions<'a> {
-    /// Keeps fields without a value. Defaults to false.
-    pub keep_blank_values: bool,
-    /// Refuses a field without `=`. Defaults to false.
-    pub strict_parsing: bool,
-    /// The largest number of fields. Defaults to `None`: a request's head bounds its query.
-    pub max_num_fields: Option<usize>,
-    /// What stands between fields. Defaults to `&`.
-    pub separator: &'a str,
+    keep_blank_values: bool,
+    strict_parsing: bool,
+    max_num_fields: Option<usize>,
+    separator: &'a str,
 }
 
 impl Default for QueryOptions<'_> {
@@ -58,7 +55,31 @@ impl Default for QueryOptions<'_> {
     }
 }
 
-impl QueryOptions<'_> {
+impl<'a> QueryOptions<'a> {
+    /// Keeps fields without a value. Defaults to `false`.
+    pub fn keep_blank_values(mut self, kept: bool) -> Self {
+        self.keep_blank_values = kept;
+        self
+    }
+
+    /// Refuses a field without `=`. Defaults to `false`.
+    pub fn strict_parsing(mut self, strict: bool) -> Self {
+        self.strict_parsing = strict;
+        self
+    }
+
+    /// The largest number of fields. Defaults to `None`: a request's head bounds its query.
+    pub fn max_num_fields(mut self, fields: impl Into<Option<usize>>) -> Self {
+        self.max_num_fields = fields.into();
+        self
+    }
+
+    /// What stands between fields. Defaults to `&`.
+    pub fn separator(mut self, separator: &'a str) -> Self {
+        self.separator = separator;
+        self
+    }
+
     /// Reads a query into lists by name.
     ///
     /// # Errors
