@@ -349,7 +349,7 @@ pub type ForkingHttpsServer<H> = TlsServer<Forking, H>;
 #[cfg(all(unix, feature = "tls"))]
 pub type PreForkHttpsServer<H> = TlsServer<PreFork<ThreadPool>, H>;
 
-// The README's program compiles.
-#[cfg(all(unix, doctest))]
+// The README's programs compile.
+#[cfg(all(unix, feature = "forms", doctest))]
 #[doc = include_str!("../README.md")]
 struct Readme;
