@@ -4,9 +4,11 @@ use std::fs::{self, Permissions};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
+use std::thread;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use socketserver::SIGNAL_WINDOW;
 
 use crate::examples::{Example, post_parts};
 use crate::support::{Client, eventually};
@@ -216,6 +218,7 @@ fn upload_files_leaves_nothing_half_arrived_when_it_is_ended() {
             client.send(" end");
             assert!(client.read_to_end().starts_with("HTTP/1.0 201 "));
         } else {
+            thread::sleep(SIGNAL_WINDOW * 3 / 2);
             kill(process, Signal::SIGTERM).unwrap();
         }
         let mut ended = None;
