@@ -1,16 +1,31 @@
 //! Signals to all processes, to one child, and those that were ignored when the server was started.
 
+use std::io;
+use std::net::TcpStream;
 use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use nix::sys::signal::killpg;
 use nix::unistd::Pid;
 
 use super::*;
 
+#[test]
+fn children_ignore_an_interrupt_from_the_terminal() {
+    let server = start("plain");
+    let mut client = server.connect();
+    send_signal(client.begin_slow(), Signal::SIGINT);
+    client.hears_nothing_for(MOMENT);
+    assert_eq!(client.ask("go"), "done");
+}
+
 /// As `pkill` does, a terminal, and systemd unless it is told otherwise.
-pub(super) fn a_signal_to_all_processes_lets_them_finish() {
+#[test]
+fn a_signal_to_all_processes_lets_them_finish() {
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGUSR1] {
-        let mut group = Group::start(&format!("{PREFIX}stops"));
+        let mut group = Group::start();
         let (mut busy, mut kept) = (group.connect(), group.connect());
         busy.begin_slow();
         kept.ask("keep");
@@ -25,10 +40,11 @@ pub(super) fn a_signal_to_all_processes_lets_them_finish() {
 }
 
 /// As `timeout` does, and supervisors that know of groups.
-pub(super) fn signals_to_the_server_and_then_to_all_processes_count_once() {
+#[test]
+fn signals_to_the_server_and_then_to_all_processes_count_once() {
     let [term, interrupt] = [Signal::SIGTERM, Signal::SIGINT];
     for signals in [[term, term], [interrupt, interrupt], [interrupt, term], [term, interrupt]] {
-        let mut group = Group::start(&format!("{PREFIX}stops"));
+        let mut group = Group::start();
         let mut busy = group.connect();
         busy.begin_slow();
         send_signal(group.pid(), signals[0]);
@@ -42,9 +58,10 @@ pub(super) fn signals_to_the_server_and_then_to_all_processes_count_once() {
     }
 }
 
-pub(super) fn a_second_signal_to_all_processes_cuts_at_once() {
+#[test]
+fn a_second_signal_to_all_processes_cuts_at_once() {
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
-        let mut group = Group::start(&format!("{PREFIX}stops"));
+        let mut group = Group::start();
         let mut busy = group.connect();
         busy.begin_slow();
         group.signal(signal);
@@ -56,8 +73,9 @@ pub(super) fn a_second_signal_to_all_processes_cuts_at_once() {
 }
 
 /// However its server hears of that: here it does not hear of the signal at all.
-pub(super) fn a_child_that_is_ended_in_a_drain_is_cut() {
-    let mut group = Group::start(&format!("{PREFIX}stops"));
+#[test]
+fn a_child_that_is_ended_in_a_drain_is_cut() {
+    let mut group = Group::start();
     // One that was ended before counts for nothing.
     let mut early = group.connect();
     let child = early.begin_slow();
@@ -75,8 +93,9 @@ pub(super) fn a_child_that_is_ended_in_a_drain_is_cut() {
 }
 
 /// One that the server merely tells its handler of.
-pub(super) fn news_to_all_processes_cut_nothing() {
-    let mut group = Group::start(&format!("{PREFIX}stops"));
+#[test]
+fn news_to_all_processes_cut_nothing() {
+    let mut group = Group::start();
     let (mut busy, mut kept) = (group.connect(), group.connect());
     busy.begin_slow();
     let first = kept.ask("keep");
@@ -91,8 +110,9 @@ pub(super) fn news_to_all_processes_cut_nothing() {
     assert!(report.starts_with("turns: "), "{report}");
 }
 
-pub(super) fn a_child_that_is_asked_to_end_finishes_what_it_serves() {
-    let mut server = ServerProcess::start("plain");
+#[test]
+fn a_child_that_is_asked_to_end_finishes_what_it_serves() {
+    let mut server = start("plain");
     let mut busy = server.connect();
     let child = busy.begin_slow();
     send_signal(child, Signal::SIGTERM);
@@ -111,9 +131,10 @@ pub(super) fn a_child_that_is_asked_to_end_finishes_what_it_serves() {
     assert!(said.starts_with("turns: "), "{said}");
 }
 
-pub(super) fn a_child_that_is_asked_twice_ends_at_once() {
+#[test]
+fn a_child_that_is_asked_twice_ends_at_once() {
     for signals in [&[Signal::SIGTERM, Signal::SIGTERM][..], &[Signal::SIGQUIT]] {
-        let mut server = ServerProcess::start("plain");
+        let mut server = start("plain");
         let mut busy = server.connect();
         let child = busy.begin_slow();
         for signal in signals {
@@ -127,8 +148,9 @@ pub(super) fn a_child_that_is_asked_twice_ends_at_once() {
     }
 }
 
-pub(super) fn a_child_that_is_asked_twice_together_finishes_what_it_serves() {
-    let server = ServerProcess::start("plain");
+#[test]
+fn a_child_that_is_asked_twice_together_finishes_what_it_serves() {
+    let server = start("plain");
     let mut busy = server.connect();
     let child = busy.begin_slow();
     for _ in 0..3 {
@@ -141,8 +163,9 @@ pub(super) fn a_child_that_is_asked_twice_together_finishes_what_it_serves() {
     busy.sees_the_end();
 }
 
-pub(super) fn a_child_knows_that_its_server_stops() {
-    let mut group = Group::start(&format!("{PREFIX}stops"));
+#[test]
+fn a_child_knows_that_its_server_stops() {
+    let mut group = Group::start();
     let (mut one, mut two) = (group.connect(), group.connect());
     one.send("draining\n");
     assert_eq!(one.read_line(), "false");
@@ -157,9 +180,10 @@ pub(super) fn a_child_knows_that_its_server_stops() {
 }
 
 /// As `nohup` has it, and a shell for what it starts in the background.
-pub(super) fn signals_that_were_ignored_at_the_start_stay_ignored() {
+#[test]
+fn signals_that_were_ignored_at_the_start_stay_ignored() {
     let ignored = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT];
-    let mut group = Group::start_by("trap '' HUP INT QUIT", &format!("{PREFIX}stops"));
+    let mut group = Group::start_by("trap '' HUP INT QUIT");
     let mut busy = group.connect();
     busy.begin_slow();
     for signal in ignored.into_iter().chain(ignored) {
@@ -181,10 +205,13 @@ pub(super) fn signals_that_were_ignored_at_the_start_stay_ignored() {
 }
 
 /// A crash is told of where no logger is, and once.
-pub(super) fn a_crash_is_written_to_standard_error_without_a_logger() {
-    let mut server = ServerProcess::start_with(&format!("{PREFIX}no logger"), |command| {
+#[test]
+fn a_crash_is_written_to_standard_error_without_a_logger() {
+    let mut server = {
+        let mut command = Command::new(server_program());
         command.stderr(Stdio::piped());
-    });
+        ServerProcess::start_by(command, &["forking, hearing signals", "no logger"])
+    };
     let mut client = server.connect();
     let child = client.begin_slow();
     client.send("abort\n");
@@ -197,9 +224,10 @@ pub(super) fn a_crash_is_written_to_standard_error_without_a_logger() {
 }
 
 /// It was made by a process that then forked, as daemons do.
+#[test]
 #[cfg(any(target_os = "linux", target_os = "freebsd", target_os = "netbsd"))]
-pub(super) fn a_daemon_hears_the_signals_that_its_parent_asked_for() {
-    let mut server = ServerProcess::start(&format!("{PREFIX}daemon"));
+fn a_daemon_hears_the_signals_that_its_parent_asked_for() {
+    let mut server = ServerProcess::start(&["forking, hearing signals", "daemon"]);
     let daemon = server.line_after("daemon: ").parse().unwrap();
     assert!(server.process.wait().unwrap().success());
     let mut client = server.connect();
@@ -215,39 +243,22 @@ pub(super) fn a_daemon_hears_the_signals_that_its_parent_asked_for() {
     assert!(server.line_after("report: ").ends_with(" finished, 0 cut"));
 }
 
-#[cfg(not(any(target_os = "linux", target_os = "freebsd", target_os = "netbsd")))]
-pub(super) fn a_daemon_hears_the_signals_that_its_parent_asked_for() {
-    println!("(this system has no call for that)");
-}
-
-/// Goes on in a child that leads a session of its own, and ends with the case at the latest.
-#[cfg(any(target_os = "linux", target_os = "freebsd", target_os = "netbsd"))]
-fn become_daemon() {
-    nix::unistd::daemon(true, true).unwrap();
-    nix::unistd::alarm::set(4 * LIMIT.as_secs() as u32);
-    say(&format!("daemon: {}", std::process::id()));
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "freebsd", target_os = "netbsd")))]
-fn become_daemon() {}
-
 /// A server and its children, in a process group of their own.
 struct Group {
     server: ServerProcess,
 }
 
 impl Group {
-    fn start(name: &str) -> Self {
-        Self::start_by(":", name)
+    fn start() -> Self {
+        Self::start_by(":")
     }
 
     /// After a line of shell.
-    fn start_by(line: &str, name: &str) -> Self {
-        let program = std::env::current_exe().unwrap();
+    fn start_by(line: &str) -> Self {
         let mut shell = Command::new("sh");
-        shell.args(["-c", &format!("{line}; exec \"$@\""), "sh"]).arg(program);
+        shell.args(["-c", &format!("{line}; exec \"$@\""), "sh"]).arg(server_program());
         shell.process_group(0);
-        Self { server: ServerProcess::start_as(shell, name) }
+        Self { server: ServerProcess::start_by(shell, &["forking, hearing signals", "stops"]) }
     }
 
     fn signal(&self, signal: Signal) {
@@ -267,21 +278,4 @@ impl std::ops::DerefMut for Group {
     fn deref_mut(&mut self) -> &mut ServerProcess {
         &mut self.server
     }
-}
-
-/// How the names of these servers begin.
-pub(super) const PREFIX: &str = "hears signals, ";
-
-pub(super) fn serve(kind: &str) {
-    if kind != "no logger" {
-        install_logger();
-    }
-    let handler = Obedient::default();
-    let mut server = bind(handler, Forking::default());
-    server.shutdown_on_signals(&[socketserver::Signal::INT, socketserver::Signal::USR1]).unwrap();
-    server.watch_signals(&[socketserver::Signal::HUP]).unwrap();
-    if kind == "daemon" {
-        become_daemon();
-    }
-    serve_and_report(server);
 }

@@ -81,6 +81,9 @@ mod proxies; // who the client is, behind balancers
 mod redirects; // a directory without its slash leads to where the client is
 mod server; // bind, handle_request, shutdown, the hooks and the options
 mod set_header; // fields that take the place of others
+#[path = "../shared/mod.rs"]
+#[allow(dead_code, reason = "the other tests need more of it")]
+mod shared; // a client with time limits, and servers in processes of their own
 mod slow_readers;
 mod smuggling; // requests that two readers could take apart differently
 mod stalls; // clients that take nothing of a response

@@ -1,6 +1,6 @@
 //! What every strategy must do, once for each.
 //!
-//! `Forking` has its own binary, `tests/forking.rs`: the test harness runs threads.
+//! `Forking` has its own binary, `tests/forking/`: its servers are processes without threads.
 
 use std::fs::File;
 use std::io::{self, Read, Write};

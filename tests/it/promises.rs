@@ -43,15 +43,13 @@ fn exists(name: &str) -> bool {
             || root().join(format!("fuzz/fuzz_targets/{target}.rs")).exists();
     }
     let (file, test) = name.split_once("::").unwrap();
-    let mut files =
-        vec![root().join(format!("tests/it/{file}.rs")), root().join(format!("tests/{file}.rs"))];
-    // Those that the program of this name includes.
-    if let Ok(included) = fs::read_dir(root().join("tests").join(file)) {
-        files.extend(included.map(|entry| entry.unwrap().path()));
+    let mut files = vec![root().join(format!("tests/it/{file}.rs"))];
+    // Those of the test program of this name.
+    if let Ok(modules) = fs::read_dir(root().join("tests").join(file)) {
+        files.extend(modules.map(|entry| entry.unwrap().path()));
     }
-    let texts = files.iter().filter_map(|file| fs::read_to_string(file).ok());
-    let [plain, included] = ["", "pub(super) "].map(|open| format!("\n{open}fn {test}() {{"));
-    texts.into_iter().any(|text| text.contains(&plain) || text.contains(&included))
+    let mut texts = files.iter().filter_map(|file| fs::read_to_string(file).ok());
+    texts.any(|text| text.contains(&format!("\nfn {test}() {{")))
 }
 
 #[test]

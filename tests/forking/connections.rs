@@ -1,0 +1,75 @@
+//! A child for each connection: what it serves, what it costs, and where its output goes.
+
+use super::*;
+
+#[test]
+fn each_connection_has_a_process() {
+    let server = start("plain");
+    let (mut one, mut two) = (server.connect(), server.connect());
+    // Both run at the same time, so that no number can be used twice.
+    let pids = [one.begin_slow(), two.begin_slow(), server.pid()];
+    assert!(pids[0] != pids[1] && pids[0] != pids[2] && pids[1] != pids[2]);
+    assert_eq!(one.ask("go"), "done");
+    assert_eq!(two.ask("go"), "done");
+}
+
+#[test]
+fn what_a_handler_changes_is_lost() {
+    let server = start("plain");
+    assert_eq!(server.ask("count"), "1");
+    assert_eq!(server.ask("count"), "1");
+}
+
+#[test]
+fn a_child_serves_its_connection_to_the_end() {
+    let server = start("plain");
+    let mut client = server.connect();
+    let first = client.ask("keep");
+    assert_ne!(first, server.pid().to_string());
+    assert_eq!(client.ask("keep"), first);
+    client.send("keep\nkeep\n");
+    assert_eq!([client.read_line(), client.read_line()], [first.clone(), first]);
+    assert_eq!(client.ask("echo bye"), "bye");
+    client.sees_the_end();
+}
+
+#[test]
+fn an_idle_child_ends() {
+    let server = start("impatient");
+    let mut client = server.connect();
+    client.ask("keep");
+    client.sees_the_end();
+    eventually(|| children_of(server.pid()).is_empty());
+}
+
+#[test]
+fn a_panic_costs_its_own_connection() {
+    let mut server = start("plain");
+    let mut client = server.connect();
+    client.send("panic\n");
+    client.sees_the_end();
+    assert_eq!(server.line(), "error: handler panicked: as you wish");
+    assert_eq!(server.ask("echo ping"), "ping");
+}
+
+#[test]
+fn a_crash_costs_its_own_connection_and_is_logged() {
+    let mut server = start("plain");
+    let mut client = server.connect();
+    client.send("abort\n");
+    client.sees_the_end();
+    let line = server.line();
+    assert!(line.starts_with("ERROR child "), "{line}");
+    assert!(line.ends_with(" was ended by SIGABRT"), "{line}");
+    assert_eq!(server.ask("echo ping"), "ping");
+}
+
+#[test]
+fn buffered_output_is_printed_once() {
+    let mut server = start("talkative");
+    assert_eq!(server.ask("print child;"), "printed");
+    server.terminate();
+    let printed = server.rest();
+    assert_eq!(printed.matches("parent;").count(), 1, "{printed}");
+    assert_eq!(printed.matches("child;").count(), 1, "{printed}");
+}

@@ -1,0 +1,80 @@
+//! What becomes of children when their server is asked to stop, or closed.
+
+use super::*;
+
+#[test]
+fn a_drain_waits_for_children() {
+    let mut server = start("plain");
+    let mut busy = [(); 2].map(|()| server.connect());
+    for client in &mut busy {
+        client.begin_slow();
+    }
+    let mut idle = server.connect();
+    server.has_accepted(3);
+    server.terminate();
+    idle.sees_the_end();
+    busy[0].hears_nothing_for(MOMENT);
+    for client in &mut busy {
+        assert_eq!(client.ask("go"), "done");
+    }
+    assert_eq!(server.line_after("report: "), "2 finished, 0 cut");
+}
+
+#[test]
+fn the_deadline_ends_children() {
+    let mut server = start("hasty");
+    let mut clients = [(); 2].map(|()| server.connect());
+    for client in &mut clients {
+        client.begin_slow();
+    }
+    server.terminate();
+    for client in &mut clients {
+        client.sees_the_end();
+    }
+    assert_eq!(server.line_after("report: "), "0 finished, 2 cut");
+}
+
+#[test]
+fn children_that_will_not_end_are_killed() {
+    let mut server = start("hasty");
+    let mut client = server.connect();
+    assert_eq!(client.ask("stubborn"), "begun");
+    server.terminate();
+    client.sees_the_end();
+    assert_eq!(server.line_after("report: "), "0 finished, 1 cut");
+}
+
+#[test]
+fn a_second_signal_ends_the_wait_for_children() {
+    let mut server = start("plain");
+    let mut busy = server.connect();
+    busy.begin_slow();
+    let mut idle = server.connect();
+    server.has_accepted(2);
+    server.terminate();
+    idle.sees_the_end();
+    busy.hears_nothing_for(PAUSE);
+    server.terminate();
+    busy.sees_the_end();
+    assert_eq!(server.line_after("report: "), "0 finished, 1 cut");
+}
+
+#[test]
+fn closing_waits_for_children() {
+    let mut server = start("closing");
+    let mut client = server.connect();
+    client.begin_slow();
+    server.has_accepted(1);
+    assert!(!server.says_something_within(MOMENT));
+    assert_eq!(client.ask("go"), "done");
+    assert_eq!(server.line(), "closed");
+}
+
+#[test]
+fn closing_without_blocking_leaves_children_running() {
+    let mut server = start("closing at once");
+    let mut client = server.connect();
+    client.begin_slow();
+    assert_eq!(server.line(), "closed");
+    assert_eq!(client.ask("go"), "done");
+}

@@ -1,0 +1,114 @@
+//! HTTP and scripts, served by children.
+
+use std::io::{self, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::*;
+
+#[test]
+fn http_over_a_unix_socket_is_served_by_children() {
+    let mut server = start("http");
+    for _ in 0..3 {
+        let mut stream = UnixStream::connect(&server.place).unwrap();
+        stream.set_read_timeout(Some(LIMIT)).unwrap();
+        stream.write_all(b"GET /missing HTTP/1.0\r\n\r\n").unwrap();
+        let reply = io::read_to_string(stream).unwrap();
+        assert!(reply.starts_with("HTTP/1.0 404 "), "{reply}");
+    }
+    eventually(|| children_of(server.pid()).is_empty());
+    server.terminate();
+    assert_eq!(server.line_after("report: "), "0 finished, 0 cut");
+    assert!(!Path::new(&server.place).exists());
+}
+
+#[test]
+fn blank_lines_hold_a_child_for_a_heads_time() {
+    let server = start("http, hasty heads");
+    let mut clients = [server.connect(), server.connect()];
+    let began = Instant::now();
+    let mut open = [true; 2];
+    while open != [false; 2] {
+        assert!(began.elapsed() < LIMIT, "nothing stops these clients");
+        thread::sleep(MOMENT / 5);
+        for (client, open) in clients.iter_mut().zip(&mut open) {
+            *open &= client.is_open() && client.stream.write_all(b"\r\n").is_ok();
+        }
+    }
+    assert!(began.elapsed() >= MOMENT * 3, "{:?}", began.elapsed());
+    // Their children have made room.
+    let mut client = server.connect();
+    assert_eq!(client.ask("GET / HTTP/1.0\n"), "HTTP/1.0 404 Not Found\r");
+}
+
+#[test]
+fn scripts_answer_from_children() {
+    let server = start("scripts");
+    let mut client = server.connect();
+    for _ in 0..2 {
+        client.send(
+            "POST /cgi-bin/cat HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n\
+             3\r\none\r\n0\r\n\r\n",
+        );
+        assert_eq!(client.read_line(), "HTTP/1.1 200 Script output follows\r");
+        while client.read_line() != "\r" {}
+        let answer: Vec<_> = (0..4).map(|_| client.read_line()).collect();
+        assert_eq!(answer, ["3\r", "one\r", "0\r", "\r"]);
+    }
+}
+
+#[test]
+fn a_process_that_a_script_leaves_does_not_hold_its_response() {
+    let server = start("scripts");
+    let mut client = server.connect();
+    for _ in 0..2 {
+        client.send("GET /cgi-bin/leaves HTTP/1.1\r\nHost: h\r\n\r\n");
+        while client.read_line() != "\r" {}
+        let answer: Vec<_> = (0..4).map(|_| client.read_line()).collect();
+        assert_eq!(answer, ["5\r", "done", "\r", "0\r"]);
+        assert_eq!(client.read_line(), "\r");
+    }
+}
+
+/// What a shell finds ignored it cannot trap.
+#[test]
+fn scripts_of_children_may_trap_interrupts() {
+    let server = start("scripts");
+    let mut client = server.connect();
+    client.send("GET /cgi-bin/traps HTTP/1.0\r\n\r\n");
+    while client.read_line() != "\r" {}
+    assert_eq!(client.read_line(), "INT");
+    assert_eq!(client.read_line(), "HUP");
+}
+
+#[test]
+fn the_deadline_ends_the_scripts_of_children() {
+    let mut server = start("scripts");
+    let mut client = server.connect();
+    let script = begin_script(&mut client);
+    server.terminate();
+    client.sees_the_end();
+    assert_eq!(server.line_after("report: "), "0 finished, 1 cut");
+    eventually(|| !is_running(script));
+}
+
+#[test]
+fn a_client_that_leaves_takes_its_script_along() {
+    let server = start("scripts");
+    let mut client = server.connect();
+    let script = begin_script(&mut client);
+    // One that only ended its half would wait for the rest.
+    socket2::SockRef::from(&client.stream).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(client);
+    eventually(|| !is_running(script));
+}
+
+/// Starts a script that waits, and returns the process that it waits for.
+#[track_caller]
+fn begin_script(client: &mut Client) -> i32 {
+    client.send("GET /cgi-bin/waits HTTP/1.0\r\n\r\n");
+    while client.read_line() != "\r" {}
+    client.read_line().parse().unwrap()
+}

@@ -1,0 +1,214 @@
+//! What becomes of running requests when the server is asked to stop, and of scripts.
+
+use std::net::TcpStream;
+use std::thread;
+
+use super::*;
+
+#[test]
+fn a_termination_waits_for_running_requests() {
+    let server = Supervisor::start("threads");
+    let mut slow = [(); 2].map(|()| server.begin_slow());
+    send_signal(server.pid(), Signal::SIGTERM);
+    // Nobody listens any more.
+    eventually(|| TcpStream::connect(server.address).is_err());
+    slow.iter_mut().for_each(SlowRequest::finish);
+    let said = server.wait();
+    // Those who tried whether anybody listens may be counted, too.
+    assert!(said.starts_with("signal 15\nreport ") && said.ends_with(" 0\n"), "{said}");
+    assert_ne!(said, "signal 15\nreport 0 0\n");
+}
+
+#[test]
+fn the_deadline_cuts_what_still_runs() {
+    let server = Supervisor::start("hasty");
+    let mut slow = server.begin_slow();
+    send_signal(server.pid(), Signal::SIGTERM);
+    slow.client.rest();
+    assert_eq!(server.wait(), "signal 15\nreport 0 1\n");
+}
+
+#[test]
+fn a_second_signal_cuts_at_once() {
+    let mut server = Supervisor::start("threads");
+    let mut slow = server.begin_slow();
+    send_signal(server.pid(), Signal::SIGTERM);
+    assert_eq!(server.line(), "signal 15");
+    thread::sleep(PAUSE);
+    send_signal(server.pid(), Signal::SIGTERM);
+    slow.client.rest();
+    assert_eq!(server.wait(), "signal 15\nreport 0 1\n");
+}
+
+#[test]
+fn a_stopped_process_is_killed_at_the_deadline() {
+    for kind in ["hasty", "stuck"] {
+        let server = Supervisor::start(kind);
+        let mut slow = server.begin_slow();
+        send_signal(slow.pid, Signal::SIGSTOP);
+        send_signal(server.pid(), Signal::SIGTERM);
+        slow.client.rest();
+        assert_eq!(server.wait(), "signal 15\nreport 0 1\n", "{kind}");
+    }
+}
+
+/// As `timeout` and supervisors that know of groups send them.
+#[test]
+fn signals_that_come_together_count_once() {
+    for strategy in ["sequential", "threads", "forks"] {
+        for signals in [[Signal::SIGTERM, Signal::SIGTERM], [Signal::SIGINT, Signal::SIGTERM]] {
+            let mut server = Supervisor::start(strategy);
+            let processes = server.processes();
+            let mut slow = server.begin_slow();
+            send_signal(server.pid(), signals[0]);
+            assert_eq!(server.line(), format!("signal {}", signals[0] as i32));
+            for _ in 0..2 {
+                for pid in processes.iter().copied().chain([server.pid(), slow.pid]) {
+                    // One that had nothing to do may have ended.
+                    let _ = kill(Pid::from_raw(pid), signals[1]);
+                }
+            }
+            assert!(!slow.ends_within(PAUSE), "{strategy}, {signals:?}: cut off");
+            slow.finish();
+            let said = server.wait();
+            assert!(said.ends_with(" 0\n"), "{strategy}, {signals:?}: {said}");
+        }
+    }
+}
+
+#[test]
+fn scripts_that_are_cut_end() {
+    let server = Supervisor::start("scripts");
+    let scripts = [(); 2].map(|()| server.begin_script());
+    send_signal(server.pid(), Signal::SIGTERM);
+    assert_eq!(server.wait(), "report 0 2\n");
+    for (_, pids) in scripts {
+        see_the_end_of(pids);
+    }
+}
+
+/// Its only thread is busy with the script, and hears of nothing.
+#[test]
+fn what_scripts_have_started_ends_with_a_process_that_is_stuck() {
+    for kind in ["scripts one by one", "scripts of children"] {
+        let server = Supervisor::start(kind);
+        let (_client, pids) = server.begin_script();
+        send_signal(server.pid(), Signal::SIGTERM);
+        assert_eq!(server.wait(), "report 0 1\n", "{kind}");
+        see_the_end_of(pids);
+
+        // One that is replaced.
+        let mut server = Supervisor::start(kind);
+        let (_client, pids) = server.begin_script();
+        send_signal(server.pid(), Signal::SIGHUP);
+        if kind == "scripts one by one" {
+            let said = server.line();
+            assert!(said.ends_with("has not stopped in time, killing it"), "{said}");
+        }
+        see_the_end_of(pids);
+
+        // Signals of people, until there is no process left that could tell of the script.
+        let server = Supervisor::start(kind);
+        let (_client, pids) = server.begin_script();
+        for _ in 0..2 {
+            for pid in server.processes().into_iter().chain([server.pid()]) {
+                send_signal(pid, Signal::SIGTERM);
+            }
+            thread::sleep(PAUSE);
+        }
+        server.wait();
+        see_the_end_of(pids);
+    }
+}
+
+#[track_caller]
+fn see_the_end_of(pids: [i32; 2]) {
+    for pid in pids {
+        eventually(|| is_gone(pid));
+    }
+}
+
+#[test]
+fn a_signal_to_all_processes_lets_them_finish() {
+    let mut server = Supervisor::start("threads");
+    let mut slow = server.begin_slow();
+    // As `pkill` does, and systemd unless it is told otherwise. The supervisor is faster here.
+    send_signal(server.pid(), Signal::SIGTERM);
+    assert_eq!(server.line(), "signal 15");
+    eventually(|| server.processes().len() == 1);
+    send_signal(slow.pid, Signal::SIGTERM);
+    assert!(!slow.ends_within(MOMENT), "cut off");
+    slow.finish();
+    assert_eq!(server.wait(), "report 1 0\n");
+
+    // Whoever asks all of them twice means it.
+    let mut server = Supervisor::start("threads");
+    let mut slow = server.begin_slow();
+    send_signal(server.pid(), Signal::SIGTERM);
+    assert_eq!(server.line(), "signal 15");
+    eventually(|| server.processes().len() == 1);
+    for _ in 0..2 {
+        send_signal(slow.pid, Signal::SIGTERM);
+        slow.ends_within(PAUSE);
+    }
+    slow.client.rest();
+    assert_eq!(server.wait(), "report 0 1\n");
+}
+
+#[test]
+fn a_termination_of_one_process_replaces_it() {
+    let mut server = Supervisor::start("sequential");
+    let mut slow = server.begin_slow();
+    send_signal(slow.pid, Signal::SIGTERM);
+    slow.finish();
+    let log = server.line();
+    let expected = format!("ERROR process {} has exited with status 0, ", slow.pid);
+    assert!(log.starts_with(&expected), "{log}");
+    eventually(|| server.processes().len() == 3);
+}
+
+/// All of it: the word that is changed for another strategy does not change what it means.
+#[test]
+fn a_handler_can_stop_the_server() {
+    for strategy in ["sequential", "threads", "forks"] {
+        let server = Supervisor::start(strategy);
+        let mut slow = server.begin_slow();
+        let mut client = server.connect();
+        client.send("GET /shutdown HTTP/1.1\r\nHost: x\r\n\r\n");
+        client.reply();
+        assert!(!slow.ends_within(MOMENT), "cut off");
+        slow.finish();
+        let said = server.wait();
+        assert!(said.starts_with("report ") && said.ends_with(" 0\n"), "{strategy}: {said}");
+    }
+}
+
+#[test]
+fn signals_that_were_ignored_at_the_start_stay_ignored() {
+    for strategy in ["threads", "forks"] {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "trap '' HUP INT QUIT; exec \"$@\"", "sh"]);
+        shell.arg(server_program());
+        let mut server = Supervisor::start_by(shell, strategy);
+        let before = server.processes();
+        let mut slow = server.begin_slow();
+        for signal in [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT] {
+            for pid in before.iter().copied().chain([server.pid(), slow.pid]) {
+                send_signal(pid, signal);
+            }
+            assert!(!slow.ends_within(MOMENT), "cut off by {signal}");
+        }
+        slow.finish();
+        assert_eq!(server.processes(), before);
+        // The rest is heard, and who does not finish is ended.
+        let mut slow = server.begin_slow();
+        send_signal(server.pid(), Signal::SIGTERM);
+        assert_eq!(server.line(), "signal 15");
+        thread::sleep(PAUSE);
+        send_signal(server.pid(), Signal::SIGTERM);
+        slow.client.rest();
+        // The first client's child may be waiting for its next request, and is cut then, too.
+        let said = server.wait();
+        assert!(said.starts_with("signal 15\nreport ") && !said.ends_with(" 0\n"), "{said}");
+    }
+}

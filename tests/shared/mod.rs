@@ -1,0 +1,5 @@
+//! What the test programs share: a client with time limits, and servers in processes of their own.
+
+pub(crate) mod client;
+pub(crate) mod limits;
+pub(crate) mod process;
