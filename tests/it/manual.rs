@@ -162,6 +162,8 @@ fn every_variable_that_is_read_is_in_the_page() {
         "WATCHDOG_PID",
         "WATCHDOG_USEC",
     ];
+    let missing = of_crates.iter().find(|variable| !named.contains(**variable));
+    assert_eq!(missing, None);
     for variable in named.iter().filter(|name| !of_crates.contains(&name.as_str())) {
         let is_named = sources.iter().any(|source| source.contains(&format!("\"{variable}\"")));
         assert!(is_named, "{variable}");
