@@ -1,5 +1,6 @@
 //! What a handler may know of the server that called it.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -61,6 +62,11 @@ impl ServerInfo {
     pub(crate) fn new(address: Address, shutdown: ShutdownHandle) -> Self {
         let name = name_of(&address);
         Self { inner: Arc::new(Inner { address, name, shutdown, gauges: Arc::default() }) }
+    }
+
+    /// That of a connection without a server, of which this is the address.
+    pub(crate) fn of_no_server(address: Address) -> io::Result<Self> {
+        Ok(Self::new(address, ShutdownHandle::of_no_loop()?))
     }
 
     /// The address the server listens on, with the real port where 0 was asked for.

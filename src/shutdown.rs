@@ -45,6 +45,11 @@ impl ShutdownHandle {
         }
     }
 
+    /// One that is asked and stops nothing.
+    pub(crate) fn of_no_loop() -> io::Result<Self> {
+        Ok(Self::new(Arc::new(Poller::new()?)))
+    }
+
     /// Asks the server to stop and returns at once.
     ///
     /// A waiting server is woken immediately; Python's polls twice a second. The request is

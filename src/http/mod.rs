@@ -15,6 +15,7 @@ pub mod form;
 pub mod fuzzing;
 mod message;
 mod metrics;
+pub mod testing;
 pub mod url;
 
 #[cfg(feature = "cgi")]

@@ -91,6 +91,7 @@ mod strategies; // what one strategy does and the others do not
 mod support; // a running server, a client with time limits, gates instead of sleeps
 #[cfg(all(feature = "cli", target_os = "linux"))]
 mod systemd; // the supervisor's side: sockets, messages, the watchdog
+mod testing; // handlers without a server, as programs test theirs
 mod tidy; // arrows, lengths and words that must agree
 #[cfg(feature = "tls")]
 mod tls; // handshakes that hold nobody up, records and requests, certificates, ends

@@ -1,0 +1,94 @@
+//! Handlers called without a server, for tests of programs.
+//!
+//! ```
+//! use std::io::{self, Write};
+//! use socketserver::http::{Exchange, HttpRequestHandler, Status, testing};
+//!
+//! struct Hello;
+//!
+//! impl HttpRequestHandler for Hello {
+//!     fn do_get(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+//!         http.send_response(200)?;
+//!         http.send_header("Content-Type", "text/plain")?;
+//!         http.end_headers()?;
+//!         http.wfile.write_all(b"Hello, World!\n")
+//!     }
+//!     # fn log_message(&self, _: &Exchange<'_>, _: std::fmt::Arguments<'_>) {}
+//! }
+//!
+//! let response = testing::respond(&Hello, "GET / HTTP/1.1\r\nHost: example.org\r\n\r\n")?;
+//! assert_eq!(response.status, Status::OK);
+//! assert_eq!(response.headers.get("Content-Type"), Some("text/plain"));
+//! assert_eq!(response.text(), "Hello, World!\n");
+//! # io::Result::Ok(())
+//! ```
+//!
+//! A request takes the way that it takes in a server, from the first byte of its head to the last
+//! one of its response: what a server would refuse is refused. There is no server, no port and no
+//! strategy; the handler runs on the thread that calls. Its client has the address `127.0.0.1`,
+//! port 0, and ends its half of the connection behind the request. Python's handlers are tested by
+//! a subclass that replaces `setup`.
+
+mod place;
+mod response;
+
+pub use response::Response;
+
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, Shutdown};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::thread;
+
+use crate::http::exchange::HttpRequestHandler;
+use place::Place;
+
+/// Has a handler answer a request, and takes its response apart.
+///
+/// The last response counts that is none of those that announce another one, such as 100. Where
+/// several requests are sent, that is the first one's; [`talk`] has them all.
+///
+/// # Errors
+///
+/// There is no whole response of HTTP/1, as where the handler has taken the connection over and
+/// says nothing, or its body is shorter than its `Content-Length`.
+pub fn respond(
+    handler: &impl HttpRequestHandler,
+    request: impl AsRef<[u8]>,
+) -> io::Result<Response> {
+    let request = request.as_ref();
+    let sent = talk(handler, request)?;
+    let is_head = request.trim_ascii_start().starts_with(b"HEAD ");
+    Response::parse(&sent, is_head)
+}
+
+/// Has a handler answer requests that come one after the other, and returns every byte that it
+/// sends.
+///
+/// # Errors
+///
+/// The system has no sockets or threads left.
+pub fn talk(handler: &impl HttpRequestHandler, requests: impl AsRef<[u8]>) -> io::Result<Vec<u8>> {
+    let (client, server) = UnixStream::pair()?;
+    let requests = requests.as_ref();
+    // Sent and received at the same time, as neither need fit into what the kernel holds.
+    thread::scope(|scope| {
+        let (writer, reader) = (&client, &client);
+        let sending = thread::Builder::new().spawn_scoped(scope, move || {
+            // The handler need not read it all.
+            let _ = { writer }.write_all(requests);
+            let _ = writer.shutdown(Shutdown::Write);
+        });
+        let receiving = thread::Builder::new().spawn_scoped(scope, move || {
+            let mut received = Vec::new();
+            { reader }.read_to_end(&mut received).map(|_| received)
+        });
+        match (sending, receiving) {
+            (Ok(_), Ok(receiving)) => {
+                Arc::new(Place::default()).serve(handler, server, (Ipv4Addr::LOCALHOST, 0))?;
+                receiving.join().unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))
+            }
+            (Err(error), _) | (_, Err(error)) => Err(error),
+        }
+    })
+}

@@ -1,0 +1,110 @@
+//! Where a connection is between its requests, as there is no server.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use crate::address::Address;
+use crate::connection::{Connection, ConnectionOwner, End, Socket, WaitFor};
+use crate::handler::Handler;
+use crate::server_info::ServerInfo;
+
+/// The place of a connection.
+#[derive(Default)]
+pub(super) struct Place {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+enum State {
+    /// With the handler, or with what the handler has given it to.
+    #[default]
+    Out,
+    GivenBack(Box<Connection>),
+    Dropped,
+}
+
+impl Place {
+    /// Does what a server does with a connection, until that ends or is somebody else's.
+    pub(super) fn serve(
+        self: Arc<Self>,
+        handler: &impl Handler,
+        server: UnixStream,
+        client: impl Into<SocketAddr>,
+    ) -> io::Result<()> {
+        let rest = server.try_clone()?;
+        let address = Address::from(client.into());
+        let info = ServerInfo::of_no_server(address.clone())?;
+        let socket = Arc::new(Socket::plain(OwnedFd::from(server)));
+        let itself: Arc<dyn ConnectionOwner> = Arc::clone(&self) as _;
+        let owner: Weak<dyn ConnectionOwner> = Arc::downgrade(&itself);
+        let timeouts = handler.timeouts();
+        let connection = Connection::new(socket, address.clone(), info, &timeouts, owner);
+        if !handler.verify_request(&connection, &address) {
+            connection.close();
+            return Ok(());
+        }
+        let mut next = Some(connection);
+        while let Some(connection) = next {
+            wait_for_client(&connection)?;
+            if let Err(error) = handler.handle(connection) {
+                handler.handle_error(&address, &error);
+            }
+            next = self.given_back();
+        }
+        if matches!(*self.state(), State::Dropped) {
+            // What the client still sends would be lost to a reset, and with it the response.
+            rest.set_nonblocking(false)?;
+            io::copy(&mut &rest, &mut io::sink())?;
+        }
+        Ok(())
+    }
+
+    fn given_back(&self) -> Option<Connection> {
+        let mut state = self.state();
+        match std::mem::take(&mut *state) {
+            State::GivenBack(connection) => Some(*connection),
+            other => {
+                *state = other;
+                None
+            }
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Waits for bytes or for the end, one of which comes for certain.
+fn wait_for_client(connection: &Connection) -> io::Result<()> {
+    let mut readable = [PollFd::new(connection.as_fd(), PollFlags::POLLIN)];
+    // Interrupted is waited enough: the handler gives the connection back then.
+    match poll(&mut readable, PollTimeout::NONE) {
+        Ok(_) | Err(nix::errno::Errno::EINTR) => Ok(()),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+impl ConnectionOwner for Place {
+    fn take_back(self: Arc<Self>, connection: Connection, _: WaitFor) {
+        *self.state() = State::GivenBack(Box::new(connection));
+    }
+
+    fn connection_dropped(self: Arc<Self>, socket: Arc<Socket>, _: End) {
+        *self.state() = State::Dropped;
+        socket.let_loose();
+    }
+
+    fn is_draining(&self) -> bool {
+        false
+    }
+
+    fn finds_draining(&self) -> bool {
+        false
+    }
+}
