@@ -30,7 +30,7 @@ mod start;
 /// caller's destructors. Signals may be sent to all processes of a server: of SIGTERM the child
 /// takes note ([`is_asked_to_end`]), SIGINT is the parent's. A second SIGTERM, unless it comes
 /// [together](SIGNAL_WINDOW) with the first, SIGQUIT and [`HURRY_SIGNAL`] end it at once, after its
-/// [dependents](set_dependents).
+/// [last call](call_when_cut).
 ///
 /// Block signals meanwhile, or the child misses those that come before it has handlers of its own.
 pub(crate) fn fork_child(job: impl FnOnce() -> bool) -> io::Result<Pid> {
@@ -40,8 +40,8 @@ pub(crate) fn fork_child(job: impl FnOnce() -> bool) -> io::Result<Pid> {
             ASKED_TO_END.reset();
             ASKED_WRITER.store(NO_DESCRIPTOR, Ordering::SeqCst);
             handle_unless_ignored(libc::SIGTERM, ask_to_end);
-            handle_unless_ignored(libc::SIGQUIT, end_with_dependents);
-            handle(HURRY_SIGNAL as i32, end_with_dependents);
+            handle_unless_ignored(libc::SIGQUIT, end_at_once);
+            handle(HURRY_SIGNAL as i32, end_at_once);
             // SAFETY: the default action runs no code of ours.
             unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
         },
@@ -86,7 +86,7 @@ fn action_of(number: i32) -> Option<libc::sighandler_t> {
 
 /// Has a signal do by default what it would do if it were not handled, whenever `is_due` says so as
 /// it comes; [`HURRY_SIGNAL`] ends the process then. What ends it does so after its
-/// [dependents](set_dependents). `is_due` may use atomics and a clock, and nothing else: it runs in
+/// [last call](call_when_cut). `is_due` may use atomics and a clock, and nothing else: it runs in
 /// a signal handler.
 pub(crate) fn default_action_when(number: i32, is_due: fn(i32) -> bool) -> io::Result<()> {
     let act = move || {
@@ -94,9 +94,9 @@ pub(crate) fn default_action_when(number: i32, is_due: fn(i32) -> bool) -> io::R
             return;
         }
         if number == HURRY_SIGNAL as i32 {
-            return end_with_dependents(number);
+            return end_at_once(number);
         }
-        end_dependents();
+        call_hook_of_cuts();
         act_by_default(number);
     };
     // SAFETY: `is_due` is as said above, and the others are made to be called from a handler.
@@ -149,8 +149,6 @@ fn fork_with(prepare: impl FnOnce(), job: impl FnOnce() -> bool) -> io::Result<P
     match unsafe { fork() }? {
         ForkResult::Parent { child } => Ok(child),
         ForkResult::Child => {
-            // Those of its parent.
-            set_dependents(None);
             prepare();
             let succeeded = catch_unwind(AssertUnwindSafe(job)).unwrap_or(false);
             if let Some(last) = LAST.get() {
@@ -171,17 +169,15 @@ pub(crate) fn call_last(last: fn()) {
 
 static LAST: OnceLock<fn()> = OnceLock::new();
 
-/// Names the process group that is to end when this process is ended at once while it serves a
-/// connection: a forked child, or one whose loop calls handlers itself.
+/// Has this process and those forked from it call this when a signal ends them at once, of which no
+/// loop hears: a forked child, or a process whose loop calls handlers itself. The first one counts.
 ///
-/// Its parent has it end at the deadline, and knows nothing of what it has started. There is one at
-/// a time, as such a process serves one connection. Others end theirs elsewhere; this has no effect
-/// there before they are ended by a signal of which no loop hears.
-pub(crate) fn set_dependents(group: Option<Pid>) {
-    DEPENDENTS.store(group.map_or(0, Pid::as_raw), Ordering::Relaxed);
+/// It runs in the signal's handler: it may make system calls that are safe in one, and use atomics.
+pub(crate) fn call_when_cut(last: fn()) {
+    let _ = WHEN_CUT.set(last);
 }
 
-static DEPENDENTS: AtomicI32 = AtomicI32::new(0);
+static WHEN_CUT: OnceLock<fn()> = OnceLock::new();
 
 /// Tells whether SIGTERM has come to this process, a forked child.
 pub(crate) fn is_asked_to_end() -> bool {
@@ -208,7 +204,7 @@ extern "C" fn ask_to_end(number: libc::c_int) {
         return;
     }
     if !is_first {
-        return end_with_dependents(number);
+        return end_at_once(number);
     }
     let writer = ASKED_WRITER.load(Ordering::SeqCst);
     if writer != NO_DESCRIPTOR {
@@ -221,8 +217,8 @@ extern "C" fn ask_to_end(number: libc::c_int) {
     }
 }
 
-extern "C" fn end_with_dependents(_: libc::c_int) {
-    end_dependents();
+extern "C" fn end_at_once(_: libc::c_int) {
+    call_hook_of_cuts();
     // SAFETY: these calls are async-signal-safe; the default action ends this process once the
     // handler has returned. That of SIGQUIT would write a core, and that of others do nothing.
     unsafe {
@@ -232,21 +228,11 @@ extern "C" fn end_with_dependents(_: libc::c_int) {
 }
 
 /// May be called in a signal handler.
-fn end_dependents() {
-    let group = DEPENDENTS.load(Ordering::Relaxed);
-    if group > 0 {
-        // SAFETY: these calls are async-signal-safe and take plain numbers; `poll` is asked to
-        // look at no descriptor, which makes it a short sleep.
-        unsafe {
-            libc::kill(-group, libc::SIGTERM);
-            libc::poll(std::ptr::null_mut(), 0, DEPENDENTS_GRACE);
-            libc::kill(-group, libc::SIGKILL);
-        }
+fn call_hook_of_cuts() {
+    if let Some(last) = WHEN_CUT.get() {
+        last();
     }
 }
-
-/// Milliseconds between asking dependents to end and killing them.
-const DEPENDENTS_GRACE: libc::c_int = 100;
 
 /// Takes ownership of a descriptor that the program was started with.
 ///

@@ -21,9 +21,9 @@ use crate::work;
 pub struct Rfile {
     socket: Arc<Socket>,
     stall: Option<Duration>,
-    /// Bytes that have to come a second while a body is read.
-    body_rate: Option<u64>,
-    /// How the client keeps up with that, within a body.
+    /// Bytes that have to come a second where its reader asks for that.
+    least_rate: Option<u64>,
+    /// How the client keeps up with that, while it has to.
     pace: Option<Pace>,
     /// When all waiting ends, however often something comes in between.
     deadline: Option<Instant>,
@@ -58,13 +58,13 @@ impl Rfile {
     pub(crate) fn new(
         socket: Arc<Socket>,
         stall: Option<Duration>,
-        body_rate: Option<u64>,
+        least_rate: Option<u64>,
     ) -> Self {
         let buffer = Vec::new();
         Self {
             socket,
             stall,
-            body_rate,
+            least_rate,
             pace: None,
             deadline: None,
             expired: false,
@@ -130,13 +130,13 @@ impl Rfile {
         received
     }
 
-    /// A body begins, whose client has to keep up.
-    pub(crate) fn begin_body(&mut self) {
-        self.pace = Pace::of_at_least(self.body_rate);
+    /// From here on the client has to keep up.
+    pub(crate) fn expect_rate(&mut self) {
+        self.pace = Pace::of_at_least(self.least_rate);
     }
 
-    /// The body has ended, or is to be read as long as its reader likes.
-    pub(crate) fn end_body(&mut self) {
+    /// What comes is waited for as long as its reader likes.
+    pub(crate) fn expect_no_rate(&mut self) {
         self.pace = None;
     }
 
@@ -273,7 +273,7 @@ impl Rfile {
 
     /// Moves everything out and leaves an empty end of the same connection.
     pub(crate) fn detach(&mut self) -> Self {
-        let empty = Self::new(Arc::clone(&self.socket), self.stall, self.body_rate);
+        let empty = Self::new(Arc::clone(&self.socket), self.stall, self.least_rate);
         std::mem::replace(self, empty)
     }
 
@@ -330,7 +330,7 @@ impl Rfile {
 impl Read for Rfile {
     fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
         if self.start == self.end && target.len() >= BUFFER_SIZE && !self.expired {
-            // Large reads of a body need no copy through the buffer.
+            // Large reads need no copy through the buffer.
             loop {
                 let received = self.socket.recv(target);
                 self.note(&received, target.len());

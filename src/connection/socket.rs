@@ -19,7 +19,7 @@ pub(crate) struct Socket {
     wire: Wire,
     /// Encrypts and decrypts; `None` on a connection in clear text.
     session: Option<Box<Session>>,
-    /// A response head that leaves with the first bytes of its body, or before a read has to wait.
+    /// Bytes that leave with the next ones, or before a read has to wait.
     unsent: Mutex<Vec<u8>>,
     /// The handler that is called was sent something.
     received: AtomicBool,

@@ -5,12 +5,13 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, getpid};
 
 use crate::sys;
 
@@ -37,7 +38,7 @@ impl Process {
         let exit_notice = sys::exit_notice(group).ok();
         let running = Arc::clone(running);
         let process = Self { child, group, running, exit_notice, is_reaped: false };
-        sys::set_dependents(Some(group));
+        end_with_this_process(Some(group));
         if process.running.state().add(group) {
             Ok(process)
         } else {
@@ -65,10 +66,10 @@ impl Process {
         }
         // Once it is reaped, its number may be another's: nobody must signal it then.
         let mut state = self.running.state();
-        sys::set_dependents(None);
+        end_with_this_process(None);
         let status = self.child.try_wait()?;
         if status.is_none() {
-            sys::set_dependents(Some(self.group));
+            end_with_this_process(Some(self.group));
         } else {
             self.is_reaped = true;
             self.exit_notice = None;
@@ -103,7 +104,7 @@ impl Drop for Process {
         self.wait_for_end_of_output();
         let _ = killpg(self.group, Signal::SIGKILL);
         self.running.forget(&mut self.running.state(), self.group);
-        sys::set_dependents(None);
+        end_with_this_process(None);
         let _ = self.child.wait();
     }
 }
@@ -144,6 +145,7 @@ impl Running {
         every.retain(|other| other.strong_count() > 0);
         every.push(Arc::downgrade(&running));
         sys::call_last(end_every_script);
+        sys::call_when_cut(end_present_script);
         running
     }
 
@@ -181,6 +183,36 @@ fn end_every_script() {
     let every = EVERY.lock().unwrap_or_else(PoisonError::into_inner);
     every.iter().filter_map(Weak::upgrade).for_each(|running| running.end());
 }
+
+/// Names the process group that is to end when this process is ended at once while it serves a
+/// connection: a forked child, or one whose loop calls handlers itself.
+///
+/// Its parent has it end at the deadline, and knows nothing of what it has started. There is one at
+/// a time, as such a process serves one connection. Others end theirs elsewhere; this has no effect
+/// there before they are ended by a signal of which no loop hears.
+fn end_with_this_process(group: Option<Pid>) {
+    PRESENT.store(0, Ordering::SeqCst);
+    OWNER.store(getpid().as_raw(), Ordering::SeqCst);
+    PRESENT.store(group.map_or(0, Pid::as_raw), Ordering::SeqCst);
+}
+
+/// Runs in a signal handler: system calls that are safe in one, and atomics.
+fn end_present_script() {
+    let group = PRESENT.load(Ordering::SeqCst);
+    // After a fork it is the parent's.
+    if group > 0 && OWNER.load(Ordering::SeqCst) == getpid().as_raw() {
+        let group = Pid::from_raw(group);
+        let _ = killpg(group, Signal::SIGTERM);
+        let _ = poll(&mut [], PollTimeout::from(SHORT_GRACE));
+        let _ = killpg(group, Signal::SIGKILL);
+    }
+}
+
+static PRESENT: AtomicI32 = AtomicI32::new(0);
+static OWNER: AtomicI32 = AtomicI32::new(0);
+
+/// Milliseconds between the two where the process itself is ended at once.
+const SHORT_GRACE: u8 = 100;
 
 /// Time between asking a script to end and killing it.
 const GRACE: Duration = Duration::from_millis(500);

@@ -52,7 +52,7 @@ impl RequestBody {
             BodyLength::Chunked => State::ChunkSize,
         };
         if state != State::Ended {
-            input.begin_body();
+            input.expect_rate();
         }
         Self { input, state, is_late: false, is_partial: false }
     }
@@ -173,14 +173,14 @@ impl RequestBody {
     /// The connection's reading end, for good.
     pub(crate) fn take(&mut self) -> Rfile {
         self.state = State::Ended;
-        self.input.end_body();
+        self.input.expect_no_rate();
         self.input.detach()
     }
 
     /// Hands everything that comes to the handler, as after a switch of protocols.
     pub(crate) fn unbind(&mut self) {
         self.state = State::Unbounded;
-        self.input.end_body();
+        self.input.expect_no_rate();
     }
 
     /// Reads what has arrived, without waiting: `Ok(0)` at the end of the body.
