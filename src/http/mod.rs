@@ -1,4 +1,48 @@
 //! HTTP on top of the servers: Python's `http.server`.
+//!
+//! A program implements [`HttpRequestHandler`], and its methods receive an [`Exchange`]: one
+//! request and the response to it.
+//!
+//! ```text
+//!  bytes of a head ──► refused? ──yes──► send_error ───────────────────────────┐
+//!                          │ no                                                │
+//!                          ▼                                                   │
+//!               handle_one_request(http)          a password is checked here   │
+//!                          │                                                   │
+//!            "Expect: 100-continue"? ──► handle_expect_100                     │
+//!                          │                                                   │
+//!                          ▼                                                   │
+//!      do_get, do_post, ..., do_method(http)                                   │
+//!        reads   http.command, path, target(), headers, rfile                  │
+//!        writes  send_response(200) ──► log_request                            │
+//!                send_header(name, value), any number of times                 │
+//!                end_headers()      ──► end_headers of the outermost handler   │
+//!                http.wfile                                                    │
+//!                          │                                                   │
+//!        Ok ───────────────┤  Err or panic, nothing sent ──► send_error(500),  │
+//!                          │  or as an HttpError says                          │
+//!                          ▼                                                   │
+//!               the response is completed ◄────────────────────────────────────┘
+//!                          │
+//!                          ▼
+//!                    finish(http) ──► closed, or kept for the next request
+//! ```
+//!
+//! Each call goes to the outermost handler first, and from there by [`base`] to the one that it
+//! extends, as Python's calls go through `self`.
+//!
+//! | to | use |
+//! |---|---|
+//! | answer requests by a program's own code | [`HttpRequestHandler`] |
+//! | serve the files of a directory, and change how | `SimpleHttpRequestHandler`, `FileHooks` |
+//! | run programs | `CgiHttpRequestHandler`, `CgiHooks` |
+//! | read forms and uploads | the module `form`, [`RequestBody::read_all`], [`RequestBody::save_as`] |
+//! | take URLs and queries apart | [`Exchange::target`], [`url`] |
+//! | end a request by `?` | [`HttpError`] |
+//! | count requests, answer a balancer | [`Metrics`] |
+//! | test a handler | [`testing`] |
+//!
+//! [`base`]: HttpRequestHandler::base
 
 #[cfg(feature = "cgi")]
 mod cgi;
