@@ -60,6 +60,9 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         self.report.finished = unfinished.saturating_sub(cut);
         self.report.cut = cut;
         self.end_hearing();
+        if cut > 0 {
+            self.wait_shortly();
+        }
         self.heard = 0;
         parking.watch_ends(false);
         parking.end_drain();
@@ -76,12 +79,20 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
 
     /// Leaves what still runs behind, as the server is dropped; soon, if it was not cut before.
     pub(super) fn leave_daemons(&mut self) {
+        if self.report.cut == 0 {
+            self.wait_shortly();
+        }
+        self.call_strategy(|strategy| strategy.server_close(Instant::now()));
+    }
+
+    /// Lets handlers return that are about to. One that was cut has an error to see to: it may have
+    /// begun a file that must not stay, and the end of the program would be quicker.
+    fn wait_shortly(&self) {
         let deadline = Instant::now() + DAEMON_GRACE;
-        while self.report.cut == 0 && self.runs_something() && Instant::now() < deadline {
+        while self.runs_something() && Instant::now() < deadline {
             // Nothing tells of a handler that returns, and this wait is short.
             thread::sleep(LOOK_AGAIN);
         }
-        self.call_strategy(|strategy| strategy.server_close(Instant::now()));
     }
 
     fn runs_something(&self) -> bool {
@@ -157,7 +168,8 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
     }
 }
 
-/// How long requests may still take that are not waited for: those that are quick are finished.
+/// How long requests may still take that are not waited for, and handlers of those that were cut:
+/// what is quick is finished.
 const DAEMON_GRACE: Duration = Duration::from_millis(500);
 
 /// How long until the next look whether they are.

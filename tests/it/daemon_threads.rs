@@ -114,6 +114,28 @@ fn requests_that_are_quick_are_finished() {
     assert_eq!(running.wait().report.cut, 0);
 }
 
+/// A file that it has begun is removed, say.
+#[test]
+fn a_handler_that_was_cut_may_clean_up() {
+    let cleaned = Arc::new(Mutex::new(false));
+    let note = Arc::clone(&cleaned);
+    let handler = handler_fn(move |mut connection: Connection| {
+        connection.wfile.write_all(b"begun\n")?;
+        let cut = io::copy(&mut connection.rfile, &mut io::sink());
+        thread::sleep(MOMENT * 3);
+        *note.lock().unwrap() = true;
+        cut.map(drop)
+    });
+    let mut server = bind::<ThreadPool, _>(handler);
+    server.shutdown_timeout = MOMENT;
+    let running = Running::start(server);
+    let mut client = Client::connect(running.address);
+    assert_eq!(client.read_line(), "begun");
+    running.handle.shutdown();
+    assert_eq!(running.wait().report.cut, 1);
+    assert!(*cleaned.lock().unwrap());
+}
+
 #[test]
 fn a_signal_lets_requests_take_their_time() {
     in_a_process_of_its_own("daemon_threads::a_signal_lets_requests_take_their_time", || {
