@@ -6,7 +6,6 @@ use std::io::{self, Write};
 
 use super::Exchange;
 use super::handler::HttpRequestHandler;
-use super::serve::{CLEAR_TEXT, dispatch};
 use crate::address::Address;
 use crate::connection::{Connection, Timeouts};
 use crate::handler::print_error;
@@ -190,6 +189,32 @@ impl HttpRequestHandler for BaseHttpRequestHandler {
 
     fn handle_signal(&self, _: Signal) {}
 }
+
+/// Calls the method of the outermost handler that the request's is for.
+fn dispatch(http: &mut Exchange<'_>) -> io::Result<()> {
+    let handler = http.handler();
+    if http.awaits_leave {
+        if !handler.handle_expect_100(http)? {
+            // The body was declined; nobody knows whether it comes all the same.
+            http.close_connection = true;
+            return Ok(());
+        }
+        http.awaits_leave = false;
+    }
+    match http.command.as_str() {
+        "GET" => handler.do_get(http),
+        "HEAD" => handler.do_head(http),
+        "POST" => handler.do_post(http),
+        "PUT" => handler.do_put(http),
+        "PATCH" => handler.do_patch(http),
+        "DELETE" => handler.do_delete(http),
+        "OPTIONS" => handler.do_options(http),
+        _ => handler.do_method(http),
+    }
+}
+
+/// What a client is told that speaks HTTP without TLS where that is expected.
+pub(crate) const CLEAR_TEXT: &str = "Plain HTTP was sent to an HTTPS port";
 
 /// Seconds after which a client that was turned away may come again.
 const RETRY_AFTER: u32 = 1;

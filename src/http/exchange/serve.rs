@@ -4,6 +4,7 @@ use std::io::{self, BufRead};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::Exchange;
+use super::base::CLEAR_TEXT;
 use super::failure::while_answering;
 use super::handler::HttpRequestHandler;
 use super::http_error::HttpError;
@@ -261,29 +262,6 @@ fn fail(mut http: Exchange<'_>, error: io::Error) -> io::Result<()> {
     Err(error)
 }
 
-/// Calls the method of the outermost handler that the request's is for.
-pub(crate) fn dispatch(http: &mut Exchange<'_>) -> io::Result<()> {
-    let handler = http.handler();
-    if http.awaits_leave {
-        if !handler.handle_expect_100(http)? {
-            // The body was declined; nobody knows whether it comes all the same.
-            http.close_connection = true;
-            return Ok(());
-        }
-        http.awaits_leave = false;
-    }
-    match http.command.as_str() {
-        "GET" => handler.do_get(http),
-        "HEAD" => handler.do_head(http),
-        "POST" => handler.do_post(http),
-        "PUT" => handler.do_put(http),
-        "PATCH" => handler.do_patch(http),
-        "DELETE" => handler.do_delete(http),
-        "OPTIONS" => handler.do_options(http),
-        _ => handler.do_method(http),
-    }
-}
-
 /// Completes what the handler left unfinished.
 fn finish_response(http: &mut Exchange<'_>) -> io::Result<()> {
     if http.is_taken_over() {
@@ -357,9 +335,6 @@ fn go_on(mut http: Exchange<'_>) -> io::Result<()> {
         connection.lingering_close()
     }
 }
-
-/// What a client is told that speaks HTTP without TLS where that is expected.
-pub(crate) const CLEAR_TEXT: &str = "Plain HTTP was sent to an HTTPS port";
 
 /// Bytes of empty lines before a request that one look at a connection skips.
 const BLANK_BYTES: usize = 4 * 1024;

@@ -1,28 +1,15 @@
 //! A directory that is about to be listed.
 
-use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 
-use super::tree::Tree;
+use super::tree::{DirectoryEntry, Tree};
 
 /// A directory that is to be listed: see [`FileHooks::list_directory`](super::FileHooks).
 #[derive(Debug)]
 pub struct Directory<'a> {
     tree: &'a Tree,
     path: &'a Path,
-}
-
-/// A name in a [`Directory`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct DirectoryEntry {
-    /// The name, without the path of its directory.
-    pub name: OsString,
-    /// It is a symbolic link.
-    pub is_link: bool,
-    /// It is a directory, or a link to one that may be reached.
-    pub is_directory: bool,
 }
 
 impl<'a> Directory<'a> {

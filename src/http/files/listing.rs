@@ -3,8 +3,9 @@
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 
-use super::directory::{Directory, DirectoryEntry};
+use super::directory::Directory;
 use super::is_exhausted;
+use super::tree::DirectoryEntry;
 use crate::http::exchange::Exchange;
 use crate::http::message::text::escape_html;
 use crate::http::url::{quote, unquote};

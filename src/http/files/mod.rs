@@ -13,9 +13,10 @@ mod path;
 mod tree;
 
 pub use content::FileContent;
-pub use directory::{Directory, DirectoryEntry};
+pub use directory::Directory;
 pub use hooks::{Defaults, FileHooks};
 pub use no_file::NoFile;
+pub use tree::DirectoryEntry;
 
 #[cfg(any(test, fuzzing))]
 pub(super) use {

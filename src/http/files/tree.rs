@@ -11,7 +11,6 @@ use nix::dir::Dir;
 use nix::fcntl::OFlag;
 
 use super::beneath;
-use super::directory::DirectoryEntry;
 
 /// A directory, and what of it may be seen.
 #[derive(Clone, Debug)]
@@ -20,6 +19,18 @@ pub(super) struct Tree {
     /// Nothing outside the directory is reached, wherever symbolic links lead.
     pub(super) is_confined: bool,
     pub(super) hides_dot_files: bool,
+}
+
+/// A name in a [`Directory`](super::Directory).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DirectoryEntry {
+    /// The name, without the path of its directory.
+    pub name: OsString,
+    /// It is a symbolic link.
+    pub is_link: bool,
+    /// It is a directory, or a link to one that may be reached.
+    pub is_directory: bool,
 }
 
 impl Tree {
