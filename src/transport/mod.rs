@@ -66,6 +66,7 @@ pub trait Transport: AsFd + Send + Sized + sealed::Accept + 'static {
     ///
     /// Names what was asked for, each address that was tried, and what was wrong with it. Nothing
     /// stays open.
+    #[doc(alias = "server_activate")]
     fn bind(to: impl Into<Self::Bind>) -> io::Result<Self>;
 
     /// The address that clients connect to.
