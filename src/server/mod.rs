@@ -2,9 +2,9 @@
 
 mod belongings;
 mod bind;
-mod core;
+mod datagrams;
 mod drain;
-mod packets;
+mod guarded_handler;
 mod serving;
 mod streams;
 mod supervise;
@@ -30,8 +30,8 @@ use crate::signals;
 use crate::transport::Transport;
 use crate::transport::sealed::Accept;
 use belongings::{Belongings, Lendable};
-use core::Core;
-use packets::Unseen;
+use guarded_handler::Core;
+use datagrams::Unseen;
 
 /// A server: a transport that accepts, a strategy that decides where, a handler that answers.
 ///

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::Server;
-use super::core::Core;
+use super::guarded_handler::Core;
 use crate::address::Address;
 use crate::concurrency::Concurrency;
 use crate::connection::{Connection, Socket};

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use socket2::SockRef;
 
 use super::Server;
-use super::core::Core;
+use super::guarded_handler::Core;
 use crate::address::Address;
 use crate::concurrency::{Concurrency, Job, Work};
 use crate::connection::Connection;
