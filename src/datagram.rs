@@ -64,14 +64,14 @@ impl Datagram {
         packet: Packet,
         client_address: Address,
         server: ServerInfo,
-        home: Arc<dyn Home>,
+        errors: Arc<dyn ReplyErrorSink>,
     ) -> Self {
         let Packet { bytes, socket, .. } = packet;
         let to = client_address.clone();
         Self {
             packet: Arc::clone(&bytes),
             rfile: Cursor::new(bytes),
-            wfile: Reply { bytes: Vec::new(), to, socket, home },
+            wfile: Reply { bytes: Vec::new(), to, socket, errors },
             client_address,
             server,
         }
@@ -119,7 +119,7 @@ pub struct Reply {
     bytes: Vec<u8>,
     to: Address,
     socket: Arc<PacketSocket>,
-    home: Arc<dyn Home>,
+    errors: Arc<dyn ReplyErrorSink>,
 }
 
 impl Write for Reply {
@@ -144,7 +144,7 @@ impl Drop for Reply {
         }
         if let Err(error) = self.flush() {
             let error = io::Error::new(error.kind(), format!("cannot send the reply: {error}"));
-            self.home.reply_failed(&self.to, &error);
+            self.errors.reply_failed(&self.to, &error);
         }
     }
 }
@@ -155,8 +155,8 @@ impl fmt::Debug for Reply {
     }
 }
 
-/// The server's part of a datagram.
-pub(crate) trait Home: Send + Sync {
+/// Where replies are reported that could not be sent.
+pub(crate) trait ReplyErrorSink: Send + Sync {
     /// Hears that a reply could not be sent when nobody else could be told.
     fn reply_failed(&self, to: &Address, error: &io::Error);
 }

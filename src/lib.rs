@@ -207,7 +207,9 @@ pub use proxy_protocol::fuzzing::check as fuzz_proxy_header;
 #[doc(alias = "fileno")]
 pub use server::Server;
 #[cfg(unix)]
-pub use server::{Overload, ShutdownReport};
+pub use server::{
+    DatagramServer, Datagrams, Overload, ServerKind, ShutdownReport, StreamServer, Streams,
+};
 #[cfg(unix)]
 pub use server_info::Connections;
 #[cfg(unix)]
@@ -237,7 +239,7 @@ use transport::{Tcp, Udp, UnixDatagram, UnixStream};
 /// as it cannot infer the strategy.
 #[cfg(unix)]
 #[doc(alias = "TCPServer")]
-pub type TcpServer<C, H> = Server<Tcp, C, H>;
+pub type TcpServer<C, H> = StreamServer<Tcp, C, H>;
 
 /// A TCP server whose requests run on threads: Python's `ThreadingTCPServer`.
 #[cfg(unix)]
@@ -256,7 +258,7 @@ pub type ForkingTcpServer<H> = TcpServer<Forking, H>;
 /// as it cannot infer the strategy.
 #[cfg(unix)]
 #[doc(alias = "UDPServer")]
-pub type UdpServer<C, H> = Server<Udp, C, H>;
+pub type UdpServer<C, H> = DatagramServer<Udp, C, H>;
 
 /// A UDP server whose requests run on threads: Python's `ThreadingUDPServer`.
 #[cfg(unix)]
@@ -274,7 +276,7 @@ pub type ForkingUdpServer<H> = UdpServer<Forking, H>;
 /// or take [`ThreadingUnixStreamServer`]. Without it the compiler reports E0283,
 /// as it cannot infer the strategy.
 #[cfg(unix)]
-pub type UnixStreamServer<C, H> = Server<UnixStream, C, H>;
+pub type UnixStreamServer<C, H> = StreamServer<UnixStream, C, H>;
 
 /// A server on a Unix socket whose requests run on threads: Python's `ThreadingUnixStreamServer`.
 #[cfg(unix)]
@@ -291,7 +293,7 @@ pub type ForkingUnixStreamServer<H> = UnixStreamServer<Forking, H>;
 /// or take [`ThreadingUnixDatagramServer`]. Without it the compiler reports E0283,
 /// as it cannot infer the strategy.
 #[cfg(unix)]
-pub type UnixDatagramServer<C, H> = Server<UnixDatagram, C, H>;
+pub type UnixDatagramServer<C, H> = DatagramServer<UnixDatagram, C, H>;
 
 /// A server on a Unix socket for datagrams whose requests run on threads: Python's
 /// `ThreadingUnixDatagramServer`.
@@ -325,7 +327,7 @@ pub type PreForkHttpServer<H> = TcpServer<PreFork<ThreadPool>, H>;
 
 /// A TCP server whose clients speak TLS.
 #[cfg(all(unix, feature = "tls"))]
-pub type TlsServer<C, H> = Server<Tls, C, H>;
+pub type TlsServer<C, H> = StreamServer<Tls, C, H>;
 
 /// A sequential HTTPS server: Python 3.14's `HTTPSServer`.
 ///

@@ -9,16 +9,33 @@ use std::time::{Duration, Instant};
 
 use crate::address::Address;
 use crate::concurrency::Job;
-use crate::parking::{Parking, Slot};
-use crate::poller::{Ready, Report};
+use crate::poller::{Poller, Ready, Report};
 use crate::signals::{Hearing, LastCounted, WatchedSignal, note_heard};
 
-/// Waits, and knows who is ready to be served.
+/// What is to be served, in the order in which it gets its turn, and for whom.
+pub(crate) type Jobs = VecDeque<(Job, Address)>;
+
+/// What was accepted and has not ended, as far as the loop has to know of it.
+pub(crate) trait Waiting {
+    /// How many there are, wherever they are.
+    fn open(&self) -> usize;
+
+    /// Asks for the loop to be woken whenever one ends, or no longer.
+    fn watch_ends(&self, watch: bool);
+
+    /// How long until the time of one of them may be over.
+    fn until_due(&self) -> Option<Duration>;
+
+    /// Makes jobs for those that have something to read, of which the poller has `reported` some,
+    /// and for those whose time is over.
+    fn collect(&mut self, reported: &mut Vec<Ready>, jobs: &mut Jobs);
+}
+
+/// Waits, and holds what is ready to be served.
 #[derive(Debug)]
 pub(crate) struct Reactor {
-    pub(crate) parking: Arc<Parking>,
-    /// What is to be served, in the order in which it gets its turn, and for whom.
-    ready: VecDeque<(Job, Address)>,
+    poller: Arc<Poller>,
+    pub(crate) jobs: Jobs,
     /// The poller reports clients that wait to be accepted.
     listening: bool,
     rest: Option<Rest>,
@@ -36,8 +53,6 @@ pub(crate) struct Reactor {
     mere_news: Vec<i32>,
     // Storage of one turn, kept for the next.
     reported: Vec<Ready>,
-    found: Vec<(Arc<Slot>, bool)>,
-    claimed: Vec<Arc<Slot>>,
 }
 
 /// A pause of the listener.
@@ -65,11 +80,11 @@ pub(crate) struct Turn {
 
 impl Reactor {
     /// A reactor for this listener.
-    pub(crate) fn new(parking: Arc<Parking>, listener: &impl AsFd) -> io::Result<Self> {
-        parking.poller.watch(listener, LISTENER, Report::Always)?;
+    pub(crate) fn new(poller: Arc<Poller>, listener: &impl AsFd) -> io::Result<Self> {
+        poller.watch(listener, LISTENER, Report::Always)?;
         Ok(Self {
-            parking,
-            ready: VecDeque::new(),
+            poller,
+            jobs: Jobs::new(),
             listening: true,
             rest: None,
             backoff: FIRST_REST,
@@ -81,30 +96,28 @@ impl Reactor {
             hearings: Vec::new(),
             mere_news: Vec::new(),
             reported: Vec::new(),
-            found: Vec::new(),
-            claimed: Vec::new(),
         })
     }
 
     /// Watches a strategy's descriptor.
     pub(crate) fn watch_strategy(&self, descriptor: BorrowedFd<'_>) -> io::Result<()> {
-        self.parking.poller.watch(descriptor, STRATEGY, Report::Always)
+        self.poller.watch(descriptor, STRATEGY, Report::Always)
     }
 
     /// Stops watching a strategy's descriptor.
     pub(crate) fn forget_strategy(&self, descriptor: BorrowedFd<'_>) {
         // Nothing to forget where watching failed.
-        let _ = self.parking.poller.forget(descriptor);
+        let _ = self.poller.forget(descriptor);
     }
 
     /// Watches what a supervisor stops this process by; told of once.
     pub(crate) fn watch_leash(&self, leash: BorrowedFd<'_>) -> io::Result<()> {
-        self.parking.poller.watch(leash, LEASH, Report::Once)
+        self.poller.watch(leash, LEASH, Report::Once)
     }
 
     /// Watches what forked processes ask by.
     pub(crate) fn watch_requests(&self, requests: BorrowedFd<'_>) -> io::Result<()> {
-        self.parking.poller.watch(requests, REQUESTS, Report::Always)
+        self.poller.watch(requests, REQUESTS, Report::Always)
     }
 
     /// Watches signals that are told of and end nothing, in addition to those watched already.
@@ -155,7 +168,7 @@ impl Reactor {
         self.mere_news.retain(|news| *news != number);
         if !self.watches(number) {
             let signal = WatchedSignal::new(number)?;
-            self.parking.poller.watch(&signal, SIGNALS, Report::Always)?;
+            self.poller.watch(&signal, SIGNALS, Report::Always)?;
             self.signals.push(signal);
         }
         Ok(())
@@ -181,11 +194,12 @@ impl Reactor {
         listener: &impl AsFd,
         limit: Option<Duration>,
         wants_clients: bool,
+        waiting: &mut impl Waiting,
     ) -> io::Result<Turn> {
         self.listen(listener, wants_clients && self.rest.is_none())?;
-        let limits = [limit, self.parking.until_sweep(), self.rest_left()];
+        let limits = [limit, waiting.until_due(), self.rest_left()];
         let limit = limits.into_iter().flatten().min();
-        self.parking.poller.wait(&mut self.reported, limit)?;
+        self.poller.wait(&mut self.reported, limit)?;
         let mut turn = Turn::default();
         let mut signalled = false;
         self.reported.retain(|ready| match ready.key {
@@ -212,10 +226,10 @@ impl Reactor {
         if signalled {
             self.hear(&mut turn);
         }
-        self.collect();
-        if self.rest.is_some() && self.rest_is_over() {
-            // The next wait tells whether anybody waits still.
-            self.end_rest();
+        waiting.collect(&mut self.reported, &mut self.jobs);
+        if self.rest.is_some() && self.rest_is_over(waiting) {
+            // The next wait tells whether a client still waits.
+            self.end_rest(waiting);
         }
         Ok(turn)
     }
@@ -246,38 +260,19 @@ impl Reactor {
         }
     }
 
-    /// The next request to be served.
-    pub(crate) fn next_job(&mut self) -> Option<(Job, Address)> {
-        self.ready.pop_front()
-    }
-
-    pub(crate) fn has_ready(&self) -> bool {
-        !self.ready.is_empty()
-    }
-
-    /// Puts a claimed connection behind all that wait to be served.
-    pub(crate) fn push_slot(&mut self, slot: Arc<Slot>) {
-        self.ready.push_back(in_line(slot));
-    }
-
-    /// Puts a request behind all that wait to be served.
-    pub(crate) fn push_job(&mut self, job: Job, address: Address) {
-        self.ready.push_back((job, address));
-    }
-
     /// Stops listening until a connection ends or a pause has passed, which doubles each time
     /// from 5 ms to 1 s.
-    pub(crate) fn begin_rest(&mut self) {
-        self.parking.watch_ends(true);
+    pub(crate) fn begin_rest(&mut self, waiting: &impl Waiting) {
+        waiting.watch_ends(true);
         // Counted after the watch began, so that no end goes unnoticed in between.
-        self.rest = Some(Rest { until: Instant::now() + self.backoff, open: self.parking.open() });
+        self.rest = Some(Rest { until: Instant::now() + self.backoff, open: waiting.open() });
         self.backoff = (self.backoff * 2).min(LONGEST_REST);
     }
 
     /// Ends the listener's pause, if there is one.
-    pub(crate) fn end_rest(&mut self) {
+    pub(crate) fn end_rest(&mut self, waiting: &impl Waiting) {
         self.rest = None;
-        self.parking.watch_ends(false);
+        waiting.watch_ends(false);
     }
 
     /// A client was accepted: whatever the trouble was, it is over.
@@ -288,7 +283,7 @@ impl Reactor {
     /// Hears no more of clients, for good.
     pub(crate) fn forget_listener(&mut self, listener: &impl AsFd) {
         // Forgotten already at worst.
-        let _ = self.parking.poller.forget(listener);
+        let _ = self.poller.forget(listener);
         self.listening = false;
     }
 
@@ -298,38 +293,19 @@ impl Reactor {
             return Ok(());
         }
         let report = if listen { Report::Always } else { Report::Never };
-        self.parking.poller.change(listener, LISTENER, report)?;
+        self.poller.change(listener, LISTENER, report)?;
         self.listening = listen;
         Ok(())
-    }
-
-    /// Claims whoever has something to read or has run out of time.
-    fn collect(&mut self) {
-        self.parking.take_returned(&mut self.claimed);
-        self.parking.find(&mut self.reported, &mut self.found);
-        let (parking, found) = (&self.parking, self.found.drain(..));
-        let claimed =
-            |(slot, ended): (Arc<Slot>, bool)| parking.report(&slot, ended).then_some(slot);
-        self.claimed.extend(found.filter_map(claimed));
-        self.parking.sweep(&mut self.claimed);
-        self.ready.extend(self.claimed.drain(..).map(in_line));
     }
 
     fn rest_left(&self) -> Option<Duration> {
         self.rest.as_ref().map(|rest| rest.until.saturating_duration_since(Instant::now()))
     }
 
-    fn rest_is_over(&self) -> bool {
-        self.rest
-            .as_ref()
-            .is_none_or(|rest| rest.until <= Instant::now() || self.parking.open() < rest.open)
+    fn rest_is_over(&self, waiting: &impl Waiting) -> bool {
+        let is_over = |rest: &Rest| rest.until <= Instant::now() || waiting.open() < rest.open;
+        self.rest.as_ref().is_none_or(is_over)
     }
-}
-
-/// A claimed connection as a job, and whose it is.
-fn in_line(slot: Arc<Slot>) -> (Job, Address) {
-    let address = slot.client_address().clone();
-    (Job::new(slot), address)
 }
 
 const LISTENER: usize = usize::MAX - 1;

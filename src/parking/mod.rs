@@ -86,10 +86,6 @@ pub(crate) struct Parking {
     drain_began: AtomicU64,
     /// The server is gone, and nothing that is given back will be served.
     closed: AtomicBool,
-    /// Set while the serving thread waits for a request after a handshake.
-    awaits_handled: AtomicBool,
-    /// Whether there was one.
-    handled: AtomicBool,
     /// Set while the serving thread wants to hear of each connection that ends.
     watching_ends: AtomicBool,
     /// When the serving thread next looks at deadlines, in milliseconds since `epoch`.
@@ -118,8 +114,6 @@ impl Parking {
             gauges,
             drain_began: AtomicU64::new(NEVER),
             closed: AtomicBool::new(false),
-            awaits_handled: AtomicBool::new(false),
-            handled: AtomicBool::new(false),
             watching_ends: AtomicBool::new(false),
             next_sweep: AtomicU64::new(NEVER),
             epoch: Instant::now(),
@@ -269,25 +263,6 @@ impl Parking {
 
     fn is_closed(&self) -> bool {
         self.closed.load(Ordering::SeqCst)
-    }
-
-    /// Asks to be woken when the handler is next called, or no longer.
-    pub(crate) fn await_handled(&self, wait: bool) {
-        self.handled.store(false, Ordering::SeqCst);
-        self.awaits_handled.store(wait, Ordering::SeqCst);
-    }
-
-    /// Tells whether the handler was called since that was asked for.
-    pub(crate) fn has_handled(&self) -> bool {
-        self.handled.load(Ordering::SeqCst)
-    }
-
-    /// The handler is about to be called.
-    fn note_handled(&self) {
-        if self.awaits_handled.load(Ordering::SeqCst) {
-            self.handled.store(true, Ordering::SeqCst);
-            self.poller.notify();
-        }
     }
 
     /// Asks to be woken whenever a connection ends, or no longer.

@@ -81,9 +81,6 @@ impl Slot {
             connection.client_speaks_first().unwrap_or_else(|| handler.client_speaks_first());
         match connection.rfile.shake_hands(awaits_bytes) {
             Ok(true) => {
-                if !connection.rfile.socket().is_session_held_off() {
-                    parking.note_handled();
-                }
                 connection.rfile.begin_call();
                 return handler.handle(connection, &|| self.has_left_silently());
             }

@@ -1,5 +1,6 @@
 //! What only the process that serves may hold, and a forked child closes.
 
+use std::fmt;
 use std::io;
 use std::ops::{Deref, DerefMut};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -8,11 +9,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use socket2::{Domain, Socket, Type};
 
 use super::Server;
+use super::clients::ServerKind;
 use crate::concurrency::{self, Concurrency, Placement};
-use crate::handler::Handler;
 use crate::parking::Parking;
 use crate::shutdown::{Requests, ShutdownHandle};
-use crate::transport::Transport;
 
 /// What only the process that serves may hold.
 #[derive(Debug)]
@@ -59,8 +59,20 @@ const NOT_LENT: &str = "the server's resources are lent during a call of the str
 #[derive(Debug)]
 pub(super) struct Belongings<T> {
     place: Mutex<Place<T>>,
-    parking: Arc<Parking>,
+    shared: Arc<dyn LeaveToParent>,
     shutdown: ShutdownHandle,
+}
+
+/// What jobs and the server share, and a child process has to let go of.
+pub(crate) trait LeaveToParent: Send + Sync + fmt::Debug {
+    /// In a forked child, before it serves: lets go of what is the server's alone.
+    fn leave_to_parent(&self);
+}
+
+impl LeaveToParent for Parking {
+    fn leave_to_parent(&self) {
+        self.leave_to_parent();
+    }
 }
 
 /// Where the server's resources are.
@@ -75,8 +87,8 @@ enum Place<T> {
 }
 
 impl<T> Belongings<T> {
-    pub(super) fn new(parking: &Arc<Parking>, shutdown: ShutdownHandle) -> Arc<Self> {
-        Arc::new(Self { place: Mutex::new(Place::Server), parking: Arc::clone(parking), shutdown })
+    pub(super) fn new(shared: Arc<dyn LeaveToParent>, shutdown: ShutdownHandle) -> Arc<Self> {
+        Arc::new(Self { place: Mutex::new(Place::Server), shared, shutdown })
     }
 
     /// The server is being dropped: its strategy may fork once the resources are dropped.
@@ -108,11 +120,11 @@ impl<T: Send> concurrency::Belongings for Belongings<T> {
         if let Some(requests) = requests {
             self.shutdown.ask_by(requests);
         }
-        self.parking.leave_to_parent();
+        self.shared.leave_to_parent();
     }
 }
 
-impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
+impl<K: ServerKind, C: Concurrency> Server<K, C> {
     /// Calls the strategy, which may fork: where it does, the child finds the resources in
     /// [`Belongings`] during the call.
     pub(super) fn call_strategy<R>(&mut self, call: impl FnOnce(&mut C) -> R) -> R {

@@ -3,22 +3,17 @@
 use std::io;
 
 use super::Server;
+#[cfg(feature = "tls")]
+use super::StreamServer;
+use super::clients::ServerKind;
 use crate::concurrency::Concurrency;
-use crate::connection::{Connection, Socket};
-use crate::datagram::{Datagram, Packet};
+#[cfg(feature = "tls")]
 use crate::handler::Handler;
 use crate::transport::Transport;
-use crate::transport::sealed::Accept;
 #[cfg(feature = "tls")]
 use crate::transport::{Tls, TlsReload};
 
-#[expect(private_bounds, reason = "what transports accept is sealed")]
-impl<T, C, H> Server<T, C, H>
-where
-    T: Transport<Request: Accepted<T>>,
-    C: Concurrency,
-    H: Handler<T::Request>,
-{
+impl<K: ServerKind, C: Concurrency> Server<K, C> {
     /// Binds an address and prepares to serve it, with the strategy's defaults.
     ///
     /// The strategy must be known, so call it through an alias that names one:
@@ -39,7 +34,10 @@ where
     /// open.
     #[doc(alias = "server_bind")]
     #[doc(alias = "server_activate")]
-    pub fn bind(to: impl Into<T::Bind>, handler: H) -> io::Result<Self>
+    pub fn bind(
+        to: impl Into<<K::Transport as Transport>::Bind>,
+        handler: K::Handler,
+    ) -> io::Result<Self>
     where
         C: Default,
     {
@@ -51,8 +49,12 @@ where
     /// # Errors
     ///
     /// As [`bind`](Self::bind).
-    pub fn bind_with(to: impl Into<T::Bind>, handler: H, strategy: C) -> io::Result<Self> {
-        Self::from_transport(T::bind(to)?, handler, strategy)
+    pub fn bind_with(
+        to: impl Into<<K::Transport as Transport>::Bind>,
+        handler: K::Handler,
+        strategy: C,
+    ) -> io::Result<Self> {
+        Self::from_transport(K::Transport::bind(to)?, handler, strategy)
     }
 
     /// Serves a transport that is bound already: for a program that needs it before it has the
@@ -61,41 +63,17 @@ where
     /// # Errors
     ///
     /// The socket cannot be watched. It is closed then.
-    pub fn from_transport(transport: T, handler: H, strategy: C) -> io::Result<Self> {
-        T::Request::server(transport, handler, strategy)
-    }
-}
-
-/// What comes of what a transport accepts, and so how its server is made.
-pub(crate) trait Accepted<T: Transport<Request = Self>>: Sized {
-    fn server<C, H>(transport: T, handler: H, strategy: C) -> io::Result<Server<T, C, H>>
-    where
-        C: Concurrency,
-        H: Handler<Self>;
-}
-
-impl<T: Transport<Request = Self> + Accept<Arrival = Socket>> Accepted<T> for Connection {
-    fn server<C, H>(transport: T, handler: H, strategy: C) -> io::Result<Server<T, C, H>>
-    where
-        C: Concurrency,
-        H: Handler,
-    {
-        Server::for_streams(transport, handler, strategy)
-    }
-}
-
-impl<T: Transport<Request = Self> + Accept<Arrival = Packet>> Accepted<T> for Datagram {
-    fn server<C, H>(transport: T, handler: H, strategy: C) -> io::Result<Server<T, C, H>>
-    where
-        C: Concurrency,
-        H: Handler<Self>,
-    {
-        Server::for_packets(transport, handler, strategy)
+    pub fn from_transport(
+        transport: K::Transport,
+        handler: K::Handler,
+        strategy: C,
+    ) -> io::Result<Self> {
+        Self::new(transport, handler, strategy)
     }
 }
 
 #[cfg(feature = "tls")]
-impl<C: Concurrency, H: Handler> Server<Tls, C, H> {
+impl<C: Concurrency, H: Handler> StreamServer<Tls, C, H> {
     /// A handle that has the certificate files read anew.
     pub fn reload_handle(&self) -> TlsReload {
         self.resources.transport.reload_handle()

@@ -1,79 +1,156 @@
-//! What a server does with datagrams that were received: each becomes a job.
+//! A server's datagrams: each becomes a job at once, and is counted until that has ended.
 
+use std::fmt;
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::marker::PhantomData;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use socket2::SockRef;
 
-use super::Server;
-use super::guarded_handler::Core;
+use super::belongings::LeaveToParent;
+use super::clients::{Clients, Guarded, ServerKind};
+use super::guarded_handler::GuardedHandler;
 use crate::address::Address;
-use crate::concurrency::{Concurrency, Job, Work};
-use crate::connection::Connection;
-use crate::datagram::{Datagram, Home, Packet};
+use crate::concurrency::{Job, Placement, Work};
+use crate::datagram::{Datagram, Packet, ReplyErrorSink};
 use crate::handler::Handler;
-use crate::parking::ServeConnection;
-use crate::shutdown::ShutdownHandle;
-use crate::transport::Transport;
-use crate::transport::sealed::Accept;
+use crate::poller::{Poller, Ready};
+use crate::reactor::{Jobs, Waiting};
+use crate::transport::DatagramTransport;
 
-#[expect(private_bounds, reason = "the arrivals of a transport are sealed")]
-impl<T, C, H> Server<T, C, H>
-where
-    T: Transport<Request = Datagram> + Accept<Arrival = Packet>,
-    C: Concurrency,
-    H: Handler<Datagram>,
-{
-    pub(super) fn for_packets(transport: T, handler: H, strategy: C) -> io::Result<Self> {
-        let no_connections = |_: &_| Arc::new(NoConnections) as _;
-        let mut server =
-            Self::new(transport, handler, strategy, Self::welcome_packet, no_connections)?;
-        server.max_connections = MOST_AT_ONCE;
-        let socket = SockRef::from(&server.resources.transport);
-        // Replies wait, as a poll does not tell when the receiver's queue has room again.
-        socket.set_nonblocking(false)?;
-        let stall = server.reactor.parking.timeouts.stall;
-        socket.set_write_timeout(stall.filter(|limit| !limit.is_zero()))?;
-        Ok(server)
+/// The kind of [`DatagramServer`](super::DatagramServer): handlers of type `H` receive a
+/// [`Datagram`] that came to the socket of the transport `T`.
+pub struct Datagrams<T, H> {
+    in_flight: Arc<InFlight>,
+    handler: Arc<GuardedHandler<H, Datagram>>,
+    transport: PhantomData<fn(T)>,
+}
+
+impl<T: DatagramTransport, H: Handler<Datagram>> ServerKind for Datagrams<T, H> {
+    type Transport = T;
+    type Handler = H;
+}
+
+impl<T, H> Waiting for Datagrams<T, H> {
+    fn open(&self) -> usize {
+        self.in_flight.count.load(Ordering::SeqCst)
     }
 
-    /// Makes a job of a datagram that was just received.
-    fn welcome_packet(&mut self, packet: Packet, address: Address, there_is_room: bool) {
-        let core = &self.core;
+    fn watch_ends(&self, watch: bool) {
+        self.in_flight.watching_ends.store(watch, Ordering::SeqCst);
+    }
+
+    /// Nothing is waited for.
+    fn until_due(&self) -> Option<Duration> {
+        None
+    }
+
+    fn collect(&mut self, reported: &mut Vec<Ready>, _: &mut Jobs) {
+        reported.clear();
+    }
+}
+
+impl<T: DatagramTransport, H: Handler<Datagram>> Clients<T, H> for Datagrams<T, H> {
+    fn new(handler: Arc<Guarded<T, H>>, poller: &Arc<Poller>, _: Placement) -> Self {
+        let in_flight = Arc::new(InFlight {
+            count: AtomicUsize::new(0),
+            cuts: AtomicUsize::new(0),
+            watching_ends: AtomicBool::new(false),
+            poller: Arc::clone(poller),
+        });
+        Self { in_flight, handler, transport: PhantomData }
+    }
+
+    fn prepare(&self, transport: &T) -> io::Result<()> {
+        let socket = SockRef::from(transport);
+        // Replies wait, as a poll does not tell when the receiver's queue has room again.
+        socket.set_nonblocking(false)?;
+        let stall = self.handler.handler.timeouts().stall;
+        socket.set_write_timeout(stall.filter(|limit| !limit.is_zero()))
+    }
+
+    fn default_most() -> usize {
+        MAX_IN_FLIGHT
+    }
+
+    fn handler(&self) -> &Arc<Guarded<T, H>> {
+        &self.handler
+    }
+
+    fn admit(&self, packet: Packet, address: Address, there_is_room: bool, jobs: &mut Jobs) {
+        let handler = &self.handler;
         if packet.is_cut {
             let message = "the datagram is longer than max_packet_size, and was dropped";
-            return core.report(&address, &io::Error::new(io::ErrorKind::InvalidData, message));
+            return handler.report(&address, &io::Error::new(io::ErrorKind::InvalidData, message));
         }
-        let info = core.info.clone();
-        let datagram = Datagram::new(packet, address.clone(), info, core.clone());
+        let info = handler.info.clone();
+        let errors = Arc::clone(handler) as _;
+        let datagram = Datagram::new(packet, address.clone(), info, errors);
         if !there_is_room {
-            return core.refuse(datagram, &address);
+            return handler.refuse(datagram, &address);
         }
-        if !core.verify(&datagram, &address) {
+        if !handler.verify(&datagram, &address) {
             return;
         }
-        let counted = Counted::new(&self.unseen, core.info.shutdown_handle());
-        let request = Mutex::new(Some((datagram, counted)));
-        let work = PacketWork { core: Arc::clone(core), request, address: address.clone() };
-        self.reactor.push_job(Job::new(Arc::new(work)), address);
+        let request = Mutex::new(Some((datagram, InFlightGuard::new(&self.in_flight))));
+        let handler = Arc::clone(handler);
+        let work = DatagramWork { handler, request, address: address.clone() };
+        jobs.push_back((Job::new(Arc::new(work)), address));
+    }
+
+    fn shed(&self, _: usize) -> usize {
+        0
+    }
+
+    fn in_jobs(&self) -> usize {
+        self.open()
+    }
+
+    fn begin_drain(&self) {}
+
+    fn close_idle(&self, _: &mut Jobs) -> usize {
+        self.open()
+    }
+
+    fn tell_children(&self) {}
+
+    /// Those that still wait are dropped unhandled; those that are handled cannot be ended.
+    fn cut(&self) -> usize {
+        self.in_flight.cuts.fetch_add(1, Ordering::SeqCst);
+        self.open()
+    }
+
+    fn end_drain(&self) {}
+
+    fn close(&self) {}
+
+    fn shared(&self) -> Arc<dyn LeaveToParent> {
+        Arc::clone(&self.in_flight) as _
+    }
+}
+
+impl<T, H> fmt::Debug for Datagrams<T, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Datagrams").field("open", &self.open()).finish_non_exhaustive()
     }
 }
 
 /// A datagram that waits to be handled.
-struct PacketWork<H> {
-    core: Arc<Core<H, Datagram>>,
-    request: Mutex<Option<(Datagram, Counted)>>,
+struct DatagramWork<H> {
+    handler: Arc<GuardedHandler<H, Datagram>>,
+    request: Mutex<Option<(Datagram, InFlightGuard)>>,
     address: Address,
 }
 
-impl<H> PacketWork<H> {
-    fn take(&self) -> Option<(Datagram, Counted)> {
+impl<H> DatagramWork<H> {
+    fn take(&self) -> Option<(Datagram, InFlightGuard)> {
         self.request.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
-impl<H: Handler<Datagram>> Work for PacketWork<H> {
+impl<H: Handler<Datagram>> Work for DatagramWork<H> {
     fn client_address(&self) -> &Address {
         &self.address
     }
@@ -83,9 +160,9 @@ impl<H: Handler<Datagram>> Work for PacketWork<H> {
     }
 
     fn run_in_child(self: Arc<Self>) -> bool {
-        // Counted until the handler has returned.
-        let Some((datagram, counted)) = self.take() else { return false };
-        !counted.was_cut() && self.core.handle(datagram, &self.address)
+        // InFlightGuard until the handler has returned.
+        let Some((datagram, guard)) = self.take() else { return false };
+        !guard.was_cut() && self.handler.handle(datagram, &self.address)
     }
 
     fn leave_to_child(self: Arc<Self>) {
@@ -97,75 +174,57 @@ impl<H: Handler<Datagram>> Work for PacketWork<H> {
     }
 }
 
-impl<H: Handler<Datagram>> Home for Core<H, Datagram> {
+impl<H: Handler<Datagram>> ReplyErrorSink for GuardedHandler<H, Datagram> {
     fn reply_failed(&self, to: &Address, error: &io::Error) {
         self.report(to, error);
     }
 }
 
-/// Datagrams that wait or are handled, which have no slots to be seen in.
-#[derive(Debug, Default)]
-pub(super) struct Unseen {
+/// Datagrams that wait or are handled.
+#[derive(Debug)]
+pub(super) struct InFlight {
     count: AtomicUsize,
+    /// How often those that waited were dropped.
     cuts: AtomicUsize,
+    /// Set while the serving thread wants to hear of each that ends.
+    watching_ends: AtomicBool,
+    poller: Arc<Poller>,
 }
 
-impl Unseen {
-    pub(super) fn count(&self) -> usize {
-        self.count.load(Ordering::SeqCst)
-    }
-
-    /// Has those that still wait dropped unhandled; returns how many wait or are handled.
-    pub(super) fn cut(&self) -> usize {
-        self.cuts.fetch_add(1, Ordering::SeqCst);
-        self.count()
+impl LeaveToParent for InFlight {
+    fn leave_to_parent(&self) {
+        self.poller.leave_to_parent();
     }
 }
 
 /// Counts a datagram until it is handled or dropped.
-struct Counted {
-    unseen: Arc<Unseen>,
+struct InFlightGuard {
+    in_flight: Arc<InFlight>,
     /// How often those that waited were dropped before this one came.
     cuts: usize,
-    shutdown: ShutdownHandle,
 }
 
-impl Counted {
-    fn new(unseen: &Arc<Unseen>, shutdown: ShutdownHandle) -> Self {
-        unseen.count.fetch_add(1, Ordering::SeqCst);
-        let cuts = unseen.cuts.load(Ordering::SeqCst);
-        Self { unseen: Arc::clone(unseen), cuts, shutdown }
+impl InFlightGuard {
+    fn new(in_flight: &Arc<InFlight>) -> Self {
+        in_flight.count.fetch_add(1, Ordering::SeqCst);
+        let cuts = in_flight.cuts.load(Ordering::SeqCst);
+        Self { in_flight: Arc::clone(in_flight), cuts }
     }
 
     fn was_cut(&self) -> bool {
-        self.unseen.cuts.load(Ordering::SeqCst) != self.cuts
+        self.in_flight.cuts.load(Ordering::SeqCst) != self.cuts
     }
 }
 
-impl Drop for Counted {
+impl Drop for InFlightGuard {
     fn drop(&mut self) {
-        self.unseen.count.fetch_sub(1, Ordering::SeqCst);
-        if self.shutdown.is_shutdown_requested() {
-            // The server waits for this one, perhaps.
-            self.shutdown.wake();
+        self.in_flight.count.fetch_sub(1, Ordering::SeqCst);
+        if self.in_flight.watching_ends.load(Ordering::SeqCst) {
+            self.in_flight.poller.notify();
         }
-    }
-}
-
-/// Serves the connections of a server that has none.
-struct NoConnections;
-
-impl ServeConnection for NoConnections {
-    fn handle(&self, connection: Connection, _: &dyn Fn() -> bool) -> bool {
-        drop(connection);
-        false
-    }
-
-    fn client_speaks_first(&self) -> bool {
-        true
     }
 }
 
 /// Datagrams that are in memory at once unless the program says otherwise: 8 MiB of Python's
 /// longest.
-const MOST_AT_ONCE: usize = 1024;
+const MAX_IN_FLIGHT: usize = 1024;

@@ -1,34 +1,32 @@
 //! The orderly end: running requests finish, the rest is cut.
 
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::Server;
+use super::clients::ServerKind;
 use crate::concurrency::Concurrency;
 use crate::handler::Handler;
-use crate::parking::DrainOutcome;
-use crate::transport::Transport;
+use crate::transport::sealed::Accept;
 
-impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
+impl<K: ServerKind, C: Concurrency> Server<K, C> {
     /// Lets running requests finish until the deadline, and cuts the rest.
     pub(super) fn drain(&mut self) {
-        let parking = Arc::clone(&self.reactor.parking);
         let mut deadline = self.deadline(self.time_to_finish());
         // Who has begun this has asked once. A supervisor's word does not count: whoever signals it
         // may signal its processes as well, as `pkill` does.
         self.heard = self.heard.max(usize::from(!self.is_worker));
-        parking.begin_drain();
+        self.clients.begin_drain();
         if self.ends {
             self.stop_listening(MOST_AT_LAST);
         }
         // Its end would end the watch as well.
-        self.reactor.end_rest();
-        parking.watch_ends(true);
+        self.reactor.end_rest(&self.clients);
+        self.clients.watch_ends(true);
         self.call_strategy(C::begin_drain);
-        let unfinished = self.close_idle() + self.unseen.count() + self.strategy.active();
-        parking.tell_children();
+        let left = self.clients.close_idle(&mut self.reactor.jobs);
+        let unfinished = left + self.strategy.active();
+        self.clients.tell_children();
         self.dispatch_before(deadline);
         loop {
             // Before the look whether anything runs: this may take note of the last child's end, of
@@ -39,7 +37,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
                 break;
             }
             let wanted = wanted.fold(left, Duration::min);
-            match self.reactor.wait(&self.resources.transport, Some(wanted), false) {
+            match self.wait(Some(wanted), false) {
                 Ok(turn) => {
                     self.hears(&turn);
                     self.heed_requests(&turn);
@@ -53,10 +51,10 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
             self.strategy_actions();
             self.dispatch_before(deadline);
             self.note_workers();
-            self.core.handler.service_actions();
+            self.clients.handler().handler.service_actions();
         }
         let ended = self.call_strategy(|strategy| strategy.server_close(deadline));
-        let cut = self.cut_connections() + self.unseen.cut() + ended;
+        let cut = self.cut_clients() + ended;
         self.report.finished = unfinished.saturating_sub(cut);
         self.report.cut = cut;
         self.end_hearing();
@@ -64,8 +62,8 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
             self.wait_shortly();
         }
         self.heard = 0;
-        parking.watch_ends(false);
-        parking.end_drain();
+        self.clients.watch_ends(false);
+        self.clients.end_drain();
     }
 
     /// How long running requests may take to finish.
@@ -96,9 +94,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
     }
 
     fn runs_something(&self) -> bool {
-        let gauges = self.core.info.gauges();
-        let jobs = gauges.running.load(Ordering::Relaxed) + gauges.waiting.load(Ordering::Relaxed);
-        jobs + self.unseen.count() + self.strategy.active() > 0
+        self.clients.in_jobs() + self.strategy.active() > 0
     }
 
     /// After a signal has ended the loop, or had it cut what ran, nothing hears of the next one.
@@ -123,7 +119,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         let Some(in_its_place) = self.resources.spare.take() else { return };
         self.reactor.forget_listener(&self.resources.transport);
         for (arrival, address) in self.resources.transport.accept_last(most, in_its_place) {
-            (self.welcome)(self, arrival, address, true);
+            self.clients.admit(arrival, address, true, &mut self.reactor.jobs);
         }
     }
 
@@ -134,37 +130,14 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
     }
 
     fn is_busy(&self) -> bool {
-        self.reactor.parking.open() > 0
-            || self.reactor.has_ready()
-            || self.unseen.count() > 0
-            || self.strategy.active() > 0
+        self.clients.open() > 0 || !self.reactor.jobs.is_empty() || self.strategy.active() > 0
     }
 
-    /// Closes idle connections, but serves those whose next request has arrived already. Returns
-    /// how many are left.
-    fn close_idle(&mut self) -> usize {
-        let mut left = 0;
-        let parking = Arc::clone(&self.reactor.parking);
-        for slot in parking.all() {
-            match slot.close_if_idle(&parking) {
-                DrainOutcome::Closed => continue,
-                DrainOutcome::Claimed => self.reactor.push_slot(slot),
-                DrainOutcome::Busy => {}
-            }
-            left += 1;
-        }
-        left
-    }
-
-    /// Ends all connections, and returns how many of them had a request.
-    fn cut_connections(&mut self) -> usize {
+    /// Ends what is left, and returns how many had a request.
+    fn cut_clients(&mut self) -> usize {
         // A job that is dropped closes its connection.
-        let mut cut = std::iter::from_fn(|| self.reactor.next_job()).count();
-        let parking = &self.reactor.parking;
-        for slot in parking.all() {
-            cut += usize::from(slot.cut(parking));
-        }
-        cut
+        let dropped = self.reactor.jobs.drain(..).count();
+        dropped + self.clients.cut()
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::address::Address;
 use crate::connection::Connection;
@@ -15,17 +16,39 @@ use crate::signal::Signal;
 
 /// A server's handler, and what its requests tell of the server.
 #[derive(Debug)]
-pub(super) struct Core<H, R> {
+pub(crate) struct GuardedHandler<H, R> {
     pub(super) handler: H,
     pub(super) info: ServerInfo,
     pub(super) speaks_first: bool,
+    /// Set while the serving thread waits for a call of the handler.
+    awaits_call: AtomicBool,
+    /// Whether there was one.
+    was_called: AtomicBool,
     /// What the handler receives.
     request: PhantomData<fn(R)>,
 }
 
-impl<H: Handler<R>, R> Core<H, R> {
+impl<H: Handler<R>, R> GuardedHandler<H, R> {
     pub(super) fn new(handler: H, info: ServerInfo) -> Self {
-        Self { speaks_first: handler.client_speaks_first(), handler, info, request: PhantomData }
+        Self {
+            speaks_first: handler.client_speaks_first(),
+            handler,
+            info,
+            awaits_call: AtomicBool::new(false),
+            was_called: AtomicBool::new(false),
+            request: PhantomData,
+        }
+    }
+
+    /// Asks for the serving thread to be woken when the handler is next called, or no longer.
+    pub(super) fn await_call(&self, wait: bool) {
+        self.was_called.store(false, Ordering::SeqCst);
+        self.awaits_call.store(wait, Ordering::SeqCst);
+    }
+
+    /// Tells whether the handler was called since that was asked for.
+    pub(super) fn was_called(&self) -> bool {
+        self.was_called.load(Ordering::SeqCst)
     }
 
     pub(super) fn verify(&self, request: &R, address: &Address) -> bool {
@@ -72,8 +95,15 @@ impl<H: Handler<R>, R> Core<H, R> {
     }
 }
 
-impl<H: Handler> ServeConnection for Core<H, Connection> {
+impl<H: Handler> ServeConnection for GuardedHandler<H, Connection> {
     fn handle(&self, connection: Connection, has_left_silently: &dyn Fn() -> bool) -> bool {
+        // What comes before a handshake is not a request yet.
+        if self.awaits_call.load(Ordering::SeqCst)
+            && !connection.rfile.socket().is_session_held_off()
+        {
+            self.was_called.store(true, Ordering::SeqCst);
+            self.info.shutdown_handle().wake();
+        }
         let address = connection.client_address.clone();
         self.guard(&address, || {
             let handled = self.handler.handle(connection);

@@ -2,6 +2,7 @@
 
 mod belongings;
 mod bind;
+mod clients;
 mod datagrams;
 mod drain;
 mod guarded_handler;
@@ -17,10 +18,8 @@ use std::time::{Duration, Instant};
 
 use nix::sys::resource::{Resource, getrlimit};
 
-use crate::address::Address;
 use crate::concurrency::{Concurrency, Placement};
 use crate::handler::Handler;
-use crate::parking::{Parking, ServeConnection};
 use crate::poller::Poller;
 use crate::reactor::Reactor;
 use crate::server_info::ServerInfo;
@@ -30,8 +29,11 @@ use crate::signals;
 use crate::transport::Transport;
 use crate::transport::sealed::Accept;
 use belongings::{Belongings, Lendable};
-use guarded_handler::Core;
-use datagrams::Unseen;
+use guarded_handler::GuardedHandler;
+
+pub use clients::ServerKind;
+pub use datagrams::Datagrams;
+pub use streams::Streams;
 
 /// A server: a transport that accepts, a strategy that decides where, a handler that answers.
 ///
@@ -42,7 +44,7 @@ use datagrams::Unseen;
 /// Dropping the server closes the listening socket and the idle connections, then waits for what
 /// the strategy still runs: Python's `server_close`. What was cut before is not waited for, and
 /// nothing for long where [`daemon_threads`](Self::daemon_threads) is set.
-pub struct Server<T: Transport, C: Concurrency, H: Handler<T::Request>> {
+pub struct Server<K: ServerKind, C: Concurrency> {
     /// How long [`handle_request`](Self::handle_request) waits. Defaults to `None`: for ever.
     #[doc(alias = "BaseServer.timeout")]
     pub timeout: Option<Duration>,
@@ -86,21 +88,21 @@ pub struct Server<T: Transport, C: Concurrency, H: Handler<T::Request>> {
     ends: bool,
     /// This process serves under a supervisor.
     is_worker: bool,
-    core: Arc<Core<H, T::Request>>,
-    /// Finds a place for what was accepted: a slot for a connection, a job for a datagram.
-    welcome: Welcome<Self, T>,
-    /// Datagrams that wait or are handled; connections are counted by their slots.
-    unseen: Arc<Unseen>,
+    /// Connections or datagrams, and the handler.
+    clients: K,
     reactor: Reactor,
     // Closed before the strategy waits for its threads or children, as in Python.
-    resources: Lendable<T>,
+    resources: Lendable<K::Transport>,
     /// Where that is while the strategy is called.
-    belongings: Arc<Belongings<T>>,
+    belongings: Arc<Belongings<K::Transport>>,
     strategy: C,
 }
 
-/// What a server does with what its transport accepted.
-type Welcome<S, T> = fn(&mut S, <T as Accept>::Arrival, Address, there_is_room: bool);
+/// A server whose handlers receive a [`Connection`](crate::Connection) for each client.
+pub type StreamServer<T, C, H> = Server<Streams<T, H>, C>;
+
+/// A server whose handlers receive a [`Datagram`](crate::Datagram) for each packet.
+pub type DatagramServer<T, C, H> = Server<Datagrams<T, H>, C>;
 
 /// What a server does about clients beyond its [`max_connections`](Server::max_connections).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -127,37 +129,23 @@ pub struct ShutdownReport {
     pub cut: usize,
 }
 
-impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
-    fn new(
-        transport: T,
-        handler: H,
-        strategy: C,
-        welcome: Welcome<Self, T>,
-        runner: impl FnOnce(&Arc<Core<H, T::Request>>) -> Arc<dyn ServeConnection>,
-    ) -> io::Result<Self> {
+impl<K: ServerKind, C: Concurrency> Server<K, C> {
+    fn new(transport: K::Transport, handler: K::Handler, strategy: C) -> io::Result<Self> {
         let poller = Arc::new(Poller::new()?);
         let shutdown = ShutdownHandle::new(Arc::clone(&poller));
-        let core = Arc::new(Core::new(
-            handler,
-            ServerInfo::new(transport.server_address().into(), shutdown),
-        ));
-        let timeouts = core.handler.timeouts();
+        let info = ServerInfo::new(transport.server_address().into(), shutdown.clone());
+        let placement = strategy.placement();
         // Those of others do not hold the process up.
-        let daemon_threads =
-            core.handler.daemon_threads() && strategy.placement() == Placement::Elsewhere;
-        let parking = Arc::new(Parking::new(
-            poller,
-            runner(&core),
-            timeouts,
-            strategy.placement(),
-            Arc::clone(core.info.gauges()),
-        ));
-        let belongings = Belongings::new(&parking, core.info.shutdown_handle());
-        let reactor = Reactor::new(parking, &transport)?;
+        let daemon_threads = handler.daemon_threads() && placement == Placement::Elsewhere;
+        let handler = Arc::new(GuardedHandler::new(handler, info));
+        let clients = K::new(handler, &poller, placement);
+        clients.prepare(&transport)?;
+        let belongings = Belongings::new(clients.shared(), shutdown);
+        let reactor = Reactor::new(poller, &transport)?;
         Ok(Self {
             timeout: None,
             poll_interval: None,
-            max_connections: default_max_connections(),
+            max_connections: K::default_most(),
             overload: Overload::default(),
             shutdown_timeout: Duration::from_secs(30),
             daemon_threads,
@@ -165,9 +153,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
             heard: 0,
             ends: false,
             is_worker: false,
-            core,
-            welcome,
-            unseen: Arc::default(),
+            clients,
             reactor,
             resources: Lendable::new(transport)?,
             belongings,
@@ -251,20 +237,20 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         // A job for a handshake is none for a request. What children do is not heard of here.
         let counts_calls =
             self.resources.transport.shakes_hands() && self.strategy.placement() != Placement::Away;
-        self.reactor.parking.await_handled(counts_calls);
+        self.clients.handler().await_call(counts_calls);
         let mut served = Ok(0);
         while matches!(served, Ok(0)) && !shutdown.is_stopping_here() {
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             if left.is_some_and(|left| left.is_zero()) {
-                self.core.handler.handle_timeout();
+                self.clients.handler().handler.handle_timeout();
                 break;
             }
             served = self.turn(left, 1);
             if counts_calls {
-                served = served.map(|_| usize::from(self.reactor.parking.has_handled()));
+                served = served.map(|_| usize::from(self.clients.handler().was_called()));
             }
         }
-        self.reactor.parking.await_handled(false);
+        self.clients.handler().await_call(false);
         self.deactivate();
         served.map(drop)
     }
@@ -272,13 +258,13 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
     /// What handlers know of this server, for other parts of the program: how many connections it
     /// has, for instance.
     pub fn info(&self) -> ServerInfo {
-        self.core.info.clone()
+        self.clients.handler().info.clone()
     }
 
     /// A handle that stops this server from elsewhere.
     #[doc(alias = "shutdown")]
     pub fn shutdown_handle(&self) -> ShutdownHandle {
-        self.core.info.shutdown_handle()
+        self.clients.handler().info.shutdown_handle()
     }
 
     /// Shuts down when one of these signals comes; the second one cuts running requests off.
@@ -327,7 +313,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
     }
 
     /// The address that clients connect to, with the real port where 0 was asked for.
-    pub fn server_address(&self) -> T::Address {
+    pub fn server_address(&self) -> <K::Transport as Transport>::Address {
         self.resources.transport.server_address()
     }
 
@@ -338,8 +324,8 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
 
     /// The handler.
     #[doc(alias = "RequestHandlerClass")]
-    pub fn handler(&self) -> &H {
-        &self.core.handler
+    pub fn handler(&self) -> &K::Handler {
+        &self.clients.handler().handler
     }
 
     /// The strategy.
@@ -353,19 +339,19 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
     pub fn server_close(self) {}
 }
 
-impl<T: Transport, C: Concurrency, H: Handler<T::Request>> AsFd for Server<T, C, H> {
+impl<K: ServerKind, C: Concurrency> AsFd for Server<K, C> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.resources.transport.as_fd()
     }
 }
 
-impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Drop for Server<T, C, H> {
+impl<K: ServerKind, C: Concurrency> Drop for Server<K, C> {
     fn drop(&mut self) {
         // What the strategy waits for may never end.
         self.reactor.end_hearing();
         // A job that is dropped closes its connection.
-        while self.reactor.next_job().is_some() {}
-        self.reactor.parking.close();
+        self.reactor.jobs.clear();
+        self.clients.close();
         if self.daemon_threads {
             self.leave_daemons();
         }
@@ -373,11 +359,11 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Drop for Server<T, C,
     }
 }
 
-impl<T: Transport, C: Concurrency, H: Handler<T::Request>> fmt::Debug for Server<T, C, H> {
+impl<K: ServerKind, C: Concurrency> fmt::Debug for Server<K, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server")
             .field("server_address", &self.server_address())
-            .field("connections", &self.reactor.parking.open())
+            .field("connections", &self.clients.open())
             .finish_non_exhaustive()
     }
 }

@@ -6,14 +6,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::clients::ServerKind;
 use super::{Overload, Server};
 use crate::concurrency::{Concurrency, Placement};
 use crate::handler::Handler;
 use crate::reactor::Turn;
 use crate::shutdown::Requests;
-use crate::transport::{AcceptError, Transport};
+use crate::transport::AcceptError;
+use crate::transport::sealed::Accept;
 
-impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
+impl<K: ServerKind, C: Concurrency> Server<K, C> {
     pub(super) fn activate(&mut self) -> io::Result<()> {
         self.refuse_if_ended()?;
         self.reactor.hear_here();
@@ -80,12 +82,12 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
     pub(super) fn turn(&mut self, limit: Option<Duration>, most: usize) -> io::Result<usize> {
         let wanted = self.strategy_actions();
         let has_room = self.strategy.has_room();
-        let limit = if self.reactor.has_ready() && has_room {
+        let limit = if !self.reactor.jobs.is_empty() && has_room {
             Some(Duration::ZERO)
         } else {
             limit.into_iter().chain(wanted).min()
         };
-        let turn = self.reactor.wait(&self.resources.transport, limit, has_room)?;
+        let turn = self.wait(limit, has_room)?;
         // A child that ended makes room.
         self.strategy_actions();
         if self.hears(&turn) || turn.leash_cut {
@@ -104,21 +106,21 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         let handed_over = self.dispatch(most);
         self.strategy_actions();
         self.note_workers();
-        self.core.handler.service_actions();
+        self.clients.handler().handler.service_actions();
         Ok(handed_over)
     }
 
     /// Handlers may ask how many there are.
     pub(super) fn note_workers(&self) {
         let workers = self.strategy.worker_count();
-        self.core.info.gauges().workers.store(workers, Ordering::Relaxed);
+        self.clients.handler().info.gauges().workers.store(workers, Ordering::Relaxed);
     }
 
     /// Tells whether signals came that end the server, and lets the handler hear of all, unless
     /// that is the supervisor's business.
     pub(super) fn hears(&self, turn: &Turn) -> bool {
         if !self.is_worker {
-            self.core.hear_signals(&turn.news);
+            self.clients.handler().hear_signals(&turn.news);
         }
         !turn.signals.is_empty()
     }
@@ -135,6 +137,11 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         self.heard > 1
     }
 
+    /// Waits until there is something to do, at most for `limit`.
+    pub(super) fn wait(&mut self, limit: Option<Duration>, has_room: bool) -> io::Result<Turn> {
+        self.reactor.wait(&self.resources.transport, limit, has_room, &mut self.clients)
+    }
+
     fn accept_clients(&mut self) -> io::Result<()> {
         for attempt in 0..ACCEPTS_IN_A_TURN {
             // The poller told of one client. Whether there are more shows when they are accepted,
@@ -146,7 +153,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
                     break;
                 }
                 if self.overload == Overload::Wait || self.shed_idle() == 0 {
-                    self.reactor.begin_rest();
+                    self.reactor.begin_rest(&self.clients);
                     break;
                 }
             }
@@ -155,10 +162,11 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
                     self.reactor.accepted();
                     let admitted = there_is_room || self.overload != Overload::Refuse;
                     if admitted || self.may_refuse() {
-                        (self.welcome)(self, arrival, address, admitted);
+                        self.clients.admit(arrival, address, admitted, &mut self.reactor.jobs);
                     }
                     // A child would inherit the sockets of all who wait here for theirs.
-                    if self.reactor.has_ready() && self.strategy.placement() == Placement::Away {
+                    if !self.reactor.jobs.is_empty() && self.strategy.placement() == Placement::Away
+                    {
                         break;
                     }
                 }
@@ -169,10 +177,10 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
                     }
                     // Linux says so before it looks whether there is a client.
                     AcceptError::Exhausted if !somebody_waits => break,
-                    AcceptError::Exhausted if self.reactor.parking.shed(1) > 0 => {}
+                    AcceptError::Exhausted if self.clients.shed(1) > 0 => {}
                     AcceptError::Exhausted | AcceptError::Unknown => {
                         log::warn!("cannot accept, resting: {error}");
-                        self.reactor.begin_rest();
+                        self.reactor.begin_rest(&self.clients);
                         break;
                     }
                     AcceptError::Listener => return Err(error),
@@ -183,30 +191,29 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
     }
 
     fn has_room_for_one_more(&self) -> bool {
-        self.reactor.parking.open() + self.unseen.count() < self.max_connections.max(1)
+        self.clients.open() < self.max_connections.max(1)
     }
 
     /// Those that are told why they are refused stay open until they have read it.
     fn may_refuse(&self) -> bool {
         let most = self.max_connections.max(1);
-        self.reactor.parking.open() < most.saturating_add(most / 4 + 1)
+        self.clients.open() < most.saturating_add(most / 4 + 1)
     }
 
     /// Closes idle connections; a few more than needed, as finding the oldest means looking at all.
     fn shed_idle(&self) -> usize {
-        let parking = &self.reactor.parking;
-        parking.shed(1 + parking.open() / 64)
+        self.clients.shed(1 + self.clients.open() / 64)
     }
 
     /// Hands what is ready to the strategy, as long as it has room.
     pub(super) fn dispatch(&mut self, most: usize) -> usize {
         let mut count = 0;
         while count < most && self.strategy.has_room() {
-            let Some((job, address)) = self.reactor.next_job() else { break };
+            let Some((job, address)) = self.reactor.jobs.pop_front() else { break };
             let belongings = Arc::clone(&self.belongings);
             let job = job.with_belongings(belongings);
             if let Err(error) = self.call_strategy(|strategy| strategy.process_request(job)) {
-                self.core.report(&address, &error);
+                self.clients.handler().report(&address, &error);
             }
             count += 1;
         }

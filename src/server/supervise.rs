@@ -9,18 +9,17 @@ use nix::unistd::Pid;
 
 use super::Server;
 use super::belongings::Belongings;
+use super::clients::ServerKind;
 use crate::concurrency::Concurrency;
 use crate::concurrency::workers::{Leash, NewLeash};
 use crate::handler::Handler;
-use crate::parking::Parking;
 use crate::poller::Poller;
 use crate::reactor::Reactor;
 use crate::signal::Signal;
 use crate::signals;
 use crate::sys;
-use crate::transport::Transport;
 
-impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
+impl<K: ServerKind, C: Concurrency> Server<K, C> {
     /// Keeps the strategy's processes running until a shutdown is asked for.
     pub(super) fn supervise(&mut self) -> io::Result<()> {
         let shutdown = self.shutdown_handle();
@@ -67,7 +66,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
             Some(Duration::ZERO) => Some(Duration::ZERO),
             other => other.into_iter().chain(until_kill).chain(self.poll_interval).min(),
         };
-        let turn = self.reactor.wait(&self.resources.transport, limit, false)?;
+        let turn = self.wait(limit, false)?;
         self.hears(&turn);
         self.heed_requests(&turn);
         let (replacing, ending): (Vec<i32>, Vec<i32>) =
@@ -80,7 +79,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
             self.ends = true;
             self.note_signals(&ending);
         }
-        self.core.handler.service_actions();
+        self.clients.handler().handler.service_actions();
         Ok(())
     }
 
@@ -128,20 +127,14 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         if let Some(requests) = self.resources.requests.take() {
             shutdown.ask_by(requests);
         }
-        let parents = Arc::clone(&self.reactor.parking);
-        let parking = Arc::new(Parking::new(
-            Arc::clone(&poller),
-            Arc::clone(&parents.handler),
-            parents.timeouts,
-            self.strategy.placement(),
-            Arc::clone(self.core.info.gauges()),
-        ));
-        self.core.info.gauges().reset();
-        shutdown.adopt(poller);
-        self.belongings = Belongings::new(&parking, shutdown);
+        let handler = Arc::clone(self.clients.handler());
+        handler.info.gauges().reset();
+        shutdown.adopt(Arc::clone(&poller));
+        let clients = K::new(handler, &poller, self.strategy.placement());
+        self.belongings = Belongings::new(clients.shared(), shutdown);
         // The old one goes now, and with it the supervisor's signals.
-        self.reactor = Reactor::new(parking, &self.resources.transport)?;
-        parents.leave_to_parent();
+        self.reactor = Reactor::new(poller, &self.resources.transport)?;
+        std::mem::replace(&mut self.clients, clients).shared().leave_to_parent();
         self.reactor.watch_signals(&signals::heeded(&[Signal::TERM]))?;
         self.reactor.watch_urgent(&signals::heeded(&[Signal::QUIT]))?;
         self.reactor.watch_urgent(&[sys::HURRY_SIGNAL as i32])?;
@@ -165,7 +158,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
         while self.remaining_workers() > 0 && Instant::now() < deadline {
             let left = deadline.saturating_duration_since(Instant::now());
             let wanted = self.poll_interval.map_or(left, |interval| interval.min(left));
-            match self.reactor.wait(&self.resources.transport, Some(wanted), false) {
+            match self.wait(Some(wanted), false) {
                 Ok(turn) => {
                     self.hears(&turn);
                     self.heed_requests(&turn);
@@ -176,7 +169,7 @@ impl<T: Transport, C: Concurrency, H: Handler<T::Request>> Server<T, C, H> {
                 }
                 Err(_) => break,
             }
-            self.core.handler.service_actions();
+            self.clients.handler().handler.service_actions();
         }
         let ended = self.strategy.workers().map(|workers| workers.end(deadline));
         (self.report.finished, self.report.cut) = ended.unwrap_or_default();

@@ -41,6 +41,8 @@ use std::os::fd::AsFd;
 use socket2::Socket;
 
 use crate::address::Address;
+use crate::connection;
+use crate::datagram;
 
 /// A bound socket: Python's `socket_type` and `address_family`.
 ///
@@ -71,6 +73,30 @@ pub trait Transport: AsFd + Send + Sized + sealed::Accept + 'static {
 
     /// The address that clients connect to.
     fn server_address(&self) -> Self::Address;
+}
+
+/// A transport whose handlers receive connections.
+#[expect(private_bounds, reason = "what a transport hands out is sealed")]
+pub trait StreamTransport:
+    Transport<Request = connection::Connection> + sealed::Accept<Arrival = connection::Socket>
+{
+}
+
+impl<T> StreamTransport for T where
+    T: Transport<Request = connection::Connection> + sealed::Accept<Arrival = connection::Socket>
+{
+}
+
+/// A transport whose handlers receive datagrams.
+#[expect(private_bounds, reason = "what a transport hands out is sealed")]
+pub trait DatagramTransport:
+    Transport<Request = datagram::Datagram> + sealed::Accept<Arrival = datagram::Packet>
+{
+}
+
+impl<T> DatagramTransport for T where
+    T: Transport<Request = datagram::Datagram> + sealed::Accept<Arrival = datagram::Packet>
+{
 }
 
 pub(crate) mod sealed {

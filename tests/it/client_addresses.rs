@@ -3,9 +3,8 @@
 use std::io::Write;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use socketserver::transport::Tcp;
 use socketserver::{
-    Connection, Datagram, ProxyProtocol, Sequential, Server, ThreadPool, ThreadingUdpServer,
+    Connection, Datagram, ProxyProtocol, Sequential, TcpServer, ThreadPool, ThreadingUdpServer,
     handler_fn,
 };
 
@@ -16,7 +15,7 @@ use crate::web::{Browser, answering};
 /// A server for IPv4 and IPv6; none where there is no IPv6.
 #[track_caller]
 fn on_both<C: Strategy, H: socketserver::Handler>(handler: H) -> Option<Running> {
-    match Server::<Tcp, C, H>::bind("[::]:0", handler) {
+    match TcpServer::<C, H>::bind("[::]:0", handler) {
         Ok(server) => Some(Running::start(server)),
         Err(error) => {
             println!("skipped: {error}");

@@ -12,10 +12,13 @@ use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use socketserver::concurrency::Concurrency;
-use socketserver::transport::{Transport, Udp, UdpBind, UnixDatagram, UnixDatagramBind};
+use socketserver::transport::{
+    DatagramTransport, Transport, Udp, UdpBind, UnixDatagram, UnixDatagramBind,
+};
 use socketserver::{
-    Address, Datagram, Handler, Sequential, Server, ShutdownReport, ThreadPool, ThreadingUdpServer,
-    ThreadingUnixDatagramServer, Timeouts, UdpServer, UnixDatagramServer, handler_fn,
+    Address, Datagram, DatagramServer, Handler, Sequential, ShutdownReport, ThreadPool,
+    ThreadingUdpServer, ThreadingUnixDatagramServer, Timeouts, UdpServer, UnixDatagramServer,
+    handler_fn,
 };
 
 use crate::support::{
@@ -44,19 +47,19 @@ each_strategy! { Udp, UnixDatagram:
 }
 
 /// A transport of datagrams that the matrix can make servers for.
-trait Packets: Transport<Request = Datagram, Address: Peer> + Sized + 'static {
+trait Packets: DatagramTransport<Address: Peer> + Sized {
     /// A server on a free port or path.
     fn bind_free<C: Concurrency, H: Handler<Datagram>>(
         max_packet_size: usize,
         handler: H,
         strategy: C,
-    ) -> Server<Self, C, H>;
+    ) -> DatagramServer<Self, C, H>;
 
     /// The same, of a socket that was bound by somebody else.
     fn from_bound<C: Concurrency, H: Handler<Datagram>>(
         handler: H,
         strategy: C,
-    ) -> Server<Self, C, H>;
+    ) -> DatagramServer<Self, C, H>;
 }
 
 impl Packets for Udp {
@@ -241,7 +244,7 @@ where
     }
 }
 
-fn bind<K: Packets, C: Strategy, H: Handler<Datagram>>(handler: H) -> Server<K, C, H> {
+fn bind<K: Packets, C: Strategy, H: Handler<Datagram>>(handler: H) -> DatagramServer<K, C, H> {
     K::bind_free(8192, handler, C::default())
 }
 

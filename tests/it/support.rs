@@ -9,10 +9,10 @@ use std::thread::{self, JoinHandle};
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use socketserver::concurrency::{Concurrency, Job, Placement};
-use socketserver::transport::{self, Tcp, Transport};
+use socketserver::transport::{self, StreamTransport, Tcp, Transport};
 use socketserver::{
-    Address, Connection, Handler, Server, ShutdownHandle, ShutdownReport, TcpServer, Timeouts,
-    UnixStreamServer,
+    Address, Connection, Handler, Server, ServerKind, ShutdownHandle, ShutdownReport, StreamServer,
+    TcpServer, Timeouts, UnixStreamServer,
 };
 
 pub(crate) use crate::shared::client::{Client, eventually};
@@ -79,23 +79,23 @@ pub(crate) fn bind_with<C: Concurrency, H: Handler>(handler: H, strategy: C) -> 
 }
 
 /// A transport of streams that the matrix can make servers for.
-pub(crate) trait Streams: Transport<Request = Connection, Address: Reach> + 'static {
+pub(crate) trait Streams: StreamTransport<Address: Reach> {
     /// A server on a free port or path, with the strategy's defaults.
-    fn bind_free<C: Strategy, H: Handler>(handler: H) -> Server<Self, C, H>
+    fn bind_free<C: Strategy, H: Handler>(handler: H) -> StreamServer<Self, C, H>
     where
         Self: Sized;
 }
 
 impl Streams for Tcp {
     #[track_caller]
-    fn bind_free<C: Strategy, H: Handler>(handler: H) -> Server<Self, C, H> {
+    fn bind_free<C: Strategy, H: Handler>(handler: H) -> StreamServer<Self, C, H> {
         bind(handler)
     }
 }
 
 impl Streams for transport::UnixStream {
     #[track_caller]
-    fn bind_free<C: Strategy, H: Handler>(handler: H) -> Server<Self, C, H> {
+    fn bind_free<C: Strategy, H: Handler>(handler: H) -> StreamServer<Self, C, H> {
         let mut server = UnixStreamServer::bind(free_path(), handler).unwrap();
         server.shutdown_timeout = LIMIT;
         server
@@ -138,11 +138,10 @@ pub(crate) struct Stopped {
 }
 
 impl<A: Clone + Send + 'static> Running<A> {
-    pub(crate) fn start<T, C, H>(mut server: Server<T, C, H>) -> Self
+    pub(crate) fn start<K, C>(mut server: Server<K, C>) -> Self
     where
-        T: Transport<Address = A> + 'static,
+        K: ServerKind<Transport: Transport<Address = A>>,
         C: Concurrency + Send + 'static,
-        H: Handler<T::Request>,
     {
         let (ends, ended) = bounded(1);
         let (address, handle) = (server.server_address(), server.shutdown_handle());

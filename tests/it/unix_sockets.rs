@@ -17,7 +17,7 @@ use nix::unistd::{getgid, getpid, getuid};
 use socketserver::http::{Exchange, HttpRequestHandler, ProtocolVersion, SimpleHttpRequestHandler};
 use socketserver::transport::{self, Transport, UnixBind, UnixDatagramBind};
 use socketserver::{
-    Address, Connection, Datagram, Handler, Sequential, Server, ShutdownReport, ThreadPool,
+    Address, Connection, Datagram, Handler, Sequential, ShutdownReport, ThreadPool,
     ThreadingUnixDatagramServer, ThreadingUnixStreamServer, UnixDatagramServer, UnixStreamServer,
     handler_fn,
 };
@@ -49,7 +49,7 @@ fn requests_come_one_by_one_over_a_unix_socket_with<C: Strategy>() {
     let verified = AtomicUsize::new(0);
     let handler = testing(|mut connection: Connection| connection.wfile.write_all(b"hello\n"))
         .verify(move |_| verified.fetch_add(1, Ordering::SeqCst) > 0);
-    let mut server: Server<_, C, _> = UnixStreamServer::bind(free_path(), handler).unwrap();
+    let mut server: UnixStreamServer<C, _> = UnixStreamServer::bind(free_path(), handler).unwrap();
     server.timeout = Some(LIMIT);
     // The first is not verified: closed, and not handled.
     let mut clients = [(); 3].map(|()| server.server_address().connect());
@@ -469,8 +469,7 @@ fn http_is_served_over_a_unix_socket_with<C: Strategy>() {
     fs::write(directory.path().join("a.txt"), "hello\n").unwrap();
     let log = Notes::new();
     let site = Site { files: SimpleHttpRequestHandler::new(directory.path()), log: log.clone() };
-    let server: Server<socketserver::transport::UnixStream, C, _> =
-        UnixStreamServer::bind(free_path(), site).unwrap();
+    let server: UnixStreamServer<C, _> = UnixStreamServer::bind(free_path(), site).unwrap();
     let running = Running::start(server);
     let mut client = running.connect();
     for _ in 0..3 {

@@ -14,10 +14,10 @@ use nix::sys::signal::SigSet;
 use nix::unistd::{Uid, setuid};
 use socketserver::concurrency::{Concurrency, Job, Placement};
 use socketserver::http::{CgiHttpRequestHandler, Exchange, HttpRequestHandler, ProtocolVersion};
-use socketserver::transport::Transport;
+use socketserver::transport::StreamTransport;
 use socketserver::{
-    Address, Connection, Datagram, Forking, ForkingHttpServer, ForkingTcpServer, Handler, Server,
-    Signal, TcpServer, Timeouts, UdpServer, UnixDatagramServer, UnixStreamServer,
+    Address, Connection, Datagram, Forking, ForkingHttpServer, ForkingTcpServer, Handler, Signal,
+    StreamServer, TcpServer, Timeouts, UdpServer, UnixDatagramServer, UnixStreamServer,
 };
 #[cfg(feature = "tls")]
 use socketserver::{TlsServer, transport::TlsBind};
@@ -88,9 +88,9 @@ fn bind<C: Concurrency>(handler: Obedient, strategy: C) -> TcpServer<C, Obedient
     announced(TcpServer::bind_with("127.0.0.1:0", handler, strategy).unwrap())
 }
 
-fn announced<T, C>(mut server: Server<T, C, Obedient>) -> Server<T, C, Obedient>
+fn announced<T, C>(mut server: StreamServer<T, C, Obedient>) -> StreamServer<T, C, Obedient>
 where
-    T: Transport<Request = Connection, Address = SocketAddr>,
+    T: StreamTransport<Address = SocketAddr>,
     C: Concurrency,
 {
     server.shutdown_timeout = LIMIT * 2;
@@ -99,9 +99,9 @@ where
     server
 }
 
-fn serve_and_report<T, C>(mut server: Server<T, C, Obedient>)
+fn serve_and_report<T, C>(mut server: StreamServer<T, C, Obedient>)
 where
-    T: Transport<Request = Connection>,
+    T: StreamTransport,
     C: Concurrency,
 {
     server.serve_forever().unwrap();

@@ -11,8 +11,8 @@ use socketserver::http::{
     CgiHttpRequestHandler, Exchange, HttpRequestHandler, ProtocolVersion, Status,
 };
 use socketserver::{
-    Datagram, Forking, Handler, PreFork, Sequential, Server, Signal, TcpServer, ThreadPool,
-    UdpServer, handler_fn,
+    Datagram, Forking, Handler, PreFork, Sequential, Signal, TcpServer, ThreadPool, UdpServer,
+    handler_fn,
 };
 
 use crate::limits::MOMENT;
@@ -96,7 +96,7 @@ fn serve_scripts(strategy: impl Concurrency) {
     report(&mut server);
 }
 
-fn report<C: Concurrency, H: Handler>(server: &mut Server<socketserver::transport::Tcp, C, H>) {
+fn report<C: Concurrency, H: Handler>(server: &mut TcpServer<C, H>) {
     match server.serve_forever() {
         Ok(()) => {
             let report = server.shutdown_report();

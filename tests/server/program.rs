@@ -18,8 +18,7 @@ use std::process::ExitCode;
 
 use nix::sys::resource::{Resource, setrlimit};
 use socketserver::concurrency::Concurrency;
-use socketserver::transport::Transport;
-use socketserver::{Connection, Handler, Server, Signal};
+use socketserver::{Connection, Server, ServerKind, Signal};
 
 fn main() -> ExitCode {
     // A crash that is asked for need not leave its memory behind.
@@ -39,12 +38,7 @@ fn main() -> ExitCode {
 }
 
 /// Serves over any transport, and tells where and how it ended.
-fn serve_prepared<T, C, H>(mut server: Server<T, C, H>)
-where
-    T: Transport,
-    C: Concurrency,
-    H: Handler<T::Request>,
-{
+fn serve_prepared<K: ServerKind, C: Concurrency>(mut server: Server<K, C>) {
     server.shutdown_on_signals(&[Signal::TERM]).unwrap();
     say(format!("{}", server.server_address().into()).trim_start_matches("unix:"));
     server.serve_forever().unwrap();

@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 use nix::unistd::{User, geteuid};
 use signal_hook::iterator::Signals;
 use socketserver::http::{CgiHttpRequestHandler, Metrics, SimpleHttpRequestHandler};
-use socketserver::transport::Transport;
+use socketserver::transport::StreamTransport;
 use socketserver::{
-    Concurrency, Connection, Forking, Handler, PreFork, ProxyProtocol, SIGNAL_WINDOW, Sequential,
-    Server, ServerInfo, Signal, TcpServer, ThreadPool, TlsServer, UnixStreamServer,
+    Concurrency, Forking, Handler, PreFork, ProxyProtocol, SIGNAL_WINDOW, Sequential, ServerInfo,
+    Signal, StreamServer, TcpServer, ThreadPool, TlsServer, UnixStreamServer,
 };
 
 use crate::args::Args;
@@ -135,11 +135,11 @@ impl Serving<'_> {
 
     fn serve_with<T, C>(
         &self,
-        mut server: Server<T, C, Arc<dyn Handler>>,
+        mut server: StreamServer<T, C, Arc<dyn Handler>>,
         banner: &str,
     ) -> io::Result<()>
     where
-        T: Transport<Request = Connection>,
+        T: StreamTransport,
         C: Concurrency,
     {
         server.overload = self.args.overload();
