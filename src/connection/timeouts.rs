@@ -87,9 +87,9 @@ impl Timeouts {
     /// [`stall`](Self::stall), as for [`body_rate`](Self::body_rate). Defaults to 500.
     ///
     /// So the waits for a client add up to `stall` at most, and a second for each so many bytes
-    /// that it takes. It has taken what its system has acknowledged; elsewhere than on Linux, what
-    /// there is room for again in the socket's buffer. `None`, or 0, lets a client have as long as
-    /// it takes anything within each `stall`.
+    /// that it takes. It has taken what its system has acknowledged, of a Unix socket what it has
+    /// read; elsewhere than on Linux, what there is room for again in the socket's buffer. `None`,
+    /// or 0, lets a client have as long as it takes anything within each `stall`.
     pub fn response_rate(mut self, bytes_per_second: impl Into<Option<u64>>) -> Self {
         self.response_rate = bytes_per_second.into();
         self

@@ -9,11 +9,12 @@ use super::pace::Pace;
 pub(super) struct Uptake {
     /// How it keeps up with the least rate, where there is one.
     pace: Option<Pace>,
-    /// Bytes that it had taken when it was looked at last.
-    seen: i64,
-    /// The most that it was seen to have taken. A Unix socket counts storage and not bytes, so that
-    /// small writes seem to take bytes back.
-    taken: i64,
+    /// Bytes that the kernel had been given when it was looked at last.
+    sent: u64,
+    /// What the kernel said then that it still held: bytes, or the storage of them.
+    held: u64,
+    /// How many bytes that were, at most.
+    untaken: u64,
     /// The time for which it was waited for since it was seen to take anything.
     idle: Duration,
     /// What was waited for until then is noted.
@@ -30,16 +31,26 @@ impl Uptake {
         self.pace = Pace::of_at_least(least);
     }
 
-    /// The client has taken so many bytes in all.
-    pub(super) fn note_taken(&mut self, taken: i64) {
-        if taken > self.seen {
+    /// The kernel has been given so many bytes in all, and holds this much for the client still.
+    ///
+    /// A TCP socket tells bytes. A Unix socket tells their storage, which is never less: 1 byte is
+    /// held in hundreds. So what is held then counts as the bytes that were sent, as long as
+    /// nothing is known to have left, and loses as large a share of them as of the storage. In
+    /// this way each byte that was sent counts as taken once, and never before the storage of its
+    /// like is free.
+    pub(super) fn note_held(&mut self, sent: u64, held: u64) {
+        let kept =
+            if held < self.held { share(self.untaken, held, self.held) } else { self.untaken };
+        let given = sent.saturating_sub(self.sent);
+        let untaken = kept.saturating_add(given).min(held);
+        let taken = self.untaken.saturating_add(given).saturating_sub(untaken);
+        if taken > 0 || held < self.held {
             self.idle = Duration::ZERO;
         }
-        self.seen = taken;
-        if let (Some(pace), Ok(more)) = (&mut self.pace, u64::try_from(taken - self.taken)) {
-            pace.note_bytes(more);
+        if let Some(pace) = &mut self.pace {
+            pace.note_bytes(taken);
         }
-        self.taken = self.taken.max(taken);
+        (self.sent, self.held, self.untaken) = (self.sent.max(sent), held, untaken);
     }
 
     /// The client was waited for; what several threads wait at the same time counts once.
@@ -94,6 +105,12 @@ impl Uptake {
     }
 }
 
+/// As much of `count` as `part` is of `whole`, which is more.
+fn share(count: u64, part: u64, whole: u64) -> u64 {
+    let share = u128::from(count) * u128::from(part) / u128::from(whole);
+    u64::try_from(share).unwrap_or(count)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,7 +139,7 @@ mod tests {
         uptake.begin_wait();
         assert_eq!(uptake.left(LIMIT), LIMIT);
         wait(&mut uptake, seconds(29));
-        uptake.note_taken(1_000);
+        uptake.note_held(1_000, 0);
         assert_eq!(uptake.left(LIMIT), seconds(3));
         wait(&mut uptake, seconds(3));
         uptake.give_up(LIMIT, LOOK);
@@ -135,7 +152,7 @@ mod tests {
         let (mut uptake, now) = (Uptake::default(), Instant::now());
         uptake.note_wait(now, now + seconds(29));
         assert_eq!(uptake.left(LIMIT), seconds(1));
-        uptake.note_taken(1);
+        uptake.note_held(1, 0);
         assert_eq!(uptake.left(LIMIT), LIMIT);
     }
 
@@ -148,17 +165,86 @@ mod tests {
         assert_eq!(uptake.left(LIMIT), seconds(18));
     }
 
-    /// The storage of small writes on a Unix socket is larger than they are.
+    /// What 1 byte occupies that was written alone on a Unix socket.
+    const STORAGE: u64 = 768;
+
+    /// Has a client read so many bytes a second of a Unix socket that is full of single bytes each
+    /// time that a write waits, for ten minutes at most; returns for how long it was served.
+    fn read_single_bytes(per_second: u64) -> Duration {
+        let (mut uptake, mut now) = (Uptake::default(), Instant::now());
+        uptake.expect(Some(500));
+        let (room, began) = (276, now);
+        let (mut sent, mut held, mut read) = (room, room, 0);
+        while now - began < seconds(600) {
+            // Writers are woken when three quarters are free.
+            while held > room / 4 {
+                uptake.note_held(sent, held * STORAGE);
+                let time = Duration::from_millis(100).min(uptake.left(LIMIT));
+                if time.is_zero() {
+                    return now - began;
+                }
+                uptake.note_wait(now, now + time);
+                now += time;
+                let ever =
+                    u64::try_from((now - began).as_millis()).expect("minutes") * per_second / 1_000;
+                held = held.saturating_sub(ever - read);
+                read = ever;
+            }
+            uptake.note_held(sent, held * STORAGE);
+            uptake.note_room();
+            sent += room - held;
+            held = room;
+        }
+        now - began
+    }
+
     #[test]
-    fn bytes_that_seem_to_be_taken_back_count_once() {
+    fn the_storage_of_bytes_is_not_what_a_client_takes() {
+        for rate in [600, 1_000] {
+            assert!(read_single_bytes(rate) >= seconds(600), "{rate} bytes a second are enough");
+        }
+        for (rate, long) in [(1, 40), (100, 60), (250, 90)] {
+            let served = read_single_bytes(rate);
+            assert!(served < seconds(long), "{rate} bytes a second for {served:?}");
+        }
+    }
+
+    /// The sum of what counts is what was sent, whatever the kernel says.
+    #[test]
+    fn each_byte_counts_once() {
         let (mut uptake, now) = (Uptake::default(), Instant::now());
         uptake.expect(Some(500));
-        uptake.note_taken(5_000);
-        uptake.note_taken(-100_000);
+        uptake.note_held(300, 200_000);
+        assert_eq!((uptake.sent, uptake.untaken), (300, 300));
         uptake.note_wait(now, now + seconds(20));
-        uptake.note_taken(4_000);
+        uptake.note_held(300, 200_000);
+        assert_eq!((uptake.left(LIMIT), uptake.untaken), (seconds(10), 300));
+        // A third of the storage is free, and with it a third of the bytes.
+        uptake.note_held(300, 133_334);
+        assert_eq!(uptake.untaken, 200);
+        assert_eq!(uptake.left(LIMIT), Duration::from_millis(10_200));
+        // The kernel alone has taken these.
+        uptake.note_held(1_300, 201_000);
+        assert_eq!(uptake.untaken, 1_200);
+        assert_eq!(uptake.left(LIMIT), Duration::from_millis(10_200));
+        // Storage that is smaller than what was thought to be in it.
+        uptake.note_held(1_300, 700);
+        uptake.note_held(1_300, 0);
+        assert_eq!(uptake.left(LIMIT), Duration::from_millis(12_600));
+    }
+
+    /// A TCP socket tells bytes.
+    #[test]
+    fn bytes_that_the_kernel_holds_are_not_taken() {
+        let (mut uptake, now) = (Uptake::default(), Instant::now());
+        uptake.expect(Some(500));
+        uptake.note_held(100_000, 60_000);
+        uptake.note_wait(now, now + seconds(20));
+        uptake.note_held(110_000, 70_000);
         assert_eq!(uptake.left(LIMIT), seconds(10));
-        uptake.note_taken(6_000);
+        uptake.note_held(111_000, 70_000);
         assert_eq!(uptake.left(LIMIT), seconds(12));
+        uptake.note_held(111_000, 69_500);
+        assert_eq!((uptake.left(LIMIT), uptake.untaken), (seconds(13), 69_500));
     }
 }

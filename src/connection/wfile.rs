@@ -19,8 +19,9 @@ use super::socket::Socket;
 /// than the stall limit, and one that keeps the rate gets all of it, however long that is.
 ///
 /// Linux tells what the client has taken: over TCP what it has acknowledged, on a Unix socket the
-/// writes of which it has read the last byte, in pieces of up to 36 KiB, of a file 64 KiB. Other
-/// systems tell when a part of the socket's buffer is free.
+/// writes of which it has read the last byte, in pieces of up to 36 KiB, of a file 64 KiB. Of
+/// writes of different sizes there it tells the storage, so that each counts as the average of
+/// those that are unread. Other systems tell when a part of the socket's buffer is free.
 ///
 /// A clone is another writing end of the same connection, for other threads that write to this
 /// client; the client sees the end when all ends are dropped. Each call of `write` stands alone:

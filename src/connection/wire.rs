@@ -140,10 +140,9 @@ impl Wire {
         self.uptake().begin_wait();
         let look = LONGEST_LOOK.min(limit / LEAST_LOOKS).max(SHORTEST_LOOK);
         loop {
-            let taken = self.taken();
             let left = {
                 let mut uptake = self.uptake();
-                uptake.note_taken(taken);
+                self.look(&mut uptake);
                 uptake.left(limit)
             };
             let began = Instant::now();
@@ -159,6 +158,8 @@ impl Wire {
                 }
                 Err(error) => return Err(error),
                 Ok(()) => {
+                    // Before what is written next hides what the client took.
+                    self.look(&mut uptake);
                     uptake.note_room();
                     return Ok(());
                 }
@@ -166,11 +167,11 @@ impl Wire {
         }
     }
 
-    /// Bytes that the client has taken, or the kernel where it does not tell.
-    fn taken(&self) -> i64 {
-        let sent = i64::try_from(self.sent.load(Ordering::Relaxed)).unwrap_or(i64::MAX);
-        let not_taken = sys::bytes_not_taken(self.as_fd()).unwrap_or(0);
-        sent - i64::try_from(not_taken).unwrap_or(0)
+    /// Looks what the client has taken. Where the kernel does not tell, that is all it was given.
+    fn look(&self, uptake: &mut Uptake) {
+        let sent = self.sent.load(Ordering::Relaxed);
+        let held = sys::bytes_not_taken(self.as_fd()).unwrap_or(0);
+        uptake.note_held(sent, held as u64);
     }
 
     /// What is known of how the client takes what is written.

@@ -222,3 +222,46 @@ fn without_a_least_rate_a_client_has_the_time_it_takes() {
         assert!(!lines.iter().any(|line| line.starts_with("gave up")), "{lines:?}");
     }
 }
+
+/// More small writes than a Unix socket has room for, each of which occupies many times its size.
+const SMALL_WRITES: usize = 4_000;
+
+/// Serves single bytes over a Unix socket to a client that takes so many a second, where it has to
+/// take 500; returns how many it got, and whether the handler wrote all.
+fn take_single_bytes(per_second: u64) -> (usize, bool) {
+    let whole = Arc::new(AtomicBool::new(false));
+    let done = whole.clone();
+    let handler = testing(move |mut connection: Connection| {
+        let written = (0..SMALL_WRITES).try_for_each(|_| connection.wfile.write_all(b"x"));
+        done.store(written.is_ok(), Ordering::Relaxed);
+        written
+    });
+    let handler = handler.timeouts(at_least(500));
+    let server = Running::start(transport::UnixStream::bind_free::<ThreadPool, _>(handler));
+    let mut client = server.address.connect();
+    let (began, mut read) = (Instant::now(), 0);
+    loop {
+        thread::sleep(Duration::from_millis(20));
+        assert!(began.elapsed() < LIMIT, "neither served nor given up: {read} bytes");
+        let due = began.elapsed().as_millis() as usize * per_second as usize / 1000;
+        let mut piece = vec![0; due - read];
+        if piece.is_empty() {
+            continue;
+        }
+        match client.stream.read(&mut piece).unwrap() {
+            0 => return (read, whole.load(Ordering::Relaxed)),
+            count => read += count,
+        }
+    }
+}
+
+#[test]
+fn a_client_that_keeps_the_least_rate_of_small_writes_is_served() {
+    assert_eq!(take_single_bytes(1_000), (SMALL_WRITES, true));
+}
+
+#[test]
+fn a_client_below_the_least_rate_of_small_writes_is_given_up() {
+    let (read, whole) = take_single_bytes(100);
+    assert!(!whole && read < SMALL_WRITES / 2, "{read} bytes");
+}
