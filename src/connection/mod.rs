@@ -82,6 +82,9 @@ use crate::server_info::ServerInfo;
 /// connection outlives it, such as a clone of `wfile`, what has arrived when the last one is
 /// dropped is thrown away.
 ///
+/// A client that was given up for what it does not take ([`Wfile`]) is reset over TCP, with what is
+/// on the way to it.
+///
 /// [`lingering_close`](Self::lingering_close) also waits where nothing has arrived yet.
 pub struct Connection {
     /// What the client sends, buffered.

@@ -292,7 +292,7 @@ impl Socket {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.wire.wait_writable(limit)?;
                 }
-                result => return result,
+                result => return result.inspect(|_| self.wire.note_written()),
             }
         }
     }
@@ -354,11 +354,12 @@ impl Socket {
         self.is_loose.store(true, Ordering::Relaxed);
     }
 
-    /// Tells whether something has arrived that was not read. Closing would reset the connection.
+    /// Tells whether something has arrived that was not read. Closing would reset the connection,
+    /// which one is anyway whose client was given up.
     pub(crate) fn has_arrivals(&self) -> bool {
         // Below a session the client may have said its end before more bytes.
         let is_over = self.session.is_none() && self.ended.load(Ordering::Relaxed);
-        !is_over && self.wire.peek().is_ok_and(|count| count > 0)
+        !is_over && !self.wire.is_given_up() && self.wire.peek().is_ok_and(|count| count > 0)
     }
 
     /// Tells a client that speaks TLS that nothing more comes.
@@ -378,6 +379,7 @@ impl Drop for Socket {
             return;
         }
         self.shutdown(Shutdown::Write);
+        self.wire.reset_if_given_up();
         if self.is_loose.load(Ordering::Relaxed) {
             let (mut buffer, mut left) = ([0; 8 * 1024], LOOSE_READS);
             while left > 0 && self.recv_raw(&mut buffer).is_ok_and(|count| count > 0) {

@@ -23,6 +23,9 @@ use super::socket::Socket;
 /// writes of different sizes there it tells the storage, so that each counts as the average of
 /// those that are unread. Other systems tell when a part of the socket's buffer is free.
 ///
+/// Where a client was given up and nothing is written to it afterwards, closing resets a TCP
+/// connection: otherwise the kernel would keep for minutes what the client does not take.
+///
 /// A clone is another writing end of the same connection, for other threads that write to this
 /// client; the client sees the end when all ends are dropped. Each call of `write` stands alone:
 /// who wants the lines of several threads whole writes them behind a lock, as in Python. In

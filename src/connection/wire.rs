@@ -6,9 +6,7 @@ use std::fs::File;
 use std::io::{self, IoSlice};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
-#[cfg(target_os = "linux")]
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -35,6 +33,8 @@ pub(super) struct Wire {
     /// Bytes that the kernel has taken.
     sent: AtomicU64,
     uptake: Mutex<Uptake>,
+    /// The client was given up, and has been written nothing since.
+    is_given_up: AtomicBool,
 }
 
 /// What to wait for.
@@ -52,6 +52,7 @@ impl Wire {
             never_blocks: AtomicBool::new(false),
             sent: AtomicU64::new(0),
             uptake: Mutex::default(),
+            is_given_up: AtomicBool::new(false),
         }
     }
 
@@ -153,6 +154,7 @@ impl Wire {
                 Err(error) if error.kind() == io::ErrorKind::TimedOut => {
                     if left.is_zero() {
                         uptake.give_up(limit, look);
+                        self.is_given_up.store(true, Ordering::Relaxed);
                         return Err(error);
                     }
                 }
@@ -177,6 +179,25 @@ impl Wire {
     /// What is known of how the client takes what is written.
     pub(super) fn uptake(&self) -> MutexGuard<'_, Uptake> {
         self.uptake.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A handler's write went out, also to a client that was given up before.
+    pub(super) fn note_written(&self) {
+        self.is_given_up.store(false, Ordering::Relaxed);
+    }
+
+    /// Tells whether the client was given up, for taking nothing or too little.
+    pub(super) fn is_given_up(&self) -> bool {
+        self.is_given_up.load(Ordering::Relaxed)
+    }
+
+    /// Has closing reset the connection to a client that was given up, and throw away what it has
+    /// not taken, which the kernel would keep for minutes.
+    pub(super) fn reset_if_given_up(&self) {
+        if self.is_given_up() {
+            // Fails where the client has left by itself.
+            let _ = self.stream.set_linger(Some(Duration::ZERO));
+        }
     }
 
     /// Has calls return that have no flag to say so, such as `sendfile`, instead of waiting.

@@ -73,3 +73,17 @@ fn buffered_output_is_printed_once() {
     assert_eq!(printed.matches("parent;").count(), 1, "{printed}");
     assert_eq!(printed.matches("child;").count(), 1, "{printed}");
 }
+
+/// What it has not taken would stay in the kernel after the child.
+#[test]
+fn a_client_that_takes_nothing_is_reset_by_its_child() {
+    let mut server = start("short stalls");
+    let mut client = server.connect();
+    client.send("flood\n");
+    assert_eq!(server.line_after("error: "), "timed out");
+    eventually(|| children_of(server.pid()).is_empty());
+    let mut heard = Vec::new();
+    let end = client.stream.read_to_end(&mut heard).unwrap_err();
+    assert_eq!(end.kind(), std::io::ErrorKind::ConnectionReset);
+    assert!(!heard.is_empty());
+}

@@ -11,7 +11,7 @@ use socketserver::transport::{self, Tcp};
 use socketserver::{Connection, Sequential, ThreadPool, Timeouts};
 
 use crate::cgi_site::CgiSite;
-use crate::stalls::{SIZE, WAYS, as_given_up, large_file, narrow};
+use crate::stalls::{SIZE, WAYS, as_given_up, is_unix, large_file, narrow};
 use crate::support::{
     Client, LIMIT, Notes, Reach, Running, Strategy, Streams, ThreadPerConnection, bind, testing,
 };
@@ -63,7 +63,9 @@ fn given_up<T: Streams, C: Strategy>() {
         SockRef::from(&client.stream).set_recv_buffer_size(1 << 20).unwrap();
         let _ = client.stream.read_to_end(&mut after);
         heard += after.len() as u64;
-        assert!(sent < SIZE && heard >= sent && heard <= sent + 8192, "{way}: {heard} of {sent}");
+        assert!(sent < SIZE && heard <= sent + 8192, "{way}: {heard} of {sent}");
+        // Elsewhere the connection was reset, and what it had not taken thrown away.
+        assert!(heard >= sent || !is_unix(&client), "{way}: {heard} of {sent}");
     }
 }
 

@@ -1,17 +1,19 @@
 //! Clients that take nothing of a response: how long they are waited for, and what is said of it.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::AsFd;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use socket2::SockRef;
 use socketserver::http::Exchange;
 use socketserver::transport::{self, Tcp};
 use socketserver::{Connection, Sequential, ThreadPool, Timeouts};
 
 use crate::cgi_site::CgiSite;
-use crate::support::{Client, Notes, Reach, Running, Strategy, Streams, bind, testing};
+use crate::support::{Client, LIMIT, Notes, Reach, Running, Strategy, Streams, bind, testing};
 use crate::web::{answering, get};
 
 /// How long a client that takes nothing is waited for.
@@ -37,6 +39,20 @@ pub(crate) fn narrow(address: &impl Reach) -> Client {
     let client = address.connect();
     SockRef::from(&client.stream).set_recv_buffer_size(16 * 1024).unwrap();
     client
+}
+
+/// Nothing resets a Unix socket, whose client holds by itself what it has not read.
+pub(crate) fn is_unix(client: &Client) -> bool {
+    SockRef::from(&client.stream).local_addr().unwrap().is_unix()
+}
+
+/// Waits for the server to close the connection, and reads nothing. What is read before that makes
+/// room for the rest, and for the end.
+#[track_caller]
+fn sees_it_closed(stream: &impl AsFd) {
+    let mut polled = [PollFd::new(stream.as_fd(), PollFlags::empty())];
+    let limit = PollTimeout::try_from(LIMIT).unwrap();
+    assert_eq!(poll(&mut polled, limit), Ok(1), "the connection stays open");
 }
 
 pub(crate) type Sends = fn(&mut Exchange<'_>) -> io::Result<()>;
@@ -98,11 +114,18 @@ fn given_up_in_time<T: Streams, C: Strategy>() {
         assert!(sent > 1000 && sent < SIZE, "{way}: {sent}");
         let of_all = if way == "chunks" { String::new() } else { format!("of {SIZE} ") };
         assert_eq!(rest, format!("{of_all}bytes: the client took nothing for {STALL:?}"), "{way}");
-        // What the log says has left, and little more: a head, and the frames of a chunk.
+        sees_it_closed(&client.stream);
         let mut heard = Vec::new();
-        let _ = client.stream.read_to_end(&mut heard);
+        let ended = client.stream.read_to_end(&mut heard);
         let heard = heard.len() as u64 + 1000;
-        assert!(heard >= sent && heard <= sent + 1024, "{way}: {heard} of {sent} bytes came");
+        // What the log says has left, and little more: a head, and the frames of a chunk.
+        assert!(heard <= sent + 1024, "{way}: {heard} of {sent} bytes came");
+        if is_unix(&client) {
+            assert!(ended.is_ok() && heard >= sent, "{way}: {heard} of {sent} bytes, {ended:?}");
+        } else {
+            // What it had not taken is thrown away.
+            assert_eq!(ended.unwrap_err().kind(), ErrorKind::ConnectionReset, "{way}");
+        }
         assert!(log.so_far().iter().all(|line| !line.contains("gave up")), "{way}");
     }
 }
@@ -145,6 +168,9 @@ fn a_client_that_takes_nothing_is_given_up_in_time_over_tls() {
         let waited = began.elapsed();
         assert!(waited > STALL / 2 && waited < STALL * 5, "{way}: {waited:?}");
         assert!(sent > 1000 && sent < SIZE, "{way}: {sent}");
+        sees_it_closed(client.socket());
+        let ended = io::copy(client.reader.get_mut(), &mut io::sink());
+        assert_eq!(ended.unwrap_err().kind(), ErrorKind::ConnectionReset, "{way}");
     }
 }
 
@@ -206,5 +232,43 @@ fn a_client_that_takes_little_is_waited_for() {
         assert!(read < SIZE / 8, "{way}: {read} bytes are not little");
         let lines = log.so_far();
         assert!(!lines.iter().any(|line| line.starts_with("gave up")), "{way}: {lines:?}");
+    }
+}
+
+/// A handler may try again, as one that has something else to do meanwhile.
+#[test]
+fn a_client_that_was_given_up_and_written_to_again_gets_all_of_it() {
+    for ends_later in [false, true] {
+        let (waiting, reads) = (Notes::new(), Notes::new());
+        let (failed, read) = (waiting.clone(), reads.clone());
+        let handler = testing(move |mut connection: Connection| {
+            let mut sent = 0;
+            let error = loop {
+                match connection.wfile.write(&[0; 64 * 1024]) {
+                    Ok(count) => sent += count,
+                    Err(error) => break error,
+                }
+            };
+            assert_eq!(error.kind(), ErrorKind::TimedOut);
+            failed.add(sent);
+            // The client makes room.
+            read.next();
+            connection.wfile.write_all(b"end")?;
+            // A clone outlives the connection, and ends it.
+            let clone = ends_later.then(|| connection.wfile.clone());
+            drop(connection);
+            drop(clone);
+            Ok(())
+        });
+        let server = Running::start(bind::<ThreadPool, _>(handler.timeouts(stalling())));
+        let mut client = narrow(&server.address);
+        client.send("unread");
+        let mut sent = waiting.next();
+        client.read_exactly(sent / 2);
+        sent -= sent / 2;
+        reads.add(());
+        let mut rest = Vec::new();
+        client.stream.read_to_end(&mut rest).unwrap();
+        assert!(rest.len() == sent + 3 && rest.ends_with(b"end"), "{} of {sent}", rest.len());
     }
 }

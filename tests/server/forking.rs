@@ -49,6 +49,7 @@ pub(crate) fn serve(name: &str) {
         "plain" | "talkative" | "with another child" | "with a thread" => {}
         "one child" => strategy = Forking::default().max_children(1),
         "impatient" => handler.timeouts = handler.timeouts.idle(MOMENT),
+        "short stalls" => handler.timeouts = handler.timeouts.stall(MOMENT),
         "hasty" => {
             let mut server = bind(handler, strategy);
             server.shutdown_timeout = MOMENT;
@@ -251,6 +252,9 @@ impl Handler for Obedient {
                 drop(connection);
                 return io::stdin().lock().read_until(b'\n', &mut Vec::new()).map(drop);
             }
+            "flood" => loop {
+                connection.wfile.write_all(&[b'x'; 64 * 1024])?;
+            },
             "print" => {
                 print!("{text}");
                 "printed".to_owned()
