@@ -40,6 +40,10 @@ impl HttpRequestHandler for UploadHandler {
     }
 
     fn do_put(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        // The target of OPTIONS for the server as a whole, and no path (RFC 9112 section 3.2.4).
+        if http.path == "*" {
+            return http.send_error(400);
+        }
         let path = self.files.translate_path(http, &http.path);
         if !self.has_safe_names(&path) || names_a_directory(&path) {
             return http.send_error_with(403, "Not a name for a file");

@@ -123,6 +123,7 @@ fn upload_files_writes_nothing_outside_and_nothing_hidden() {
     let example = Example::run("upload_files", &["0", root.to_str().unwrap()]);
 
     for (target, status) in [
+        ("*", 400),
         ("/.ssh/authorized_keys", 403),
         ("/sub/.git/config", 403),
         ("/sub/..%2f.ssh/keys", 403),

@@ -17,6 +17,10 @@ use crate::work;
 /// | `http://example.org:8000//a?b` | `/a` | `b` |
 /// | `*` | `*` | |
 ///
+/// `*` is for `OPTIONS` of the server as a whole (RFC 9112 §3.2.4). Other methods get it all the
+/// same, as from Python, whose file handler has it name the file `*`: a handler that writes where
+/// the target says refuses it.
+///
 /// Escapes are as in the target; [`url::unquote`](crate::http::url::unquote) decodes them. Python's
 /// handlers cut `self.path` themselves.
 #[derive(Clone, Copy)]
