@@ -1,27 +1,18 @@
 //! The command: what it prints, how it ends, and what it says when it cannot serve.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::fd::AsFd;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-#[cfg(target_os = "linux")]
-use nix::fcntl::{FcntlArg, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::pty::openpty;
 use nix::sys::signal::{Signal, kill};
-use nix::sys::socket::{setsockopt, sockopt};
-use nix::unistd::{Pid, geteuid};
+use nix::unistd::Pid;
 use tempfile::TempDir;
-
-use crate::cgi_site::sees_the_end_of;
-use crate::support::PAUSE;
 
 #[test]
 fn the_banner_names_host_port_and_url() {
@@ -245,32 +236,6 @@ fn processes_serve_with_any_strategy_and_are_replaced_by_a_hangup() {
 }
 
 #[test]
-fn a_unix_socket_is_served_and_its_file_removed_by_a_signal() {
-    let directory = tree();
-    for strategy in STRATEGIES {
-        for signal in [Signal::SIGINT, Signal::SIGTERM] {
-            let path = directory.path().join("http.sock");
-            let mut command = Command::new(COMMAND);
-            command.args(["--unix", path.to_str().unwrap(), "--unix-mode", "600"]);
-            command.args(["--concurrency", strategy]);
-            let serving = Serving::spawn(command.current_dir(directory.path())).unwrap();
-            let banner = format!("Serving HTTP on unix:{} ...\n", path.display());
-            assert_eq!(serving.banner, banner);
-            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-            let mut client = UnixStream::connect(&path).unwrap();
-            client.set_read_timeout(Some(LIMIT)).unwrap();
-            client.write_all(b"GET /a.txt HTTP/1.0\r\n\r\n").unwrap();
-            let reply = io::read_to_string(client).unwrap();
-            assert!(reply.ends_with("\r\n\r\nhello\n"), "{reply}");
-            let ended = serving.stop(signal);
-            assert_eq!(ended.status, Some(0), "{strategy}, {signal}");
-            assert!(ended.stderr.starts_with("unix: - - ["), "{}", ended.stderr);
-            assert!(!path.exists(), "{strategy}, {signal}");
-        }
-    }
-}
-
-#[test]
 fn clients_beyond_the_maximum_are_dealt_with_as_asked() {
     let arguments = ["-b", "127.0.0.1", "--max-connections", "1", "--overload"];
     let refusing = Serving::start(&[&arguments[..], &["refuse"]].concat());
@@ -287,78 +252,6 @@ fn clients_beyond_the_maximum_are_dealt_with_as_asked() {
 }
 
 #[test]
-fn processes_share_a_unix_socket_and_leave_its_file_to_their_supervisor() {
-    let directory = tree();
-    let path = directory.path().join("http.sock");
-    let mut command = Command::new(COMMAND);
-    command.args(["--unix", path.to_str().unwrap(), "--processes", "2"]);
-    let serving = Serving::spawn(command.current_dir(directory.path())).unwrap();
-    let ask = || {
-        let mut client = UnixStream::connect(&path).unwrap();
-        client.set_read_timeout(Some(LIMIT)).unwrap();
-        client.write_all(b"GET /a.txt HTTP/1.0\r\n\r\n").unwrap();
-        io::read_to_string(client).unwrap()
-    };
-    let mut first = Vec::new();
-    eventually(|| {
-        first = children_of(pid(&serving.child));
-        first.len() == 2
-    });
-    assert!(ask().ends_with("\r\n\r\nhello\n"));
-    serving.signal(Signal::SIGHUP);
-    eventually(|| {
-        let now = children_of(pid(&serving.child));
-        now.len() == 2 && now.iter().all(|child| !first.contains(child))
-    });
-    assert!(ask().ends_with("\r\n\r\nhello\n"));
-    assert_eq!(serving.stop(Signal::SIGTERM).status, Some(0));
-    assert!(!path.exists());
-}
-
-#[test]
-fn a_path_that_cannot_be_served_is_told_in_one_line() {
-    let directory = tree();
-    let taken = directory.path().join("a.txt").display().to_string();
-    assert_eq!(
-        fails(&["--unix", &taken], 1),
-        format!(
-            "socketserver: cannot serve on unix:{taken}: a file that is not a socket is there; \
-             choose another path\n"
-        )
-    );
-    let used = directory.path().join("used");
-    let _listener = UnixListener::bind(&used).unwrap();
-    let used = used.display();
-    assert_eq!(
-        fails(&["--unix", &used.to_string()], 1),
-        format!("socketserver: cannot serve on unix:{used}: it is in use; choose another path\n")
-    );
-    assert_eq!(
-        fails(&["--unix", "/no/such/place"], 1),
-        "socketserver: cannot serve on unix:/no/such/place: its directory does not exist; \
-         choose another path\n"
-    );
-    let long = "x".repeat(120);
-    assert_eq!(
-        fails(&["--unix", &long], 1),
-        format!("socketserver: cannot bind unix:{long}: path must be shorter than SUN_LEN\n")
-    );
-}
-
-#[test]
-fn a_path_excludes_a_port_and_a_mode_needs_a_path() {
-    for arguments in [
-        &["8000", "--unix", "x.sock"][..],
-        &["--bind", "::1", "--unix", "x.sock"],
-        &["--unix-mode", "600"],
-        &["--unix", "x.sock", "--unix-mode", "888"],
-        &["--unix", "x.sock", "--unix-mode", "7777"],
-    ] {
-        fails(arguments, 2);
-    }
-}
-
-#[test]
 fn limits_are_accepted_by_their_strategy() {
     for arguments in [
         ["--concurrency", "threading", "--max-threads", "1"],
@@ -368,378 +261,6 @@ fn limits_are_accepted_by_their_strategy() {
         for _ in 0..3 {
             assert!(serving.get("/a.txt").starts_with("HTTP/1.0 200 OK\r\n"));
         }
-    }
-}
-
-#[test]
-fn programs_are_run_with_cgi_and_end_with_the_command() {
-    let user = if geteuid().is_root() { &["--cgi-user", "root"][..] } else { &[] };
-    let alone = STRATEGIES.map(|strategy| vec!["--concurrency", strategy]);
-    let supervised = ["threading", "forking"]
-        .map(|strategy| vec!["--concurrency", strategy, "--processes", "2"]);
-    for how in alone.into_iter().chain(supervised) {
-        let mut serving = Serving::start(&[&["--cgi"], user, &how].concat());
-        let scripts = serving.directory.as_ref().unwrap().path().join("cgi-bin");
-        fs::create_dir(&scripts).unwrap();
-        // By another process, as this one has other children who would hold the file open.
-        let script = "#!/bin/sh\necho Content-Type: a; echo; sleep 60 & echo $!; wait";
-        let path = scripts.join("x");
-        let line = "printf %s \"$1\" > \"$0\" && chmod 755 \"$0\"";
-        let wrote = Command::new("sh").args(["-c", line]).arg(&path).arg(script).status();
-        assert!(wrote.unwrap().success());
-        let mut client = serving.connect();
-        client.write_all(b"GET /cgi-bin/x HTTP/1.0\r\n\r\n").unwrap();
-        let mut lines = BufReader::new(client).lines().map(Result::unwrap);
-        assert_eq!(lines.next().unwrap(), "HTTP/1.0 200 Script output follows");
-        let process: i32 = lines.find_map(|line| line.parse().ok()).unwrap();
-        // The first signal waits for what runs, the second one does not. Two that come at the same
-        // time are one.
-        eventually(|| {
-            serving.signal(Signal::SIGTERM);
-            serving.child.try_wait().unwrap().is_some()
-        });
-        sees_the_end_of(&process.to_string());
-    }
-}
-
-#[test]
-fn a_running_download_is_finished_after_sigterm() {
-    for strategy in STRATEGIES {
-        let serving = Serving::start(&["-b", "127.0.0.1", "--concurrency", strategy]);
-        let mut client = serving.begin_download();
-        serving.signal(Signal::SIGTERM);
-        assert_eq!(read_to_end(&mut client).len() as u64, LARGE, "{strategy}");
-        let ended = serving.wait();
-        assert_eq!(ended.status, Some(0), "{strategy}");
-        assert!(!ended.stderr.contains("cut off"), "{}", ended.stderr);
-    }
-}
-
-#[test]
-fn a_second_signal_cuts_a_running_download() {
-    for strategy in ["threading", "forking"] {
-        cut_by_a_second_signal(&["-b", "127.0.0.1", "--concurrency", strategy]);
-    }
-}
-
-/// Starts the command, and has it end in the middle of a download.
-#[track_caller]
-fn cut_by_a_second_signal(arguments: &[&str]) {
-    let mut serving = Serving::start(arguments);
-    let mut client = serving.begin_download();
-    serving.signal(Signal::SIGINT);
-    assert_eq!(serving.read_line(), "\n");
-    assert_eq!(serving.read_line(), "Keyboard interrupt received, exiting.\n");
-    thread::sleep(PAUSE);
-    serving.signal(Signal::SIGTERM);
-    let ended = serving.wait();
-    assert_eq!(ended.status, Some(0), "{arguments:?}");
-    let told = "socketserver: 1 connection was cut off\n";
-    assert!(ended.stderr.ends_with(told), "{arguments:?}: {}", ended.stderr);
-    assert!((read_to_end(&mut client).len() as u64) < LARGE, "{arguments:?}");
-}
-
-#[test]
-fn a_sequential_server_ends_with_the_second_signal_even_while_it_serves() {
-    let cgi = if geteuid().is_root() { &["--cgi", "--cgi-user", "root"][..] } else { &["--cgi"] };
-    for others in [&[][..], cgi] {
-        let arguments = [&["-b", "127.0.0.1", "--concurrency", "sequential"], others].concat();
-        let serving = Serving::start(&arguments);
-        let mut client = serving.begin_download();
-        // It hears of the first one when its request is finished, and so says nothing of it.
-        serving.signal(Signal::SIGINT);
-        thread::sleep(PAUSE);
-        serving.signal(Signal::SIGINT);
-        let ended = serving.wait();
-        assert_eq!((ended.status, ended.stdout), (Some(0), String::new()), "{arguments:?}");
-        let told = "socketserver: 1 connection was cut off\n";
-        assert!(ended.stderr.ends_with(told), "{arguments:?}: {}", ended.stderr);
-        assert!((read_to_end(&mut client).len() as u64) < LARGE, "{arguments:?}");
-    }
-}
-
-#[test]
-fn a_second_signal_leaves_no_process_behind_that_still_serves() {
-    for strategy in STRATEGIES {
-        let arguments = ["-b", "127.0.0.1", "--concurrency", strategy, "--processes", "2"];
-        cut_by_a_second_signal(&arguments);
-    }
-}
-
-#[test]
-fn an_idle_connection_does_not_delay_the_end() {
-    for strategy in STRATEGIES {
-        let serving = Serving::start(&["-p", "HTTP/1.1", "--concurrency", strategy]);
-        let mut silent = serving.connect();
-        let mut kept = serving.connect();
-        kept.write_all(b"GET /a.txt HTTP/1.1\r\nHost: here\r\n\r\n").unwrap();
-        read_until(&mut kept, b"hello\n");
-        assert_eq!(serving.stop(Signal::SIGTERM).status, Some(0), "{strategy}");
-        assert_eq!(read_to_end(&mut silent), b"");
-        assert_eq!(read_to_end(&mut kept), b"");
-    }
-}
-
-#[test]
-fn an_idle_child_does_not_outlive_its_server() {
-    let serving = Serving::start(&["-p", "HTTP/1.1", "--concurrency", "forking"]);
-    let mut kept = serving.connect();
-    kept.write_all(b"GET /a.txt HTTP/1.1\r\nHost: here\r\n\r\n").unwrap();
-    read_until(&mut kept, b"hello\n");
-    serving.signal(Signal::SIGKILL);
-    assert_eq!(read_to_end(&mut kept), b"");
-}
-
-#[test]
-fn usage_errors_are_one_line_and_status_2() {
-    for (arguments, line) in [
-        (&["70000"][..], "70000 is not in 0..=65535"),
-        (&["-1"], "-1 is not in 0..=65535"),
-        (&["http"], "invalid value 'http' for '[port]'"),
-        (&["8000", "8001"], "unexpected argument '8001' found"),
-        (&["--frobnicate"], "unexpected argument '--frobnicate'"),
-        (&["-b"], "a value is required for '--bind <ADDRESS>'"),
-        (&["-p", "HTTP/2"], "[possible values: HTTP/1.0, HTTP/1.1]"),
-        (&["--concurrency", "async"], "[possible values: sequential, threading, forking]"),
-        (&["--max-threads", "0"], "a number from 1 to 4294967295 is expected"),
-        (&["--max-children", "3"], "--max-children works with --concurrency forking only"),
-        (
-            &["--concurrency", "forking", "--max-threads", "3"],
-            "--max-threads works with --concurrency threading only",
-        ),
-        (&["--cgi-timeout", "3"], "required arguments were not provided: --cgi"),
-        (&["--cgi", "--cgi-timeout", "-1"], "a number of whole seconds is expected; 0 is no limit"),
-        (&["-H", "X-Alone"], "2 values required for '--header"),
-        (&["-H", "", "value"], "'' is not a header name"),
-        (&["-H", "X A", "value"], "'X A' is not a header name"),
-        (&["-H", "X-A", "a\r\nb"], "has a character that headers"),
-        (&["-H", "X-A", "\u{20ac}"], "has a character that headers"),
-        (&["-H", "content-length", "3"], "content-length is set by the server itself"),
-    ] {
-        let said = fails(arguments, 2);
-        assert!(said.contains(line), "{arguments:?}: {said}");
-        assert!(said.ends_with("; see 'socketserver --help'\n"), "{said}");
-    }
-}
-
-#[test]
-fn a_directory_that_cannot_be_served_is_one_line_and_status_1() {
-    let directory = tree();
-    let missing = directory.path().join("missing");
-    let file = directory.path().join("a.txt");
-    for (path, line) in [
-        (&missing, "does not exist; name a directory with -d"),
-        (&file, "is not a directory; name one with -d"),
-    ] {
-        let said = fails(&["0", "-d", path.to_str().unwrap()], 1);
-        let expected = format!("socketserver: '{}' {line}\n", path.display());
-        assert_eq!(said, expected);
-    }
-}
-
-#[test]
-fn an_unreadable_directory_is_one_line_and_status_1() {
-    use std::os::unix::fs::PermissionsExt;
-
-    let directory = tree();
-    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o0)).unwrap();
-    if fs::read_dir(directory.path()).is_ok() {
-        println!("skipped: this user may read everything");
-        return;
-    }
-    let said = fails(&["0", "-d", directory.path().to_str().unwrap()], 1);
-    assert!(said.contains("cannot be read by this user"), "{said}");
-}
-
-#[test]
-fn an_address_that_cannot_be_bound_is_one_line_and_status_1() {
-    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let port = taken.local_addr().unwrap().port().to_string();
-    for (arguments, line) in [
-        (
-            &[&port, "-b", "127.0.0.1"][..],
-            "is in use; stop the program that uses it, or choose another port",
-        ),
-        (&["0", "-b", "192.0.2.1"], "192.0.2.1 port 0: this machine does not have that address"),
-        (&["0", "-b", "host.invalid"], "cannot find the address 'host.invalid'"),
-    ] {
-        let said = fails(arguments, 1);
-        assert!(said.contains(line), "{arguments:?}: {said}");
-    }
-}
-
-#[test]
-fn a_closed_or_full_standard_output_does_not_stop_the_server() {
-    let (reader, writer) = io::pipe().unwrap();
-    drop(reader);
-    for output in [Stdio::from(writer), full_disk()] {
-        let port = free_port();
-        let mut command = Command::new(COMMAND);
-        let directory = tree();
-        command
-            .arg(port.to_string())
-            .args(["-b", "127.0.0.1", "-d"])
-            .arg(directory.path())
-            .stdout(output)
-            .stderr(Stdio::piped());
-        let child = command.spawn().unwrap();
-        let serving = Serving::without_banner(child, port, directory);
-        eventually(|| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok());
-        assert!(serving.get("/a.txt").ends_with("\r\n\r\nhello\n"));
-        assert_eq!(serving.stop(Signal::SIGINT).status, Some(0));
-    }
-}
-
-#[test]
-fn a_closed_or_full_standard_error_does_not_stop_the_server() {
-    for strategy in STRATEGIES {
-        let arguments = ["-b", "127.0.0.1", "--concurrency", strategy];
-        let full = Serving::start_on(0, &arguments, |command| {
-            command.stderr(full_disk());
-        });
-        let (reader, writer) = io::pipe().unwrap();
-        drop(reader);
-        let unread = Serving::start_on(0, &arguments, |command| {
-            command.stderr(writer);
-        });
-        let closed = Serving::through_shell("exec \"$@\" 2>&-", &arguments);
-        for serving in [full, unread, closed] {
-            for _ in 0..3 {
-                assert!(serving.get("/a.txt").ends_with("\r\n\r\nhello\n"));
-                assert!(serving.get("/missing").starts_with("HTTP/1.0 404 "));
-            }
-            assert_eq!(serving.stop(Signal::SIGINT).status, Some(0), "{strategy}");
-        }
-    }
-}
-
-#[test]
-#[cfg(target_os = "linux")]
-fn a_log_that_nobody_reads_holds_no_request_up() {
-    for strategy in STRATEGIES {
-        let (mut reader, writer) = io::pipe().unwrap();
-        // A page is the least that a pipe can hold.
-        fcntl(&writer, FcntlArg::F_SETPIPE_SZ(1)).unwrap();
-        let arguments = ["-b", "127.0.0.1", "--concurrency", strategy];
-        let serving = Serving::start_on(0, &arguments, |command| {
-            command.stderr(writer);
-        });
-        // Far more than fits. Each child process has to find out by itself that nobody reads.
-        let requests = if strategy == "forking" { 100 } else { 1_000 };
-        for _ in 0..requests {
-            assert!(serving.get("/a.txt").ends_with("\r\n\r\nhello\n"));
-        }
-        let mut page = [0; 4096];
-        assert!(reader.read(&mut page).unwrap() > 3000);
-        serving.get("/back");
-        assert_eq!(serving.stop(Signal::SIGINT).status, Some(0), "{strategy}");
-        let mut rest = String::new();
-        reader.read_to_string(&mut rest).unwrap();
-        assert!(rest.contains("/back"), "{strategy}: {rest}");
-        if strategy != "forking" {
-            assert!(rest.contains(" entries of this log were lost\n"), "{strategy}: {rest}");
-        }
-    }
-}
-
-#[test]
-fn a_terminal_that_nobody_reads_holds_no_request_up() {
-    let terminal = openpty(None, None).unwrap();
-    let serving = Serving::start_on(0, &["-b", "127.0.0.1"], |command| {
-        command.stderr(terminal.slave);
-    });
-    // A terminal has no room for so long a line.
-    let target = format!("/{}", "a".repeat(60_000));
-    for _ in 0..3 {
-        assert!(serving.get(&target).starts_with("HTTP/1.0 404 "));
-    }
-    assert!(serving.get("/a.txt").ends_with("\r\n\r\nhello\n"));
-    assert_eq!(serving.stop(Signal::SIGINT).status, Some(0));
-}
-
-#[test]
-fn a_log_socket_that_nobody_reads_holds_no_request_up() {
-    let (journal, server_end) = UnixStream::pair().unwrap();
-    setsockopt(&server_end, sockopt::SndBuf, &4096).unwrap();
-    let serving = Serving::start_on(0, &["-b", "127.0.0.1"], |command| {
-        command.stderr(OwnedFd::from(server_end));
-    });
-    for _ in 0..1_000 {
-        assert!(serving.get("/a.txt").ends_with("\r\n\r\nhello\n"));
-    }
-    assert_eq!(serving.stop(Signal::SIGINT).status, Some(0));
-    let mut said = String::new();
-    (&journal).read_to_string(&mut said).unwrap();
-    let lines = said.lines().count();
-    assert!((1..1_000).contains(&lines), "{lines}");
-}
-
-#[test]
-fn standard_input_is_not_needed() {
-    let serving = Serving::through_shell("exec \"$@\" <&-", &["-b", "127.0.0.1"]);
-    assert!(serving.get("/a.txt").ends_with("\r\n\r\nhello\n"));
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn the_limit_of_descriptors_is_raised() {
-    let serving = Serving::through_shell("ulimit -Sn 100; exec \"$@\"", &["-b", "127.0.0.1"]);
-    let limits = fs::read_to_string(format!("/proc/{}/limits", serving.child.id())).unwrap();
-    let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
-    let numbers: Vec<&str> = files.split_whitespace().collect();
-    assert_eq!(numbers[3], numbers[4], "{files}");
-}
-
-#[test]
-fn help_and_version_are_printed() {
-    let help = succeeds(&["--help"]);
-    for word in ["[port]", "--bind", "--directory", "--protocol", "--header"] {
-        assert!(help.contains(word), "{word}");
-    }
-    let summary = succeeds(&["-h"]);
-    for (option, default) in [("--max-threads", 1024), ("--max-children", 40)] {
-        let line = summary.lines().find(|line| line.contains(option)).unwrap();
-        assert!(line.ends_with(&format!("[default: {default}]")), "{line}");
-    }
-    let version = format!("socketserver {}\n", env!("CARGO_PKG_VERSION"));
-    assert_eq!(succeeds(&["--version"]), version);
-}
-
-#[test]
-fn completions_are_printed_for_each_shell() {
-    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
-        assert!(succeeds(&["--completions", shell]).contains("max-children"));
-    }
-    let directory = tempfile::tempdir().unwrap();
-    let script = directory.path().join("completions");
-    fs::write(&script, succeeds(&["--completions", "bash"])).unwrap();
-    match Command::new("bash").arg("-n").arg(&script).output() {
-        Ok(output) => assert!(output.status.success(), "{output:?}"),
-        Err(error) => println!("skipped: no bash to read the completions: {error}"),
-    }
-}
-
-#[test]
-fn the_manual_page_is_printed() {
-    let page = succeeds(&["--man"]);
-    assert!(page.contains("\n.TH SOCKETSERVER 1 "), "{page}");
-    assert!(page.contains("\\-\\-concurrency"), "{page}");
-}
-
-#[test]
-fn a_page_that_cannot_be_printed_is_one_line_and_one_that_nobody_reads_is_none() {
-    for option in [&["--man"][..], &["--completions", "zsh"]] {
-        let output = Command::new(COMMAND).args(option).stdout(full_disk()).output().unwrap();
-        assert_eq!(output.status.code(), Some(1));
-        let said = text(&output.stderr);
-        assert!(said.starts_with("socketserver: cannot print: "), "{said}");
-        assert_eq!(said.lines().count(), 1, "{said}");
-
-        let (reader, writer) = io::pipe().unwrap();
-        drop(reader);
-        let output = Command::new(COMMAND).args(option).stdout(writer).output().unwrap();
-        assert_eq!(output.status.code(), Some(0));
-        assert_eq!(text(&output.stderr), "");
     }
 }
 
@@ -957,7 +478,7 @@ fn assert_calm(stderr: &str) {
 }
 
 /// A directory with a small file, a large one, and a directory.
-fn tree() -> TempDir {
+pub(crate) fn tree() -> TempDir {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("a.txt"), "hello\n").unwrap();
     fs::create_dir(directory.path().join("sub")).unwrap();
@@ -967,19 +488,8 @@ fn tree() -> TempDir {
     directory
 }
 
-fn full_disk() -> Stdio {
-    let full = OpenOptions::new().write(true).open("/dev/full");
-    match full {
-        Ok(full) => Stdio::from(full),
-        Err(error) => {
-            println!("no /dev/full here, a closed pipe in its place: {error}");
-            Stdio::from(io::pipe().unwrap().1)
-        }
-    }
-}
-
 /// A port that nobody listens on just now, and that the system gives to nobody who asks for any.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     loop {
         let number = std::process::id().wrapping_mul(16) + NEXT.fetch_add(1, Ordering::Relaxed);
@@ -1015,7 +525,7 @@ pub(crate) fn read_to_end(client: &mut TcpStream) -> Vec<u8> {
 }
 
 #[track_caller]
-fn read_until(client: &mut TcpStream, end: &[u8]) -> String {
+pub(crate) fn read_until(client: &mut TcpStream, end: &[u8]) -> String {
     let mut bytes = Vec::new();
     while !bytes.ends_with(end) {
         let mut byte = [0];
@@ -1035,11 +545,11 @@ pub(crate) fn eventually(mut is_so: impl FnMut() -> bool) {
     }
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-const COMMAND: &str = env!("CARGO_BIN_EXE_socketserver");
+pub(crate) const COMMAND: &str = env!("CARGO_BIN_EXE_socketserver");
 
 pub(crate) const STRATEGIES: [&str; 3] = ["sequential", "threading", "forking"];
 
@@ -1047,4 +557,4 @@ pub(crate) const STRATEGIES: [&str; 3] = ["sequential", "threading", "forking"];
 pub(crate) const LARGE: u64 = 64 * 1024 * 1024;
 
 /// The longest that anything may take that does happen.
-const LIMIT: Duration = Duration::from_secs(10);
+pub(crate) const LIMIT: Duration = Duration::from_secs(10);

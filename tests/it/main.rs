@@ -15,7 +15,9 @@ mod cgi_bodies; // chunked bodies on their way to programs
 mod cgi_ends; // programs whose clients leave, or seem to
 #[cfg(feature = "cli")]
 mod cgi_isolation; // what a program gets of the process that starts it
+mod cgi_processes; // programs as processes: their time, their end, what they leave behind
 mod cgi_programs; // Python, Perl, PHP and Git behind the server
+mod cgi_responses; // what programs may say, and what bodies pass through them
 mod cgi_site; // a site with programs, and servers for it
 mod chosen_handlers; // handlers behind pointers, and what clients beyond the bound are told
 #[cfg(feature = "tls")]
@@ -25,9 +27,15 @@ mod cli; // the command: its words, its ends, its errors
 #[cfg(feature = "cli")]
 mod cli_cgi; // the command's options for programs
 #[cfg(feature = "cli")]
+mod cli_ends; // how the command ends
+#[cfg(feature = "cli")]
+mod cli_errors; // what the command says of what cannot be done, and streams that nobody reads
+#[cfg(feature = "cli")]
 mod cli_log; // the command's log: its times, and what strangers may write into it
 #[cfg(feature = "cli")]
 mod cli_processes; // the command and other processes: signals that are ignored, and crashes
+#[cfg(feature = "cli")]
+mod cli_sockets; // the command on Unix sockets
 #[cfg(feature = "cli")]
 mod cli_tls; // the command over HTTPS: its options, its files, and what it says of them
 #[cfg(feature = "cli")]
@@ -37,17 +45,24 @@ mod comparison; // COMPARISON.md shows programs as they are, its tables name wha
 mod cpython_names; // which of our tests stand for which of CPython's
 mod daemon_threads; // what is not waited for, and what signals do then
 mod datagrams; // servers of datagrams, over UDP and over Unix sockets
+mod datagrams_drain; // what becomes of them when the server is asked to stop
+mod datagrams_peers; // who sends them, and where they can be answered
 #[cfg(feature = "cli")]
 mod deploy; // systemd, nginx and HAProxy themselves, with the files of deploy/
 mod differences; // from CPython, by intent
 mod differential; // the same bytes to CPython and to us
+mod differential_cases; // what is sent to both
+mod differential_intended; // where the answers may differ
 mod doc_search; // Python's names are found in the documentation
 mod drain; // what becomes of running requests when the server is asked to stop
 mod drain_heads; // what becomes of those that have begun to arrive
+mod drain_signals; // signals that end a server, and those that are only watched
 mod encoded_files; // compressed files have the type of their bytes
 mod endings; // how connections end that a handler drops
 mod example_safety; // what the examples do with those who do not behave
 mod examples; // every example runs and does what its header promises
+mod examples_http; // those that serve HTTP
+mod examples_strategies; // those about processes and threads
 mod exhaustion; // out of descriptors, out of connections
 mod form_differential; // the same forms to CPython and to us
 mod forms; // forms as handlers read them
@@ -55,18 +70,25 @@ mod fuzz_corpus; // the seeds of the fuzz targets
 mod h1spec; // the 33 behaviours that h1spec asks for
 mod held_files; // two directories in one program
 mod hostile; // clients that leave, dribble, flood and go silent
+mod http_base; // what a handler calls of its base
 mod http_confined; // a directory that nothing leads out of
 mod http_error; // errors that say how their request is to be answered
+mod http_exchange; // what the exchange gives a handler, and when bytes leave
 mod http_files; // paths, listings, dates, types, and what is no file
 mod http_framing; // where a request begins and ends, and what happens when that is in doubt
 mod http_handler; // what a handler may override, call, and get wrong
+mod http_misuse; // what a handler gets wrong, and what its client sees of that
+mod http_pieces; // requests in pieces, several at once, of random bytes, at their limits
 mod http_responses; // what a response says of its connection and its end
+mod http_takeover; // connections that a handler takes over
 mod http_target; // the path, the query and the host that a request is for
 mod http_wire; // the reference's cases, byte for byte
+mod http_wire_methods; // those of methods and handlers
 mod malformed_bodies; // whose mistake they are, and how much is said of it
 #[cfg(feature = "cli")]
 mod manual; // the help and the manual page, which say what the command does
 mod matrix; // what every strategy must do, once for each
+mod matrix_limits; // what every strategy must do about time and size
 mod metrics; // what is counted, and whether the server is well
 mod misuse; // calls that HTTP does not allow, by kind
 mod multipart; // multipart bodies in pieces of every size
@@ -80,6 +102,7 @@ mod promises; // the documents of security and reliability name tests that there
 mod proxies; // who the client is, behind balancers
 mod redirects; // a directory without its slash leads to where the client is
 mod server; // bind, handle_request, shutdown, the hooks and the options
+mod server_addresses; // ports and addresses, and who shares them
 mod set_header; // fields that take the place of others
 #[path = "../shared/mod.rs"]
 #[allow(dead_code, reason = "the other tests need more of it")]
@@ -95,6 +118,10 @@ mod testing; // handlers without a server, as programs test theirs
 mod tidy; // arrows, lengths and words that must agree
 #[cfg(feature = "tls")]
 mod tls; // handshakes that hold nobody up, records and requests, certificates, ends
+#[cfg(feature = "tls")]
+mod tls_proxies; // TLS behind balancers
+#[cfg(feature = "tls")]
+mod tls_sessions; // what is agreed on in handshakes: protocols, sessions, certificates
 mod twins; // the programs of examples/python answer as the examples do
 mod unix_sockets; // the file, who is at the other end, and HTTP over them
 mod uploads; // what a request writes to files: whole files, below the directory

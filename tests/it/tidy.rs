@@ -90,6 +90,17 @@ fn files_are_short() {
 }
 
 #[test]
+fn files_of_tests_are_short() {
+    let mut files = Vec::new();
+    collect(&root().join("tests"), &mut files);
+    for path in files {
+        let length = fs::read_to_string(&path).unwrap().lines().count();
+        let name = path.display();
+        assert!(length <= MOST_LINES_OF_TESTS, "{name} has {length} lines: split it by topic");
+    }
+}
+
+#[test]
 fn lines_are_short() {
     for source in sources() {
         for (index, line) in source.text.lines().enumerate() {
@@ -311,4 +322,5 @@ fn root() -> &'static Path {
 }
 
 const MOST_LINES: usize = 400;
+const MOST_LINES_OF_TESTS: usize = 600;
 const MOST_COLUMNS: usize = 100;
