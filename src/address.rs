@@ -20,9 +20,10 @@ use crate::printable::{is_unprintable, write_escape, write_shown};
 
 /// The address of a client or a server: Python's `client_address`.
 ///
-/// `{}` writes `127.0.0.1:8000`, `[::1]:8000` or `unix:/run/app.sock`; `{:?}` writes what
-/// Python's `repr` does: `('127.0.0.1', 8000)`, `('::1', 8000, 0, 0)`, `'/run/app.sock'`.
+/// `{}` writes `127.0.0.1:8000`, `[::1]:8000` or `unix:/run/app.sock`; [`repr`](Self::repr) is what
+/// Python shows.
 #[derive(Clone)]
+#[non_exhaustive]
 pub enum Address {
     /// An Internet address and a port. IPv4 where that is what the peer speaks, on a socket for
     /// both, too; one that is made in the form of IPv6 is equal to it.
@@ -36,6 +37,12 @@ impl Address {
     /// The address of a Unix socket that is bound to this path.
     pub fn unix(path: impl AsRef<Path>) -> Self {
         Self::Unix(path.as_ref().into())
+    }
+
+    /// What Python's `repr` of it is: `('127.0.0.1', 8000)`, `('::1', 8000, 0, 0)`,
+    /// `'/run/app.sock'`.
+    pub fn repr(&self) -> impl fmt::Display {
+        Repr(self)
     }
 
     /// The IP address, if it is an Internet address.
@@ -187,15 +194,24 @@ impl fmt::Display for Address {
 
 impl fmt::Debug for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Inet(SocketAddr::V4(address)) => {
+        fmt::Display::fmt(&self.repr(), f)
+    }
+}
+
+/// An address as Python shows it.
+struct Repr<'a>(&'a Address);
+
+impl fmt::Display for Repr<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Address::Inet(SocketAddr::V4(address)) => {
                 write!(f, "('{}', {})", address.ip(), address.port())
             }
-            Self::Inet(SocketAddr::V6(address)) => {
+            Address::Inet(SocketAddr::V6(address)) => {
                 let (flowinfo, scope) = (address.flowinfo(), address.scope_id());
                 write!(f, "('{}', {}, {flowinfo}, {scope})", address.ip(), address.port())
             }
-            Self::Unix(path) => write_python_string(f, &path.to_string_lossy()),
+            Address::Unix(path) => write_python_string(f, &path.to_string_lossy()),
         }
     }
 }

@@ -43,6 +43,7 @@ use crate::server_info::ServerInfo;
 /// serving.join().expect("the loop does not panic")?;
 /// # std::io::Result::Ok(())
 /// ```
+#[non_exhaustive]
 pub struct Datagram {
     /// What the client sent.
     #[doc(alias = "DatagramRequestHandler.packet")]

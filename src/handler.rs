@@ -248,8 +248,8 @@ fn report(client_address: &Address, error: &io::Error) -> String {
     let error: Vec<String> = error.to_string().split('\n').map(shown).collect();
     let error = error.join("\n");
     format!(
-        "{rule}\nException occurred during processing of request from {client_address:?}\n\
-         {error}\n{rule}\n"
+        "{rule}\nException occurred during processing of request from {}\n{error}\n{rule}\n",
+        client_address.repr()
     )
 }
 

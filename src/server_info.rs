@@ -47,6 +47,7 @@ impl Gauges {
 
 /// How many connections a server has, and what they do; see [`ServerInfo::connections`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Connections {
     /// All that were accepted and are not closed.
     pub open: usize,

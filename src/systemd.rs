@@ -43,6 +43,7 @@ use crate::sys;
 
 /// A socket that was opened before this program was started.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Inherited {
     /// Its name, `FileDescriptorName=` in the socket's unit; `unknown` where there is none.
     pub name: String,
@@ -52,6 +53,7 @@ pub struct Inherited {
 
 /// The kinds of sockets that a server can be made of, by `TcpBind::from_socket` and its like.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Socket {
     /// `ListenStream=` with a port.
     Tcp(TcpListener),
@@ -115,6 +117,7 @@ fn domain(socket: &socket2::Socket) -> io::Result<Domain> {
 
 /// What a service tells systemd of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum State<'a> {
     /// It serves: `READY=1`. After [`Reloading`](Self::Reloading) again.
     Ready,

@@ -40,6 +40,7 @@ pub struct TrustedProxies {
 
 /// A header in which a proxy names its client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ForwardedHeader {
     /// `Forwarded: for=192.0.2.1` (RFC 7239).
     Forwarded,

@@ -77,6 +77,11 @@ use crate::address::Address;
 /// ```
 #[doc(alias = "ThreadingMixIn")]
 #[doc(alias = "ForkingMixIn")]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not decide where requests run",
+    label = "not a strategy",
+    note = "take `Sequential`, `ThreadPool`, `Forking` or `PreFork`, or implement `Concurrency`"
+)]
 pub trait Concurrency {
     /// Runs the job now, later or elsewhere.
     ///
@@ -166,6 +171,7 @@ pub trait Concurrency {
 
 /// Where a strategy runs jobs, and so whether idle connections come back to the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Placement {
     /// On the serving thread, before `process_request` returns.
     Inline,

@@ -7,6 +7,7 @@ use std::os::fd::AsFd;
 ///
 /// Nobody can forge these, unlike anything that a client sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PeerCredentials {
     /// The process, where the system tells (Linux). It may have ended since, and its number may be
     /// another's.

@@ -9,7 +9,7 @@ use super::clients::ServerKind;
 use crate::concurrency::Concurrency;
 #[cfg(feature = "tls")]
 use crate::handler::Handler;
-use crate::transport::Transport;
+use crate::transport::{BindTo, Transport};
 #[cfg(feature = "tls")]
 use crate::transport::{Tls, TlsReload};
 
@@ -35,7 +35,7 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
     #[doc(alias = "server_bind")]
     #[doc(alias = "server_activate")]
     pub fn bind(
-        to: impl Into<<K::Transport as Transport>::Bind>,
+        to: impl BindTo<<K::Transport as Transport>::Bind>,
         handler: K::Handler,
     ) -> io::Result<Self>
     where
@@ -50,7 +50,7 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
     ///
     /// As [`bind`](Self::bind).
     pub fn bind_with(
-        to: impl Into<<K::Transport as Transport>::Bind>,
+        to: impl BindTo<<K::Transport as Transport>::Bind>,
         handler: K::Handler,
         strategy: C,
     ) -> io::Result<Self> {

@@ -106,6 +106,7 @@ pub type DatagramServer<T, C, H> = Server<Datagrams<T, H>, C>;
 
 /// What a server does about clients beyond its [`max_connections`](Server::max_connections).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Overload {
     /// Closes the connection that is idle longest; where none is idle, as [`Wait`](Self::Wait).
     #[default]
@@ -121,6 +122,7 @@ pub enum Overload {
 
 /// How the last serving loop ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ShutdownReport {
     /// Connections, datagrams or children with a request that was finished while the server waited.
     pub finished: usize,

@@ -30,6 +30,20 @@ use crate::host_text::{bare, is_ipv6, is_number};
 #[expect(private_bounds, reason = "sealed")]
 pub trait ToBindAddress: Bindable {}
 
+/// Where a server is to serve: an address, or options of binding, such as
+/// [`TcpBind`](super::TcpBind), which have one.
+///
+/// See [`Server::bind`](crate::Server::bind) for what is given where.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not where a server can be bound",
+    note = "for TCP and UDP write \"127.0.0.1:8000\", (\"127.0.0.1\", 8000) or (\"\", 8000); for a \
+            Unix socket a path; for TLS `TlsBind::new(address, \"cert.pem\")`"
+)]
+pub trait BindTo<B> {
+    /// The address with its options, which are the defaults where none are given.
+    fn options(self) -> B;
+}
+
 /// What a program asked for.
 #[derive(Debug)]
 pub(crate) enum BindAddress {

@@ -22,7 +22,7 @@ mod unix;
 
 pub(crate) use accept_error::AcceptError;
 
-pub use bind_address::ToBindAddress;
+pub use bind_address::{BindTo, ToBindAddress};
 pub use tcp::{Tcp, TcpBind};
 #[cfg(feature = "tls")]
 #[doc(alias = "load_cert_chain")]
@@ -68,8 +68,9 @@ pub trait Transport: AsFd + Send + Sized + sealed::Accept + 'static {
     ///
     /// Names what was asked for, each address that was tried, and what was wrong with it. Nothing
     /// stays open.
+    #[doc(alias = "server_bind")]
     #[doc(alias = "server_activate")]
-    fn bind(to: impl Into<Self::Bind>) -> io::Result<Self>;
+    fn bind(to: impl BindTo<Self::Bind>) -> io::Result<Self>;
 
     /// The address that clients connect to.
     fn server_address(&self) -> Self::Address;

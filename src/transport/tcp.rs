@@ -8,7 +8,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::bind_address::BindAddress;
 use super::sealed::Accept;
-use super::{Place, ToBindAddress, Transport, bind_inet};
+use super::{BindTo, Place, ToBindAddress, Transport, bind_inet};
 use crate::address::Address;
 use crate::connection::{self, Connection};
 use crate::sys;
@@ -113,15 +113,21 @@ impl TcpBind {
 }
 
 /// For a socket that was bound without TLS, and is to have it.
-impl From<Tcp> for TcpBind {
-    fn from(transport: Tcp) -> Self {
-        Self::from_socket(transport.listener)
+impl BindTo<TcpBind> for Tcp {
+    fn options(self) -> TcpBind {
+        TcpBind::from_socket(self.listener)
     }
 }
 
-impl<A: ToBindAddress> From<A> for TcpBind {
-    fn from(address: A) -> Self {
-        Self::new(address)
+impl<A: ToBindAddress> BindTo<TcpBind> for A {
+    fn options(self) -> TcpBind {
+        TcpBind::new(self)
+    }
+}
+
+impl BindTo<Self> for TcpBind {
+    fn options(self) -> Self {
+        self
     }
 }
 
@@ -160,8 +166,8 @@ impl Transport for Tcp {
     type Address = SocketAddr;
     type Bind = TcpBind;
 
-    fn bind(to: impl Into<TcpBind>) -> io::Result<Self> {
-        let bind: TcpBind = to.into();
+    fn bind(to: impl BindTo<TcpBind>) -> io::Result<Self> {
+        let bind = to.options();
         Self::new(match bind.place {
             Place::Address(ref address) => address.bind_first(|one| bind.listen_on(one))?,
             Place::Socket(listener) => listener,

@@ -11,7 +11,7 @@ use rustls::ServerConfig;
 
 use super::sealed::Accept;
 use super::tls_config::server_config;
-use super::{Tcp, TcpBind, Transport};
+use super::{BindTo, Tcp, TcpBind, Transport};
 use crate::address::Address;
 use crate::connection::{Connection, Session, Socket};
 
@@ -59,6 +59,7 @@ pub(super) struct TlsOptions {
 
 /// Where certificates or a key are; in the PEM format, between `-----BEGIN` and `-----END` lines.
 #[derive(Clone)]
+#[non_exhaustive]
 pub enum Pem {
     /// In this file, which [`TlsReload::reload`] reads anew.
     File(PathBuf),
@@ -86,7 +87,7 @@ impl TlsBind {
     /// An address, or a [`TcpBind`] with options of its own, and the server's certificate, followed
     /// by those that lead to its issuer. The file may hold the key, too.
     #[doc(alias = "HTTPSServer.certfile")]
-    pub fn new(address: impl Into<TcpBind>, certfile: impl Into<Pem>) -> Self {
+    pub fn new(address: impl BindTo<TcpBind>, certfile: impl Into<Pem>) -> Self {
         let options = TlsOptions {
             certfile: certfile.into(),
             keyfile: None,
@@ -95,7 +96,7 @@ impl TlsBind {
             client_ca: None,
             client_certificate_is_optional: false,
         };
-        Self { tcp: address.into(), options }
+        Self { tcp: address.options(), options }
     }
 
     /// The certificate's private key. Defaults to what is in the file of the certificate.
@@ -133,6 +134,12 @@ impl TlsBind {
     #[doc(alias = "CERT_OPTIONAL")]
     pub fn client_certificate_is_optional(mut self, optional: bool) -> Self {
         self.options.client_certificate_is_optional = optional;
+        self
+    }
+}
+
+impl BindTo<Self> for TlsBind {
+    fn options(self) -> Self {
         self
     }
 }
@@ -207,8 +214,8 @@ impl Transport for Tls {
     type Address = SocketAddr;
     type Bind = TlsBind;
 
-    fn bind(to: impl Into<TlsBind>) -> io::Result<Self> {
-        let TlsBind { tcp, options } = to.into();
+    fn bind(to: impl BindTo<TlsBind>) -> io::Result<Self> {
+        let TlsBind { tcp, options } = to.options();
         // Nobody should connect to a server that cannot serve.
         let config = Arc::new(Mutex::new(server_config(&options)?));
         let reload = TlsReload { options: Arc::new(options), config };

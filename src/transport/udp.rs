@@ -9,7 +9,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use super::bind_address::BindAddress;
 use super::inbox::{Inbox, MAX_PACKET_SIZE};
 use super::sealed::Accept;
-use super::{Place, ToBindAddress, Transport, bind_inet};
+use super::{BindTo, Place, ToBindAddress, Transport, bind_inet};
 use crate::address::Address;
 use crate::datagram::{Datagram, Packet};
 
@@ -97,9 +97,15 @@ impl UdpBind {
     }
 }
 
-impl<A: ToBindAddress> From<A> for UdpBind {
-    fn from(address: A) -> Self {
-        Self::new(address)
+impl<A: ToBindAddress> BindTo<UdpBind> for A {
+    fn options(self) -> UdpBind {
+        UdpBind::new(self)
+    }
+}
+
+impl BindTo<Self> for UdpBind {
+    fn options(self) -> Self {
+        self
     }
 }
 
@@ -115,8 +121,8 @@ impl Transport for Udp {
     type Address = SocketAddr;
     type Bind = UdpBind;
 
-    fn bind(to: impl Into<UdpBind>) -> io::Result<Self> {
-        let bind: UdpBind = to.into();
+    fn bind(to: impl BindTo<UdpBind>) -> io::Result<Self> {
+        let bind = to.options();
         let max_packet_size = bind.max_packet_size;
         let socket = match bind.place {
             Place::Address(ref address) => address.bind_first(|one| bind.bind_to(one))?,

@@ -10,7 +10,7 @@ use socket2::{Domain, Socket, Type};
 use super::inbox::{Inbox, MAX_PACKET_SIZE};
 use super::sealed::Accept;
 use super::socket_file::SocketFile;
-use super::{Place, Transport, cannot_bind};
+use super::{BindTo, Place, Transport, cannot_bind};
 use crate::address::Address;
 use crate::connection::{self, Connection};
 use crate::datagram::{Datagram, Packet};
@@ -82,9 +82,15 @@ impl UnixBind {
     }
 }
 
-impl<P: AsRef<Path>> From<P> for UnixBind {
-    fn from(path: P) -> Self {
-        Self::new(path)
+impl<P: AsRef<Path>> BindTo<UnixBind> for P {
+    fn options(self) -> UnixBind {
+        UnixBind::new(self)
+    }
+}
+
+impl BindTo<Self> for UnixBind {
+    fn options(self) -> Self {
+        self
     }
 }
 
@@ -141,9 +147,15 @@ impl UnixDatagramBind {
     }
 }
 
-impl<P: AsRef<Path>> From<P> for UnixDatagramBind {
-    fn from(path: P) -> Self {
-        Self::new(path)
+impl<P: AsRef<Path>> BindTo<UnixDatagramBind> for P {
+    fn options(self) -> UnixDatagramBind {
+        UnixDatagramBind::new(self)
+    }
+}
+
+impl BindTo<Self> for UnixDatagramBind {
+    fn options(self) -> Self {
+        self
     }
 }
 
@@ -176,8 +188,8 @@ impl Transport for UnixStream {
     type Address = PathBuf;
     type Bind = UnixBind;
 
-    fn bind(to: impl Into<UnixBind>) -> io::Result<Self> {
-        let bind: UnixBind = to.into();
+    fn bind(to: impl BindTo<UnixBind>) -> io::Result<Self> {
+        let bind = to.options();
         let (listener, file) = match bind.place {
             Place::Address(path) => {
                 let queue = Some(bind.request_queue_size);
@@ -236,8 +248,8 @@ impl Transport for UnixDatagram {
     type Address = PathBuf;
     type Bind = UnixDatagramBind;
 
-    fn bind(to: impl Into<UnixDatagramBind>) -> io::Result<Self> {
-        let bind: UnixDatagramBind = to.into();
+    fn bind(to: impl BindTo<UnixDatagramBind>) -> io::Result<Self> {
+        let bind = to.options();
         let (socket, file) = match bind.place {
             Place::Address(path) => {
                 let (socket, file) = bind_path(&path, Type::DGRAM, bind.mode, None)?;

@@ -43,7 +43,9 @@ pub(crate) fn canary(running: &Running, accepted: &Notes<Address>) -> Client {
 }
 
 pub(crate) fn report(finished: usize, cut: usize) -> ShutdownReport {
-    ShutdownReport { finished, cut }
+    let mut report = ShutdownReport::default();
+    (report.finished, report.cut) = (finished, cut);
+    report
 }
 
 fn a_running_request_is_finished_with<C: Strategy>() {

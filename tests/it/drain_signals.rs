@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, raise};
 use socketserver::concurrency::Job;
-use socketserver::{Concurrency, Connection, Handler, Sequential, ShutdownReport, ThreadPool};
+use socketserver::{Concurrency, Connection, Handler, Sequential, ThreadPool};
 
 use crate::drain::{SLOW, canary, gated, report};
 use crate::support::{
@@ -226,5 +226,5 @@ impl Concurrency for EndsUnheard {
 fn an_end_that_the_strategy_takes_note_of_before_the_wait_is_not_waited_for() {
     let server = bind_with(testing(echo_lines), EndsUnheard::default());
     let stopped = Running::start(server).stop();
-    assert_eq!(stopped.report, ShutdownReport { finished: 1, cut: 0 });
+    assert_eq!(stopped.report, report(1, 0));
 }

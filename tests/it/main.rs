@@ -42,6 +42,7 @@ mod cli_tls; // the command over HTTPS: its options, its files, and what it says
 mod cli_words; // how its arguments may be written, and what is said of wrong ones
 mod client_addresses; // a client of IPv4 is one, whatever the socket and whoever says so
 mod comparison; // COMPARISON.md shows programs as they are, its tables name what exists
+mod compiler; // rustc, for tests of what it says
 mod cpython_names; // which of our tests stand for which of CPython's
 mod daemon_threads; // what is not waited for, and what signals do then
 mod datagrams; // servers of datagrams, over UDP and over Unix sockets
@@ -49,6 +50,7 @@ mod datagrams_drain; // what becomes of them when the server is asked to stop
 mod datagrams_peers; // who sends them, and where they can be answered
 #[cfg(feature = "cli")]
 mod deploy; // systemd, nginx and HAProxy themselves, with the files of deploy/
+mod diagnostics; // what the compiler says of values in the wrong place
 mod differences; // from CPython, by intent
 mod differential; // the same bytes to CPython and to us
 mod differential_cases; // what is sent to both

@@ -63,9 +63,7 @@ fn adopt(args: &Args, socket: Socket) -> io::Result<Listener> {
         Socket::UnixStream(listener) => {
             UnixStream::bind(UnixBind::from_socket(listener)).map(Listener::Unix)
         }
-        Socket::Udp(_) | Socket::UnixDatagram(_) => {
-            Err(io::Error::other("systemd has opened a datagram socket; use ListenStream="))
-        }
+        _ => Err(io::Error::other("systemd has opened a datagram socket; use ListenStream=")),
     }
 }
 

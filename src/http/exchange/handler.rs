@@ -44,7 +44,7 @@ use crate::trusted_proxies::TrustedProxies;
 ///         &self.files
 ///     }
 ///
-///     fn end_headers(&self, http: &mut Exchange) -> io::Result<()> {
+///     fn end_headers(&self, http: &mut Exchange<'_>) -> io::Result<()> {
 ///         http.send_header("Access-Control-Allow-Origin", "*")?;
 ///         self.files.end_headers(http)
 ///     }
@@ -58,6 +58,11 @@ use crate::trusted_proxies::TrustedProxies;
 /// carry.
 /// Another error or a panic before the response has begun is answered 500.
 #[allow(unused_variables)]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not handle requests",
+    note = "implement `http::HttpRequestHandler`, or for another protocol `Handler`, or wrap a \
+            closure in `handler_fn`"
+)]
 pub trait HttpRequestHandler: Send + Sync + 'static {
     /// The handler that this one extends. Defaults to [`BaseHttpRequestHandler`].
     #[doc(alias = "super")]
@@ -217,7 +222,7 @@ pub trait HttpRequestHandler: Send + Sync + 'static {
     /// struct Secure;
     ///
     /// impl HttpRequestHandler for Secure {
-    ///     fn handle_clear_text(&self, http: &mut Exchange) -> io::Result<()> {
+    ///     fn handle_clear_text(&self, http: &mut Exchange<'_>) -> io::Result<()> {
     ///         let target = http.target();
     ///         if target.path().starts_with("/public/") {
     ///             return http.handler().handle_one_request(http);

@@ -25,7 +25,7 @@ use crate::http::url::ValueError;
 /// struct Squares;
 ///
 /// impl HttpRequestHandler for Squares {
-///     fn do_get(&self, http: &mut Exchange) -> io::Result<()> {
+///     fn do_get(&self, http: &mut Exchange<'_>) -> io::Result<()> {
 ///         let number: u32 = http.path[1..].parse().map_err(|_| HttpError::new(404, "No number"))?;
 ///         http.send_response(200)?;
 ///         http.send_header("X-Square", u64::from(number).pow(2))
@@ -33,6 +33,7 @@ use crate::http::url::ValueError;
 /// }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct HttpError {
     /// The status of the answer.
     pub status: Status,

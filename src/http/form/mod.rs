@@ -16,7 +16,7 @@
 //! struct Greeter;
 //!
 //! impl HttpRequestHandler for Greeter {
-//!     fn do_post(&self, http: &mut Exchange) -> io::Result<()> {
+//!     fn do_post(&self, http: &mut Exchange<'_>) -> io::Result<()> {
 //!         let form = FieldStorage::read(http)?;
 //!         let name = form.getfirst("name").unwrap_or("stranger");
 //!         http.send_response(200)?;

@@ -10,6 +10,7 @@ use crate::work;
 ///
 /// A field of a URL-encoded form has a name, and nothing else (Python's `MiniFieldStorage`).
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct PartHead {
     /// The field's name. None in a part that has none, which the standard asks for
     /// (RFC 7578 §4.2) and CPython does not.

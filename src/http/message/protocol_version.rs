@@ -4,6 +4,7 @@ use std::fmt;
 
 /// The HTTP version that a server speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum ProtocolVersion {
     /// A connection for each request.
     Http10,
