@@ -11,7 +11,7 @@ use std::{env, fmt};
 
 use socketserver::TcpServer;
 use socketserver::concurrency::{Concurrency, Forking, Sequential, ThreadPool};
-use socketserver::http::form::{Limits, Multipart};
+use socketserver::http::form::{FormLimits, Multipart};
 use socketserver::http::{Exchange, HttpRequestHandler, ProtocolVersion, Status};
 
 #[derive(Default)]
@@ -34,7 +34,7 @@ impl HttpRequestHandler for Hello {
     }
 
     fn do_post(&self, http: &mut Exchange<'_>) -> io::Result<()> {
-        let limits = Limits::default().max_part_bytes(1 << 30).max_bytes(1 << 30);
+        let limits = FormLimits::default().max_part_bytes(1 << 30).max_bytes(1 << 30);
         let mut form = Multipart::read(http, limits)?;
         while let Some(mut part) = form.next_part()? {
             // In place, as the servers do that it is compared with.

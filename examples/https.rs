@@ -9,11 +9,11 @@ use std::env;
 use std::io::{self, Write};
 
 use socketserver::http::{Exchange, HttpRequestHandler};
-use socketserver::transport::{Tls, TlsBind, TlsReload, Transport};
+use socketserver::transport::{Tls, TlsBind, TlsReloadHandle, Transport};
 use socketserver::{Signal, ThreadingHttpsServer};
 
 struct Handler {
-    certificate: TlsReload,
+    certificate: TlsReloadHandle,
 }
 
 impl HttpRequestHandler for Handler {

@@ -27,7 +27,7 @@ impl Concurrency for ThreadingMixIn {
     }
 
     fn placement(&self) -> Placement {
-        Placement::Away // A thread keeps its connection to the end.
+        Placement::Detached // A thread keeps its connection to the end.
     }
 }
 

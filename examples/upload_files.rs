@@ -8,7 +8,7 @@ use std::env;
 use std::io;
 use std::path::Path;
 
-use socketserver::http::form::{Limits, Multipart, safe_filename};
+use socketserver::http::form::{FormLimits, Multipart, safe_filename};
 use socketserver::http::{Exchange, HttpRequestHandler, SimpleHttpRequestHandler};
 use socketserver::{Signal, ThreadingHttpServer};
 
@@ -63,7 +63,7 @@ impl HttpRequestHandler for UploadHandler {
     }
 
     fn do_post(&self, http: &mut Exchange<'_>) -> io::Result<()> {
-        let limits = Limits::default().max_part_bytes(LIMIT).max_bytes(2 * LIMIT);
+        let limits = FormLimits::default().max_part_bytes(LIMIT).max_bytes(2 * LIMIT);
         let mut form = Multipart::read(http, limits)?;
         while let Some(mut part) = form.next_part()? {
             let name = part.filename.as_deref().and_then(safe_filename);

@@ -156,7 +156,7 @@ impl Concurrency for Forking {
     }
 
     fn placement(&self) -> Placement {
-        Placement::Away
+        Placement::Detached
     }
 
     fn active(&self) -> usize {

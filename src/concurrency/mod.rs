@@ -51,9 +51,9 @@ use crate::address::Address;
 /// not wait there for what still ran at the deadline that `server_close` was given: that was cut,
 /// and may never end.
 ///
-/// One that hands jobs to [`Forking`] has [`Placement::Away`], and does that in a method that takes
-/// it by `&mut self`, or in its `Drop`: what the server has open is then ready to be closed in the
-/// child. Elsewhere `Forking` returns an error.
+/// One that hands jobs to [`Forking`] has [`Placement::Detached`], and does that in a method that
+/// takes it by `&mut self`, or in its `Drop`: what the server has open is then ready to be closed
+/// in the child. Elsewhere `Forking` returns an error.
 ///
 /// # Examples
 ///
@@ -71,7 +71,7 @@ use crate::address::Address;
 ///     }
 ///
 ///     fn placement(&self) -> Placement {
-///         Placement::Away
+///         Placement::Detached
 ///     }
 /// }
 /// ```
@@ -125,9 +125,9 @@ pub trait Concurrency {
         None
     }
 
-    /// Where this strategy runs jobs. The default is [`Placement::Elsewhere`].
+    /// Where this strategy runs jobs. The default is [`Placement::OtherThread`].
     fn placement(&self) -> Placement {
-        Placement::Elsewhere
+        Placement::OtherThread
     }
 
     /// How much runs where the server cannot see it, as in child processes. The default is
@@ -174,12 +174,12 @@ pub trait Concurrency {
 #[non_exhaustive]
 pub enum Placement {
     /// On the serving thread, before `process_request` returns.
-    Inline,
+    ServingThread,
     /// In this process, now or later. A connection that becomes idle goes back to the server and
     /// holds nothing while it waits.
-    Elsewhere,
+    OtherThread,
     /// Where nothing comes back from. The job serves its connection to the end.
-    Away,
+    Detached,
 }
 
 /// A request with everything needed to run it.
@@ -236,7 +236,7 @@ impl Job {
     pub(crate) fn refuse_to_fork(&self) -> io::Result<()> {
         match &self.belongings {
             Some(belongings) if !belongings.may_be_left() => Err(io::Error::other(
-                "refusing to fork: the strategy's placement is not Placement::Away, or it forks in \
+                "refusing to fork: the strategy's placement is not Placement::Detached, or it forks in \
                  a method that takes &self",
             )),
             _ => Ok(()),

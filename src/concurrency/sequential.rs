@@ -23,6 +23,6 @@ impl Concurrency for Sequential {
     }
 
     fn placement(&self) -> Placement {
-        Placement::Inline
+        Placement::ServingThread
     }
 }

@@ -358,8 +358,8 @@ impl std::fmt::Debug for Parking {
 
 fn lifeline_for(placement: Placement) -> Option<Arc<Lifeline>> {
     match placement {
-        Placement::Away => Lifeline::new().ok().map(Arc::new),
-        Placement::Inline | Placement::Elsewhere => None,
+        Placement::Detached => Lifeline::new().ok().map(Arc::new),
+        Placement::ServingThread | Placement::OtherThread => None,
     }
 }
 

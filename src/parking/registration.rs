@@ -37,8 +37,8 @@ impl Registration {
     ) -> io::Result<()> {
         let report = match placement {
             // Nothing is reported while the serving thread itself serves.
-            Placement::Inline => Report::Always,
-            Placement::Elsewhere | Placement::Away => HANDED_OVER,
+            Placement::ServingThread => Report::Always,
+            Placement::OtherThread | Placement::Detached => HANDED_OVER,
         };
         let may_miss = report == Report::Arrivals && !taken_all;
         match std::mem::replace(&mut self.watch, Watch::Armed) {
@@ -70,7 +70,7 @@ impl Registration {
     pub(super) fn note_report(&mut self, placement: Placement) {
         if self.watch == Watch::Armed
             && HANDED_OVER == Report::Once
-            && placement != Placement::Inline
+            && placement != Placement::ServingThread
         {
             self.watch = Watch::Silent;
         }

@@ -134,7 +134,7 @@ impl Slot {
                 return None;
             }
         };
-        if parking.placement == Placement::Away && !parked.is_late() {
+        if parking.placement == Placement::Detached && !parked.is_late() {
             let next = self.wait_in_job(parking, place);
             if next.is_none() {
                 self.linger_in_job(parking);
@@ -146,7 +146,7 @@ impl Slot {
                 return place.take_out(Phase::Returned, Holder::Job);
             }
             if parking.gauges.running.load(Ordering::Relaxed) == 1
-                && parking.placement == Placement::Elsewhere
+                && parking.placement == Placement::OtherThread
             {
                 return self.linger_for_next(parking, place);
             }

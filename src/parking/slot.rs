@@ -102,7 +102,7 @@ impl Slot {
                 }
             }
             _ => {
-                if parking.placement == Placement::Elsewhere
+                if parking.placement == Placement::OtherThread
                     && let Some(socket) = self.socket(&place)
                 {
                     place.registration.disarm(&parking.poller, (&socket, self.key));
@@ -334,7 +334,7 @@ fn claim(parking: &Parking, place: &mut Place) {
     parked.phase = Phase::Claimed;
     registration.note_report(parking.placement);
     parking.gauges.waiting.fetch_add(1, Ordering::Relaxed);
-    if parking.placement == Placement::Away {
+    if parking.placement == Placement::Detached {
         // epoll reports a socket for as long as any process holds it; a child will.
         registration.forget(&parking.poller, parked.connection.rfile.socket());
     }

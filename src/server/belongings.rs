@@ -128,7 +128,7 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
     /// Calls the strategy, which may fork: where it does, the child finds the resources in
     /// [`Belongings`] during the call.
     pub(super) fn call_strategy<R>(&mut self, call: impl FnOnce(&mut C) -> R) -> R {
-        if self.strategy.placement() != Placement::Away {
+        if self.strategy.placement() != Placement::Detached {
             return call(&mut self.strategy);
         }
         *self.belongings.place() = self.resources.0.take().map_or(Place::Server, Place::Lent);

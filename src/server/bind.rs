@@ -11,7 +11,7 @@ use crate::concurrency::Concurrency;
 use crate::handler::Handler;
 use crate::transport::{BindTo, Transport};
 #[cfg(feature = "tls")]
-use crate::transport::{Tls, TlsReload};
+use crate::transport::{Tls, TlsReloadHandle};
 
 impl<K: ServerKind, C: Concurrency> Server<K, C> {
     /// Binds an address and prepares to serve it, with the strategy's defaults.
@@ -75,7 +75,7 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
 #[cfg(feature = "tls")]
 impl<C: Concurrency, H: Handler> StreamServer<Tls, C, H> {
     /// A handle that has the certificate files read anew.
-    pub fn reload_handle(&self) -> TlsReload {
+    pub fn reload_handle(&self) -> TlsReloadHandle {
         self.resources.transport.reload_handle()
     }
 }

@@ -138,7 +138,7 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
         let info = ServerInfo::new(transport.server_address().into(), shutdown.clone());
         let placement = strategy.placement();
         // Those of others do not hold the process up.
-        let daemon_threads = handler.daemon_threads() && placement == Placement::Elsewhere;
+        let daemon_threads = handler.daemon_threads() && placement == Placement::OtherThread;
         let handler = Arc::new(GuardedHandler::new(handler, info));
         let clients = K::new(handler, &poller, placement);
         clients.prepare(&transport)?;
@@ -237,8 +237,8 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
         let deadline = self.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         self.activate()?;
         // A job for a handshake is none for a request. What children do is not heard of here.
-        let counts_calls =
-            self.resources.transport.shakes_hands() && self.strategy.placement() != Placement::Away;
+        let counts_calls = self.resources.transport.shakes_hands()
+            && self.strategy.placement() != Placement::Detached;
         self.clients.handler().await_call(counts_calls);
         let mut served = Ok(0);
         while matches!(served, Ok(0)) && !shutdown.is_stopping_here() {

@@ -19,9 +19,9 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
     pub(super) fn activate(&mut self) -> io::Result<()> {
         self.refuse_if_ended()?;
         self.reactor.hear_here();
-        self.reactor.begin_hearing(self.strategy.placement() == Placement::Inline);
+        self.reactor.begin_hearing(self.strategy.placement() == Placement::ServingThread);
         self.call_strategy(C::server_activate)?;
-        if self.strategy.placement() == Placement::Away {
+        if self.strategy.placement() == Placement::Detached {
             self.hear_requests()?;
         }
         self.strategy.wake_up().map_or(Ok(()), |wake_up| self.reactor.watch_strategy(wake_up))
@@ -165,7 +165,8 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
                         self.clients.admit(arrival, address, admitted, &mut self.reactor.jobs);
                     }
                     // A child would inherit the sockets of all who wait here for theirs.
-                    if !self.reactor.jobs.is_empty() && self.strategy.placement() == Placement::Away
+                    if !self.reactor.jobs.is_empty()
+                        && self.strategy.placement() == Placement::Detached
                     {
                         break;
                     }

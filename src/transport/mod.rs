@@ -29,7 +29,7 @@ pub use tcp::{Tcp, TcpBind};
 #[doc(alias = "SSLContext")]
 pub use tls::TlsBind;
 #[cfg(feature = "tls")]
-pub use tls::{Pem, Tls, TlsReload};
+pub use tls::{Pem, Tls, TlsReloadHandle};
 pub use udp::{Udp, UdpBind};
 pub use unix::{UnixBind, UnixDatagram, UnixDatagramBind, UnixStream};
 

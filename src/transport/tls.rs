@@ -61,7 +61,7 @@ pub(super) struct TlsOptions {
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum Pem {
-    /// In this file, which [`TlsReload::reload`] reads anew.
+    /// In this file, which [`TlsReloadHandle::reload`] reads anew.
     File(PathBuf),
     /// In this text.
     Text(String),
@@ -166,24 +166,24 @@ impl fmt::Debug for TlsOptions {
 #[derive(Debug)]
 pub struct Tls {
     tcp: Tcp,
-    reload: TlsReload,
+    reload: TlsReloadHandle,
 }
 
 impl Tls {
     /// A handle that has the files read anew.
-    pub fn reload_handle(&self) -> TlsReload {
+    pub fn reload_handle(&self) -> TlsReloadHandle {
         self.reload.clone()
     }
 }
 
 /// Has a server read its certificate files anew, from anywhere; all clones serve the same server.
 #[derive(Clone)]
-pub struct TlsReload {
+pub struct TlsReloadHandle {
     options: Arc<TlsOptions>,
     config: Arc<Mutex<Arc<ServerConfig>>>,
 }
 
-impl TlsReload {
+impl TlsReloadHandle {
     /// Reads certificate, key and client authorities anew.
     ///
     /// New connections use them; those that are open go on undisturbed, and sessions from before
@@ -203,9 +203,9 @@ impl TlsReload {
     }
 }
 
-impl fmt::Debug for TlsReload {
+impl fmt::Debug for TlsReloadHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TlsReload").field("options", &self.options).finish_non_exhaustive()
+        f.debug_struct("TlsReloadHandle").field("options", &self.options).finish_non_exhaustive()
     }
 }
 
@@ -218,7 +218,7 @@ impl Transport for Tls {
         let TlsBind { tcp, options } = to.options();
         // Nobody should connect to a server that cannot serve.
         let config = Arc::new(Mutex::new(server_config(&options)?));
-        let reload = TlsReload { options: Arc::new(options), config };
+        let reload = TlsReloadHandle { options: Arc::new(options), config };
         Ok(Self { tcp: Tcp::bind(tcp)?, reload })
     }
 

@@ -2,10 +2,10 @@
 
 use std::io::Read;
 
-use socketserver::http::form::{Environ, FieldStorage, FormOptions, Limits, Multipart};
+use socketserver::http::form::{Environ, FieldStorage, FormLimits, FormOptions, Multipart};
 
-fn limits() -> Limits {
-    Limits::default()
+fn limits() -> FormLimits {
+    FormLimits::default()
         .max_num_fields(20)
         .max_parts(20)
         .max_part_headers(4)

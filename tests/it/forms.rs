@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{SigSet, Signal};
 use socketserver::http::form::{
-    Encoding, Environ, FieldStorage, FormError, FormOptions, Limits, Multipart,
+    Encoding, Environ, FieldStorage, FormError, FormLimits, FormOptions, Multipart,
 };
 
 use crate::support::{Running, in_a_process_of_its_own, open_descriptors};
@@ -99,7 +99,7 @@ fn a_form_is_read_by_its_method_and_type() {
 
 #[test]
 fn a_form_without_any_limit_is_read() {
-    let limits = Limits::default()
+    let limits = FormLimits::default()
         .max_num_fields(usize::MAX)
         .max_parts(usize::MAX)
         .max_part_headers(usize::MAX)
@@ -231,7 +231,7 @@ fn a_form_on_the_disk_costs_one_descriptor_and_leaves_no_name() {
             let form = read(MULTIPART, multipart(&parts)).unwrap();
             assert_eq!(open_descriptors(), before, "all of it fits into memory");
             drop(form);
-            let limits = Limits::default().max_memory(10_000);
+            let limits = FormLimits::default().max_memory(10_000);
             let options = FormOptions::default().limits(limits);
             let form =
                 FieldStorage::new(multipart(&parts).as_bytes(), environ(MULTIPART), &options)
@@ -267,7 +267,7 @@ fn a_full_disk_is_answered_507_and_leaves_nothing_behind() {
                 http.rfile.save_as(&target, 1 << 20)?;
                 return answer(http, "saved");
             }
-            let mut form = Multipart::new(&mut http.rfile, "B", Limits::default())?;
+            let mut form = Multipart::new(&mut http.rfile, "B", FormLimits::default())?;
             while let Some(mut part) = form.next_part()? {
                 part.save_as(&target)?;
             }
@@ -295,7 +295,7 @@ fn an_upload_is_saved_whole_or_not_at_all() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("a.txt");
     let save = |body: &[u8]| -> Result<u64, FormError> {
-        let mut form = Multipart::new(body, "B", Limits::default())?;
+        let mut form = Multipart::new(body, "B", FormLimits::default())?;
         let mut part = form.next_part()?.expect("a part");
         part.save_as(&path)
     };
@@ -322,7 +322,7 @@ fn an_upload_is_saved_whole_or_not_at_all() {
 
 #[test]
 fn a_bad_form_is_answered_with_its_reason() {
-    let limits = Limits::default()
+    let limits = FormLimits::default()
         .max_num_fields(3)
         .max_parts(2)
         .max_field_bytes(50)
@@ -403,7 +403,7 @@ fn an_io_error_gives_the_form_error_back() {
     let error = error.downcast::<FormError>().unwrap();
     assert!(matches!(error, FormError::Truncated));
     // A part that is read as a stream reports the same.
-    let mut form = Multipart::new(&b"--B\r\n\r\nabc"[..], "B", Limits::default()).unwrap();
+    let mut form = Multipart::new(&b"--B\r\n\r\nabc"[..], "B", FormLimits::default()).unwrap();
     let error = form.next_part().unwrap().unwrap().read_to_end(&mut Vec::new()).unwrap_err();
     assert!(matches!(error.downcast::<FormError>(), Ok(FormError::Truncated)));
     let reset = FormError::Read(io::ErrorKind::ConnectionReset.into());
@@ -445,7 +445,7 @@ fn a_body_is_saved_whole_or_not_at_all() {
 
 #[test]
 fn the_parts_of_a_request_are_read_as_they_come() {
-    let limits = Limits::default().max_bytes(1000);
+    let limits = FormLimits::default().max_bytes(1000);
     let server = serve(answering(move |http| {
         let mut form = Multipart::read(http, limits)?;
         let mut text = String::new();
@@ -470,7 +470,7 @@ fn the_parts_of_a_request_are_read_as_they_come() {
 
 #[test]
 fn all_text_of_a_form_together_is_bounded() {
-    let limits = Limits::default().max_memory(600);
+    let limits = FormLimits::default().max_memory(600);
     let options = FormOptions::default().limits(limits);
     let read = |content_type, body: &[u8]| FieldStorage::new(body, environ(content_type), &options);
     let field = ("name=a", "0123456789");

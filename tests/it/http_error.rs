@@ -5,7 +5,7 @@ use std::fmt;
 use std::io::{self, Write};
 
 use socketserver::http::HttpError;
-use socketserver::http::form::{FieldStorage, FormOptions, Limits};
+use socketserver::http::form::{FieldStorage, FormLimits, FormOptions};
 
 use crate::web::{Browser, answer, answering, ask, get, serve};
 
@@ -54,7 +54,7 @@ fn an_http_error_is_the_answer_however_deep_it_is_wrapped() {
 #[test]
 fn a_form_error_is_the_answer_however_deep_it_is_wrapped() {
     let handler = answering(|http| {
-        let limits = Limits::default().max_bytes(3);
+        let limits = FormLimits::default().max_bytes(3);
         let options = FormOptions::default().limits(limits);
         let error = FieldStorage::read_with(http, &options).unwrap_err();
         Err(match http.path.as_str() {

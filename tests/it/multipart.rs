@@ -6,7 +6,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, TestRunner};
-use socketserver::http::form::{FormError, Limits, Multipart};
+use socketserver::http::form::{FormError, FormLimits, Multipart};
 
 /// Headers and content of a part.
 type PlainPart = (Vec<(String, String)>, Vec<u8>);
@@ -32,7 +32,7 @@ impl Read for Pieces<'_> {
 
 fn parse(bytes: &[u8], boundary: &str, sizes: &[usize]) -> Parsed {
     let source = Pieces { bytes, sizes };
-    let mut multipart = Multipart::new(source, boundary, Limits::default()).unwrap();
+    let mut multipart = Multipart::new(source, boundary, FormLimits::default()).unwrap();
     let mut parts = Vec::new();
     loop {
         let mut part = match multipart.next_part() {
@@ -225,7 +225,7 @@ fn a_body_that_ends_early_is_an_error_wherever_it_ends() {
     let end = body.find("--B--").unwrap() + "--B--".len();
     for length in 0..end {
         let mut multipart =
-            Multipart::new(&body.as_bytes()[..length], "B", Limits::default()).unwrap();
+            Multipart::new(&body.as_bytes()[..length], "B", FormLimits::default()).unwrap();
         let error = loop {
             match multipart.next_part() {
                 Ok(Some(_)) => {}
@@ -256,7 +256,7 @@ fn content_larger_than_any_buffer_comes_whole() {
 
 #[test]
 fn parts_that_are_not_read_are_skipped() {
-    let mut multipart = Multipart::new(BODY.as_bytes(), "B", Limits::default()).unwrap();
+    let mut multipart = Multipart::new(BODY.as_bytes(), "B", FormLimits::default()).unwrap();
     let mut names = Vec::new();
     while let Some(mut part) = multipart.next_part().unwrap() {
         names.push((part.name.clone(), part.filename.clone(), part.content_type.clone()));
@@ -280,11 +280,11 @@ fn a_part_of_parts_is_handed_over_and_can_be_read_in_turn() {
         Content-Type: multipart/mixed; boundary=Oi\r\n\r\n\
         --Oi\r\nContent-Disposition: file; filename=\"a\"\r\n\r\nA\r\n--Oi\r\n\
         Content-Disposition: file; filename=\"b\"\r\n\r\nB\r\n--Oi--\r\n--O--";
-    let mut outer = Multipart::new(body.as_bytes(), "O", Limits::default()).unwrap();
+    let mut outer = Multipart::new(body.as_bytes(), "O", FormLimits::default()).unwrap();
     let part = outer.next_part().unwrap().unwrap();
     assert_eq!(part.content_type, "multipart/mixed");
     let boundary = part.type_options.get("boundary").unwrap().to_owned();
-    let mut inner = Multipart::new(part, &boundary, Limits::default()).unwrap();
+    let mut inner = Multipart::new(part, &boundary, FormLimits::default()).unwrap();
     let mut files = Vec::new();
     while let Some(mut part) = inner.next_part().unwrap() {
         let mut content = String::new();
@@ -298,7 +298,7 @@ fn a_part_of_parts_is_handed_over_and_can_be_read_in_turn() {
 #[test]
 fn each_limit_is_an_error_of_its_own() {
     let parts = |count| "--B\r\nX: y\r\n\r\n12345\r\n".repeat(count) + "--B--";
-    let error = |body: &str, limits: Limits| -> FormError {
+    let error = |body: &str, limits: FormLimits| -> FormError {
         let mut multipart = Multipart::new(body.as_bytes(), "B", limits).unwrap();
         loop {
             match multipart.next_part() {
@@ -308,7 +308,7 @@ fn each_limit_is_an_error_of_its_own() {
             }
         }
     };
-    let limits = Limits::default();
+    let limits = FormLimits::default();
     let most = limits.max_parts(2).max_part_headers(1).max_part_header_bytes(6);
     let most = most.max_part_bytes(5).max_bytes(parts(2).len() as u64);
     let mut multipart = Multipart::new(parts(2).into_bytes().leak() as &[u8], "B", most).unwrap();

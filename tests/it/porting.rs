@@ -302,7 +302,7 @@ fn a_strategy_knows_whose_job_it_has() {
         }
 
         fn placement(&self) -> Placement {
-            Placement::Inline
+            Placement::ServingThread
         }
     }
 

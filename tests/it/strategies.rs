@@ -412,7 +412,7 @@ impl Concurrency for AtMost {
     }
 
     fn placement(&self) -> Placement {
-        Placement::Elsewhere
+        Placement::OtherThread
     }
 }
 
@@ -473,8 +473,8 @@ fn a_flood_of_pipelined_requests_lets_others_take_their_turn() {
 
 #[test]
 fn strategies_tell_where_they_run() {
-    assert_eq!(Sequential.placement(), Placement::Inline);
-    assert_eq!(ThreadPool::default().placement(), Placement::Elsewhere);
+    assert_eq!(Sequential.placement(), Placement::ServingThread);
+    assert_eq!(ThreadPool::default().placement(), Placement::OtherThread);
     let server = bind_with(testing(echo_lines), ThreadPool::default());
-    assert_eq!(server.strategy().placement(), Placement::Elsewhere);
+    assert_eq!(server.strategy().placement(), Placement::OtherThread);
 }

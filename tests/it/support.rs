@@ -33,7 +33,7 @@ impl Concurrency for ThreadPerConnection {
     }
 
     fn placement(&self) -> Placement {
-        Placement::Away
+        Placement::Detached
     }
 }
 

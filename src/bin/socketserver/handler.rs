@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use socketserver::http::{
     CgiHttpRequestHandler, Exchange, HttpRequestHandler, ProtocolVersion, Status,
 };
-use socketserver::transport::TlsReload;
+use socketserver::transport::TlsReloadHandle;
 use socketserver::{Signal, TrustedProxies};
 
 use crate::complain;
@@ -23,7 +23,7 @@ pub(crate) struct Files {
     pub(crate) programs: Option<CgiHttpRequestHandler>,
     pub(crate) quiet: bool,
     /// Reads the certificate again on SIGHUP.
-    pub(crate) certificate: Option<TlsReload>,
+    pub(crate) certificate: Option<TlsReloadHandle>,
     pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) service: Arc<Service>,
     /// The message about Ctrl-C was printed.

@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 
 use super::{LINE, over, repeat, with_each};
-use crate::http::form::{Environ, FieldStorage, FormOptions, Limits, Multipart, parse_header};
+use crate::http::form::{Environ, FieldStorage, FormLimits, FormOptions, Multipart, parse_header};
 
 /// Gives out so many bytes at a time.
 struct Slow<'a>(&'a [u8], usize);
@@ -17,7 +17,7 @@ impl Read for Slow<'_> {
 
 /// Reads all parts of a form.
 fn read_parts(bytes: &str, boundary: &str, step: usize) {
-    let limits = Limits::default().max_parts(usize::MAX);
+    let limits = FormLimits::default().max_parts(usize::MAX);
     let source = Slow(bytes.as_bytes(), step);
     let mut form = Multipart::new(source, boundary, limits).expect("a boundary");
     while let Ok(Some(mut part)) = form.next_part() {
@@ -79,7 +79,7 @@ fn parameters_and_url_encoded_forms() {
         let (_, params) = parse_header(&text);
         let _ = params.get("name");
     });
-    let limits = Limits::default().max_num_fields(usize::MAX);
+    let limits = FormLimits::default().max_num_fields(usize::MAX);
     let options = FormOptions::default().limits(limits).keep_blank_values(true);
     let units = ["a", "&", "=", "a=b&", "a&", "%", "%41", "+", "a=%c3&"];
     over("form", 1_000_000, &units, |text| {

@@ -1,6 +1,6 @@
 //! What a request says of its form.
 
-use super::header::{Params, parse_header};
+use super::header::{HeaderParams, parse_header};
 use crate::http::message::text::encode_latin1;
 
 /// What Python's `FieldStorage` reads of its `environ`.
@@ -47,14 +47,14 @@ impl<'a> Environ<'a> {
     }
 
     /// The type of the form, as CPython assumes it where the client says nothing.
-    pub(super) fn form_type(&self) -> (&'a str, Params) {
+    pub(super) fn form_type(&self) -> (&'a str, HeaderParams) {
         match self.content_type {
-            _ if self.is_bodiless() => (URLENCODED, Params::default()),
+            _ if self.is_bodiless() => (URLENCODED, HeaderParams::default()),
             Some(value) => parse_header(value),
             None if self.request_method.eq_ignore_ascii_case("POST") => {
-                (URLENCODED, Params::default())
+                (URLENCODED, HeaderParams::default())
             }
-            None => ("text/plain", Params::default()),
+            None => ("text/plain", HeaderParams::default()),
         }
     }
 }

@@ -27,21 +27,21 @@ pub enum FormError {
     PartHead,
     /// A field of a URL-encoded form has no `=`, and `strict_parsing` was asked for.
     BadField(String),
-    /// More than [`max_num_fields`](super::Limits::max_num_fields).
+    /// More than [`max_num_fields`](super::FormLimits::max_num_fields).
     TooManyFields(usize),
-    /// More than [`max_parts`](super::Limits::max_parts).
+    /// More than [`max_parts`](super::FormLimits::max_parts).
     TooManyParts(usize),
-    /// More than [`max_part_headers`](super::Limits::max_part_headers).
+    /// More than [`max_part_headers`](super::FormLimits::max_part_headers).
     TooManyHeaders(usize),
-    /// More than [`max_part_header_bytes`](super::Limits::max_part_header_bytes).
+    /// More than [`max_part_header_bytes`](super::FormLimits::max_part_header_bytes).
     HeadersTooLong(usize),
-    /// More than [`max_part_bytes`](super::Limits::max_part_bytes).
+    /// More than [`max_part_bytes`](super::FormLimits::max_part_bytes).
     PartTooLong(u64),
-    /// More than [`max_field_bytes`](super::Limits::max_field_bytes).
+    /// More than [`max_field_bytes`](super::FormLimits::max_field_bytes).
     FieldTooLong(usize),
-    /// More than [`max_memory`](super::Limits::max_memory).
+    /// More than [`max_memory`](super::FormLimits::max_memory).
     TooMuchText(usize),
-    /// More than [`max_bytes`](super::Limits::max_bytes).
+    /// More than [`max_bytes`](super::FormLimits::max_bytes).
     TooLong(u64),
     /// The body cannot be read.
     Read(io::Error),

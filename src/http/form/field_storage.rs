@@ -9,7 +9,7 @@ use super::environ::Environ;
 use super::error::FormError;
 use super::field::Field;
 use super::form_file::FormFile;
-use super::header::Params;
+use super::header::HeaderParams;
 use super::options::FormOptions;
 use super::reader::Reader;
 use super::spool::Content;
@@ -30,15 +30,15 @@ use crate::http::message::target::Parts;
 /// never sees the query. It cannot read a body of another type at all (`TypeError`). A form that
 /// ends early is an error here, and passes for a shorter one there.
 ///
-/// Memory is bounded by [`Limits::max_memory`](super::Limits::max_memory): larger files go to a
-/// temporary file in [`std::env::temp_dir`], one for the whole form, which has no name and is gone
-/// with the form.
+/// Memory is bounded by [`FormLimits::max_memory`](super::FormLimits::max_memory): larger files go
+/// to a temporary file in [`std::env::temp_dir`], one for the whole form, which has no name and is
+/// gone with the form.
 pub struct FieldStorage {
     /// The content type of the body, without its parameters.
     #[doc(alias = "type")]
     pub content_type: String,
     /// The parameters of the content type.
-    pub type_options: Params,
+    pub type_options: HeaderParams,
     list: Vec<Field>,
     /// A body that is no form.
     body: Option<Content>,

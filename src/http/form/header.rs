@@ -16,9 +16,9 @@ use crate::work;
 /// let (value, params) = socketserver::http::form::parse_header("text/html; charset=\"utf-8\"");
 /// assert_eq!((value, params.get("charset")), ("text/html", Some("utf-8")));
 /// ```
-pub fn parse_header(line: &str) -> (&str, Params) {
+pub fn parse_header(line: &str) -> (&str, HeaderParams) {
     let (value, mut rest) = split(line);
-    let mut params = Params::default();
+    let mut params = HeaderParams::default();
     while let Some(params_left) = rest {
         let (param, after) = split(params_left);
         if let Some((name, value)) = param.split_once('=') {
@@ -31,9 +31,9 @@ pub fn parse_header(line: &str) -> (&str, Params) {
 
 /// The parameters of a header's value, in order.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Params(Vec<(String, String)>);
+pub struct HeaderParams(Vec<(String, String)>);
 
-impl Params {
+impl HeaderParams {
     /// The value of that parameter, the last one where there are several, as in Python.
     pub fn get(&self, name: &str) -> Option<&str> {
         let mut last_first = self.0.iter().rev();
@@ -55,7 +55,7 @@ impl Params {
     }
 }
 
-impl fmt::Debug for Params {
+impl fmt::Debug for HeaderParams {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map().entries(self.iter()).finish()
     }

@@ -6,15 +6,15 @@
 /// head of a part has no bound there at all (gh-79047).
 ///
 /// ```
-/// use socketserver::http::form::{FormOptions, Limits};
+/// use socketserver::http::form::{FormLimits, FormOptions};
 ///
-/// let large = Limits::default().max_part_bytes(4 << 30).max_bytes(4 << 30);
+/// let large = FormLimits::default().max_part_bytes(4 << 30).max_bytes(4 << 30);
 /// let options = FormOptions::default().limits(large);
 /// # let _ = options;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
-pub struct Limits {
+pub struct FormLimits {
     pub(super) max_num_fields: usize,
     pub(super) max_parts: usize,
     pub(super) max_part_headers: usize,
@@ -25,7 +25,7 @@ pub struct Limits {
     pub(super) max_bytes: u64,
 }
 
-impl Default for Limits {
+impl Default for FormLimits {
     fn default() -> Self {
         Self {
             max_num_fields: 1_000,
@@ -40,7 +40,7 @@ impl Default for Limits {
     }
 }
 
-impl Limits {
+impl FormLimits {
     /// Fields of a form, those of the query and uploaded files included. Defaults to 1,000.
     pub fn max_num_fields(mut self, fields: usize) -> Self {
         self.max_num_fields = fields;

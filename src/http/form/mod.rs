@@ -26,8 +26,8 @@
 //! }
 //! ```
 //!
-//! Everything is limited, see [`Limits`]. A client that passes a limit is answered 413, one whose
-//! form is malformed or ends early 400, and a full disk is 507, all by the `?` above: a
+//! Everything is limited, see [`FormLimits`]. A client that passes a limit is answered 413, one
+//! whose form is malformed or ends early 400, and a full disk is 507, all by the `?` above: a
 //! [`FormError`] becomes an [`io::Error`](std::io::Error) that says how to answer. Nothing of this
 //! knows a socket: [`FieldStorage::new`] and [`Multipart::new`] take any [`Read`](std::io::Read).
 
@@ -54,8 +54,8 @@ pub use error::FormError;
 pub use field::Field;
 pub use field_storage::FieldStorage;
 pub use form_file::FormFile;
-pub use header::{Params, parse_header};
-pub use limits::Limits;
+pub use header::{HeaderParams, parse_header};
+pub use limits::FormLimits;
 #[doc(alias = "parse_multipart")]
 pub use multipart::Multipart;
 pub use options::{Encoding, FormOptions};

@@ -6,7 +6,7 @@ use super::delimiter::{Delimiter, Found};
 use super::environ::is_multipart;
 use super::error::FormError;
 use super::header::parse_header;
-use super::limits::Limits;
+use super::limits::FormLimits;
 use super::part::Part;
 use super::part_head::PartHead;
 use crate::http::exchange::Exchange;
@@ -27,10 +27,10 @@ use crate::work;
 ///
 /// ```
 /// use std::io::{self, Read};
-/// use socketserver::http::form::{Limits, Multipart};
+/// use socketserver::http::form::{FormLimits, Multipart};
 ///
 /// let body = "--x\r\nContent-Disposition: form-data; name=\"who\"\r\n\r\nAda\r\n--x--\r\n";
-/// let mut form = Multipart::new(body.as_bytes(), "x", Limits::default())?;
+/// let mut form = Multipart::new(body.as_bytes(), "x", FormLimits::default())?;
 /// while let Some(mut part) = form.next_part()? {
 ///     let mut value = String::new();
 ///     part.read_to_string(&mut value)?;
@@ -42,7 +42,7 @@ use crate::work;
 pub struct Multipart<R> {
     source: R,
     delimiter: Delimiter,
-    limits: Limits,
+    limits: FormLimits,
     /// Storage, all of it initialised; `buffer[start..end]` has been received and not consumed.
     buffer: Vec<u8>,
     start: usize,
@@ -79,7 +79,7 @@ impl<'a> Multipart<&'a mut RequestBody> {
     ///
     /// [`FormError::NotMultipart`], [`FormError::Boundary`]; [`FormError::TooLong`] where the
     /// body's length is known beforehand.
-    pub fn read(http: &'a mut Exchange<'_>, limits: Limits) -> Result<Self, FormError> {
+    pub fn read(http: &'a mut Exchange<'_>, limits: FormLimits) -> Result<Self, FormError> {
         let content_type = http.headers.get("Content-Type").unwrap_or_default();
         let (content_type, options) = parse_header(content_type);
         if !is_multipart(content_type) {
@@ -100,7 +100,7 @@ impl<R: Read> Multipart<R> {
     /// # Errors
     ///
     /// [`FormError::Boundary`].
-    pub fn new(source: R, boundary: &str, limits: Limits) -> Result<Self, FormError> {
+    pub fn new(source: R, boundary: &str, limits: FormLimits) -> Result<Self, FormError> {
         let delimiter = Delimiter::new(boundary)?;
         let size = BUFFER_SIZE.saturating_add(limits.max_part_header_bytes.min(BUFFER_SIZE));
         Ok(Self {

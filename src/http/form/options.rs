@@ -1,13 +1,13 @@
 //! How a form is to be read.
 
-use super::limits::Limits;
+use super::limits::FormLimits;
 
 /// How a form is read: the optional arguments of Python's `cgi.FieldStorage`.
 ///
 /// ```
-/// use socketserver::http::form::{FormOptions, Limits};
+/// use socketserver::http::form::{FormLimits, FormOptions};
 ///
-/// let few = Limits::default().max_num_fields(10);
+/// let few = FormLimits::default().max_num_fields(10);
 /// let options = FormOptions::default().keep_blank_values(true).limits(few);
 /// # let _ = options;
 /// ```
@@ -19,7 +19,7 @@ pub struct FormOptions {
     pub(super) separator: u8,
     pub(super) encoding: Encoding,
     pub(super) spool_threshold: usize,
-    pub(super) limits: Limits,
+    pub(super) limits: FormLimits,
 }
 
 impl Default for FormOptions {
@@ -30,7 +30,7 @@ impl Default for FormOptions {
             separator: b'&',
             encoding: Encoding::Utf8,
             spool_threshold: 16 << 10,
-            limits: Limits::default(),
+            limits: FormLimits::default(),
         }
     }
 }
@@ -76,7 +76,7 @@ impl FormOptions {
     }
 
     /// What the form may cost.
-    pub fn limits(mut self, limits: Limits) -> Self {
+    pub fn limits(mut self, limits: FormLimits) -> Self {
         self.limits = limits;
         self
     }

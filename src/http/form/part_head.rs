@@ -1,8 +1,8 @@
 //! What a part says of itself: its headers, name, file name and type.
 
 use super::error::FormError;
-use super::header::{Params, parse_header};
-use super::limits::Limits;
+use super::header::{HeaderParams, parse_header};
+use super::limits::FormLimits;
 use crate::http::message::headers::Headers;
 use crate::work;
 
@@ -26,18 +26,18 @@ pub struct PartHead {
     /// The value of `Content-Disposition`, usually `form-data`; empty without one.
     pub disposition: String,
     /// The parameters of `Content-Disposition`, as they are written.
-    pub disposition_options: Params,
+    pub disposition_options: HeaderParams,
     /// The content type without its parameters. `text/plain` where a part has none, empty for a
     /// field of a URL-encoded form.
     #[doc(alias = "type")]
     pub content_type: String,
     /// The parameters of the content type.
-    pub type_options: Params,
+    pub type_options: HeaderParams,
 }
 
 impl PartHead {
     /// Reads the head of a part, without the empty line at its end.
-    pub(super) fn parse(head: &[u8], limits: &Limits) -> Result<Self, FormError> {
+    pub(super) fn parse(head: &[u8], limits: &FormLimits) -> Result<Self, FormError> {
         let headers = headers(&String::from_utf8_lossy(head), limits.max_part_headers)?;
         let disposition = headers.get("Content-Disposition").unwrap_or_default();
         let (disposition, options) = parse_header(disposition);
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     fn head(text: &str) -> Result<PartHead, FormError> {
-        PartHead::parse(text.as_bytes(), &Limits::default())
+        PartHead::parse(text.as_bytes(), &FormLimits::default())
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::environ::{Environ, is_multipart, is_urlencoded};
 use super::error::FormError;
 use super::field::Field;
 use super::form_file::FormFile;
-use super::header::Params;
+use super::header::HeaderParams;
 use super::multipart::Multipart;
 use super::options::{Encoding, FormOptions};
 use super::part::Part;
@@ -33,7 +33,7 @@ impl<'a> Reader<'a> {
         fp: impl Read,
         environ: &Environ<'_>,
         content_type: &str,
-        type_options: &Params,
+        type_options: &HeaderParams,
     ) -> Result<Option<Content>, FormError> {
         let query = environ.query();
         if environ.is_bodiless() {
