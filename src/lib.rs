@@ -230,7 +230,7 @@ pub use trusted_proxies::{ForwardedHeader, InvalidNetwork, TrustedProxies};
 #[cfg(all(unix, feature = "tls"))]
 use transport::Tls;
 #[cfg(unix)]
-use transport::{Tcp, Udp, UnixDatagram, UnixStream};
+use transport::{Tcp, Udp, Unix, UnixDatagram};
 
 /// A TCP server: Python's `TCPServer`.
 ///
@@ -276,7 +276,7 @@ pub type ForkingUdpServer<H> = UdpServer<Forking, H>;
 /// or take [`ThreadingUnixStreamServer`]. Without it the compiler reports E0283,
 /// as it cannot infer the strategy.
 #[cfg(unix)]
-pub type UnixStreamServer<C, H> = StreamServer<UnixStream, C, H>;
+pub type UnixStreamServer<C, H> = StreamServer<Unix, C, H>;
 
 /// A server on a Unix socket whose requests run on threads: Python's `ThreadingUnixStreamServer`.
 #[cfg(unix)]

@@ -60,7 +60,7 @@ pub enum Socket {
     /// `ListenDatagram=` with a port.
     Udp(UdpSocket),
     /// `ListenStream=` with a path.
-    UnixStream(UnixListener),
+    Unix(UnixListener),
     /// `ListenDatagram=` with a path.
     UnixDatagram(UnixDatagram),
 }
@@ -104,7 +104,7 @@ fn inherited(descriptor: OwnedFd, name: String) -> io::Result<Inherited> {
     let socket = match (domain, kind) {
         (Domain::IPV4 | Domain::IPV6, Type::STREAM) if listens => Socket::Tcp(socket.into()),
         (Domain::IPV4 | Domain::IPV6, Type::DGRAM) => Socket::Udp(socket.into()),
-        (Domain::UNIX, Type::STREAM) if listens => Socket::UnixStream(socket.into()),
+        (Domain::UNIX, Type::STREAM) if listens => Socket::Unix(socket.into()),
         (Domain::UNIX, Type::DGRAM) => Socket::UnixDatagram(socket.into()),
         _ => return Err(refuse(None)),
     };
@@ -222,7 +222,7 @@ mod tests {
         match inherited(socket.into(), "web".to_owned()) {
             Ok(Inherited { socket: Socket::Tcp(_), .. }) => Ok("tcp"),
             Ok(Inherited { socket: Socket::Udp(_), .. }) => Ok("udp"),
-            Ok(Inherited { socket: Socket::UnixStream(_), .. }) => Ok("unix stream"),
+            Ok(Inherited { socket: Socket::Unix(_), .. }) => Ok("unix stream"),
             Ok(Inherited { socket: Socket::UnixDatagram(_), .. }) => Ok("unix datagram"),
             Err(error) => Err(error.to_string()),
         }

@@ -5,7 +5,7 @@
 //! | [`Tcp`] | a [`Connection`](crate::Connection) | an IP address and a port |
 //! | `Tls` (feature `tls`) | a [`Connection`](crate::Connection) | an IP address and a port; they may show certificates |
 //! | [`Udp`] | a [`Datagram`](crate::Datagram) | an IP address and a port |
-//! | [`UnixStream`] | a [`Connection`](crate::Connection) | this host, known to the kernel |
+//! | [`Unix`] | a [`Connection`](crate::Connection) | this host, known to the kernel |
 //! | [`UnixDatagram`] | a [`Datagram`](crate::Datagram) | this host |
 
 mod accept_error;
@@ -31,7 +31,7 @@ pub use tls::TlsBind;
 #[cfg(feature = "tls")]
 pub use tls::{Pem, Tls, TlsReloadHandle};
 pub use udp::{Udp, UdpBind};
-pub use unix::{UnixBind, UnixDatagram, UnixDatagramBind, UnixStream};
+pub use unix::{Unix, UnixBind, UnixDatagram, UnixDatagramBind};
 
 use std::fmt::Debug;
 use std::io;

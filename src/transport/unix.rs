@@ -174,16 +174,16 @@ fn bind_path(
     bound().map_err(|error: io::Error| cannot_bind(&Address::unix(path), &error))
 }
 
-/// A listening Unix socket.
+/// A listening Unix socket: what a [`UnixStreamServer`](crate::UnixStreamServer) serves.
 #[derive(Debug)]
-pub struct UnixStream {
+pub struct Unix {
     // Gone before the socket, so that nobody connects where nobody accepts.
     file: Option<SocketFile>,
     listener: UnixListener,
     path: PathBuf,
 }
 
-impl Transport for UnixStream {
+impl Transport for Unix {
     type Request = Connection;
     type Address = PathBuf;
     type Bind = UnixBind;
@@ -209,7 +209,7 @@ impl Transport for UnixStream {
     }
 }
 
-impl Accept for UnixStream {
+impl Accept for Unix {
     type Arrival = connection::Socket;
 
     fn accept(&mut self) -> io::Result<(connection::Socket, Address)> {
@@ -229,7 +229,7 @@ impl Accept for UnixStream {
     }
 }
 
-impl AsFd for UnixStream {
+impl AsFd for Unix {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.listener.as_fd()
     }

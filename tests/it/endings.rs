@@ -12,7 +12,7 @@ use crate::support::{
     each_strategy, read_line, testing,
 };
 
-each_strategy! { Tcp, UnixStream:
+each_strategy! { Tcp, Unix:
     a_client_that_has_sent_too_much_sees_an_end,
     a_client_whose_handler_fails_sees_an_end,
     a_client_whose_handler_panics_sees_an_end,

@@ -14,7 +14,7 @@ use crate::support::{
     testing,
 };
 
-each_strategy! { Tcp, UnixStream:
+each_strategy! { Tcp, Unix:
     both_ends_of_a_connection_can_be_used_at_once,
     an_error_costs_its_own_connection,
     a_panic_costs_its_own_connection,

@@ -10,7 +10,7 @@ use crate::support::{
     testing,
 };
 
-each_strategy! { Tcp, UnixStream:
+each_strategy! { Tcp, Unix:
     a_dribbling_client_holds_up_nobody,
     a_request_that_does_not_come_in_time_is_handled_once_more,
     a_request_that_is_late_is_not_waited_for_again,

@@ -72,13 +72,13 @@ fn given_up<T: Streams, C: Strategy>() {
 #[test]
 fn a_client_below_the_least_rate_is_given_up_when_sequential() {
     given_up::<Tcp, Sequential>();
-    given_up::<transport::UnixStream, Sequential>();
+    given_up::<transport::Unix, Sequential>();
 }
 
 #[test]
 fn a_client_below_the_least_rate_is_given_up_on_threads() {
     given_up::<Tcp, ThreadPool>();
-    given_up::<transport::UnixStream, ThreadPerConnection>();
+    given_up::<transport::Unix, ThreadPerConnection>();
 }
 
 #[cfg(feature = "tls")]
@@ -196,13 +196,13 @@ fn take_in_bursts(client: &mut Client) -> u64 {
 #[test]
 fn a_slow_client_that_keeps_the_least_rate_is_served_when_sequential() {
     served::<Tcp, Sequential>();
-    served::<transport::UnixStream, Sequential>();
+    served::<transport::Unix, Sequential>();
 }
 
 #[test]
 fn a_slow_client_that_keeps_the_least_rate_is_served_on_threads() {
     served::<Tcp, ThreadPool>();
-    served::<transport::UnixStream, ThreadPool>();
+    served::<transport::Unix, ThreadPool>();
 }
 
 #[test]
@@ -239,7 +239,7 @@ fn take_single_bytes(per_second: u64) -> (usize, bool) {
         written
     });
     let handler = handler.timeouts(at_least(500));
-    let server = Running::start(transport::UnixStream::bind_free::<ThreadPool, _>(handler));
+    let server = Running::start(transport::Unix::bind_free::<ThreadPool, _>(handler));
     let mut client = server.address.connect();
     let (began, mut read) = (Instant::now(), 0);
     loop {

@@ -133,13 +133,13 @@ fn given_up_in_time<T: Streams, C: Strategy>() {
 #[test]
 fn a_client_that_takes_nothing_is_given_up_in_time_when_sequential() {
     given_up_in_time::<Tcp, Sequential>();
-    given_up_in_time::<transport::UnixStream, Sequential>();
+    given_up_in_time::<transport::Unix, Sequential>();
 }
 
 #[test]
 fn a_client_that_takes_nothing_is_given_up_in_time_on_threads() {
     given_up_in_time::<Tcp, ThreadPool>();
-    given_up_in_time::<transport::UnixStream, ThreadPool>();
+    given_up_in_time::<transport::Unix, ThreadPool>();
 }
 
 #[cfg(feature = "tls")]

@@ -93,7 +93,7 @@ impl Streams for Tcp {
     }
 }
 
-impl Streams for transport::UnixStream {
+impl Streams for transport::Unix {
     #[track_caller]
     fn bind_free<C: Strategy, H: Handler>(handler: H) -> StreamServer<Self, C, H> {
         let mut server = UnixStreamServer::bind(free_path(), handler).unwrap();

@@ -136,7 +136,7 @@ fn a_file_that_somebody_listens_on_is_refused_and_untouched() {
 #[test]
 fn a_busy_server_is_somebody() {
     let path = free_path();
-    let transport = transport::UnixStream::bind(UnixBind::new(&path).request_queue_size(0));
+    let transport = transport::Unix::bind(UnixBind::new(&path).request_queue_size(0));
     let _full: Vec<_> = {
         let socket = |_| socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None);
         let sockets: Vec<socket2::Socket> = (0..4).map(|number| socket(number).unwrap()).collect();
@@ -183,7 +183,7 @@ fn of_two_servers_that_start_at_once_one_has_the_path() {
                         drop(UnixListener::bind(path).unwrap());
                     }
                     barrier.wait();
-                    let started = transport::UnixStream::bind(path);
+                    let started = transport::Unix::bind(path);
                     barrier.wait();
                     let has_won = started.is_ok();
                     won.add(has_won);
@@ -285,7 +285,7 @@ fn the_mode_is_set_whatever_the_umask() {
             [(0o077, None, 0o700), (0o077, Some(0o666), 0o666), (0, Some(0o600), 0o600)]
         {
             umask(Mode::from_bits_truncate(mask));
-            let transport = transport::UnixStream::bind(UnixBind::new(&path).mode(mode)).unwrap();
+            let transport = transport::Unix::bind(UnixBind::new(&path).mode(mode)).unwrap();
             assert_eq!(mode_of(&path), expected);
             drop(transport);
             let place = UnixDatagramBind::new(&path).mode(mode);
@@ -356,7 +356,7 @@ fn a_name_without_a_file_is_served() {
 fn failed_binds_of_paths_leak_nothing() {
     in_a_process_of_its_own("unix_sockets::failed_binds_of_paths_leak_nothing", || {
         let path = free_path();
-        let transport = transport::UnixStream::bind(&path).unwrap();
+        let transport = transport::Unix::bind(&path).unwrap();
         let before = open_descriptors();
         for _ in 0..1024 {
             ThreadingUnixStreamServer::bind(&path, greet()).unwrap_err();
@@ -368,7 +368,7 @@ fn failed_binds_of_paths_leak_nothing() {
 }
 
 /// Accepts a client that waits, and lets it go.
-fn transport_takes_one(transport: &socketserver::transport::UnixStream) -> bool {
+fn transport_takes_one(transport: &socketserver::transport::Unix) -> bool {
     use std::os::fd::AsFd;
 
     socket2::SockRef::from(&transport.as_fd()).accept().is_ok()

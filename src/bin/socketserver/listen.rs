@@ -9,7 +9,7 @@ use nix::net::if_::if_indextoname;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use socketserver::Address;
 use socketserver::systemd::{self, Socket};
-use socketserver::transport::{Tcp, TcpBind, Transport, UnixBind, UnixStream};
+use socketserver::transport::{Tcp, TcpBind, Transport, Unix, UnixBind};
 
 use crate::args::Args;
 
@@ -17,7 +17,7 @@ use crate::args::Args;
 #[derive(Debug)]
 pub(crate) enum Listener {
     Tcp(Tcp),
-    Unix(UnixStream),
+    Unix(Unix),
 }
 
 /// Takes the socket that systemd has opened, or binds the path or the address; all interfaces if
@@ -57,12 +57,10 @@ fn bind(args: &Args) -> io::Result<Listener> {
 fn adopt(args: &Args, socket: Socket) -> io::Result<Listener> {
     match socket {
         Socket::Tcp(listener) => Tcp::bind(TcpBind::from_socket(listener)).map(Listener::Tcp),
-        Socket::UnixStream(_) if args.is_secure() => Err(io::Error::other(
+        Socket::Unix(_) if args.is_secure() => Err(io::Error::other(
             "systemd has opened a Unix socket, and HTTPS needs a port; use ListenStream=PORT",
         )),
-        Socket::UnixStream(listener) => {
-            UnixStream::bind(UnixBind::from_socket(listener)).map(Listener::Unix)
-        }
+        Socket::Unix(listener) => Unix::bind(UnixBind::from_socket(listener)).map(Listener::Unix),
         _ => Err(io::Error::other("systemd has opened a datagram socket; use ListenStream=")),
     }
 }
@@ -72,8 +70,8 @@ fn adopt(args: &Args, socket: Socket) -> io::Result<Listener> {
 /// # Errors
 ///
 /// The text says what to do.
-fn listen_at(path: &Path, mode: Option<u32>) -> io::Result<UnixStream> {
-    UnixStream::bind(UnixBind::new(path).mode(mode)).map_err(|error| {
+fn listen_at(path: &Path, mode: Option<u32>) -> io::Result<Unix> {
+    Unix::bind(UnixBind::new(path).mode(mode)).map_err(|error| {
         let place = Address::unix(path);
         let reason = match error.kind() {
             ErrorKind::AddrInUse if is_no_socket(path) => {
