@@ -9,6 +9,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
+use super::fork_refused::ForkRefused;
 use crate::signals::WatchedSignal;
 use crate::sys;
 
@@ -118,11 +119,10 @@ impl Children {
 /// Refuses to fork in a process that runs other threads, where the system tells.
 pub(super) fn refuse_threads(allow_threads: bool) -> io::Result<()> {
     match sys::running_threads() {
-        Some(count) if count > 1 && !allow_threads => Err(io::Error::other(format!(
-            "refusing to fork: {} other threads run in this process, and a lock held by one would \
-             stay locked in the child; start none before, or set the strategy's allow_threads",
-            count - 1
-        ))),
+        Some(count) if count > 1 && !allow_threads => {
+            let others = usize::try_from(count - 1).unwrap_or(usize::MAX);
+            Err(ForkRefused::OtherThreads(others).into())
+        }
         _ => Ok(()),
     }
 }

@@ -14,6 +14,7 @@
 //! [`bind_with`](crate::Server::bind_with).
 
 mod children;
+mod fork_refused;
 mod forking;
 mod pre_fork;
 mod queue;
@@ -21,6 +22,7 @@ mod sequential;
 mod thread_pool;
 pub(crate) mod workers;
 
+pub use fork_refused::ForkRefused;
 #[doc(alias = "ForkingMixIn")]
 pub use forking::Forking;
 pub use pre_fork::PreFork;
@@ -53,7 +55,7 @@ use crate::address::Address;
 ///
 /// One that hands jobs to [`Forking`] has [`Placement::Detached`], and does that in a method that
 /// takes it by `&mut self`, or in its `Drop`: what the server has open is then ready to be closed
-/// in the child. Elsewhere `Forking` returns an error.
+/// in the child. Elsewhere `Forking` returns [`ForkRefused::NotDetached`].
 ///
 /// # Examples
 ///
@@ -235,10 +237,7 @@ impl Job {
     /// Fails where a child would keep what the server has open, its listener above all.
     pub(crate) fn refuse_to_fork(&self) -> io::Result<()> {
         match &self.belongings {
-            Some(belongings) if !belongings.may_be_left() => Err(io::Error::other(
-                "refusing to fork: the strategy's placement is not Placement::Detached, or it forks in \
-                 a method that takes &self",
-            )),
+            Some(belongings) if !belongings.may_be_left() => Err(ForkRefused::NotDetached.into()),
             _ => Ok(()),
         }
     }
