@@ -527,4 +527,47 @@ fn a_refusal_of_head_has_no_body_either() {
             assert_eq!(has_body, method == "GET", "{status} for {rest:?}: {reply}");
         }
     }
+    // A request line that is refused itself, or of which no more than the method is known.
+    let long = "a".repeat(65_536);
+    for (target, ends, status) in [
+        (" */x HTTP/1.1\r\nHost: x\r\n\r\n", false, 400),
+        (" http:///a HTTP/1.1\r\nHost: x\r\n\r\n", false, 400),
+        (" http://h:99999/ HTTP/1.1\r\nHost: x\r\n\r\n", false, 400),
+        (" / HTTP/2.0\r\n\r\n", false, 505),
+        (" / HTTP/0.9\r\n\r\n", false, 505),
+        (" / HTTP/x\r\n\r\n", false, 400),
+        (" / a HTTP/1.1\r\n\r\n", false, 400),
+        ("\t/\0 HTTP/1.1\r\n\r\n", false, 400),
+        ("\r\n", false, 400),
+        (&format!(" /{long} HTTP/1.1\r\n\r\n"), false, 414),
+        (&format!(" /{long}"), false, 414),
+        (" /", true, 400),
+        (" /", false, 408),
+    ] {
+        for (method, is_head) in
+            [("HEAD", true), ("  HEAD", true), ("HEADS", false), ("head", false), ("BREW", false)]
+        {
+            let mut client = server.connect();
+            client.send(format!("{method}{target}"));
+            if ends {
+                client.finish_sending();
+            }
+            let reply = client.read_to_end();
+            let shown = target.get(..40).unwrap_or(target);
+            assert!(reply.starts_with(&format!("HTTP/1.1 {status} ")), "{shown:?}: {reply}");
+            assert!(reply.contains("\r\nContent-Length: "), "{shown:?}: {reply}");
+            let has_body = !reply.ends_with("\r\n\r\n");
+            assert_eq!(has_body, !is_head, "{status} for {method}{shown:?}: {reply}");
+        }
+    }
+    // It may become another method, and the second line is not the request's.
+    for (bytes, ends) in [("HEAD", true), (" \r\nHEAD / HTTP/1.1\r\nHost: x\r\n\r\n", false)] {
+        let mut client = server.connect();
+        client.send(bytes);
+        if ends {
+            client.finish_sending();
+        }
+        let reply = client.read_to_end();
+        assert!(reply.starts_with("HTTP/1.1 400 ") && !reply.ends_with("\r\n\r\n"), "{reply}");
+    }
 }

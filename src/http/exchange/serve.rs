@@ -182,7 +182,7 @@ fn refuse(
 
 /// Answers a client that there is no room for, whatever it is about to ask.
 fn turn_away(handler: &dyn HttpRequestHandler, connection: Connection) -> io::Result<()> {
-    let head = Head::unread(String::new());
+    let head = Head::unread();
     let mut http = Exchange::new(handler, connection, head, BodyLength::Known(0));
     match attempt(&mut http, |http| handler.handle_overload(http)) {
         Ok(()) => dismiss(http, Ok(())),

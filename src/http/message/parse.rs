@@ -38,11 +38,17 @@ pub(crate) struct Head {
 }
 
 impl Head {
-    /// The head of a request of which no more than its first line is known, if that.
-    pub(crate) fn unread(requestline: String) -> Self {
+    /// The head of a request of which nothing is known.
+    pub(crate) fn unread() -> Self {
+        Self::of_method(String::new(), String::new())
+    }
+
+    /// The head of a request of which no more than its first line is known, and its method, if
+    /// that.
+    fn of_method(requestline: String, command: String) -> Self {
         Self {
             requestline,
-            command: String::new(),
+            command,
             path: String::new(),
             request_version: "HTTP/1.0".into(),
             version: (1, 0),
@@ -82,10 +88,10 @@ pub(crate) fn parse(bytes: &[u8], searched: &mut Searched) -> Parsed {
         searched.first_line_end = end.map(|end| before + end);
     }
     let Some(line_end) = searched.first_line_end else {
-        return if bytes.len() > LINE_LIMIT { too_long() } else { Parsed::Incomplete };
+        return if bytes.len() > LINE_LIMIT { too_long(bytes) } else { Parsed::Incomplete };
     };
     if line_end + 1 > LINE_LIMIT {
-        return too_long();
+        return too_long(&bytes[..=line_end]);
     }
     let head_end = head_end(bytes, line_end + 1, before).map(|(_, behind)| behind);
     if head_end.is_none()
@@ -103,8 +109,7 @@ pub(crate) fn parse(bytes: &[u8], searched: &mut Searched) -> Parsed {
     let mut head = match request_line(requestline, decoder) {
         Ok(head) => head,
         Err(refusal) => {
-            let head = Head::unread(latin1(requestline));
-            return Parsed::Refused(refusal, Box::new(head));
+            return Parsed::Refused(refusal, Box::new(begun(&bytes[..=line_end])));
         }
     };
     if head.version == HTTP_0_9 {
@@ -160,13 +165,24 @@ fn unfinished(bytes: &[u8], searched: &Searched) -> Parsed {
 }
 
 /// What is known of a request of which no more is read: its request line, where that has come whole
-/// and is one. An answer to HEAD must have no content whatever the reason for it is (RFC 9110
-/// §9.3.2).
+/// and is one; its method otherwise, where that has come whole. An answer to HEAD must have no
+/// content whatever the reason for it is (RFC 9110 §9.3.2).
 pub(crate) fn begun(bytes: &[u8]) -> Head {
     let end = memchr(b'\n', bytes);
     let line = trim_line_end(&bytes[..end.unwrap_or(bytes.len())]);
     let head = end.and_then(|_| request_line(line, Latin1::new(line)).ok());
-    head.unwrap_or_else(|| Head::unread(latin1(line)))
+    head.unwrap_or_else(|| Head::of_method(latin1(line), method(line, end.is_some())))
+}
+
+/// The first word of a request line. More of it may have to come where nothing follows it.
+fn method(line: &[u8], is_whole: bool) -> String {
+    let mut words = line.split(is_blank).skip_while(|word| word.is_empty());
+    let word = words.next().unwrap_or_default();
+    if is_whole || words.next().is_some() { latin1(word) } else { String::new() }
+}
+
+fn is_blank(byte: &u8) -> bool {
+    b" \t\x0b\x0c".contains(byte)
 }
 
 /// Reads a request line by CPython's rules, in their order.
@@ -177,8 +193,7 @@ fn request_line(line: &[u8], decoder: Latin1<'_>) -> Result<Head, Refusal> {
             format!("Bad request syntax ({})", repr(&latin1(line))),
         ));
     }
-    let mut words =
-        line.split(|byte| b" \t\x0b\x0c".contains(byte)).filter(|word| !word.is_empty());
+    let mut words = line.split(is_blank).filter(|word| !word.is_empty());
     let (command, path) = (words.next(), words.next());
     let (third, last) = (words.next(), words.next_back());
     let mut head = Head {
@@ -350,10 +365,11 @@ fn trim_line_end(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-fn too_long() -> Parsed {
+/// Refuses a request line, and says nothing of it in the log, as CPython.
+fn too_long(line: &[u8]) -> Parsed {
     let status = Status::URI_TOO_LONG;
     let message = status.phrase().unwrap_or_default();
-    let head = Head::unread(String::new());
+    let head = Head::of_method(String::new(), method(line, false));
     Parsed::Refused(Refusal::new(status, message), Box::new(head))
 }
 
