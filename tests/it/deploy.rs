@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use socket2::{Domain, Socket, Type};
+use socketserver::http::Exchange;
 use socketserver::{ProxyProtocol, ThreadPool, TrustedProxies};
 use tempfile::TempDir;
 
@@ -244,6 +245,50 @@ fn a_handler_behind_a_balancer_sees_the_client() {
             let address = browser.client.address();
             for _ in 0..2 {
                 assert!(browser.ask(get("/")).text().starts_with(&address.to_string()));
+            }
+        }
+    }
+}
+
+#[test]
+fn balancers_pass_on_the_host_that_the_client_named() {
+    let host = |http: &mut Exchange<'_>| {
+        let host = http.headers.get("Host").unwrap_or_default().to_owned();
+        answer(http, host)
+    };
+    let handler = || Behind { base: answering(host), trusted: "127.0.0.1".parse().unwrap() };
+    for name in ["nginx", "haproxy"] {
+        let server = match name {
+            "nginx" => Running::start(bind::<ThreadPool, _>(handler())),
+            _ => {
+                let trusted = "127.0.0.1".parse().unwrap();
+                Running::start(bind::<ThreadPool, _>(ProxyProtocol::new(handler(), trusted)))
+            }
+        };
+        let place = server.address.to_string();
+        let Some(balancer) = balancer(name, &[(); 3].map(|()| place.clone()), "send-proxy-v2")
+        else {
+            continue;
+        };
+        for (target, field, expected) in [
+            ("/", "x.Example:8080", "x.Example:8080"),
+            ("/", "x.example", "x.example"),
+            ("/", "[::1]:81", "[::1]:81"),
+            ("http://a:81/", "a:81", "a:81"),
+        ] {
+            let request = format!("GET {target} HTTP/1.1\r\nHost: {field}\r\n\r\n");
+            let reply = client_from("127.0.0.3", balancer.address).ask(request);
+            assert_eq!((reply.status(), reply.text()), (200, expected), "{name}: {target}");
+        }
+        if name == "nginx" {
+            // Whose target is none of that host, and who names none. HAProxy passes on both as
+            // they are.
+            for (request, expected) in [
+                ("GET http://a/ HTTP/1.1\r\nHost: b:82\r\n\r\n", "a"),
+                ("GET / HTTP/1.0\r\n\r\n", "localhost"),
+            ] {
+                let reply = client_from("127.0.0.3", balancer.address).ask(request);
+                assert_eq!((reply.status(), reply.text()), (200, expected), "{request}");
             }
         }
     }
