@@ -83,6 +83,20 @@ fn a_client_that_makes_headers_up_is_not_taken_for_its_proxy() {
 }
 
 #[test]
+fn a_client_that_its_proxy_hides_is_that_proxy() {
+    let server = behind("127.0.0.0/8");
+    let mut browser = Browser::connect(&server);
+    let peer = browser.client.address();
+    for hidden in ["Forwarded: for=unknown", "Forwarded: for=_gazonk", "X-Forwarded-For: unknown"] {
+        let reply = browser.ask(asking_for(hidden));
+        assert_eq!(reply.text(), format!("{peer} 127.0.0.1 true"), "{hidden}");
+    }
+    // A proxy in front of that one says so.
+    let reply = browser.ask(asking_for("X-Forwarded-For: 192.0.2.7, unknown, 127.0.0.9"));
+    assert_eq!(reply.text(), "127.0.0.9:0 127.0.0.9 true");
+}
+
+#[test]
 fn empty_elements_of_a_list_count_for_nothing() {
     let server = behind("127.0.0.0/8");
     let mut browser = Browser::connect(&server);
