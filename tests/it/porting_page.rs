@@ -41,34 +41,36 @@ fn code_compiles_or_has_the_message_that_is_quoted() {
 
 /// What calls in the tables name.
 const GIVEN: &str = "limit, n, start, count, length, time, mut file, mut buffer, mut bytes, data, \
-                     name, value, text";
+                     address, name, value, text";
 
 /// Calls such as `connection.rfile.readline(limit)?`, in functions that have the values they name.
 #[test]
 fn calls_in_the_tables_compile() {
     let rows = PAGE.lines().filter(|line| line.starts_with('|'));
     let calls = rows.flat_map(|row| row.split('`').skip(1).step_by(2)).filter(|call| {
-        let is_call = ["connection.", "(&mut connection.", "http.", "FieldStorage::read("];
+        let is_call =
+            ["connection.", "(&mut connection.", "datagram.", "http.", "FieldStorage::read("];
         is_call.iter().any(|begin| call.starts_with(begin))
     });
     let calls: Vec<_> = calls.collect();
     let mut program = "\
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, Read, Write};
 use std::time::Duration;
-use socketserver::Connection;
+use socketserver::{Address, Connection, Datagram};
 use socketserver::http::Exchange;
 use socketserver::http::form::FieldStorage;
 struct Given<'a> {
     limit: usize, n: u64, start: u64, count: u64, length: u64, time: Duration, file: File,
-    buffer: [u8; 4], bytes: Vec<u8>, data: &'a [u8], name: &'a str, value: u32, text: String,
+    buffer: [u8; 4], bytes: Vec<u8>, data: &'a [u8], address: Address, name: &'a str, value: u32, text: String,
 }
 "
     .to_owned();
     for (number, call) in calls.iter().enumerate() {
         program += &format!(
             "fn call_{number}(
-                mut connection: Connection, http: &mut Exchange<'_>, given: Given<'_>,
+                mut connection: Connection, mut datagram: Datagram, http: &mut Exchange<'_>,
+                given: Given<'_>,
             ) -> io::Result<()> {{
                 let Given {{ {GIVEN} }} = given;
                 let _ = {call};
