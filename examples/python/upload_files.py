@@ -17,6 +17,8 @@ class UploadHandler(SimpleHTTPRequestHandler):
         os.replace(file.name, path)
 
     def do_PUT(self):
+        if self.path == "*":
+            return self.send_error(400)
         path = self.translate_path(self.path)
         below = os.path.relpath(path, self.directory)
         if path.endswith("/") or os.path.isdir(path) or below.startswith(".") or "/." in below:

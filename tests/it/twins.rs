@@ -114,7 +114,7 @@ fn upload_files_answers_as_its_twin() {
             let request = format!("PUT {target} HTTP/1.0\r\nContent-Length: 3\r\n\r\nabc");
             status(String::from_utf8(hear_out(program.address, request.as_bytes())).unwrap())
         };
-        let targets = ["/a", "/a", "/sub", "/", "/no/x", "/sub/b", "/.x", "/sub/.y/z"];
+        let targets = ["/a", "/a", "*", "/sub", "/", "/no/x", "/sub/b", "/.x", "/sub/.y/z"];
         let parts = [("name=f; filename=\"x/c\"", "c".repeat(5000)), ("name=t", "text".to_owned())];
         let posted = status(post_parts(program.address, "/", &parts));
         let sizes = ["a", "sub/b", "c"].map(|name| fs::metadata(directory.join(name)).ok());
