@@ -56,6 +56,10 @@ pub trait FileHooks: Send + Sync + 'static {
     /// have a name for their compressed form, as `.svgz`, are told from this: where the type is
     /// that of what is inside, `Content-Encoding: gzip` is sent with it, unless a handler sends
     /// that field itself.
+    ///
+    /// The default looks into [`extensions_map`](Self::extensions_map) first. An override that does
+    /// not call it, or asks [`Defaults`], whose map is its own, ignores an `extensions_map` that is
+    /// overridden beside it: have one method say it all.
     fn guess_type(&self, http: &Exchange<'_>, path: &Path) -> String {
         let _ = http;
         mime::guess_type(path, self.extensions_map())
@@ -75,8 +79,9 @@ pub trait FileHooks: Send + Sync + 'static {
         &["index.html", "index.htm"]
     }
 
-    /// Content types by suffix, which come before all others. Defaults to Python's four for
-    /// compressed files.
+    /// Content types by suffix, which come before all others. Only the default
+    /// [`guess_type`](Self::guess_type) looks into them. Defaults to Python's four for compressed
+    /// files; an override takes their place, and lists them again to keep them.
     fn extensions_map(&self) -> &[(&str, &str)] {
         &[
             (".gz", "application/gzip"),
