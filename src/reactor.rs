@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::address::Address;
 use crate::concurrency::Job;
 use crate::poller::{Poller, Ready, Report};
-use crate::signals::{Hearing, LastCounted, WatchedSignal, note_heard};
+use crate::signals::{Hearing, LastCounted, Listens, WatchedSignal, note_heard};
 
 /// What is to be served, in the order in which it gets its turn, and for whom.
 pub(crate) type Jobs = VecDeque<(Job, Address)>;
@@ -139,7 +139,7 @@ impl Reactor {
             self.watch_signal(number)?;
             if !self.endings.contains(&number) {
                 self.endings.push(number);
-                self.hearings.push(Hearing::new(number, false));
+                self.hearings.push(Hearing::new(number, Listens::Later));
             }
         }
         Ok(())
@@ -179,12 +179,18 @@ impl Reactor {
         self.hearings.clear();
     }
 
-    /// Hears of termination signals, also after an [end](Self::end_hearing); not while a handler
-    /// runs that this thread calls.
-    pub(crate) fn begin_hearing(&mut self, calls_handlers: bool) {
+    /// Hears of termination signals, also after an [end](Self::end_hearing).
+    pub(crate) fn begin_hearing(&mut self, listens: Listens) {
         // The old ones go when the new ones are there, so that there is no moment without.
-        let new = self.endings.iter().map(|&number| Hearing::new(number, calls_handlers)).collect();
-        self.hearings = new;
+        self.hearings = self.endings.iter().map(|&number| Hearing::new(number, listens)).collect();
+    }
+
+    /// Hears of termination signals when the loop runs again, unless that has [ended](
+    /// Self::end_hearing).
+    pub(crate) fn pause_hearing(&mut self) {
+        if !self.hearings.is_empty() {
+            self.begin_hearing(Listens::Later);
+        }
     }
 
     /// Waits until there is something to do, at most for `limit`. Hears of waiting clients only

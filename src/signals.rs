@@ -100,37 +100,46 @@ fn arrange_default_action(number: i32) -> io::Result<()> {
 /// The signals that were watched before.
 static ARRANGED: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
 
-/// A loop that a signal ends, for as long as it hears of that signal.
+/// A server that a signal ends, for as long as it hears of that signal.
 ///
 /// Without one the signal has its default action: it ends the process, as it would have if it had
-/// not been watched. So it does where a loop calls handlers itself and two have come that it has
-/// not heard of, one to stop and one to cut: it is stuck in a handler then. A supervisor's
-/// [word](sys::HURRY_SIGNAL) is worth two. Signals that had another action before they were first
-/// watched keep that one, and those that come [together](SIGNAL_WINDOW) are one.
+/// not been watched. So it does where no loop runs and one has come already, which is kept for the
+/// next loop; there may be none. And so it does where a loop calls handlers itself and two have
+/// come that it has not heard of, one to stop and one to cut: it is stuck in a handler then. A
+/// supervisor's [word](sys::HURRY_SIGNAL) is worth two. Signals that had another action before they
+/// were first watched keep that one, and those that come [together](SIGNAL_WINDOW) are one.
 #[derive(Debug)]
 pub(crate) struct Hearing {
     number: i32,
-    calls_handlers: bool,
+    listens: Listens,
+}
+
+/// When a server hears of signals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Listens {
+    /// When its loop runs next.
+    Later,
+    /// Soon.
+    Now,
+    /// When the handler returns that its loop calls.
+    BetweenHandlers,
 }
 
 impl Hearing {
-    /// A loop for a signal that is watched.
-    pub(crate) fn new(number: i32, calls_handlers: bool) -> Self {
+    /// A server for a signal that is watched.
+    pub(crate) fn new(number: i32, listens: Listens) -> Self {
         if let Some(ending) = ending(number) {
-            ending.loops.fetch_add(1, Ordering::SeqCst);
-            ending.loops_with_handlers.fetch_add(usize::from(calls_handlers), Ordering::SeqCst);
+            ending.servers(listens).fetch_add(1, Ordering::SeqCst);
             ending.is_one.store(true, Ordering::SeqCst);
         }
-        Self { number, calls_handlers }
+        Self { number, listens }
     }
 }
 
 impl Drop for Hearing {
     fn drop(&mut self) {
         if let Some(ending) = ending(self.number) {
-            ending.loops.fetch_sub(1, Ordering::SeqCst);
-            let with_handlers = usize::from(self.calls_handlers);
-            ending.loops_with_handlers.fetch_sub(with_handlers, Ordering::SeqCst);
+            ending.servers(self.listens).fetch_sub(1, Ordering::SeqCst);
         }
     }
 }
@@ -151,25 +160,32 @@ fn has_default_action(number: i32) -> bool {
     }
     let worth = if is_hurry { MOST_UNHEARD } else { 1 };
     let was_unheard = UNHEARD.fetch_add(worth, Ordering::SeqCst);
-    let may_be_stuck = ending.loops_with_handlers.load(Ordering::SeqCst) > 0;
-    ending.loops.load(Ordering::SeqCst) == 0 || (may_be_stuck && was_unheard >= MOST_UNHEARD)
+    let has = |listens: Listens| ending.servers(listens).load(Ordering::SeqCst) > 0;
+    if has(Listens::BetweenHandlers) {
+        was_unheard >= MOST_UNHEARD
+    } else if has(Listens::Now) {
+        false
+    } else {
+        was_unheard > 0 || !has(Listens::Later)
+    }
 }
 
-/// What a signal that may end loops has to do with them.
+/// What a signal that may end loops has to do with their servers.
 #[derive(Debug)]
 struct Ending {
     /// It ends some, or did.
     is_one: AtomicBool,
-    /// Those that hear of it.
-    loops: AtomicUsize,
-    /// Those of them that call handlers.
-    loops_with_handlers: AtomicUsize,
+    /// How many hear of it, by when they do.
+    servers: [AtomicUsize; 3],
 }
 
 impl Ending {
     const fn new() -> Self {
-        let (loops, loops_with_handlers) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        Self { is_one: AtomicBool::new(false), loops, loops_with_handlers }
+        Self { is_one: AtomicBool::new(false), servers: [const { AtomicUsize::new(0) }; 3] }
+    }
+
+    fn servers(&self, listens: Listens) -> &AtomicUsize {
+        &self.servers[listens as usize]
     }
 }
 

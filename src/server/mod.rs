@@ -279,7 +279,7 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
     /// The next one has the action that it had before, by default to end the process: when the loop
     /// has ended because of a signal, when it has cut, and when the server is gone. So has the
     /// third one of which no loop hears, as a handler of a [`Sequential`](crate::Sequential) server
-    /// does not return.
+    /// does not return, and the second one while no loop runs: the first is kept for the next loop.
     ///
     /// Clients that wait to be accepted are served, and then the listening socket is closed: new
     /// ones are refused at once, while running requests are still waited for, and a balancer sends

@@ -12,14 +12,22 @@ use crate::concurrency::{Concurrency, Placement};
 use crate::handler::Handler;
 use crate::reactor::Turn;
 use crate::shutdown::Requests;
+use crate::signals::Listens;
 use crate::transport::AcceptError;
 use crate::transport::sealed::Accept;
 
 impl<K: ServerKind, C: Concurrency> Server<K, C> {
+    /// Begins a loop; where that fails, nothing has begun.
     pub(super) fn activate(&mut self) -> io::Result<()> {
         self.refuse_if_ended()?;
         self.reactor.hear_here();
-        self.reactor.begin_hearing(self.strategy.placement() == Placement::ServingThread);
+        let calls_handlers = self.strategy.placement() == Placement::ServingThread;
+        let listens = if calls_handlers { Listens::BetweenHandlers } else { Listens::Now };
+        self.reactor.begin_hearing(listens);
+        self.begin_loop().inspect_err(|_| self.reactor.pause_hearing())
+    }
+
+    fn begin_loop(&mut self) -> io::Result<()> {
         self.call_strategy(C::server_activate)?;
         if self.strategy.placement() == Placement::Detached {
             self.hear_requests()?;
@@ -72,7 +80,9 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
         Err(io::Error::new(io::ErrorKind::NotConnected, message))
     }
 
-    pub(super) fn deactivate(&self) {
+    /// Ends a loop.
+    pub(super) fn deactivate(&mut self) {
+        self.reactor.pause_hearing();
         if let Some(wake_up) = self.strategy.wake_up() {
             self.reactor.forget_strategy(wake_up);
         }

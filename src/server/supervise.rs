@@ -16,14 +16,14 @@ use crate::handler::Handler;
 use crate::poller::Poller;
 use crate::reactor::Reactor;
 use crate::signal::Signal;
-use crate::signals;
+use crate::signals::{self, Listens};
 use crate::sys;
 
 impl<K: ServerKind, C: Concurrency> Server<K, C> {
     /// Keeps the strategy's processes running until a shutdown is asked for.
     pub(super) fn supervise(&mut self) -> io::Result<()> {
         let shutdown = self.shutdown_handle();
-        self.begin_to_supervise()?;
+        self.begin_to_supervise().inspect_err(|_| self.reactor.pause_hearing())?;
         let mut supervised = Ok(());
         while supervised.is_ok() && !shutdown.is_stopping_here() {
             supervised = self.supervise_once();
@@ -32,6 +32,7 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
         if let Some(wake_up) = self.strategy.workers().and_then(|workers| workers.wake_up()) {
             self.reactor.forget_strategy(wake_up);
         }
+        self.reactor.pause_hearing();
         self.rearm();
         supervised
     }
@@ -46,7 +47,7 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
             self.reactor.watch_strategy(wake_up)?;
         }
         let replace_on = signals::heeded(workers.replace_on().as_slice());
-        self.reactor.begin_hearing(false);
+        self.reactor.begin_hearing(Listens::Now);
         replace_on.into_iter().try_for_each(|number| self.reactor.watch_signal(number))
     }
 

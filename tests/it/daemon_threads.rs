@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use socketserver::concurrency::Concurrency;
 use socketserver::http::{Exchange, HttpRequestHandler};
 use socketserver::{
-    Connection, Datagram, Forking, Handler, HttpServer, Sequential, ThreadPool,
+    Connection, Datagram, Forking, Handler, HttpServer, PreFork, Sequential, TcpServer, ThreadPool,
     ThreadingHttpServer, ThreadingTcpServer, ThreadingUdpServer, handler_fn,
 };
 
@@ -269,11 +270,17 @@ fn a_datagram_that_was_cut_is_not_joined() {
 /// which the signal is sent. Returns the one that ended it.
 #[track_caller]
 fn ended_by(test: &str, steps: &[(&str, Signal)]) -> Option<i32> {
+    ended_by_as("yes", test, steps)
+}
+
+/// As that, and the test finds the mark there.
+#[track_caller]
+fn ended_by_as(mark: &str, test: &str, steps: &[(&str, Signal)]) -> Option<i32> {
     use std::io::BufRead;
 
     let mut process = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", test, "--nocapture", "--test-threads=1"])
-        .env(MARK, "yes")
+        .env(MARK, mark)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -416,4 +423,55 @@ fn a_signal_ends_the_process_when_its_server_is_gone() {
     drop(client);
     say("gone");
     drop(third);
+}
+
+/// The first one is kept for the next loop, which may never be.
+#[test]
+fn a_second_signal_ends_a_process_in_which_no_loop_runs() {
+    let Ok(kind) = std::env::var(MARK) else {
+        let name = "daemon_threads::a_second_signal_ends_a_process_in_which_no_loop_runs";
+        for kind in ["never served", "one request", "refused", "threads", "here", "processes"] {
+            let ended = ended_by_as(kind, name, &[("idle", TERM), ("", INT)]);
+            assert_eq!(ended, Some(INT as i32), "{kind}");
+        }
+        return;
+    };
+    match &kind[..] {
+        "threads" => idle_after_a_loop(ThreadPool::default()),
+        "here" => idle_after_a_loop(Sequential),
+        "processes" => idle_after_a_loop(PreFork::new(1, Sequential).allow_threads(true)),
+        "refused" => {
+            let _other = thread::spawn(thread::park);
+            idle_after(Forking::default(), |server| assert!(server.handle_request().is_err()));
+        }
+        "one request" => idle_after(ThreadPool::default(), |server| {
+            server.timeout = Some(MOMENT);
+            server.handle_request().unwrap();
+        }),
+        _ => idle_after(ThreadPool::default(), |_| {}),
+    }
+}
+
+fn idle_after_a_loop<C: Concurrency>(strategy: C) {
+    idle_after(strategy, |server| {
+        server.shutdown_handle().shutdown();
+        server.serve_forever().unwrap();
+    });
+}
+
+/// A program that has other things to do than to serve, and keeps its server.
+fn idle_after<C: Concurrency>(strategy: C, act: impl FnOnce(&mut TcpServer<C, Mute>)) {
+    let mut server = TcpServer::bind_with("127.0.0.1:0", Mute, strategy).unwrap();
+    server.shutdown_on_signals(&[socketserver::Signal::INT, socketserver::Signal::TERM]).unwrap();
+    act(&mut server);
+    say("idle");
+    thread::sleep(LIMIT * 2);
+}
+
+struct Mute;
+
+impl Handler for Mute {
+    fn handle(&self, _connection: Connection) -> io::Result<()> {
+        Ok(())
+    }
 }

@@ -10,7 +10,7 @@ use socketserver::{Concurrency, Connection, Handler, Sequential, ThreadPool};
 
 use crate::drain::{SLOW, canary, gated, report};
 use crate::support::{
-    Client, Gate, LIMIT, MOMENT, Notes, PAUSE, Running, bind, bind_with, echo_lines,
+    Gate, LIMIT, MOMENT, Notes, PAUSE, Running, bind, bind_with, echo_lines,
     in_a_process_of_its_own, testing,
 };
 
@@ -117,18 +117,23 @@ fn two_signals_count_by_the_time_between_them() {
             (PAUSE, Signal::SIGINT, 1),
         ] {
             let gate = Gate::new();
-            let mut server = bind::<ThreadPool, _>(gated(&gate));
+            let is_second = AtomicBool::new(false);
+            let handler = gated(&gate).verify(move |_| {
+                if is_second.swap(true, Ordering::SeqCst) {
+                    // The loop is here, and does not read them in between.
+                    raise(Signal::SIGTERM).unwrap();
+                    std::thread::sleep(pause);
+                    raise(second).unwrap();
+                }
+                true
+            });
+            let mut server = bind::<ThreadPool, _>(handler);
             server.shutdown_timeout = LIMIT * 2;
             server.shutdown_on_signals(&signals).unwrap();
-            let mut busy = Client::connect(server.server_address());
-            busy.send("slow\n");
-            server.handle_request().unwrap();
-            assert_eq!(busy.read_line(), "begun");
-            // Nobody reads them in between.
-            raise(Signal::SIGTERM).unwrap();
-            std::thread::sleep(pause);
-            raise(second).unwrap();
             let running = Running::start(server);
+            let mut busy = running.connect();
+            assert_eq!(busy.ask(SLOW), "begun");
+            let _second = running.connect();
             if cut == 0 {
                 busy.hears_nothing_for(MOMENT);
                 gate.let_through(1);
