@@ -63,11 +63,12 @@ impl Slot {
     /// The connection was dropped or taken apart, and this is the server's hold of its socket.
     pub(super) fn connection_dropped(&self, parking: &Parking, socket: Arc<Socket>, end: End) {
         let mut place = self.place();
-        let in_job = place.holder().is_some_and(|holder| *holder != Holder::Other);
+        let in_job = place.out().is_some_and(|out| out.holder != Holder::Other);
+        let is_late = place.out().is_some_and(|out| out.is_late);
         let in_child = parking.in_child.load(Ordering::Relaxed);
         // Nothing in a child but the job can see to the end.
         let may_linger = in_job || !in_child;
-        let lingering = match (end, Arc::try_unwrap(socket)) {
+        let mut lingering = match (end, Arc::try_unwrap(socket)) {
             (End::Lingering, Ok(socket)) if may_linger => Lingering::new(Arc::new(socket)),
             (End::Lingering, Err(socket)) if may_linger => Lingering::new(socket),
             (End::Orderly, Ok(socket)) if may_linger && socket.has_arrivals() => {
@@ -85,6 +86,10 @@ impl Slot {
                 return self.leave(parking, place, &socket, false);
             }
         };
+        if let Some(began) = parking.drain_began().filter(|_| is_late) {
+            // With others that are late, and no longer than they.
+            lingering.deadline = lingering.deadline.min(began + 2 * HEAD_GRACE);
+        }
         if in_job && in_child {
             place.state = State::LingeringInJob(lingering);
         } else {

@@ -62,15 +62,19 @@ impl Parked {
     /// handshake is given a little longer, from the time when the drain began or, if that is later,
     /// from its own first byte.
     pub(super) fn hasten(&mut self, drain_began: Instant) -> Option<Instant> {
-        let is_idle = self.waits_for == WaitFor::NextRequest
-            && self.connection.rfile.socket().busy_since().is_none();
-        let end = if is_idle {
+        let end = if self.is_idle() {
             self.since.checked_add(IDLE_GRACE)?
         } else {
             self.since.max(drain_began).checked_add(HEAD_GRACE)?
         };
         self.deadline = Some(self.deadline.map_or(end, |deadline| deadline.min(end)));
         self.deadline
+    }
+
+    /// Neither a request nor a handshake is known to have begun.
+    pub(super) fn is_idle(&self) -> bool {
+        self.waits_for == WaitFor::NextRequest
+            && self.connection.rfile.socket().busy_since().is_none()
     }
 
     /// When an incomplete request was first waited for.

@@ -53,7 +53,7 @@ impl Slot {
         let gauges = &parking.gauges;
         gauges.waiting.fetch_sub(1, Ordering::Relaxed);
         gauges.running.fetch_add(1, Ordering::Relaxed);
-        let mut next = self.place().take_out(Phase::Claimed, Holder::Job);
+        let mut next = self.take_claimed(&parking);
         let (mut succeeded, mut in_a_row) = (true, 0);
         while let Some(connection) = next {
             succeeded &= self.handle(&parking, connection);
@@ -62,6 +62,20 @@ impl Slot {
         }
         gauges.running.fetch_sub(1, Ordering::Relaxed);
         succeeded
+    }
+
+    /// Takes a claimed connection out whose turn has come.
+    fn take_claimed(&self, parking: &Parking) -> Option<Connection> {
+        let mut place = self.place();
+        let parked = place.take_parked(Phase::Claimed, Holder::Job)?;
+        if parking.drain_began().is_some()
+            && let Some(out) = place.out()
+        {
+            // What has begun to come has waited with it. Otherwise those that get their turn late,
+            // as no child was free, would each hold the end up by a time of its own.
+            out.head_since = out.head_since.or(Some(parked.since));
+        }
+        Some(parked.connection)
     }
 
     /// Takes a claimed connection out whose job will not run here.
@@ -108,7 +122,7 @@ impl Slot {
             _ => (Holder::Other, None),
         };
         let head_since = match wait_for {
-            WaitFor::NextRequest => None,
+            WaitFor::NextRequest => since.filter(|_| connection.rfile.socket().is_shaking_hands()),
             WaitFor::RestOfRequest => Some(since.unwrap_or_else(Instant::now)),
         };
         place.state =
@@ -190,8 +204,9 @@ impl Slot {
         let mut parked = place.take_parked(Phase::Returned, holder)?;
         drop(place);
         let waited = self.wait_for_more(parking, &mut parked);
-        if let Some(holder) = self.place().holder() {
-            *holder = Holder::Job;
+        if let Some(out) = self.place().out() {
+            out.holder = Holder::Job;
+            out.is_late = waited.is_err();
         }
         let mut connection = parked.connection;
         match waited {

@@ -52,7 +52,7 @@ impl Slot {
         socket: &Arc<Socket>,
         client_address: Address,
     ) -> Self {
-        let state = State::Out(Out { holder: Holder::Other, head_since: None });
+        let state = State::Out(Out { holder: Holder::Other, head_since: None, is_late: false });
         let place = Place { state, registration: Registration::default() };
         let socket = Arc::downgrade(socket);
         Self { parking, key, client_address, socket, place: Mutex::new(place) }
@@ -337,6 +337,10 @@ fn claim(parking: &Parking, place: &mut Place) {
     if parking.placement == Placement::Detached {
         // epoll reports a socket for as long as any process holds it; a child will.
         registration.forget(&parking.poller, parked.connection.rfile.socket());
+    if parked.is_idle() && parking.drain_began().is_some() {
+        // Its time runs from here, although its turn may come late.
+        parked.since = Instant::now();
+    }
     }
 }
 

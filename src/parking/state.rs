@@ -30,6 +30,8 @@ pub(super) struct Out {
     pub(super) holder: Holder,
     /// When an incomplete request was first waited for, which the connection was given out with.
     pub(super) head_since: Option<Instant>,
+    /// That request, or a handshake, did not come in time.
+    pub(super) is_late: bool,
 }
 
 /// What holds a connection that is out.
@@ -67,20 +69,22 @@ impl Place {
     /// As [`take_out`](Self::take_out), with what it waits for.
     #[inline]
     pub(super) fn take_parked(&mut self, phase: Phase, holder: Holder) -> Option<Parked> {
-        let head_since = match &self.state {
-            State::Parked(parked) if parked.phase == phase => parked.head_since(),
+        let (head_since, is_late) = match &self.state {
+            State::Parked(parked) if parked.phase == phase => {
+                (parked.head_since(), parked.is_late())
+            }
             _ => return None,
         };
-        match mem::replace(&mut self.state, State::Out(Out { holder, head_since })) {
+        match mem::replace(&mut self.state, State::Out(Out { holder, head_since, is_late })) {
             State::Parked(parked) => Some(parked),
             _ => None,
         }
     }
 
-    /// What holds the connection, if that is out.
-    pub(super) fn holder(&mut self) -> Option<&mut Holder> {
+    /// What is known of the connection, if that is out.
+    pub(super) fn out(&mut self) -> Option<&mut Out> {
         match &mut self.state {
-            State::Out(out) => Some(&mut out.holder),
+            State::Out(out) => Some(out),
             _ => None,
         }
     }

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::sync::Arc;
+use std::time::Instant;
 
 use rustls::{ClientConfig, HandshakeKind};
 
@@ -34,6 +35,21 @@ fn clients_that_do_not_shake_hands_hold_nobody_up() {
         client.stream.write_all(&hello[..=number]).unwrap();
     }
     assert_eq!(server.connect().ask("echo ping"), "ping");
+}
+
+/// More of them than children, forty at a time.
+#[test]
+fn handshakes_that_wait_for_a_child_have_one_second_together() {
+    let mut server = Secure::start();
+    let hello = client_hello(&server.config);
+    let address = server.process.address;
+    let mut silent: Vec<Client> = (0..240).map(|_| Client::connect(address)).collect();
+    silent.iter_mut().for_each(|client| client.send(&hello[..30]));
+    eventually(|| children_of(server.process.pid()).len() == 40);
+    let began = Instant::now();
+    server.process.terminate();
+    server.process.line_after("report: ");
+    assert!(began.elapsed() < LIMIT, "{:?}", began.elapsed());
 }
 
 #[test]

@@ -46,6 +46,11 @@ pub(crate) fn serve(name: &str) {
             let handler = Http { timeouts };
             return serve_prepared(TcpServer::bind_with("127.0.0.1:0", handler, strategy).unwrap());
         }
+        "http, two children" => {
+            let strategy = Forking::default().max_children(2);
+            let handler = Http::default();
+            return serve_prepared(TcpServer::bind_with("127.0.0.1:0", handler, strategy).unwrap());
+        }
         "plain" | "talkative" | "with another child" | "with a thread" => {}
         "one child" => strategy = Forking::default().max_children(1),
         "impatient" => handler.timeouts = handler.timeouts.idle(MOMENT),
