@@ -49,7 +49,7 @@ impl Gauges {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Connections {
-    /// All that were accepted and are not closed.
+    /// All that were accepted and are neither closed nor cut.
     pub open: usize,
     /// Those that wait for their clients, at no thread's cost.
     pub idle: usize,

@@ -107,7 +107,8 @@ impl Slot {
         if let Some(began) = parking.drain_began() {
             lingering.hasten(began);
         }
-        if parking.is_closed() || !lingering.discard() || registration.has_ended() {
+        let is_over = parking.is_closed() || registration.is_given_up();
+        if is_over || !lingering.discard() || registration.has_ended() {
             return self.vacate(parking, place);
         }
         // All that had arrived was thrown away.
@@ -168,7 +169,7 @@ impl Slot {
             // Before the slot is gone, as a process may end then.
             socket.say_goodbye();
         }
-        parking.remove(self.key);
+        parking.remove(self);
         drop(before);
     }
 }

@@ -150,11 +150,17 @@ impl Parking {
         self.poller.notify();
     }
 
-    /// A connection is closed, and its slot free.
-    fn remove(&self, key: usize) {
+    /// A connection is closed, or given up: its place is free. It may have been given up before,
+    /// and another one be there.
+    fn remove(&self, slot: &Slot) {
+        let is_here = |other: &Arc<Slot>| std::ptr::eq(Arc::as_ptr(other), slot);
+        let mut slots = self.slots();
+        let is_removed = slots.get(slot.key).is_some_and(is_here);
         // Dropped when the lock is let go of.
-        let removed = self.slots().try_remove(key);
-        if removed.is_some() {
+        let removed = is_removed.then(|| slots.remove(slot.key));
+        drop(slots);
+        drop(removed);
+        if is_removed {
             self.gauges.open.fetch_sub(1, Ordering::Relaxed);
         }
         if self.watching_ends.load(Ordering::SeqCst) {
@@ -167,7 +173,7 @@ impl Parking {
         into.extend(lock(&self.returned).drain(..));
     }
 
-    /// Connections that are open, wherever they are.
+    /// Connections that are open, wherever they are; those that were cut are not.
     pub(crate) fn open(&self) -> usize {
         self.slots().len()
     }

@@ -12,6 +12,8 @@ pub(super) struct Registration {
     watch: Watch,
     /// The client's end was reported.
     has_ended: bool,
+    /// Another connection may have the key.
+    is_given_up: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,6 +66,19 @@ impl Registration {
             let _ = poller.forget(socket);
             self.watch = Watch::Unknown;
         }
+    }
+
+    /// The connection was cut: the poller is to know no more of it, ever.
+    pub(super) fn give_up(&mut self, poller: &Poller, socket: Option<&Socket>) {
+        // One that is closed is forgotten already.
+        if let Some(socket) = socket {
+            self.forget(poller, socket);
+        }
+        self.is_given_up = true;
+    }
+
+    pub(super) fn is_given_up(&self) -> bool {
+        self.is_given_up
     }
 
     /// The poller has reported something, or is not asked any more.

@@ -184,8 +184,9 @@ impl Slot {
     }
 
     /// Closes the connection, under whatever serves it if need be; tells whether it had a request.
+    /// What serves it may take its time, and is seen here no more.
     pub(crate) fn cut(&self, parking: &Parking) -> bool {
-        let place = self.place();
+        let mut place = self.place();
         match &place.state {
             State::Parked(parked) if parked.phase == Phase::Idle => {
                 let had_request = parked.waits_for != WaitFor::NextRequest;
@@ -199,9 +200,13 @@ impl Slot {
             }
             State::Gone(_) => false,
             State::Parked(_) | State::Out(_) | State::LingeringInJob(_) => {
-                if let Some(socket) = self.socket(&place) {
+                let socket = self.socket(&place);
+                if let Some(socket) = &socket {
                     socket.shutdown(Shutdown::Both);
                 }
+                place.registration.give_up(&parking.poller, socket.as_deref());
+                drop(place);
+                parking.remove(self);
                 true
             }
         }
@@ -251,7 +256,7 @@ impl Slot {
     /// Settles the phase of a connection that a handler or the serving thread is done with.
     pub(super) fn settle(self: &Arc<Self>, parking: &Parking, mut place: MutexGuard<'_, Place>) {
         let Place { state: State::Parked(parked), registration } = &mut *place else { return };
-        if parked.is_late() || parking.is_closed() {
+        if parked.is_late() || parking.is_closed() || registration.is_given_up() {
             let phase = parked.phase;
             return close_parked(place, phase);
         }
@@ -332,15 +337,15 @@ impl Slot {
 fn claim(parking: &Parking, place: &mut Place) {
     let Place { state: State::Parked(parked), registration } = place else { return };
     parked.phase = Phase::Claimed;
+    if parked.is_idle() && parking.drain_began().is_some() {
+        // Its time runs from here, although its turn may come late.
+        parked.since = Instant::now();
+    }
     registration.note_report(parking.placement);
     parking.gauges.waiting.fetch_add(1, Ordering::Relaxed);
     if parking.placement == Placement::Detached {
         // epoll reports a socket for as long as any process holds it; a child will.
         registration.forget(&parking.poller, parked.connection.rfile.socket());
-    if parked.is_idle() && parking.drain_began().is_some() {
-        // Its time runs from here, although its turn may come late.
-        parked.since = Instant::now();
-    }
     }
 }
 

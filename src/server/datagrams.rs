@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use socket2::SockRef;
@@ -35,7 +35,7 @@ impl<T: DatagramTransport, H: Handler<Datagram>> ServerKind for Datagrams<T, H> 
 
 impl<T, H> Waiting for Datagrams<T, H> {
     fn open(&self) -> usize {
-        self.in_flight.count.load(Ordering::SeqCst)
+        lock(&lock(&self.in_flight.current).state).count
     }
 
     fn watch_ends(&self, watch: bool) {
@@ -55,8 +55,8 @@ impl<T, H> Waiting for Datagrams<T, H> {
 impl<T: DatagramTransport, H: Handler<Datagram>> Clients<T, H> for Datagrams<T, H> {
     fn new(handler: Arc<Guarded<T, H>>, poller: &Arc<Poller>, _: Placement) -> Self {
         let in_flight = Arc::new(InFlight {
-            count: AtomicUsize::new(0),
-            cuts: AtomicUsize::new(0),
+            current: Mutex::default(),
+            left: AtomicUsize::new(0),
             watching_ends: AtomicBool::new(false),
             poller: Arc::clone(poller),
         });
@@ -105,7 +105,7 @@ impl<T: DatagramTransport, H: Handler<Datagram>> Clients<T, H> for Datagrams<T, 
     }
 
     fn in_jobs(&self) -> usize {
-        self.open()
+        self.open() + self.in_flight.left.load(Ordering::SeqCst)
     }
 
     fn begin_drain(&self) {}
@@ -116,10 +116,14 @@ impl<T: DatagramTransport, H: Handler<Datagram>> Clients<T, H> for Datagrams<T, 
 
     fn tell_children(&self) {}
 
-    /// Those that still wait are dropped unhandled; those that are handled cannot be ended.
+    /// Those that still wait are dropped unhandled; those that are handled cannot be ended. They
+    /// count no more.
     fn cut(&self) -> usize {
-        self.in_flight.cuts.fetch_add(1, Ordering::SeqCst);
-        self.open()
+        let batch = std::mem::take(&mut *lock(&self.in_flight.current));
+        let mut state = lock(&batch.state);
+        state.is_cut = true;
+        self.in_flight.left.fetch_add(state.count, Ordering::SeqCst);
+        state.count
     }
 
     fn end_drain(&self) {}
@@ -146,7 +150,7 @@ struct DatagramWork<H> {
 
 impl<H> DatagramWork<H> {
     fn take(&self) -> Option<(Datagram, InFlightGuard)> {
-        self.request.lock().unwrap_or_else(PoisonError::into_inner).take()
+        lock(&self.request).take()
     }
 }
 
@@ -183,12 +187,26 @@ impl<H: Handler<Datagram>> ReplyErrorSink for GuardedHandler<H, Datagram> {
 /// Datagrams that wait or are handled.
 #[derive(Debug)]
 pub(super) struct InFlight {
-    count: AtomicUsize,
-    /// How often those that waited were dropped.
-    cuts: AtomicUsize,
+    /// Those that came since the last cut.
+    current: Mutex<Arc<Batch>>,
+    /// How many were cut whose handlers have not returned.
+    left: AtomicUsize,
     /// Set while the serving thread wants to hear of each that ends.
     watching_ends: AtomicBool,
     poller: Arc<Poller>,
+}
+
+/// Datagrams that are cut together.
+#[derive(Debug, Default)]
+struct Batch {
+    state: Mutex<BatchState>,
+}
+
+#[derive(Debug, Default)]
+struct BatchState {
+    /// How many wait or are handled.
+    count: usize,
+    is_cut: bool,
 }
 
 impl LeaveToParent for InFlight {
@@ -200,29 +218,37 @@ impl LeaveToParent for InFlight {
 /// Counts a datagram until it is handled or dropped.
 struct InFlightGuard {
     in_flight: Arc<InFlight>,
-    /// How often those that waited were dropped before this one came.
-    cuts: usize,
+    batch: Arc<Batch>,
 }
 
 impl InFlightGuard {
     fn new(in_flight: &Arc<InFlight>) -> Self {
-        in_flight.count.fetch_add(1, Ordering::SeqCst);
-        let cuts = in_flight.cuts.load(Ordering::SeqCst);
-        Self { in_flight: Arc::clone(in_flight), cuts }
+        let batch = Arc::clone(&lock(&in_flight.current));
+        lock(&batch.state).count += 1;
+        Self { in_flight: Arc::clone(in_flight), batch }
     }
 
     fn was_cut(&self) -> bool {
-        self.in_flight.cuts.load(Ordering::SeqCst) != self.cuts
+        lock(&self.batch.state).is_cut
     }
 }
 
 impl Drop for InFlightGuard {
     fn drop(&mut self) {
-        self.in_flight.count.fetch_sub(1, Ordering::SeqCst);
+        let mut state = lock(&self.batch.state);
+        state.count -= 1;
+        if state.is_cut {
+            self.in_flight.left.fetch_sub(1, Ordering::SeqCst);
+        }
+        drop(state);
         if self.in_flight.watching_ends.load(Ordering::SeqCst) {
             self.in_flight.poller.notify();
         }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Datagrams that are in memory at once unless the program says otherwise: 8 MiB of Python's

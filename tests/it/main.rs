@@ -57,6 +57,7 @@ mod differential_cases; // what is sent to both
 mod differential_intended; // where the answers may differ
 mod doc_search; // Python's names are found in the documentation
 mod drain; // what becomes of running requests when the server is asked to stop
+mod drain_again; // what an earlier loop has cut
 mod drain_heads; // what becomes of those that have begun to arrive
 mod drain_signals; // signals that end a server, and those that are only watched
 mod encoded_files; // compressed files have the type of their bytes
