@@ -179,8 +179,15 @@ impl Workers {
             let told = worker.last_words();
             let (finished, cut) = told.unwrap_or((0, usize::from(worker.retired.is_some())));
             self.totals = (self.totals.0 + finished, self.totals.1 + cut);
-            if worker.retired.is_none() {
-                self.restart.after(worker.started.elapsed());
+            if worker.retired.is_some() {
+                continue;
+            }
+            self.restart.after(worker.started.elapsed());
+            if told.is_some() && matches!(status, WaitStatus::Exited(_, 0)) {
+                // It was asked to end, as by a signal that the supervisor may be about to hear of.
+                log::debug!("process {pid} has ended, as it was asked to");
+                self.restart.not_before(FIRST_PAUSE);
+            } else {
                 let pause = self.restart.pause;
                 report(format_args!("process {pid} {}, replacing it in {pause:?}", ending(status)));
             }
@@ -270,6 +277,12 @@ impl Restart {
             (self.pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE)
         };
         self.at = Some(Instant::now() + self.pause);
+    }
+
+    /// Puts the planned restart off where it would come earlier.
+    fn not_before(&mut self, pause: Duration) {
+        let at = Instant::now() + pause;
+        self.at = self.at.map(|planned| planned.max(at));
     }
 }
 
