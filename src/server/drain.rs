@@ -97,9 +97,10 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
         self.clients.in_jobs() + self.strategy.active() > 0
     }
 
-    /// After a signal has ended the loop, or had it cut what ran, nothing hears of the next one.
+    /// After the loop nothing hears of the next signal: a program that does other things then ends
+    /// by the first one, as if it had no server.
     pub(super) fn end_hearing(&mut self) {
-        if !self.is_worker && (self.ends || self.is_hasty()) {
+        if !self.is_worker {
             self.reactor.end_hearing();
         }
     }

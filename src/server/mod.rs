@@ -276,10 +276,16 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
     /// those of different kinds: a script that passes Ctrl-C on as SIGTERM does not ask twice.
     /// [`Handler::handle_signal`] hears of each kind.
     ///
-    /// The next one has the action that it had before, by default to end the process: when the loop
-    /// has ended because of a signal, when it has cut, and when the server is gone. So has the
-    /// third one of which no loop hears, as a handler of a [`Sequential`](crate::Sequential) server
-    /// does not return, and the second one while no loop runs: the first is kept for the next loop.
+    /// The next one has the action that it had before, by default to end the process: when
+    /// [`serve_forever`](Self::serve_forever) has returned or has cut requests, and when the server
+    /// is gone. So has the third one of which no loop hears, as a handler of a
+    /// [`Sequential`](crate::Sequential) server does not return.
+    ///
+    /// One that comes before the first loop, or between two calls of
+    /// [`handle_request`](Self::handle_request), is kept for the next one, which ends at once, so
+    /// that a program that is about to serve ends in good order. The second one ends the process.
+    /// As those that come together are one, `timeout` alone does not end a program that was made to
+    /// hear of signals and never serves; `timeout -k 10` does.
     ///
     /// Clients that wait to be accepted are served, and then the listening socket is closed: new
     /// ones are refused at once, while running requests are still waited for, and a balancer sends

@@ -427,19 +427,16 @@ fn a_signal_ends_the_process_when_its_server_is_gone() {
 
 /// The first one is kept for the next loop, which may never be.
 #[test]
-fn a_second_signal_ends_a_process_in_which_no_loop_runs() {
+fn a_second_signal_ends_a_process_that_is_about_to_serve() {
     let Ok(kind) = std::env::var(MARK) else {
-        let name = "daemon_threads::a_second_signal_ends_a_process_in_which_no_loop_runs";
-        for kind in ["never served", "one request", "refused", "threads", "here", "processes"] {
+        let name = "daemon_threads::a_second_signal_ends_a_process_that_is_about_to_serve";
+        for kind in ["never served", "one request", "refused"] {
             let ended = ended_by_as(kind, name, &[("idle", TERM), ("", INT)]);
             assert_eq!(ended, Some(INT as i32), "{kind}");
         }
         return;
     };
     match &kind[..] {
-        "threads" => idle_after_a_loop(ThreadPool::default()),
-        "here" => idle_after_a_loop(Sequential),
-        "processes" => idle_after_a_loop(PreFork::new(1, Sequential).allow_threads(true)),
         "refused" => {
             let _other = thread::spawn(thread::park);
             idle_after(Forking::default(), |server| assert!(server.handle_request().is_err()));
@@ -449,6 +446,23 @@ fn a_second_signal_ends_a_process_in_which_no_loop_runs() {
             server.handle_request().unwrap();
         }),
         _ => idle_after(ThreadPool::default(), |_| {}),
+    }
+}
+
+/// There may never be another one, and `timeout` asks but once.
+#[test]
+fn a_signal_ends_a_process_whose_loop_was_shut_down() {
+    let Ok(kind) = std::env::var(MARK) else {
+        let name = "daemon_threads::a_signal_ends_a_process_whose_loop_was_shut_down";
+        for kind in ["threads", "here", "processes"] {
+            assert_eq!(ended_by_as(kind, name, &[("idle", TERM)]), Some(TERM as i32), "{kind}");
+        }
+        return;
+    };
+    match &kind[..] {
+        "threads" => idle_after_a_loop(ThreadPool::default()),
+        "here" => idle_after_a_loop(Sequential),
+        _ => idle_after_a_loop(PreFork::new(1, Sequential).allow_threads(true)),
     }
 }
 
