@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
-use super::{Connection, Socket};
+use super::{ClientSocket, Connection};
 
 /// What a connection that was given back waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub(crate) trait ConnectionOwner: Send + Sync {
 
     /// Hears that the connection was dropped or taken apart, and how it is to end. Others may still
     /// hold ends of it, and the socket with those.
-    fn connection_dropped(self: Arc<Self>, socket: Arc<Socket>, end: End);
+    fn connection_dropped(self: Arc<Self>, socket: Arc<ClientSocket>, end: End);
 
     /// Tells whether the server is known to shut down.
     fn is_draining(&self) -> bool;
@@ -47,7 +47,7 @@ pub(crate) struct ConnectionGuard {
     /// Gone with the server.
     owner: Weak<dyn ConnectionOwner>,
     /// Gone once the owner has it.
-    socket: Option<Arc<Socket>>,
+    socket: Option<Arc<ClientSocket>>,
     /// How the connection ends when it is dropped.
     pub(super) end: End,
     /// Set when a proxy's header was read: whether the client speaks first from then on.
@@ -55,7 +55,7 @@ pub(crate) struct ConnectionGuard {
 }
 
 impl ConnectionGuard {
-    pub(super) fn new(owner: Weak<dyn ConnectionOwner>, socket: Arc<Socket>) -> Self {
+    pub(super) fn new(owner: Weak<dyn ConnectionOwner>, socket: Arc<ClientSocket>) -> Self {
         Self { owner, socket: Some(socket), end: End::default(), after_proxy_header: None }
     }
 

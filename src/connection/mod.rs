@@ -10,20 +10,20 @@
 //!                               └──► moved elsewhere              taken over
 //! ```
 
+mod client_socket;
 mod credentials;
 mod guard;
 mod line;
 mod not_tls;
 mod pace;
 mod rfile;
-mod socket;
 mod spare;
+mod stream_socket;
 mod timeouts;
 #[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
 mod tls;
 mod uptake;
 mod wfile;
-mod wire;
 
 pub use credentials::PeerCredentials;
 pub(crate) use guard::{ConnectionGuard, ConnectionOwner, End, WaitFor};
@@ -36,11 +36,11 @@ pub use wfile::Wfile;
 
 pub(crate) use wfile::copy_file;
 
-pub(crate) use socket::Socket;
+pub(crate) use client_socket::ClientSocket;
+pub(crate) use stream_socket::{Direction, remaining, timed_out};
 #[cfg(feature = "tls")]
 pub(crate) use tls::Session;
 pub(crate) use tls::is_broken_tls;
-pub(crate) use wire::{Direction, remaining, timed_out};
 
 use std::fmt;
 use std::io::{self, BufRead, Read, Write};
@@ -103,7 +103,7 @@ pub struct Connection {
 
 impl Connection {
     pub(crate) fn new(
-        socket: Arc<Socket>,
+        socket: Arc<ClientSocket>,
         client_address: Address,
         server: ServerInfo,
         timeouts: &Timeouts,
@@ -207,29 +207,29 @@ impl Connection {
         self.rfile.socket().is_secure()
     }
 
-    /// Has what comes before [`introduce`](Self::introduce) read in clear text, whatever is spoken
-    /// then. To be called before anything is read.
-    pub(crate) fn expect_introduction(&self) {
-        if !self.is_introduced() {
-            self.rfile.socket().hold_session_off();
+    /// Has what comes before [`proxy_header_read`](Self::proxy_header_read) read in clear text,
+    /// also where TLS follows. To be called before anything is read.
+    pub(crate) fn await_proxy_header(&self) {
+        if !self.has_read_proxy_header() {
+            self.rfile.socket().delay_handshake();
         }
     }
 
-    /// Notes that a balancer has said who the client is, if it has named anybody, and whether the
-    /// client speaks first from here on. Where TLS is spoken, it begins with what is unread.
-    pub(crate) fn introduce(&mut self, client: Option<Address>, client_speaks_first: bool) {
+    /// Notes that a proxy header was read, the client that it names, and whether the client speaks
+    /// first from here on. A TLS handshake starts with what is unread.
+    pub(crate) fn proxy_header_read(&mut self, client: Option<Address>, client_speaks_first: bool) {
         self.guard.after_proxy_header = Some(client_speaks_first);
         if let Some(client) = client {
             self.client_address = client;
         }
-        if self.rfile.socket().is_session_held_off() {
-            self.rfile.socket().begin_session(self.rfile.unread());
+        if self.rfile.socket().is_handshake_delayed() {
+            self.rfile.socket().start_handshake(self.rfile.unread());
             self.rfile.consume(self.rfile.unread().len());
         }
     }
 
-    /// Tells whether [`introduce`](Self::introduce) was called.
-    pub(crate) fn is_introduced(&self) -> bool {
+    /// Tells whether [`proxy_header_read`](Self::proxy_header_read) was called.
+    pub(crate) fn has_read_proxy_header(&self) -> bool {
         self.guard.after_proxy_header.is_some()
     }
 

@@ -3,25 +3,25 @@
 use std::io::{self, IoSlice};
 use std::time::Instant;
 
-use super::wire::Wire;
+use super::stream_socket::StreamSocket;
 
 #[derive(Debug)]
 pub(crate) enum Session {}
 
 impl Session {
-    pub(super) fn hold_off(&self) {
+    pub(super) fn delay_handshake(&self) {
         match *self {}
     }
 
-    pub(super) fn is_held_off(&self) -> bool {
+    pub(super) fn is_delayed(&self) -> bool {
         match *self {}
     }
 
-    pub(super) fn begin(&self, _early: &[u8]) {
+    pub(super) fn start_handshake(&self, _early: &[u8]) {
         match *self {}
     }
 
-    pub(super) fn recv(&self, _: &Wire, _: &mut [u8]) -> io::Result<usize> {
+    pub(super) fn recv(&self, _: &StreamSocket, _: &mut [u8]) -> io::Result<usize> {
         match *self {}
     }
 
@@ -29,7 +29,7 @@ impl Session {
         match *self {}
     }
 
-    pub(super) fn shake_hands(&self, _: &Wire, _awaits_bytes: bool) -> io::Result<bool> {
+    pub(super) fn shake_hands(&self, _: &StreamSocket, _awaits_bytes: bool) -> io::Result<bool> {
         match *self {}
     }
 
@@ -65,11 +65,11 @@ impl Session {
         match *self {}
     }
 
-    pub(super) fn push(&self, _: &Wire) -> io::Result<()> {
+    pub(super) fn push(&self, _: &StreamSocket) -> io::Result<()> {
         match *self {}
     }
 
-    pub(super) fn say_goodbye(&self, _: &Wire) {
+    pub(super) fn say_goodbye(&self, _: &StreamSocket) {
         match *self {}
     }
 }

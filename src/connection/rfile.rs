@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use memchr::memchr;
 
+use super::client_socket::ClientSocket;
 use super::credentials::PeerCredentials;
 use super::pace::Pace;
-use super::socket::Socket;
 use super::spare::{BUFFER_SIZE, give_spare, take_spare};
-use super::wire::{Direction, timed_out};
+use super::stream_socket::{Direction, timed_out};
 use crate::work;
 
 /// What a client sends, buffered.
@@ -19,7 +19,7 @@ use crate::work;
 /// Reading blocks until the client sends, ends or stalls. Before it waits, it sends what
 /// the writing end still holds back, so that no client is waited for that is itself waiting.
 pub struct Rfile {
-    socket: Arc<Socket>,
+    socket: Arc<ClientSocket>,
     stall: Option<Duration>,
     /// Bytes that have to come a second where its reader asks for that.
     least_rate: Option<u64>,
@@ -56,7 +56,7 @@ pub(crate) struct Searched {
 
 impl Rfile {
     pub(crate) fn new(
-        socket: Arc<Socket>,
+        socket: Arc<ClientSocket>,
         stall: Option<Duration>,
         least_rate: Option<u64>,
     ) -> Self {
@@ -182,7 +182,7 @@ impl Rfile {
         arrived
     }
 
-    /// Goes on with a handshake; see [`Socket::shake_hands`].
+    /// Goes on with a handshake; see [`ClientSocket::shake_hands`].
     pub(crate) fn shake_hands(&mut self, awaits_bytes: bool) -> io::Result<bool> {
         let done = self.socket.shake_hands(awaits_bytes)?;
         if !done {
@@ -281,7 +281,7 @@ impl Rfile {
         PeerCredentials::of(&*self.socket)
     }
 
-    pub(crate) fn socket(&self) -> &Arc<Socket> {
+    pub(crate) fn socket(&self) -> &Arc<ClientSocket> {
         &self.socket
     }
 

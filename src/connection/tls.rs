@@ -8,7 +8,7 @@ use std::time::Instant;
 use rustls::{ServerConfig, ServerConnection};
 
 use super::not_tls::NotTls;
-use super::wire::Wire;
+use super::stream_socket::StreamSocket;
 
 /// What encrypts and decrypts.
 ///
@@ -39,8 +39,9 @@ struct State {
     clear_text: Vec<u8>,
 }
 
-/// How far a session has come; the numbers only grow, but for one that is held off.
-const HELD_OFF: u8 = 0;
+/// How far a session has come. The numbers only grow, except that a delayed session starts at
+/// [`HANDSHAKE`].
+const DELAYED: u8 = 0;
 const HANDSHAKE: u8 = 1;
 /// The handshake is done, and the handler has not been called.
 const ESTABLISHED: u8 = 2;
@@ -71,22 +72,22 @@ impl Session {
         Ok(Self { phase: AtomicU8::new(HANDSHAKE), state: Mutex::new(state) })
     }
 
-    /// Keeps the session away from what comes first, before it has read anything.
-    pub(super) fn hold_off(&self) {
-        self.phase.store(HELD_OFF, Ordering::Relaxed);
+    /// Has what comes first left to others; to be called before the session has read anything.
+    pub(super) fn delay_handshake(&self) {
+        self.phase.store(DELAYED, Ordering::Relaxed);
     }
 
-    pub(super) fn is_held_off(&self) -> bool {
-        self.phase() == HELD_OFF
+    pub(super) fn is_delayed(&self) -> bool {
+        self.phase() == DELAYED
     }
 
-    /// Lets a session begin that was held off, with the bytes that were read meanwhile and are its.
-    pub(super) fn begin(&self, early: &[u8]) {
+    /// Starts a delayed handshake, with the bytes of it that were read meanwhile.
+    pub(super) fn start_handshake(&self, early: &[u8]) {
         self.state().early.extend_from_slice(early);
         self.enter(HANDSHAKE);
     }
 
-    pub(super) fn recv(&self, wire: &Wire, buffer: &mut [u8]) -> io::Result<usize> {
+    pub(super) fn recv(&self, stream: &StreamSocket, buffer: &mut [u8]) -> io::Result<usize> {
         let mut state = self.state();
         self.refuse_if_broken(&state)?;
         loop {
@@ -94,7 +95,7 @@ impl Session {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 result => return result,
             }
-            if !self.pull(&mut state, wire)? && state.unread == 0 && !state.ended {
+            if !self.pull(&mut state, stream)? && state.unread == 0 && !state.ended {
                 return Err(io::ErrorKind::WouldBlock.into());
             }
         }
@@ -105,15 +106,19 @@ impl Session {
         self.state().took_all
     }
 
-    /// Goes on with the handshake as far as that needs no waiting; see `Socket::shake_hands`.
-    pub(super) fn shake_hands(&self, wire: &Wire, awaits_bytes: bool) -> io::Result<bool> {
+    /// Goes on with the handshake as far as that needs no waiting; see `ClientSocket::shake_hands`.
+    pub(super) fn shake_hands(
+        &self,
+        stream: &StreamSocket,
+        awaits_bytes: bool,
+    ) -> io::Result<bool> {
         if matches!(self.phase(), OPEN | CLEAR) {
             return Ok(true);
         }
         let mut state = self.state();
         self.refuse_if_broken(&state)?;
         loop {
-            let may_come = match self.pull(&mut state, wire) {
+            let may_come = match self.pull(&mut state, stream) {
                 Ok(may_come) => may_come,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => false,
                 Err(_) if self.phase() == CLEAR => return Ok(true),
@@ -189,25 +194,25 @@ impl Session {
     /// # Errors
     ///
     /// `WouldBlock` as long as something is left.
-    pub(super) fn push(&self, wire: &Wire) -> io::Result<()> {
-        self.state().push(wire)
+    pub(super) fn push(&self, stream: &StreamSocket) -> io::Result<()> {
+        self.state().push(stream)
     }
 
     /// Tells the client that nothing more comes, if it can be told at once.
     ///
     /// In a process that had no part in the handshake this does nothing: whoever had speaks.
-    pub(super) fn say_goodbye(&self, wire: &Wire) {
+    pub(super) fn say_goodbye(&self, stream: &StreamSocket) {
         if self.is_established() {
             let mut state = self.state();
             state.tls.send_close_notify();
             // The client may be gone, or its buffers full: the end of the connection tells it, too.
-            let _ = state.push(wire);
+            let _ = state.push(stream);
         }
     }
 
     /// Reads once, and does what the bytes ask for; tells whether more may have arrived.
-    fn pull(&self, state: &mut State, wire: &Wire) -> io::Result<bool> {
-        let pulled = state.pull(wire);
+    fn pull(&self, state: &mut State, stream: &StreamSocket) -> io::Result<bool> {
+        let pulled = state.pull(stream);
         if !state.clear_text.is_empty() {
             self.enter(CLEAR);
         } else if self.phase() == HANDSHAKE && !state.tls.is_handshaking() {
@@ -266,11 +271,11 @@ impl State {
         read
     }
 
-    fn pull(&mut self, wire: &Wire) -> io::Result<bool> {
+    fn pull(&mut self, stream: &StreamSocket) -> io::Result<bool> {
         let is_first = self.begun.is_none();
         let early = std::mem::take(&mut self.early);
         let mut incoming =
-            Incoming { wire, early, is_first, took_all: false, clear_text: Vec::new() };
+            Incoming { stream, early, is_first, took_all: false, clear_text: Vec::new() };
         let pulled = self.tls.read_tls(&mut incoming);
         (self.took_all, self.clear_text) = (incoming.took_all, incoming.clear_text);
         self.early = incoming.early;
@@ -288,20 +293,20 @@ impl State {
             }
             Err(error) => {
                 // The alert. Nobody waits for a client that broke the rules.
-                let _ = self.push(wire);
+                let _ = self.push(stream);
                 return Err(io::Error::new(io::ErrorKind::InvalidData, error));
             }
         }
-        match self.push(wire) {
+        match self.push(stream) {
             // Handshakes fit into a socket's buffer; what is left goes with the next write.
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
             _ => Ok(!self.took_all && !self.ended),
         }
     }
 
-    fn push(&mut self, wire: &Wire) -> io::Result<()> {
+    fn push(&mut self, stream: &StreamSocket) -> io::Result<()> {
         while self.tls.wants_write() {
-            self.tls.write_tls(&mut Outgoing(wire))?;
+            self.tls.write_tls(&mut Outgoing(stream))?;
         }
         Ok(())
     }
@@ -309,7 +314,7 @@ impl State {
 
 /// What rustls reads from.
 struct Incoming<'a> {
-    wire: &'a Wire,
+    stream: &'a StreamSocket,
     /// What comes before all that is in the socket.
     early: Vec<u8>,
     is_first: bool,
@@ -320,8 +325,8 @@ struct Incoming<'a> {
 impl Read for Incoming<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = if self.early.is_empty() {
-            let received = self.wire.recv(buffer);
-            self.took_all = Wire::took_all(&received, buffer.len());
+            let received = self.stream.recv(buffer);
+            self.took_all = StreamSocket::took_all(&received, buffer.len());
             received?
         } else {
             let count = self.early.as_slice().read(buffer)?;
@@ -339,7 +344,7 @@ impl Read for Incoming<'_> {
 }
 
 /// What rustls writes to.
-struct Outgoing<'a>(&'a Wire);
+struct Outgoing<'a>(&'a StreamSocket);
 
 impl Write for Outgoing<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -7,7 +7,7 @@ use std::net::Shutdown;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::socket::Socket;
+use super::client_socket::ClientSocket;
 
 /// What a client receives.
 ///
@@ -32,14 +32,14 @@ use super::socket::Socket;
 /// `examples/chat.rs` the lock is that of the list of clients.
 #[derive(Clone)]
 pub struct Wfile {
-    socket: Arc<Socket>,
+    socket: Arc<ClientSocket>,
     stall: Option<Duration>,
     /// Bytes that the kernel has taken, but for those that were held back.
     sent: u64,
 }
 
 impl Wfile {
-    pub(super) fn new(socket: Arc<Socket>, stall: Option<Duration>) -> Self {
+    pub(super) fn new(socket: Arc<ClientSocket>, stall: Option<Duration>) -> Self {
         Self { socket, stall, sent: 0 }
     }
 

@@ -10,7 +10,7 @@ use super::Parking;
 use super::parked::HEAD_GRACE;
 use super::slot::Slot;
 use super::state::{Gone, Holder, Place, State};
-use crate::connection::{Direction, End, Socket};
+use crate::connection::{ClientSocket, Direction, End};
 
 /// A connection that its handler has let go of, while its client may still be sending.
 ///
@@ -18,7 +18,7 @@ use crate::connection::{Direction, End, Socket};
 /// So the sending half is closed first, and what still arrives is thrown away, within these bounds.
 #[derive(Debug)]
 pub(super) struct Lingering {
-    pub(super) socket: Arc<Socket>,
+    pub(super) socket: Arc<ClientSocket>,
     /// When the sending half was closed.
     pub(super) since: Instant,
     pub(super) deadline: Instant,
@@ -28,7 +28,7 @@ pub(super) struct Lingering {
 
 impl Lingering {
     /// Closes the sending half.
-    fn new(socket: Arc<Socket>) -> Self {
+    fn new(socket: Arc<ClientSocket>) -> Self {
         socket.shutdown(Shutdown::Write);
         let since = Instant::now();
         let deadline = since + LINGER_LIMIT;
@@ -61,7 +61,12 @@ impl Lingering {
 
 impl Slot {
     /// The connection was dropped or taken apart, and this is the server's hold of its socket.
-    pub(super) fn connection_dropped(&self, parking: &Parking, socket: Arc<Socket>, end: End) {
+    pub(super) fn connection_dropped(
+        &self,
+        parking: &Parking,
+        socket: Arc<ClientSocket>,
+        end: End,
+    ) {
         let mut place = self.place();
         let in_job = place.out().is_some_and(|out| out.holder != Holder::Other);
         let is_late = place.out().is_some_and(|out| out.is_late);
@@ -158,7 +163,7 @@ impl Slot {
         &self,
         parking: &Parking,
         mut place: MutexGuard<'_, Place>,
-        socket: &Socket,
+        socket: &ClientSocket,
         is_last: bool,
     ) {
         place.registration.forget(&parking.poller, socket);

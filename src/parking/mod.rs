@@ -49,7 +49,7 @@ use slab::Slab;
 
 use crate::address::Address;
 use crate::concurrency::Placement;
-use crate::connection::{Connection, Socket, Timeouts};
+use crate::connection::{ClientSocket, Connection, Timeouts};
 use crate::poller::{Poller, Ready};
 use crate::server_info::Gauges;
 use crate::sys;
@@ -121,7 +121,11 @@ impl Parking {
     }
 
     /// A slot for a connection that was just accepted.
-    pub(crate) fn admit(self: &Arc<Self>, socket: &Arc<Socket>, address: Address) -> Arc<Slot> {
+    pub(crate) fn admit(
+        self: &Arc<Self>,
+        socket: &Arc<ClientSocket>,
+        address: Address,
+    ) -> Arc<Slot> {
         let mut slots = self.slots();
         let entry = slots.vacant_entry();
         let slot = Arc::new(Slot::new(Arc::downgrade(self), entry.key(), socket, address));

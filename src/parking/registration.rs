@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::concurrency::Placement;
-use crate::connection::Socket;
+use crate::connection::ClientSocket;
 use crate::poller::{HANDED_OVER, Poller, Report};
 
 /// A connection's registration with the poller.
@@ -34,7 +34,7 @@ impl Registration {
         &mut self,
         poller: &Poller,
         placement: Placement,
-        (socket, key): (&Socket, usize),
+        (socket, key): (&ClientSocket, usize),
         taken_all: bool,
     ) -> io::Result<()> {
         let report = match placement {
@@ -51,7 +51,7 @@ impl Registration {
     }
 
     /// Hears no more of a connection that is being served, as when a body arrives.
-    pub(super) fn disarm(&mut self, poller: &Poller, (socket, key): (&Socket, usize)) {
+    pub(super) fn disarm(&mut self, poller: &Poller, (socket, key): (&ClientSocket, usize)) {
         if self.watch == Watch::Armed {
             // Where this fails, it is only heard of more often.
             let _ = poller.change(socket, key, Report::Never);
@@ -60,7 +60,7 @@ impl Registration {
     }
 
     /// Has the poller know the socket no more, which must still be open.
-    pub(super) fn forget(&mut self, poller: &Poller, socket: &Socket) {
+    pub(super) fn forget(&mut self, poller: &Poller, socket: &ClientSocket) {
         if self.watch != Watch::Unknown {
             // The kernel forgot it already where this fails.
             let _ = poller.forget(socket);
@@ -69,7 +69,7 @@ impl Registration {
     }
 
     /// The connection was cut: the poller is to know no more of it, ever.
-    pub(super) fn give_up(&mut self, poller: &Poller, socket: Option<&Socket>) {
+    pub(super) fn give_up(&mut self, poller: &Poller, socket: Option<&ClientSocket>) {
         // One that is closed is forgotten already.
         if let Some(socket) = socket {
             self.forget(poller, socket);

@@ -13,7 +13,7 @@ use super::state::{Holder, Place, State};
 use crate::address::Address;
 use crate::concurrency::{Placement, Work};
 use crate::connection::{
-    Connection, ConnectionOwner, Direction, End, Socket, WaitFor, is_broken_tls,
+    ClientSocket, Connection, ConnectionOwner, Direction, End, WaitFor, is_broken_tls,
 };
 
 impl Work for Slot {
@@ -240,7 +240,7 @@ impl Slot {
     pub(super) fn wait_or_drain(
         &self,
         parking: &Parking,
-        socket: &Socket,
+        socket: &ClientSocket,
         limit: Option<Duration>,
     ) -> io::Result<bool> {
         // Before the look whether that has come already.
@@ -268,7 +268,7 @@ impl ConnectionOwner for Slot {
         }
     }
 
-    fn connection_dropped(self: Arc<Self>, socket: Arc<Socket>, end: End) {
+    fn connection_dropped(self: Arc<Self>, socket: Arc<ClientSocket>, end: End) {
         if let Some(parking) = self.parking.upgrade() {
             Self::connection_dropped(&self, &parking, socket, end);
         }

@@ -11,7 +11,7 @@ use super::state::{Holder, Out, Place, State};
 use super::{Parking, lock};
 use crate::address::Address;
 use crate::concurrency::Placement;
-use crate::connection::{Connection, Socket, WaitFor};
+use crate::connection::{ClientSocket, Connection, WaitFor};
 
 /// The place of one connection, from its acceptance to its end.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub(crate) struct Slot {
     pub(super) key: usize,
     client_address: Address,
     /// For as long as an end of the connection is held.
-    socket: Weak<Socket>,
+    socket: Weak<ClientSocket>,
     place: Mutex<Place>,
 }
 
@@ -49,7 +49,7 @@ impl Slot {
     pub(super) fn new(
         parking: Weak<Parking>,
         key: usize,
-        socket: &Arc<Socket>,
+        socket: &Arc<ClientSocket>,
         client_address: Address,
     ) -> Self {
         let state = State::Out(Out { holder: Holder::Other, head_since: None, is_late: false });
@@ -289,7 +289,7 @@ impl Slot {
         &self,
         parking: &Parking,
         registration: &mut Registration,
-        socket: &Socket,
+        socket: &ClientSocket,
         taken_all: bool,
     ) -> bool {
         let (poller, placement) = (&parking.poller, parking.placement);
@@ -302,7 +302,7 @@ impl Slot {
     }
 
     /// The connection's socket, as long as it is open for the server.
-    pub(super) fn socket(&self, place: &Place) -> Option<Arc<Socket>> {
+    pub(super) fn socket(&self, place: &Place) -> Option<Arc<ClientSocket>> {
         match &place.state {
             State::Lingering(lingering) | State::LingeringInJob(lingering) => {
                 Some(Arc::clone(&lingering.socket))

@@ -71,12 +71,12 @@ impl<H: Handler> ProxyProtocol<H> {
     }
 
     /// Reads as much of the header as has arrived.
-    fn introduce(&self, mut connection: Connection) -> io::Result<()> {
+    fn read_header(&self, mut connection: Connection) -> io::Result<()> {
         let received = loop {
             match parse(connection.rfile.unread()) {
                 Parsed::Complete(client, length) => {
                     connection.rfile.consume(length);
-                    return self.welcome(connection, client);
+                    return self.header_read(connection, client);
                 }
                 Parsed::Bad(why) => return refuse(&connection, why),
                 Parsed::Incomplete => {}
@@ -100,9 +100,9 @@ impl<H: Handler> ProxyProtocol<H> {
     }
 
     /// Begins to serve a client that is known now.
-    fn welcome(&self, mut connection: Connection, client: Option<Address>) -> io::Result<()> {
+    fn header_read(&self, mut connection: Connection, client: Option<Address>) -> io::Result<()> {
         let client_speaks_first = self.handler.client_speaks_first();
-        connection.introduce(client, client_speaks_first);
+        connection.proxy_header_read(client, client_speaks_first);
         if !self.handler.verify_request(&connection, &connection.client_address) {
             return Ok(());
         }
@@ -122,16 +122,17 @@ fn refuse(connection: &Connection, why: &str) -> io::Result<()> {
 
 impl<H: Handler> Handler for ProxyProtocol<H> {
     fn handle(&self, connection: Connection) -> io::Result<()> {
-        if connection.is_introduced() || !self.trusted.contains(&connection.client_address) {
+        if connection.has_read_proxy_header() || !self.trusted.contains(&connection.client_address)
+        {
             return self.handler.handle(connection);
         }
-        self.introduce(connection)
+        self.read_header(connection)
     }
 
     fn verify_request(&self, connection: &Connection, client_address: &Address) -> bool {
         if self.trusted.contains(client_address) {
             // The client itself is verified when it is known.
-            connection.expect_introduction();
+            connection.await_proxy_header();
             return true;
         }
         if !self.serves_others {

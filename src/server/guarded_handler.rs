@@ -99,7 +99,7 @@ impl<H: Handler> ServeConnection for GuardedHandler<H, Connection> {
     fn handle(&self, connection: Connection, has_left_silently: &dyn Fn() -> bool) -> bool {
         // What comes before a handshake is not a request yet.
         if self.awaits_call.load(Ordering::SeqCst)
-            && !connection.rfile.socket().is_session_held_off()
+            && !connection.rfile.socket().is_handshake_delayed()
         {
             self.was_called.store(true, Ordering::SeqCst);
             self.info.shutdown_handle().wake();

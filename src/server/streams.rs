@@ -13,7 +13,7 @@ use super::default_max_connections;
 use super::guarded_handler::GuardedHandler;
 use crate::address::Address;
 use crate::concurrency::{Job, Placement};
-use crate::connection::{Connection, Socket};
+use crate::connection::{ClientSocket, Connection};
 use crate::handler::Handler;
 use crate::parking::{DrainOutcome, Parking, Slot};
 use crate::poller::{Poller, Ready};
@@ -88,7 +88,7 @@ impl<T: StreamTransport, H: Handler> Clients<T, H> for Streams<T, H> {
         &self.handler
     }
 
-    fn admit(&self, socket: Socket, address: Address, there_is_room: bool, jobs: &mut Jobs) {
+    fn admit(&self, socket: ClientSocket, address: Address, there_is_room: bool, jobs: &mut Jobs) {
         if socket.is_secure() && !there_is_room {
             // Nothing can be said before a handshake, which is more work than a refusal saves.
             return;

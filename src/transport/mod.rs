@@ -79,12 +79,13 @@ pub trait Transport: AsFd + Send + Sized + sealed::Accept + 'static {
 /// A transport whose handlers receive connections.
 #[expect(private_bounds, reason = "what a transport hands out is sealed")]
 pub trait StreamTransport:
-    Transport<Request = connection::Connection> + sealed::Accept<Arrival = connection::Socket>
+    Transport<Request = connection::Connection> + sealed::Accept<Arrival = connection::ClientSocket>
 {
 }
 
 impl<T> StreamTransport for T where
-    T: Transport<Request = connection::Connection> + sealed::Accept<Arrival = connection::Socket>
+    T: Transport<Request = connection::Connection>
+        + sealed::Accept<Arrival = connection::ClientSocket>
 {
 }
 

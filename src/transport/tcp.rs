@@ -180,11 +180,11 @@ impl Transport for Tcp {
 }
 
 impl Accept for Tcp {
-    type Arrival = connection::Socket;
+    type Arrival = connection::ClientSocket;
 
-    fn accept(&mut self) -> io::Result<(connection::Socket, Address)> {
+    fn accept(&mut self) -> io::Result<(connection::ClientSocket, Address)> {
         let (stream, address) = self.accept_stream()?;
-        Ok((connection::Socket::plain(stream), address))
+        Ok((connection::ClientSocket::plain(stream), address))
     }
 
     fn close(&mut self, in_its_place: Socket) {

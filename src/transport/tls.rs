@@ -13,7 +13,7 @@ use super::sealed::Accept;
 use super::tls_config::server_config;
 use super::{BindTo, Tcp, TcpBind, Transport};
 use crate::address::Address;
-use crate::connection::{Connection, Session, Socket};
+use crate::connection::{ClientSocket, Connection, Session};
 
 /// How to serve TLS: an address, with the options of Python 3.14's `HTTPSServer` and those of its
 /// context that servers need most.
@@ -228,11 +228,11 @@ impl Transport for Tls {
 }
 
 impl Accept for Tls {
-    type Arrival = Socket;
+    type Arrival = ClientSocket;
 
-    fn accept(&mut self) -> io::Result<(Socket, Address)> {
+    fn accept(&mut self) -> io::Result<(ClientSocket, Address)> {
         let (stream, address) = self.tcp.accept_stream()?;
-        Ok((Socket::secure(stream, Session::new(self.reload.config())?), address))
+        Ok((ClientSocket::secure(stream, Session::new(self.reload.config())?), address))
     }
 
     fn shakes_hands(&self) -> bool {

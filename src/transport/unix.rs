@@ -210,14 +210,14 @@ impl Transport for Unix {
 }
 
 impl Accept for Unix {
-    type Arrival = connection::Socket;
+    type Arrival = connection::ClientSocket;
 
-    fn accept(&mut self) -> io::Result<(connection::Socket, Address)> {
+    fn accept(&mut self) -> io::Result<(connection::ClientSocket, Address)> {
         let (stream, address) = self.listener.accept()?;
         // As for TCP: the BSDs hand the listener's mode on.
         #[cfg(not(target_os = "linux"))]
         stream.set_nonblocking(false)?;
-        Ok((connection::Socket::plain(stream), address.into()))
+        Ok((connection::ClientSocket::plain(stream), address.into()))
     }
 
     fn close(&mut self, in_its_place: Socket) {

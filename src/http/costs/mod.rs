@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-use crate::connection::{Rfile, Searched, Socket};
+use crate::connection::{ClientSocket, Rfile, Searched};
 use crate::http::cgi;
 use crate::http::exchange::RequestBody;
 use crate::http::exchange::client_of;
@@ -123,7 +123,7 @@ fn a_connection_whose_bytes_arrive_one_by_one() {
     for consumed in [0, 1, 30] {
         with_each(&format!("arrived behind {consumed}"), 40_000, &["a"], |unit, length| {
             let (client, server) = UnixStream::pair().expect("a pair of sockets");
-            let socket = Arc::new(Socket::plain(OwnedFd::from(server)));
+            let socket = Arc::new(ClientSocket::plain(OwnedFd::from(server)));
             let mut rfile = Rfile::new(socket, None, None);
             for position in 0..length {
                 (&client).write_all(unit.as_bytes()).expect("there is room");
@@ -279,7 +279,7 @@ fn fields_that_say_who_how_long_and_since_when() {
 fn read_body(bytes: &str, step: usize, waits: bool) {
     let (client, server) = UnixStream::pair().expect("a pair of sockets");
     client.set_nonblocking(true).expect("a socket");
-    let socket = Arc::new(Socket::plain(OwnedFd::from(server)));
+    let socket = Arc::new(ClientSocket::plain(OwnedFd::from(server)));
     let mut body = RequestBody::new(Rfile::new(socket, None, None), BodyLength::Chunked);
     let mut target = [0; 4096];
     if waits {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::model;
-use crate::connection::{Rfile, Searched, Socket};
+use crate::connection::{ClientSocket, Rfile, Searched};
 use crate::http::exchange::RequestBody;
 use crate::http::message::framing::{BodyLength, body_length};
 use crate::http::message::parse::{Parsed, parse};
@@ -41,7 +41,7 @@ fn read(sent: &[u8], framing: BodyLength, size: usize) -> Option<(Vec<u8>, Vec<u
     let (mut client, server) = UnixStream::pair().expect("a pair of sockets");
     client.write_all(sent).expect("what is sent fits into the kernel's buffer");
     client.shutdown(Shutdown::Write).expect("the end can be sent");
-    let socket = Arc::new(Socket::plain(OwnedFd::from(server)));
+    let socket = Arc::new(ClientSocket::plain(OwnedFd::from(server)));
     let mut body =
         RequestBody::new(Rfile::new(socket, Some(Duration::from_secs(5)), None), framing);
     let (mut content, mut piece) = (Vec::new(), vec![0; size]);

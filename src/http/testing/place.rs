@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::address::Address;
-use crate::connection::{Connection, ConnectionOwner, End, Socket, WaitFor};
+use crate::connection::{ClientSocket, Connection, ConnectionOwner, End, WaitFor};
 use crate::handler::Handler;
 use crate::server_info::ServerInfo;
 
@@ -39,7 +39,7 @@ impl Place {
         let rest = server.try_clone()?;
         let address = Address::from(client.into());
         let info = ServerInfo::of_no_server(address.clone())?;
-        let socket = Arc::new(Socket::plain(OwnedFd::from(server)));
+        let socket = Arc::new(ClientSocket::plain(OwnedFd::from(server)));
         let itself: Arc<dyn ConnectionOwner> = Arc::clone(&self) as _;
         let owner: Weak<dyn ConnectionOwner> = Arc::downgrade(&itself);
         let timeouts = handler.timeouts();
@@ -95,7 +95,7 @@ impl ConnectionOwner for Place {
         *self.state() = State::GivenBack(Box::new(connection));
     }
 
-    fn connection_dropped(self: Arc<Self>, socket: Arc<Socket>, _: End) {
+    fn connection_dropped(self: Arc<Self>, socket: Arc<ClientSocket>, _: End) {
         *self.state() = State::Dropped;
         socket.let_loose();
     }

@@ -26,8 +26,8 @@ use crate::sys;
 /// Nothing here blocks but [`wait`](Self::wait): reads and writes carry `MSG_DONTWAIT`, so that a
 /// worker can look whether there is anything to read without being caught.
 #[derive(Debug)]
-pub(super) struct Wire {
-    stream: socket2::Socket,
+pub(super) struct StreamSocket {
+    socket: socket2::Socket,
     #[cfg(target_os = "linux")]
     never_blocks: AtomicBool,
     /// Bytes that the kernel has taken.
@@ -44,10 +44,10 @@ pub(crate) enum Direction {
     Write,
 }
 
-impl Wire {
-    pub(super) fn new(stream: socket2::Socket) -> Self {
+impl StreamSocket {
+    pub(super) fn new(socket: socket2::Socket) -> Self {
         Self {
-            stream,
+            socket,
             #[cfg(target_os = "linux")]
             never_blocks: AtomicBool::new(false),
             sent: AtomicU64::new(0),
@@ -58,7 +58,7 @@ impl Wire {
 
     /// Reads what is there: `Ok(0)` at the end, `WouldBlock` when nothing has arrived.
     pub(super) fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        retry(|| recv(self.stream.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT))
+        retry(|| recv(self.socket.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT))
     }
 
     /// Tells whether a read took all that had arrived: a stream that gave less than there was room
@@ -73,7 +73,7 @@ impl Wire {
     /// Looks whether something is there, as [`recv`](Self::recv), and leaves it there.
     pub(super) fn peek(&self) -> io::Result<usize> {
         let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_PEEK;
-        retry(|| recv(self.stream.as_raw_fd(), &mut [0], flags))
+        retry(|| recv(self.socket.as_raw_fd(), &mut [0], flags))
     }
 
     /// Writes as much as fits, `WouldBlock` when nothing does.
@@ -88,12 +88,12 @@ impl Wire {
     }
 
     fn send_with(&self, bytes: &[u8], flags: MsgFlags) -> io::Result<usize> {
-        self.count(retry(|| send(self.stream.as_raw_fd(), bytes, SEND_FLAGS | flags)))
+        self.count(retry(|| send(self.socket.as_raw_fd(), bytes, SEND_FLAGS | flags)))
     }
 
     /// Writes as much as fits of several pieces in one system call.
     pub(super) fn send_vectored(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
-        let socket = self.stream.as_raw_fd();
+        let socket = self.socket.as_raw_fd();
         self.count(retry(|| sendmsg::<()>(socket, pieces, &[], SEND_FLAGS, None)))
     }
 
@@ -106,7 +106,7 @@ impl Wire {
         position: &mut i64,
         count: usize,
     ) -> io::Result<usize> {
-        self.count(retry(|| sendfile64(&self.stream, file, Some(position), count)))
+        self.count(retry(|| sendfile64(&self.socket, file, Some(position), count)))
     }
 
     fn count(&self, sent: io::Result<usize>) -> io::Result<usize> {
@@ -125,7 +125,7 @@ impl Wire {
             Direction::Read => PollFlags::POLLIN,
             Direction::Write => PollFlags::POLLOUT,
         };
-        wait_for(&mut [PollFd::new(self.stream.as_fd(), interest)], limit)
+        wait_for(&mut [PollFd::new(self.socket.as_fd(), interest)], limit)
     }
 
     /// Blocks until something can be written, for as long as the client takes enough.
@@ -196,7 +196,7 @@ impl Wire {
     pub(super) fn reset_if_given_up(&self) {
         if self.is_given_up() {
             // Fails where the client has left by itself.
-            let _ = self.stream.set_linger(Some(Duration::ZERO));
+            let _ = self.socket.set_linger(Some(Duration::ZERO));
         }
     }
 
@@ -223,7 +223,7 @@ impl Wire {
         limit: Option<Duration>,
     ) -> io::Result<(bool, bool)> {
         let count = 1 + others.iter().flatten().count();
-        let own = self.stream.as_fd();
+        let own = self.socket.as_fd();
         let mut all = std::iter::once(own).chain(others.into_iter().flatten());
         // Those beyond the count are not waited for.
         let mut descriptors: [PollFd<'_>; 3] =
@@ -236,22 +236,22 @@ impl Wire {
     /// Ends one or both directions for every process that holds this socket.
     pub(super) fn shutdown(&self, how: Shutdown) {
         // The only errors say that the client was faster.
-        let _ = self.stream.shutdown(how);
+        let _ = self.socket.shutdown(how);
     }
 
     /// Tells whether the connection has ended both ways, as after a reset: nothing that is written
     /// arrives. A peer that has only ended its half still reads.
     pub(super) fn is_gone(&self) -> bool {
-        let mut socket = [PollFd::new(self.stream.as_fd(), PollFlags::empty())];
+        let mut socket = [PollFd::new(self.socket.as_fd(), PollFlags::empty())];
         let ended = PollFlags::POLLHUP | PollFlags::POLLERR | PollFlags::POLLNVAL;
         poll(&mut socket, PollTimeout::ZERO).is_ok_and(|count| count > 0)
             && socket[0].revents().is_none_or(|found| found.intersects(ended))
     }
 }
 
-impl AsFd for Wire {
+impl AsFd for StreamSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.stream.as_fd()
+        self.socket.as_fd()
     }
 }
 

@@ -7,16 +7,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::stream_socket::{Direction, StreamSocket};
 use super::tls::Session;
-use super::wire::{Direction, Wire};
 
 /// A connected stream socket, the session that may lie over it, and the bytes that wait to go out
 /// with the next write.
 ///
 /// Nothing here blocks but [`wait`](Self::wait), and the calls that have a limit.
 #[derive(Debug)]
-pub(crate) struct Socket {
-    wire: Wire,
+pub(crate) struct ClientSocket {
+    stream: StreamSocket,
     /// Encrypts and decrypts; `None` on a connection in clear text.
     session: Option<Box<Session>>,
     /// Bytes that leave with the next ones, or before a read has to wait.
@@ -31,10 +31,10 @@ pub(crate) struct Socket {
     is_loose: AtomicBool,
 }
 
-impl Socket {
+impl ClientSocket {
     fn new(stream: socket2::Socket, session: Option<Box<Session>>) -> Self {
         Self {
-            wire: Wire::new(stream),
+            stream: StreamSocket::new(stream),
             session,
             unsent: Mutex::new(Vec::new()),
             received: AtomicBool::new(false),
@@ -57,13 +57,13 @@ impl Socket {
 
     /// The session, unless the connection is in clear text.
     pub(super) fn session(&self) -> Option<&Session> {
-        self.begun_session().filter(|session| !session.is_clear())
+        self.started_session().filter(|session| !session.is_clear())
     }
 
-    /// The session, unless it is held off, or takes no part.
-    fn begun_session(&self) -> Option<&Session> {
+    /// The session, unless its handshake is delayed, or it takes no part.
+    fn started_session(&self) -> Option<&Session> {
         let session = self.session.as_deref();
-        session.filter(|session| !session.is_held_off() && !session.is_clear_text_admitted())
+        session.filter(|session| !session.is_delayed() && !session.is_clear_text_admitted())
     }
 
     /// Has the rest of what comes read in clear text, where the client has begun so.
@@ -79,28 +79,28 @@ impl Socket {
     }
 
     /// Has what comes first read and written in clear text, where a session lies over the socket.
-    pub(crate) fn hold_session_off(&self) {
+    pub(crate) fn delay_handshake(&self) {
         if let Some(session) = &self.session {
-            session.hold_off();
+            session.delay_handshake();
         }
     }
 
-    pub(crate) fn is_session_held_off(&self) -> bool {
-        self.session.as_ref().is_some_and(|session| session.is_held_off())
+    pub(crate) fn is_handshake_delayed(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| session.is_delayed())
     }
 
-    /// Lets a session begin that was held off, with the bytes that were read meanwhile and are its.
-    pub(crate) fn begin_session(&self, early: &[u8]) {
+    /// Lets a delayed handshake start, with the bytes of it that were read meanwhile.
+    pub(crate) fn start_handshake(&self, early: &[u8]) {
         if let Some(session) = &self.session {
-            session.begin(early);
+            session.start_handshake(early);
         }
     }
 
     /// Reads what is there: `Ok(0)` at the end, `WouldBlock` when nothing has arrived.
     pub(crate) fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let received = match self.begun_session() {
-            Some(session) => session.recv(&self.wire, buffer),
-            None => self.wire.recv(buffer),
+        let received = match self.started_session() {
+            Some(session) => session.recv(&self.stream, buffer),
+            None => self.stream.recv(buffer),
         };
         match received {
             Ok(0) if !buffer.is_empty() => self.ended.store(true, Ordering::Relaxed),
@@ -123,28 +123,28 @@ impl Socket {
 
     /// Reads what is there without understanding it, to throw it away.
     pub(crate) fn recv_raw(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.wire.recv(buffer)
+        self.stream.recv(buffer)
     }
 
     /// Looks whether something has arrived, as [`recv`](Self::recv), and leaves it there.
     pub(crate) fn peek(&self) -> io::Result<usize> {
-        self.wire.peek()
+        self.stream.peek()
     }
 
     /// Tells whether a read took all that had arrived.
     pub(crate) fn took_all(&self, received: &io::Result<usize>, room: usize) -> bool {
-        match self.begun_session() {
+        match self.started_session() {
             Some(session) => session.took_all(),
-            None => Wire::took_all(received, room),
+            None => StreamSocket::took_all(received, room),
         }
     }
 
     /// Goes on with the handshake, where there is one, as far as that needs no waiting; tells
     /// whether it is done, and the client has sent something after it if `awaits_bytes`. One that
-    /// is held off is nothing to wait for.
+    /// is delayed is not waited for.
     pub(crate) fn shake_hands(&self, awaits_bytes: bool) -> io::Result<bool> {
-        match self.begun_session() {
-            Some(session) => session.shake_hands(&self.wire, awaits_bytes),
+        match self.started_session() {
+            Some(session) => session.shake_hands(&self.stream, awaits_bytes),
             None => Ok(true),
         }
     }
@@ -213,7 +213,7 @@ impl Socket {
         limit: Option<Duration>,
     ) -> io::Result<()> {
         while !bytes.is_empty() {
-            let sent = self.when_writable(limit, || self.wire.send_more(bytes))?;
+            let sent = self.when_writable(limit, || self.stream.send_more(bytes))?;
             bytes = &bytes[sent..];
         }
         Ok(())
@@ -229,8 +229,8 @@ impl Socket {
         count: usize,
         limit: Option<Duration>,
     ) -> io::Result<usize> {
-        self.wire.never_block()?;
-        self.when_writable(limit, || self.wire.send_file(file, position, count))
+        self.stream.never_block()?;
+        self.when_writable(limit, || self.stream.send_file(file, position, count))
     }
 
     /// Writes all of several pieces, in as few system calls as the kernel allows. Counts in `sent`
@@ -246,7 +246,7 @@ impl Socket {
         while !pieces.is_empty() {
             let count = match self.session() {
                 Some(session) => self.send_secure(session, pieces, limit)?,
-                None => self.when_writable(limit, || self.wire.send_vectored(pieces))?,
+                None => self.when_writable(limit, || self.stream.send_vectored(pieces))?,
             };
             IoSlice::advance_slices(&mut pieces, count);
             *sent += count as u64;
@@ -258,7 +258,7 @@ impl Socket {
     pub(crate) fn send_some(&self, bytes: &[u8], limit: Option<Duration>) -> io::Result<usize> {
         match self.session() {
             Some(session) => self.send_secure(session, &[IoSlice::new(bytes)], limit),
-            None => self.when_writable(limit, || self.wire.send(bytes)),
+            None => self.when_writable(limit, || self.stream.send(bytes)),
         }
     }
 
@@ -273,7 +273,7 @@ impl Socket {
         let is_nothing = pieces.iter().all(|piece| piece.is_empty());
         loop {
             let taken = session.encrypt(pieces)?;
-            self.when_writable(limit, || session.push(&self.wire))?;
+            self.when_writable(limit, || session.push(&self.stream))?;
             // None where another thread has filled the session's buffer, which is empty now.
             if taken > 0 || is_nothing {
                 return Ok(taken);
@@ -290,21 +290,21 @@ impl Socket {
         loop {
             match call() {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.wire.wait_writable(limit)?;
+                    self.stream.wait_writable(limit)?;
                 }
-                result => return result.inspect(|_| self.wire.note_written()),
+                result => return result.inspect(|_| self.stream.note_written()),
             }
         }
     }
 
     /// Has the client take so many bytes for each second for which writes wait for it.
     pub(crate) fn expect_rate(&self, least: Option<u64>) {
-        self.wire.uptake().expect(least);
+        self.stream.uptake().expect(least);
     }
 
     /// What the client did that was waited for until `limit` was over.
     pub(super) fn shortcoming(&self, limit: Duration) -> String {
-        self.wire.uptake().shortcoming(limit)
+        self.stream.uptake().shortcoming(limit)
     }
 
     /// Blocks until the socket is ready.
@@ -313,7 +313,7 @@ impl Socket {
     ///
     /// `TimedOut` when `limit` passes first.
     pub(crate) fn wait(&self, direction: Direction, limit: Option<Duration>) -> io::Result<()> {
-        self.wire.wait(direction, limit)
+        self.stream.wait(direction, limit)
     }
 
     /// Blocks until there is something to read, or until one of the `others` is readable; tells
@@ -327,12 +327,12 @@ impl Socket {
         others: [Option<BorrowedFd<'_>>; 2],
         limit: Option<Duration>,
     ) -> io::Result<(bool, bool)> {
-        self.wire.wait_beside(others, limit)
+        self.stream.wait_beside(others, limit)
     }
 
     /// Tells whether the connection has ended both ways, as after a reset.
     pub(crate) fn is_gone(&self) -> bool {
-        self.wire.is_gone()
+        self.stream.is_gone()
     }
 
     /// Ends one or both directions for every process that holds this socket. Where only writing
@@ -341,7 +341,7 @@ impl Socket {
         if how == Shutdown::Write {
             self.say_goodbye();
         }
-        self.wire.shutdown(how);
+        self.stream.shutdown(how);
     }
 
     /// Leaves it to a child process to end the connection.
@@ -359,13 +359,13 @@ impl Socket {
     pub(crate) fn has_arrivals(&self) -> bool {
         // Below a session the client may have said its end before more bytes.
         let is_over = self.session.is_none() && self.ended.load(Ordering::Relaxed);
-        !is_over && !self.wire.is_given_up() && self.wire.peek().is_ok_and(|count| count > 0)
+        !is_over && !self.stream.is_given_up() && self.stream.peek().is_ok_and(|count| count > 0)
     }
 
     /// Tells a client that speaks TLS that nothing more comes.
     pub(crate) fn say_goodbye(&self) {
         if let Some(session) = self.session() {
-            session.say_goodbye(&self.wire);
+            session.say_goodbye(&self.stream);
         }
     }
 }
@@ -373,13 +373,13 @@ impl Socket {
 /// The last owner in this process ends the connection, for every process that holds a copy: one
 /// that was forked while this one was served would keep the client waiting. And the client sees an
 /// end first where it has sent what was not read, and not the reset alone.
-impl Drop for Socket {
+impl Drop for ClientSocket {
     fn drop(&mut self) {
         if self.is_a_childs.load(Ordering::Relaxed) {
             return;
         }
         self.shutdown(Shutdown::Write);
-        self.wire.reset_if_given_up();
+        self.stream.reset_if_given_up();
         if self.is_loose.load(Ordering::Relaxed) {
             let (mut buffer, mut left) = ([0; 8 * 1024], LOOSE_READS);
             while left > 0 && self.recv_raw(&mut buffer).is_ok_and(|count| count > 0) {
@@ -389,9 +389,9 @@ impl Drop for Socket {
     }
 }
 
-impl AsFd for Socket {
+impl AsFd for ClientSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.wire.as_fd()
+        self.stream.as_fd()
     }
 }
 
