@@ -56,8 +56,8 @@ type Identity = (dev_t, ino_t);
 #[derive(Debug)]
 struct Known {
     identity: Identity,
-    /// A way into it that never blocks.
-    way: Option<File>,
+    /// The same file, opened so that writing never blocks.
+    nonblocking: Option<File>,
 }
 
 /// What standard error is.
@@ -72,8 +72,8 @@ enum Kind {
 impl StandardError {
     fn write(&mut self, text: &[u8]) {
         if self.stalls && self.lost > 0 {
-            let news = format!("{} entries of this log were lost\n", self.lost);
-            if self.try_write(news.as_bytes()).is_ok() {
+            let notice = format!("{} entries of this log were lost\n", self.lost);
+            if self.try_write(notice.as_bytes()).is_ok() {
                 (self.stalls, self.lost) = (false, 0);
             }
         }
@@ -93,19 +93,19 @@ impl StandardError {
         let stat = fstat(&stderr)?;
         let kind = Kind::of(SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits()));
         if matches!(kind, Kind::Pipe | Kind::Other) {
-            self.find_way((stat.st_dev, stat.st_ino), kind);
+            self.reopen_nonblocking((stat.st_dev, stat.st_ino), kind);
         }
-        let way = self.known.as_ref().and_then(|known| known.way.as_ref());
+        let nonblocking = self.known.as_ref().and_then(|known| known.nonblocking.as_ref());
         let mut deadline = None;
         while !text.is_empty() {
-            let written = match (way, kind) {
+            let written = match (nonblocking, kind) {
                 (_, Kind::File) => write(&stderr, text),
                 (_, Kind::Socket) => send(stderr.as_raw_fd(), text, DO_NOT_WAIT),
-                (Some(way), Kind::Pipe | Kind::Other) => write(way, text),
+                (Some(nonblocking), Kind::Pipe | Kind::Other) => write(nonblocking, text),
                 // Asked first, which is nearly as good: there is room for a little then.
                 (None, Kind::Pipe | Kind::Other) => self
                     .wait(stderr.as_fd(), Duration::ZERO)
-                    .and_then(|()| write(&stderr, &text[..text.len().min(A_LITTLE)])),
+                    .and_then(|()| write(&stderr, &text[..text.len().min(PIPE_BUF_MIN)])),
             };
             match written {
                 Ok(0) => return Err(Errno::EIO),
@@ -114,7 +114,7 @@ impl StandardError {
                 Err(Errno::EAGAIN) if !self.stalls => {
                     // A terminal may say that it has room, and have none for a line's end.
                     let now = Instant::now();
-                    let end = *deadline.get_or_insert(now + PATIENCE);
+                    let end = *deadline.get_or_insert(now + STDERR_STALL);
                     let left = end.saturating_duration_since(now);
                     if left.is_zero() {
                         return Err(Errno::EAGAIN);
@@ -130,7 +130,7 @@ impl StandardError {
     /// Opens the pipe or terminal once more: another opening can be non-blocking by itself, while a
     /// mode of standard error would be one for every process that shares it. Other devices might do
     /// anything when they are opened.
-    fn find_way(&mut self, identity: Identity, kind: Kind) {
+    fn reopen_nonblocking(&mut self, identity: Identity, kind: Kind) {
         if self.known.as_ref().is_some_and(|known| known.identity == identity) {
             return;
         }
@@ -149,8 +149,8 @@ impl StandardError {
             fcntl(file, FcntlArg::F_GETFL)
                 .is_ok_and(|mode| OFlag::from_bits_retain(mode).contains(OFlag::O_NONBLOCK))
         };
-        let way = opened.filter(is_same).filter(is_non_blocking);
-        self.known = Some(Known { identity, way });
+        let nonblocking = opened.filter(is_same).filter(is_non_blocking);
+        self.known = Some(Known { identity, nonblocking });
     }
 
     fn wait(&self, stderr: BorrowedFd<'_>, limit: Duration) -> Result<(), Errno> {
@@ -175,10 +175,10 @@ impl Kind {
 }
 
 /// How long standard error is waited for before entries are lost.
-const PATIENCE: Duration = Duration::from_millis(200);
+const STDERR_STALL: Duration = Duration::from_millis(200);
 
 /// Bytes that a pipe takes without waiting where it takes any: the least that POSIX allows.
-const A_LITTLE: usize = 512;
+const PIPE_BUF_MIN: usize = 512;
 
 #[cfg(not(target_vendor = "apple"))]
 const DO_NOT_WAIT: MsgFlags = MsgFlags::MSG_DONTWAIT.union(MsgFlags::MSG_NOSIGNAL);

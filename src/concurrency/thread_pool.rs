@@ -127,12 +127,12 @@ impl ThreadPool {
     fn relieve(&mut self) -> Option<Duration> {
         let threads = self.worker_count();
         let waiting = self.queue.receiver.len();
-        if waiting == 0 || threads < AT_ONCE || threads >= self.max_threads {
+        if waiting == 0 || threads < EAGER_THREADS || threads >= self.max_threads {
             self.watch = None;
             return None;
         }
         let now = Instant::now();
-        let mut pause = PATIENCE;
+        let mut pause = GROW_AFTER;
         if let Some(watch) = &self.watch {
             if now < watch.due {
                 return Some(watch.due - now);
@@ -142,7 +142,7 @@ impl ThreadPool {
             for _ in 0..late.min(self.max_threads - threads) {
                 if let Err(error) = self.start_thread() {
                     log::warn!("cannot start a thread, others go on: {error}");
-                    pause = PAUSE;
+                    pause = RETRY_AFTER;
                     break;
                 }
             }
@@ -173,7 +173,7 @@ impl Concurrency for ThreadPool {
         // A job more than there are threads needs another thread; one that is about to finish
         // its job is not counted on.
         let threads = self.queue.threads.load(Ordering::SeqCst);
-        if jobs <= threads || threads >= self.max_threads.min(AT_ONCE) {
+        if jobs <= threads || threads >= self.max_threads.min(EAGER_THREADS) {
             return Ok(());
         }
         match self.start_thread() {
@@ -217,13 +217,13 @@ impl Concurrency for ThreadPool {
 
 /// Threads that are started without a look at how long jobs wait. More of them would only take
 /// turns where handlers are quick.
-const AT_ONCE: usize = 64;
+const EAGER_THREADS: usize = 64;
 
 /// How long a job may wait before there are more.
-const PATIENCE: Duration = Duration::from_millis(10);
+const GROW_AFTER: Duration = Duration::from_millis(10);
 
 /// How long until the next try where the system has none to give.
-const PAUSE: Duration = Duration::from_secs(1);
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 impl Drop for ThreadPool {
     fn drop(&mut self) {

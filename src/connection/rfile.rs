@@ -141,7 +141,7 @@ impl Rfile {
     }
 
     /// The longest that the client may be waited for now.
-    pub(crate) fn patience(&self) -> Option<Duration> {
+    pub(crate) fn wait_limit(&self) -> Option<Duration> {
         let stall = self.stall?;
         let left = self.pace.as_ref().map_or(stall, |pace| pace.left(stall));
         Some(left.min(stall))
@@ -320,7 +320,7 @@ impl Rfile {
         self.socket.flush(self.stall)?;
         let began = Instant::now();
         let left = self.deadline.map(|deadline| deadline.saturating_duration_since(began));
-        let limit = left.into_iter().chain(self.patience()).min();
+        let limit = left.into_iter().chain(self.wait_limit()).min();
         let waited = self.socket.wait(Direction::Read, limit);
         self.note_wait(began.elapsed());
         waited

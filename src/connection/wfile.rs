@@ -115,7 +115,7 @@ impl Wfile {
     pub(crate) fn write_pieces<const N: usize>(&mut self, pieces: [&[u8]; N]) -> io::Result<()> {
         let mut unsent = self.socket.unsent();
         let (held, mut sent) = (unsent.len() as u64, 0);
-        let written = if pieces.iter().map(|piece| piece.len()).sum::<usize>() <= SMALL {
+        let written = if pieces.iter().map(|piece| piece.len()).sum::<usize>() <= MAX_JOINED {
             // Copying this little costs less than a vectored call.
             pieces.iter().for_each(|piece| unsent.extend_from_slice(piece));
             self.socket.send_all(&unsent, self.stall, &mut sent)
@@ -126,7 +126,7 @@ impl Wfile {
         };
         unsent.clear();
         // An idle connection should not hold what one response needed.
-        unsent.shrink_to(KEPT);
+        unsent.shrink_to(IDLE_CAPACITY);
         self.sent += sent.saturating_sub(held);
         written
     }
@@ -172,7 +172,7 @@ fn send_file(wfile: &mut Wfile, file: &File, offset: u64, count: u64) -> io::Res
     let mut position = i64::try_from(offset).map_err(out_of_range)?;
     let mut left = count;
     while left > 0 {
-        let piece = usize::try_from(left).unwrap_or(usize::MAX).min(SENDFILE_PIECE);
+        let piece = usize::try_from(left).unwrap_or(usize::MAX).min(MAX_SENDFILE);
         match wfile.socket.send_some_of_file(file, &mut position, piece, wfile.stall) {
             Ok(0) => break,
             Ok(sent) => {
@@ -204,7 +204,7 @@ pub(crate) fn copy_file(
 ) -> io::Result<u64> {
     use std::os::unix::fs::FileExt;
 
-    let size = usize::try_from(count).unwrap_or(usize::MAX).min(COPIED_AT_ONCE);
+    let size = usize::try_from(count).unwrap_or(usize::MAX).min(COPY_BUFFER);
     let mut buffer = vec![0; size];
     let mut sent = 0;
     while sent < count {
@@ -220,14 +220,14 @@ pub(crate) fn copy_file(
 }
 
 /// Bytes of a file that are in memory at once.
-const COPIED_AT_ONCE: usize = 64 * 1024;
+const COPY_BUFFER: usize = 64 * 1024;
 
 /// Bytes of storage that a connection keeps for the head of its next response.
-const KEPT: usize = 1024;
+const IDLE_CAPACITY: usize = 1024;
 
 /// Bytes up to which pieces are joined in memory before they are sent.
-const SMALL: usize = 16 * 1024;
+const MAX_JOINED: usize = 16 * 1024;
 
 /// Bytes that one sendfile call is asked for; the kernel's own limit is just under 2 GiB.
 #[cfg(target_os = "linux")]
-const SENDFILE_PIECE: usize = 1 << 30;
+const MAX_SENDFILE: usize = 1 << 30;

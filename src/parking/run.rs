@@ -155,7 +155,8 @@ impl Slot {
             }
             return next;
         }
-        if parked.waits_for == WaitFor::NextRequest && in_a_row < IN_A_ROW && may_go_on(parking) {
+        if parked.waits_for == WaitFor::NextRequest && in_a_row < MAX_IN_A_ROW && may_go_on(parking)
+        {
             if parked.has_bytes() {
                 return place.take_out(Phase::Returned, Holder::Job);
             }
@@ -289,7 +290,7 @@ fn may_go_on(parking: &Parking) -> bool {
 }
 
 /// Requests that one job serves from a client's buffer before others get a turn.
-const IN_A_ROW: u32 = 64;
+const MAX_IN_A_ROW: u32 = 64;
 
 /// How long a job waits for the next request of the only client.
 const NEXT_REQUEST_WAIT: Duration = Duration::from_millis(1);

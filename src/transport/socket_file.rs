@@ -120,20 +120,20 @@ fn refused(kind: ErrorKind, why: &str) -> io::Error {
 fn lock_directory(path: &Path) -> Option<Flock<File>> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let mut directory = File::open(directory.unwrap_or_else(|| Path::new("."))).ok()?;
-    let patience = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + LOCK_LIMIT;
     loop {
         match Flock::lock(directory, FlockArg::LockExclusiveNonblock) {
             Ok(lock) => return Some(lock),
-            Err((locked, Errno::EWOULDBLOCK)) if Instant::now() < patience => directory = locked,
+            Err((locked, Errno::EWOULDBLOCK)) if Instant::now() < deadline => directory = locked,
             Err(_) => return None,
         }
-        thread::sleep(NAP);
+        thread::sleep(RETRY_PAUSE);
     }
 }
 
 /// How long another server may need to bind: it makes, or asks and replaces, a file.
-const PATIENCE: Duration = Duration::from_secs(1);
-const NAP: Duration = Duration::from_millis(1);
+const LOCK_LIMIT: Duration = Duration::from_secs(1);
+const RETRY_PAUSE: Duration = Duration::from_millis(1);
 
 /// Linux makes the file with the socket's own mode, so that nobody sends to it too early.
 /// Elsewhere it is changed after the file was made.

@@ -17,16 +17,17 @@ pub(crate) fn raise_descriptor_limit() -> Option<u64> {
 /// The limits to try, the largest first. Some systems refuse their own hard limit: macOS reports no
 /// limit, and refuses more than `kern.maxfilesperproc`, which is at least `OPEN_MAX`.
 fn to_try(soft: rlim_t, hard: rlim_t) -> impl Iterator<Item = rlim_t> {
-    let halves = successors(Some(MOST), |limit| Some(limit / 2)).take_while(|&limit| limit > LEAST);
-    let below = halves.chain([LEAST]).filter(move |&limit| limit < hard);
+    let halves = successors(Some(MAX_DESCRIPTORS), |limit| Some(limit / 2))
+        .take_while(|&limit| limit > OPEN_MAX);
+    let below = halves.chain([OPEN_MAX]).filter(move |&limit| limit < hard);
     once(hard).chain(below).filter(move |&limit| limit > soft)
 }
 
 /// Far more than the connections that such a process can serve.
-const MOST: rlim_t = 1 << 20;
+const MAX_DESCRIPTORS: rlim_t = 1 << 20;
 
 /// What macOS calls `OPEN_MAX`.
-const LEAST: rlim_t = 10_240;
+const OPEN_MAX: rlim_t = 10_240;
 
 #[cfg(test)]
 mod tests {

@@ -104,7 +104,7 @@ impl Input {
 
     /// When waiting for the client's body times out.
     pub(super) fn deadline(&self, body: &RequestBody) -> Option<Instant> {
-        self.idle_since.filter(|_| self.wants_body())?.checked_add(body.patience()?)
+        self.idle_since.filter(|_| self.wants_body())?.checked_add(body.wait_limit()?)
     }
 }
 

@@ -174,7 +174,7 @@ fn exit_code(status: ExitStatus) -> i32 {
 /// Answers with another path of this server, as if the client had asked for that.
 fn redirect(http: &mut Exchange<'_>, location: &str) -> io::Result<()> {
     http.local_redirects += 1;
-    if http.local_redirects > MOST_REDIRECTS {
+    if http.local_redirects > MAX_REDIRECTS {
         http.log_error(format_args!("CGI scripts redirect in a circle"));
         return http.send_error(502);
     }
@@ -192,4 +192,4 @@ fn redirect(http: &mut Exchange<'_>, location: &str) -> io::Result<()> {
 const LONG_HEAD: usize = 64 * 1024;
 
 /// Redirects within this server for one request.
-const MOST_REDIRECTS: u32 = 10;
+const MAX_REDIRECTS: u32 = 10;

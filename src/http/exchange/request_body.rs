@@ -202,8 +202,8 @@ impl RequestBody {
     }
 
     /// The longest that the client may be waited for now.
-    pub(crate) fn patience(&self) -> Option<Duration> {
-        self.input.patience()
+    pub(crate) fn wait_limit(&self) -> Option<Duration> {
+        self.input.wait_limit()
     }
 
     /// The client was waited for.

@@ -9,28 +9,28 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 
-/// Opens `way` from `root`.
+/// Opens `relative` from `root`.
 ///
-/// On Linux the kernel itself keeps the way beneath the root (openat2(2), `RESOLVE_BENEATH`):
+/// On Linux the kernel itself keeps the path below the root (openat2(2), `RESOLVE_BENEATH`):
 /// symbolic links are followed as long as they stay there. Elsewhere, and on kernels before 5.6,
 /// no link is followed at all.
-pub(super) fn open(root: &File, way: &Path, flags: OFlag) -> io::Result<File> {
-    let way = if way.as_os_str().is_empty() { Path::new(".") } else { way };
-    match open_by_kernel(root, way, flags) {
-        Err(Errno::ENOSYS | Errno::EPERM) => Ok(walk(root, way, flags)?.into()),
+pub(super) fn open(root: &File, relative: &Path, flags: OFlag) -> io::Result<File> {
+    let relative = if relative.as_os_str().is_empty() { Path::new(".") } else { relative };
+    match open_by_kernel(root, relative, flags) {
+        Err(Errno::ENOSYS | Errno::EPERM) => Ok(walk(root, relative, flags)?.into()),
         opened => Ok(opened?.into()),
     }
 }
 
 #[cfg(target_os = "linux")]
-fn open_by_kernel(root: &File, way: &Path, flags: OFlag) -> nix::Result<OwnedFd> {
+fn open_by_kernel(root: &File, relative: &Path, flags: OFlag) -> nix::Result<OwnedFd> {
     use nix::fcntl::{OpenHow, ResolveFlag, openat2};
 
     let resolve = ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_MAGICLINKS;
     let mut attempts = 0;
     loop {
-        match openat2(root, way, OpenHow::new().flags(flags).resolve(resolve)) {
-            // A name on the way was moved meanwhile, and the kernel is not sure any more.
+        match openat2(root, relative, OpenHow::new().flags(flags).resolve(resolve)) {
+            // A name on the path was moved meanwhile, and the kernel is not sure any more.
             Err(Errno::EAGAIN) if attempts < ATTEMPTS => attempts += 1,
             opened => return opened,
         }
@@ -43,8 +43,8 @@ fn open_by_kernel(_: &File, _: &Path, _: OFlag) -> nix::Result<OwnedFd> {
 }
 
 /// Opens one name after the other, and refuses links.
-fn walk(root: &File, way: &Path, flags: OFlag) -> nix::Result<OwnedFd> {
-    let names = way.components().filter(|component| *component != Component::CurDir);
+fn walk(root: &File, relative: &Path, flags: OFlag) -> nix::Result<OwnedFd> {
+    let names = relative.components().filter(|component| *component != Component::CurDir);
     let names: Vec<Component<'_>> = names.collect();
     if names.iter().any(|name| !matches!(name, Component::Normal(_))) {
         return Err(Errno::EXDEV);
@@ -63,13 +63,13 @@ fn walk(root: &File, way: &Path, flags: OFlag) -> nix::Result<OwnedFd> {
 #[cfg(target_os = "linux")]
 const ATTEMPTS: usize = 8;
 
-/// How to open what is only looked at, or is where a way begins.
+/// Flags to open what is only examined, or where a path begins.
 #[cfg(target_os = "linux")]
-pub(super) const LOOK: OFlag = OFlag::O_PATH;
+pub(super) const STAT_FLAGS: OFlag = OFlag::O_PATH;
 
 /// Opens it for reading where nothing less is to be had; a pipe is not waited for.
 #[cfg(not(target_os = "linux"))]
-pub(super) const LOOK: OFlag = OFlag::O_RDONLY.union(OFlag::O_NONBLOCK);
+pub(super) const STAT_FLAGS: OFlag = OFlag::O_RDONLY.union(OFlag::O_NONBLOCK);
 
 #[cfg(test)]
 mod tests {
@@ -89,8 +89,8 @@ mod tests {
         symlink("sub", inside.join("way")).expect("a link");
         symlink("file", inside.join("sub/near")).expect("a link");
         let root = File::open(&inside).expect("a directory");
-        let walked = |way: &str| {
-            walk(&root, Path::new(way), OFlag::O_RDONLY).map(|opened| {
+        let walked = |relative: &str| {
+            walk(&root, Path::new(relative), OFlag::O_RDONLY).map(|opened| {
                 let mut text = String::new();
                 // A directory cannot be read, and has no text.
                 let _ = File::from(opened).read_to_string(&mut text);

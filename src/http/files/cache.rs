@@ -17,12 +17,12 @@ use std::time::{Duration, SystemTime};
 pub(super) struct SmallFiles {
     entries: Mutex<HashMap<PathBuf, Entry>>,
     /// How long ago a file must have changed to be kept.
-    rest: Duration,
+    min_age: Duration,
 }
 
 impl Default for SmallFiles {
     fn default() -> Self {
-        Self { entries: Mutex::default(), rest: REST }
+        Self { entries: Mutex::default(), min_age: MIN_AGE }
     }
 }
 
@@ -51,7 +51,7 @@ impl SmallFiles {
         (entry.identity == Identity::of(metadata)).then(|| Arc::clone(&entry.content))
     }
 
-    /// Reads an opened file and keeps it, if it is small and has rested.
+    /// Reads an opened file and keeps it, if it is small and old enough.
     ///
     /// A file that was changed just now may be changed again without its times telling.
     pub(super) fn keep(
@@ -61,7 +61,7 @@ impl SmallFiles {
         metadata: &Metadata,
     ) -> io::Result<Option<Arc<[u8]>>> {
         let size = metadata.len();
-        if size == 0 || size > LARGEST || !has_rested(metadata, self.rest) {
+        if size == 0 || size > MAX_FILE_BYTES || !is_old_enough(metadata, self.min_age) {
             return Ok(None);
         }
         let mut content = Vec::with_capacity(size as usize + 1);
@@ -73,7 +73,7 @@ impl SmallFiles {
         let content: Arc<[u8]> = content.into();
         let entry = Entry { identity: Identity::of(metadata), content: Arc::clone(&content) };
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        if entries.len() >= MOST {
+        if entries.len() >= MAX_FILES {
             entries.clear();
         }
         entries.insert(path.to_path_buf(), entry);
@@ -93,21 +93,21 @@ impl Identity {
     }
 }
 
-fn has_rested(metadata: &Metadata, rest: Duration) -> bool {
+fn is_old_enough(metadata: &Metadata, min_age: Duration) -> bool {
     let changed = Duration::from_secs(u64::try_from(metadata.ctime()).unwrap_or(u64::MAX));
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    changed.checked_add(rest).is_some_and(|rested| rested <= now)
+    changed.checked_add(min_age).is_some_and(|old_enough| old_enough <= now)
 }
 
 /// Bytes of the largest file that is kept.
-const LARGEST: u64 = 16 * 1024;
+const MAX_FILE_BYTES: u64 = 16 * 1024;
 
 /// Files that are kept: 4 MiB at the most.
-const MOST: usize = 256;
+const MAX_FILES: usize = 256;
 
 /// Time after which a change that is to come has another time than the last one: seconds more
 /// than the clocks of file systems are coarse.
-const REST: Duration = Duration::from_secs(3);
+const MIN_AGE: Duration = Duration::from_secs(3);
 
 #[cfg(test)]
 mod tests {
@@ -119,7 +119,7 @@ mod tests {
     fn a_changed_file_is_not_taken_from_memory() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("page");
-        let files = SmallFiles { rest: Duration::ZERO, ..SmallFiles::default() };
+        let files = SmallFiles { min_age: Duration::ZERO, ..SmallFiles::default() };
         let look = |files: &SmallFiles| files.get(&path, &fs::metadata(&path).expect("a file"));
         let read = || {
             let file = File::open(&path).expect("a file");
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn only_small_files_that_rest_are_kept() {
+    fn only_small_files_of_some_age_are_kept() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("page");
         let keeps = |files: &SmallFiles, content: &[u8]| {
@@ -161,9 +161,9 @@ mod tests {
             let metadata = file.metadata().expect("a file");
             files.keep(&path, &file, &metadata).expect("readable").is_some()
         };
-        let files = SmallFiles { rest: Duration::ZERO, ..SmallFiles::default() };
-        assert!(keeps(&files, &[1; LARGEST as usize]));
-        assert!(!keeps(&files, &[1; LARGEST as usize + 1]));
+        let files = SmallFiles { min_age: Duration::ZERO, ..SmallFiles::default() };
+        assert!(keeps(&files, &[1; MAX_FILE_BYTES as usize]));
+        assert!(!keeps(&files, &[1; MAX_FILE_BYTES as usize + 1]));
         assert!(!keeps(&files, b""));
         assert!(!keeps(&SmallFiles::default(), b"just written"));
     }

@@ -40,7 +40,7 @@ impl Tree {
         if !self.is_confined {
             return fs::metadata(path);
         }
-        self.open_beneath(path, beneath::LOOK)?.metadata()
+        self.open_beneath(path, beneath::STAT_FLAGS)?.metadata()
     }
 
     /// Opens a regular file; whatever may have taken its place since it was looked at is not
@@ -98,16 +98,16 @@ impl Tree {
         Ok(names)
     }
 
-    /// Opens what is at a path below the directory, by its way from there.
+    /// Opens what is at a path below the directory, by its path from there.
     fn open_beneath(&self, path: &Path, flags: OFlag) -> io::Result<File> {
         let root =
             if self.directory.as_os_str().is_empty() { Path::new(".") } else { &self.directory };
-        let way = path.strip_prefix(&self.directory).map_err(|_| outside())?;
+        let relative = path.strip_prefix(&self.directory).map_err(|_| outside())?;
         let root = OpenOptions::new()
             .read(true)
-            .custom_flags((beneath::LOOK | OFlag::O_DIRECTORY).bits())
+            .custom_flags((beneath::STAT_FLAGS | OFlag::O_DIRECTORY).bits())
             .open(root)?;
-        beneath::open(&root, way, flags | OFlag::O_CLOEXEC)
+        beneath::open(&root, relative, flags | OFlag::O_CLOEXEC)
     }
 
     /// Hidden files are not there.
@@ -115,8 +115,8 @@ impl Tree {
         if !self.hides_dot_files {
             return Ok(());
         }
-        let way = path.strip_prefix(&self.directory).unwrap_or(path);
-        let hidden = way.components().any(|name| is_hidden(name.as_os_str().as_bytes()));
+        let relative = path.strip_prefix(&self.directory).unwrap_or(path);
+        let hidden = relative.components().any(|name| is_hidden(name.as_os_str().as_bytes()));
         if hidden { Err(io::ErrorKind::NotFound.into()) } else { Ok(()) }
     }
 }

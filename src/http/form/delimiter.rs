@@ -103,7 +103,7 @@ fn classify(tail: &[u8], ended: bool) -> Tail {
     let padding = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
     work::note(padding);
     let line_end = match &rest[padding..] {
-        _ if padding > MOST_PADDING => return Tail::Other,
+        _ if padding > MAX_PADDING => return Tail::Other,
         [b'\n', ..] => 1,
         [b'\r', b'\n', ..] => 2,
         [] | [b'\r'] if !ended => return Tail::Unknown,
@@ -115,7 +115,7 @@ fn classify(tail: &[u8], ended: bool) -> Tail {
 }
 
 /// Blanks that may stand behind a boundary, which RFC 2046 allows gateways to add.
-const MOST_PADDING: usize = 256;
+const MAX_PADDING: usize = 256;
 
 #[cfg(test)]
 mod tests {

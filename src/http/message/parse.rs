@@ -300,7 +300,7 @@ fn header_fields(bytes: &[u8], decoder: Latin1<'_>, head: &Head) -> Result<Heade
         }
         (start, lines) = (end + 1, lines + 1);
     }
-    if lines > MOST_LINES {
+    if lines > MAX_LINES {
         return Err(Refusal::explained(
             Status::REQUEST_HEADER_FIELDS_TOO_LARGE,
             "Too many headers",
@@ -313,7 +313,7 @@ fn header_fields(bytes: &[u8], decoder: Latin1<'_>, head: &Head) -> Result<Heade
         few = [httparse::EMPTY_HEADER; FEW_LINES];
         &mut few
     } else {
-        many = [httparse::EMPTY_HEADER; MOST_LINES];
+        many = [httparse::EMPTY_HEADER; MAX_LINES];
         &mut many
     };
     let fields = field_lines(bytes, room)
@@ -385,7 +385,7 @@ pub(crate) const HTTP_0_9: (u64, u64) = (0, 9);
 const LINE_LIMIT: usize = 65_536;
 
 /// Lines of header fields and the empty one. CPython's limit.
-const MOST_LINES: usize = 100;
+const MAX_LINES: usize = 100;
 
 const FEW_LINES: usize = 16;
 
