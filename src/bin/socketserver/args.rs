@@ -330,8 +330,7 @@ impl Args {
             (self.max_children, "--max-children", Strategy::Forking),
         ] {
             if limit.is_some() && self.concurrency != strategy {
-                let name = format!("{strategy:?}").to_lowercase();
-                let message = format!("{option} works with --concurrency {name} only");
+                let message = format!("{option} works with --concurrency {strategy} only");
                 return refuse(ErrorKind::ArgumentConflict, message);
             }
         }

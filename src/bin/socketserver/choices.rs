@@ -1,5 +1,7 @@
 //! Options whose value is one of a few words.
 
+use std::fmt;
+
 use clap::ValueEnum;
 
 /// Decides where requests run.
@@ -8,6 +10,13 @@ pub(crate) enum Strategy {
     Sequential,
     Threading,
     Forking,
+}
+
+impl fmt::Display for Strategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = self.to_possible_value();
+        f.write_str(value.as_ref().map_or("", |value| value.get_name()))
+    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
