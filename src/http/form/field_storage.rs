@@ -14,7 +14,6 @@ use super::options::FormOptions;
 use super::reader::Reader;
 use super::spool::Content;
 use crate::http::exchange::Exchange;
-use crate::http::message::target::Parts;
 
 /// A form that has been read: its fields in the order in which they came, or the body of a request
 /// that is no form.
@@ -64,11 +63,10 @@ impl FieldStorage {
     /// As [`read`](Self::read).
     pub fn read_with(http: &mut Exchange<'_>, options: &FormOptions) -> Result<Self, FormError> {
         let most = options.limits.max_bytes;
-        // The target, but for a borrow of the body, too.
-        let query = Parts::of(&http.path).query.unwrap_or_default();
+        let query = http.target().query().unwrap_or_default().to_owned();
         let environ = Environ::default()
             .request_method(&http.command)
-            .query_string(query)
+            .query_string(&query)
             .content_type(http.headers.get("Content-Type"));
         if !environ.is_bodiless() && http.rfile.length().is_some_and(|length| length > most) {
             return Err(FormError::TooLong(most));

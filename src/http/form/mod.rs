@@ -43,6 +43,7 @@ mod multipart;
 mod options;
 mod part;
 mod part_head;
+mod part_reader;
 mod reader;
 mod save;
 mod spool;

@@ -1,18 +1,15 @@
 //! The parts of a multipart body, one by one as they arrive. Knows no socket.
 
-use std::io::{self, Read};
+use std::io::Read;
 
-use super::delimiter::{Delimiter, Found};
 use super::environ::is_multipart;
 use super::error::FormError;
 use super::header::parse_header;
 use super::limits::FormLimits;
 use super::part::Part;
-use super::part_head::PartHead;
+use super::part_reader::PartReader;
 use crate::http::exchange::Exchange;
 use crate::http::exchange::RequestBody;
-use crate::http::message::head_end::head_end;
-use crate::work;
 
 /// A reader of the parts of a `multipart/form-data` body: Python's `cgi.parse_multipart`, without
 /// holding the body anywhere.
@@ -39,38 +36,7 @@ use crate::work;
 /// # io::Result::Ok(())
 /// ```
 #[derive(Debug)]
-pub struct Multipart<R> {
-    source: R,
-    delimiter: Delimiter,
-    limits: FormLimits,
-    /// Storage, all of it initialised; `buffer[start..end]` has been received and not consumed.
-    buffer: Vec<u8>,
-    start: usize,
-    end: usize,
-    /// `buffer[start..clear]` belongs to the current part for certain.
-    clear: usize,
-    state: State,
-    /// A line begins at `start`.
-    line_start: bool,
-    /// The source has ended.
-    ended: bool,
-    received: u64,
-    parts: usize,
-    /// Bytes that the current part may still have.
-    allowance: u64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    /// In a part, or before the first one.
-    Content,
-    /// At the delimiter, behind which the rest begins at `next`.
-    Delimiter { next: usize, is_last: bool },
-    /// Behind a delimiter that another part follows.
-    Head,
-    /// Behind the last delimiter.
-    Done,
-}
+pub struct Multipart<R>(PartReader<R>);
 
 impl<'a> Multipart<&'a mut RequestBody> {
     /// A reader of a request's parts.
@@ -101,142 +67,17 @@ impl<R: Read> Multipart<R> {
     ///
     /// [`FormError::Boundary`].
     pub fn new(source: R, boundary: &str, limits: FormLimits) -> Result<Self, FormError> {
-        let delimiter = Delimiter::new(boundary)?;
-        let size = BUFFER_SIZE.saturating_add(limits.max_part_header_bytes.min(BUFFER_SIZE));
-        Ok(Self {
-            source,
-            delimiter,
-            limits,
-            buffer: vec![0; size],
-            start: 0,
-            end: 0,
-            clear: 0,
-            state: State::Content,
-            line_start: true,
-            ended: false,
-            received: 0,
-            parts: 0,
-            allowance: u64::MAX,
-        })
+        PartReader::new(source, boundary, limits).map(Self)
     }
 
-    /// The next part; none behind the last one. What is left of the part before it is skipped.
+    /// The next part; `None` behind the last one. What is left of the part before it is skipped.
     ///
     /// # Errors
     ///
     /// A limit was passed, the body is malformed or ends early, the source failed. Another call
     /// is of no use then.
     pub fn next_part(&mut self) -> Result<Option<Part<'_, R>>, FormError> {
-        loop {
-            let skipped = self.data()?.len();
-            if skipped == 0 {
-                break;
-            }
-            self.take(skipped);
-        }
-        if self.state == State::Done {
-            return Ok(None);
-        }
-        if self.parts == self.limits.max_parts {
-            return Err(FormError::TooManyParts(self.parts));
-        }
-        self.parts += 1;
-        let head = self.read_head()?;
-        (self.state, self.clear, self.line_start) = (State::Content, self.start, true);
-        self.allowance = self.limits.max_part_bytes;
-        Ok(Some(Part::new(self, head)))
-    }
-
-    /// Content of the current part, as much as is there; none at its end.
-    pub(super) fn data(&mut self) -> Result<&[u8], FormError> {
-        while self.clear == self.start {
-            match self.state {
-                State::Content => self.search()?,
-                State::Delimiter { next, is_last } => {
-                    self.start = next;
-                    self.clear = next;
-                    self.state = if is_last { State::Done } else { State::Head };
-                }
-                State::Head | State::Done => return Ok(&[]),
-            }
-        }
-        if (self.clear - self.start) as u64 > self.allowance {
-            return Err(FormError::PartTooLong(self.limits.max_part_bytes));
-        }
-        Ok(&self.buffer[self.start..self.clear])
-    }
-
-    /// Consumes content.
-    pub(super) fn take(&mut self, count: usize) {
-        let count = count.min(self.clear - self.start);
-        self.start += count;
-        self.allowance -= count as u64;
-    }
-
-    /// Looks at what is there, or receives more.
-    fn search(&mut self) -> Result<(), FormError> {
-        let bytes = &self.buffer[self.start..self.end];
-        match self.delimiter.find(bytes, self.line_start, self.ended) {
-            Found::Delimiter { data_end, next, is_last } => {
-                self.clear = self.start + data_end;
-                self.state = State::Delimiter { next: self.start + next, is_last };
-            }
-            Found::Data(0) => return self.receive(),
-            Found::Data(count) => self.clear = self.start + count,
-        }
-        self.line_start = false;
-        Ok(())
-    }
-
-    fn read_head(&mut self) -> Result<PartHead, FormError> {
-        let most = self.limits.max_part_header_bytes;
-        let mut searched = 0;
-        loop {
-            let bytes = &self.buffer[self.start..self.end];
-            let end = head_end(bytes, 0, searched);
-            searched = bytes.len();
-            // Of the line end that ends the head, a CR may be there already.
-            let length = end.map_or(bytes.len().saturating_sub(1), |(length, _)| length);
-            if length > most {
-                return Err(FormError::HeadersTooLong(most));
-            }
-            if let Some((length, next)) = end {
-                let head = PartHead::parse(&bytes[..length], &self.limits)?;
-                self.start += next;
-                return Ok(head);
-            }
-            self.receive()?;
-        }
-    }
-
-    /// Receives more behind what is there.
-    fn receive(&mut self) -> Result<(), FormError> {
-        if self.ended {
-            return Err(FormError::Truncated);
-        }
-        if self.start > 0 {
-            work::note(self.end - self.start);
-            self.buffer.copy_within(self.start..self.end, 0);
-        }
-        (self.end, self.start, self.clear) = (self.end - self.start, 0, 0);
-        if self.end == self.buffer.len() {
-            work::note(self.buffer.len());
-            self.buffer.resize(self.buffer.len() * 2, 0);
-        }
-        let count = loop {
-            match self.source.read(&mut self.buffer[self.end..]) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => break result.map_err(FormError::from_read)?,
-            }
-        };
-        self.ended = count == 0;
-        self.end += count;
-        self.received += count as u64;
-        let most = self.limits.max_bytes;
-        if self.received > most { Err(FormError::TooLong(most)) } else { Ok(()) }
+        let head = self.0.next_head()?;
+        Ok(head.map(|head| Part::new(&mut self.0, head)))
     }
 }
-
-/// Bytes that are received in one go: few system calls, and still in the processor's cache when
-/// they are written on.
-const BUFFER_SIZE: usize = 128 * 1024;

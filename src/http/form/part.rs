@@ -6,23 +6,23 @@ use std::ops::Deref;
 use std::path::Path;
 
 use super::error::FormError;
-use super::multipart::Multipart;
 use super::part_head::PartHead;
+use super::part_reader::PartReader;
 use crate::http::exchange::atomically;
 
-/// A part of a [`Multipart`] body: a field or an uploaded file, with its
+/// A part of a [`Multipart`](super::Multipart) body: a field or an uploaded file, with its
 /// [head](PartHead), as `part.filename`.
 ///
 /// Reading gives its content and ends where the part ends. What is not read is skipped. An error in
 /// the form comes as an [`io::Error`] that holds a [`FormError`].
 pub struct Part<'a, R> {
-    multipart: &'a mut Multipart<R>,
+    reader: &'a mut PartReader<R>,
     head: PartHead,
 }
 
 impl<'a, R: Read> Part<'a, R> {
-    pub(super) fn new(multipart: &'a mut Multipart<R>, head: PartHead) -> Self {
-        Self { multipart, head }
+    pub(super) fn new(reader: &'a mut PartReader<R>, head: PartHead) -> Self {
+        Self { reader, head }
     }
 
     /// The head, for good.
@@ -40,13 +40,13 @@ impl<'a, R: Read> Part<'a, R> {
     pub fn copy_to(&mut self, output: &mut (impl Write + ?Sized)) -> Result<u64, FormError> {
         let mut copied = 0;
         loop {
-            let data = self.multipart.data()?;
+            let data = self.reader.data()?;
             let count = data.len();
             if count == 0 {
                 return Ok(copied);
             }
             output.write_all(data).map_err(FormError::Store)?;
-            self.multipart.take(count);
+            self.reader.take(count);
             copied += count as u64;
         }
     }
@@ -76,19 +76,19 @@ impl<R> Deref for Part<'_, R> {
 
 impl<R: Read> Read for Part<'_, R> {
     fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
-        let count = self.multipart.data()?.read(target)?;
-        self.multipart.take(count);
+        let count = self.reader.data()?.read(target)?;
+        self.reader.take(count);
         Ok(count)
     }
 }
 
 impl<R: Read> BufRead for Part<'_, R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        Ok(self.multipart.data()?)
+        Ok(self.reader.data()?)
     }
 
     fn consume(&mut self, count: usize) {
-        self.multipart.take(count);
+        self.reader.take(count);
     }
 }
 
