@@ -29,7 +29,7 @@ impl Body {
     /// An [`HttpError`] 413 where it is longer and 507 where the disk is full; what reading and
     /// storing report otherwise.
     pub(super) fn of(http: &mut Exchange<'_>, limit: Option<u64>) -> io::Result<Self> {
-        if http.local_redirects > 0 || http.rfile.is_ended() {
+        if http.redirects() > 0 || http.rfile.is_ended() {
             return Ok(Self::Nothing);
         }
         match limit.filter(|_| http.rfile.length().is_none()) {

@@ -40,7 +40,7 @@ pub(super) fn environment(
     describe_request(&mut all, http, script);
     describe_client(&mut all, http);
     describe_headers(&mut all, &http.headers, cgi.settings.pass_authorization);
-    if http.local_redirects == 0 {
+    if http.redirects() == 0 {
         describe_body(&mut all, &http.headers, stored_length);
     }
     let inherited =

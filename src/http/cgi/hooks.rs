@@ -4,7 +4,7 @@ use std::path::Path;
 
 use nix::unistd::{AccessFlags, access};
 
-use super::script::{self, CgiInfo};
+use super::cgi_info::{self, CgiInfo};
 use crate::http::exchange::Exchange;
 use crate::http::files::{Defaults, FileHooks};
 
@@ -33,7 +33,7 @@ pub trait CgiHooks: FileHooks {
     ///
     /// Defaults to a look for one of the [`cgi_directories`](Self::cgi_directories).
     fn is_cgi(&self, http: &Exchange<'_>) -> Option<CgiInfo> {
-        script::is_cgi(http.target().path(), self.cgi_directories())
+        cgi_info::is_cgi(http.target().path(), self.cgi_directories())
     }
 
     /// Directories of programs. Defaults to `/cgi-bin` and `/htbin`, as in CPython.

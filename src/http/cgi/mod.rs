@@ -3,6 +3,7 @@
 //! The one place in `http` that knows of processes.
 
 mod body;
+mod cgi_info;
 mod environment;
 mod error_lines;
 #[cfg(any(test, fuzzing))]
@@ -18,11 +19,11 @@ mod run;
 mod script;
 mod settings;
 
+pub use cgi_info::CgiInfo;
 pub use hooks::CgiHooks;
-pub use script::CgiInfo;
 
 #[cfg(test)]
-pub(super) use script::is_cgi;
+pub(super) use cgi_info::is_cgi;
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -11,11 +11,12 @@ use nix::unistd::geteuid;
 
 use super::CgiHttpRequestHandler;
 use super::body::Body;
+use super::cgi_info::CgiInfo;
 use super::environment;
 use super::hooks::CgiHooks;
 use super::process::Process;
 use super::relay::{Outcome, Relay};
-use super::script::{self, CgiInfo, Script};
+use super::script::{self, Script};
 use crate::http::exchange::Exchange;
 use crate::printable::repr;
 use crate::sys;
@@ -173,19 +174,12 @@ fn exit_code(status: ExitStatus) -> i32 {
 
 /// Answers with another path of this server, as if the client had asked for that.
 fn redirect(http: &mut Exchange<'_>, location: &str) -> io::Result<()> {
-    http.local_redirects += 1;
-    if http.local_redirects > MAX_REDIRECTS {
+    if http.redirects() == MAX_REDIRECTS {
         http.log_error(format_args!("CGI scripts redirect in a circle"));
         return http.send_error(502);
     }
     // Several slashes would name a host.
-    http.path = ["/", location.trim_start_matches('/')].concat();
-    let handler = http.handler();
-    if http.command == "HEAD" {
-        return handler.do_head(http);
-    }
-    http.command = "GET".to_owned();
-    handler.do_get(http)
+    http.answer_as(["/", location.trim_start_matches('/')].concat())
 }
 
 /// Bytes of header fields below which the server's own variables are those that are too long.

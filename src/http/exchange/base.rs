@@ -5,7 +5,7 @@ use std::fmt;
 use std::io::{self, Write};
 
 use super::Exchange;
-use super::handler::HttpRequestHandler;
+use super::handler::{BaseHttpRequestHandler, HttpRequestHandler};
 use crate::address::Address;
 use crate::connection::{Connection, Timeouts};
 use crate::handler::print_error;
@@ -18,13 +18,6 @@ use crate::printable::shown;
 use crate::signal::Signal;
 use crate::stderr::write_to_stderr;
 use crate::trusted_proxies::TrustedProxies;
-
-/// The behaviour that all HTTP handlers extend: Python's `BaseHTTPRequestHandler`.
-///
-/// Answers every request 501. Call its methods where Python calls `super()`:
-/// `BaseHttpRequestHandler.end_headers(http)`.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct BaseHttpRequestHandler;
 
 // Whatever calls another method here does so through `http.handler()`, the outermost handler, as
 // Python's calls go through `self`. Every method of the trait is overridden here: its default

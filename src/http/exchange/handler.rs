@@ -5,7 +5,6 @@ use std::fmt;
 use std::io;
 
 use super::Exchange;
-use super::base::BaseHttpRequestHandler;
 use crate::address::Address;
 use crate::connection::{Connection, Timeouts};
 use crate::http::message::protocol_version::ProtocolVersion;
@@ -331,3 +330,10 @@ pub trait HttpRequestHandler: Send + Sync + 'static {
         self.base().handle_signal(signal);
     }
 }
+
+/// The behaviour that all HTTP handlers extend: Python's `BaseHTTPRequestHandler`.
+///
+/// Answers every request 501. Call its methods where Python calls `super()`:
+/// `BaseHttpRequestHandler.end_headers(http)`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BaseHttpRequestHandler;

@@ -7,14 +7,14 @@ mod failure;
 mod forwarded;
 mod handler;
 mod http_error;
+mod redirect;
 mod request_body;
 mod response;
 mod response_body;
 mod save;
 mod serve;
 
-pub use base::BaseHttpRequestHandler;
-pub use handler::HttpRequestHandler;
+pub use handler::{BaseHttpRequestHandler, HttpRequestHandler};
 pub use http_error::HttpError;
 pub(crate) use http_error::{Answer, is_full};
 pub use request_body::RequestBody;
@@ -35,7 +35,7 @@ use crate::http::message::date;
 use crate::http::message::framing::BodyLength;
 use crate::http::message::headers::Headers;
 use crate::http::message::misuse::{MisuseKind, misuse};
-use crate::http::message::parse::{HTTP_0_9, Head};
+use crate::http::message::parse::{HTTP_0_9, Head, target_in};
 use crate::http::message::protocol_version::ProtocolVersion;
 use crate::http::message::response_frame::Asked;
 use crate::http::message::status::Status;
@@ -88,11 +88,10 @@ pub struct Exchange<'h> {
     announces_keep_alive: bool,
     /// The handler has sent `Connection: close`.
     announces_close: bool,
-    /// The content type of what is inside the file that is sent, where that is compressed with
-    /// gzip.
-    pub(crate) gzipped_type: Option<&'static str>,
-    /// How often a script sent the request on to another path of this server.
-    pub(crate) local_redirects: u32,
+    /// A coding of the response's content, and the `Content-Type` with which it is announced.
+    coding: Option<(&'static str, &'static str)>,
+    /// How often the request was answered as one for another path.
+    redirects: u32,
     /// Storage for the text of a header's value.
     value: String,
     // Gone once the connection was taken over.
@@ -141,8 +140,8 @@ impl<'h> Exchange<'h> {
             is_http10: head.version < (1, 1),
             announces_keep_alive: false,
             announces_close: false,
-            gzipped_type: None,
-            local_redirects: 0,
+            coding: None,
+            redirects: 0,
             value: String::new(),
             guard: Some(guard),
         }
@@ -170,10 +169,9 @@ impl<'h> Exchange<'h> {
         &self.requestline
     }
 
-    /// The request's target, whatever has become of [`path`](Self::path).
-    pub(crate) fn requested_target(&self) -> &str {
-        let words = self.requestline.split([' ', '\t', '\x0b', '\x0c']);
-        words.filter(|word| !word.is_empty()).nth(1).unwrap_or_default()
+    /// What the request's line says of the target, whatever has become of [`path`](Self::path).
+    pub(crate) fn requested_target(&self) -> Target<'_> {
+        Target::new(target_in(&self.requestline), &self.headers, self.rfile.is_secure())
     }
 
     /// The client's address as the log has it.

@@ -163,18 +163,24 @@ impl Exchange<'_> {
         self.handler.send_error(self, status(code)?, Some(message), Some(explain))
     }
 
+    /// Says of the content that it has this coding, as long as the head gives it this type and says
+    /// nothing of a coding by itself.
+    pub(crate) fn announce_coding(&mut self, coding: &'static str, content_type: &'static str) {
+        self.coding = Some((coding, content_type));
+    }
+
     /// Does what the base's `end_headers` does.
     pub(crate) fn complete_head(&mut self) -> io::Result<()> {
         match self.wfile.stage() {
             Stage::Head => {}
             stage => return Err(misuse(outside_head(stage), "end_headers without send_response")),
         }
-        // The handler may have given the file another type since, or a coding.
-        if let Some(inside) = self.gzipped_type.take()
-            && has_content_type(self.wfile.head(), inside)
+        // The handler may have given the content another type since, or a coding.
+        if let Some((coding, content_type)) = self.coding.take()
+            && has_content_type(self.wfile.head(), content_type)
             && find_header(self.wfile.head(), "Content-Encoding").is_none()
         {
-            self.add_header("Content-Encoding", "gzip")?;
+            self.add_header("Content-Encoding", coding)?;
         }
         self.wfile.frame();
         if let Some(line) = self.connection_line() {
@@ -220,7 +226,7 @@ impl Exchange<'_> {
             return Err(misuse(MisuseKind::ResponseBegun, what));
         }
         self.wfile.recall();
-        self.gzipped_type = None;
+        self.coding = None;
         // What the page may say in full, a status line must not.
         let reason: String = message
             .chars()

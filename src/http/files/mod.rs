@@ -35,7 +35,6 @@ use nix::errno::Errno;
 
 use crate::http::exchange::{Exchange, HttpRequestHandler};
 use crate::http::message::date;
-use crate::http::message::target::Parts;
 use cache::SmallFiles;
 use content::Source;
 use tree::Tree;
@@ -227,7 +226,9 @@ impl<K: FileHooks> SimpleHttpRequestHandler<K> {
         }
         http.send_response(200)?;
         let content_type = self.guess_type(http, &file.path);
-        http.gzipped_type = mime::type_inside(&file.path);
+        if let Some(inside) = mime::type_inside(&file.path) {
+            http.announce_coding("gzip", inside);
+        }
         http.send_header("Content-type", content_type)?;
         http.send_header("Content-Length", file.size())?;
         http.send_header("Last-Modified", date::http_date(file.modified))?;
@@ -291,9 +292,8 @@ fn is_exhausted(error: &io::Error) -> bool {
 fn redirect_to_directory(http: &mut Exchange<'_>) -> io::Result<()> {
     // A relative reference begins where the client is, which is not where a script or a handler has
     // sent the request on to.
-    let is_there = http.local_redirects == 0
-        && path::last_name(Parts::of(http.requested_target()).path)
-            == path::last_name(http.target().path());
+    let is_there = http.redirects() == 0
+        && path::last_name(http.requested_target().path()) == path::last_name(http.target().path());
     let location = if is_there {
         path::directory_reference(&http.path)
     } else {

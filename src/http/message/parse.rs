@@ -181,6 +181,12 @@ fn method(line: &[u8], is_whole: bool) -> String {
     if is_whole || words.next().is_some() { latin1(word) } else { String::new() }
 }
 
+/// The target in the text of a request line.
+pub(crate) fn target_in(line: &str) -> &str {
+    let is_blank = |character| u8::try_from(character).is_ok_and(|byte| is_blank(&byte));
+    line.split(is_blank).filter(|word| !word.is_empty()).nth(1).unwrap_or_default()
+}
+
 fn is_blank(byte: &u8) -> bool {
     b" \t\x0b\x0c".contains(byte)
 }
