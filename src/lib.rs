@@ -91,267 +91,52 @@
     allow(dead_code, unused_imports, reason = "some of it is there for a feature")
 )]
 
-#[cfg(not(unix))]
-compile_error!("socketserver runs on Unix systems only, such as Linux, macOS and the BSDs");
+/// As the crate of that name; rustfmt follows modules into a macro that is called so.
+macro_rules! cfg_if {
+    (if #[cfg($on:meta)] { $($here:item)* } else { $($elsewhere:item)* }) => {
+        $(#[cfg($on)] $here)*
+        $(#[cfg(not($on))] $elsewhere)*
+    };
+}
 
-#[cfg(unix)]
-mod address;
-#[cfg(unix)]
-pub mod concurrency;
-#[cfg(unix)]
-mod connection;
-#[cfg(unix)]
-mod datagram;
-#[cfg(unix)]
-mod handler;
-#[cfg(unix)]
-mod host_text;
-#[cfg(all(unix, feature = "http"))]
-pub mod http;
-#[cfg(unix)]
-mod parking;
-#[cfg(unix)]
-mod poller;
-#[cfg(unix)]
-mod printable;
-#[cfg(unix)]
-mod proxy_protocol;
-#[cfg(unix)]
-mod reactor;
-#[cfg(unix)]
-mod server;
-#[cfg(unix)]
-mod server_info;
-#[cfg(unix)]
-mod shutdown;
-#[cfg(unix)]
-mod signal;
-#[cfg(unix)]
-mod signals;
-#[cfg(unix)]
-mod stderr;
-#[cfg(unix)]
-#[allow(unsafe_code)]
-mod sys;
-#[cfg(all(unix, feature = "systemd"))]
-pub mod systemd;
-#[cfg(unix)]
-pub mod transport;
-#[cfg(unix)]
-mod trusted_proxies;
+// Elsewhere the build ends with one line, not with an error for each import.
+cfg_if! {
+    if #[cfg(unix)] {
+        mod address;
+        pub mod concurrency;
+        mod connection;
+        mod datagram;
+        mod handler;
+        mod host_text;
+        #[cfg(feature = "http")]
+        pub mod http;
+        mod names;
+        mod parking;
+        mod poller;
+        mod printable;
+        mod proxy_protocol;
+        mod reactor;
+        mod server;
+        mod server_info;
+        mod shutdown;
+        mod signal;
+        mod signals;
+        mod stderr;
+        #[allow(unsafe_code)]
+        mod sys;
+        #[cfg(feature = "systemd")]
+        pub mod systemd;
+        pub mod transport;
+        mod trusted_proxies;
+        mod work;
 
-#[cfg(unix)]
-mod work;
+        pub use names::*;
 
-#[cfg(unix)]
-#[doc(alias = "client_address")]
-pub use address::Address;
-#[cfg(unix)]
-pub use concurrency::{Concurrency, Forking, PreFork, Sequential, ThreadPool};
-#[cfg(unix)]
-#[doc(alias = "StreamRequestHandler")]
-#[doc(alias = "BaseRequestHandler.request")]
-#[doc(alias = "StreamRequestHandler.connection")]
-#[doc(alias = "shutdown_request")]
-#[doc(alias = "close_request")]
-#[doc(alias = "self.request")]
-#[doc(alias = "setsockopt")]
-#[doc(alias = "getsockname")]
-#[doc(alias = "SO_KEEPALIVE")]
-#[doc(alias = "disable_nagle_algorithm")]
-#[doc(alias = "TCP_NODELAY")]
-#[doc(alias = "makefile")]
-pub use connection::Connection;
-#[cfg(unix)]
-pub use connection::NotTls;
-#[cfg(unix)]
-#[doc(alias = "SO_PEERCRED")]
-pub use connection::PeerCredentials;
-#[cfg(unix)]
-#[doc(alias = "StreamRequestHandler.rfile")]
-#[doc(alias = "recv")]
-#[doc(alias = "readline")]
-#[doc(alias = "rbufsize")]
-pub use connection::Rfile;
-#[cfg(unix)]
-#[doc(alias = "settimeout")]
-pub use connection::Timeouts;
-#[cfg(unix)]
-#[doc(alias = "StreamRequestHandler.wfile")]
-#[doc(alias = "sendall")]
-#[doc(alias = "wbufsize")]
-pub use connection::Wfile;
-#[cfg(unix)]
-#[doc(alias = "DatagramRequestHandler")]
-#[doc(alias = "BaseRequestHandler.request")]
-#[doc(alias = "UDPServer.shutdown_request")]
-#[doc(alias = "UDPServer.close_request")]
-pub use datagram::Datagram;
-#[cfg(unix)]
-#[doc(alias = "DatagramRequestHandler.finish")]
-pub use datagram::Reply;
-#[cfg(unix)]
-#[doc(alias = "BaseRequestHandler")]
-pub use handler::Handler;
-#[cfg(unix)]
-pub use handler::{HandlerFn, handler_fn};
-#[cfg(unix)]
-pub use proxy_protocol::ProxyProtocol;
-#[cfg(all(unix, any(test, fuzzing)))]
-#[doc(hidden)]
-pub use proxy_protocol::fuzzing::check as fuzz_proxy_header;
-#[cfg(unix)]
-#[doc(alias = "BaseServer")]
-#[doc(alias = "server_close")]
-#[doc(alias = "TCPServer.socket")]
-#[doc(alias = "fileno")]
-pub use server::Server;
-#[cfg(unix)]
-pub use server::{
-    DatagramServer, Datagrams, Overload, ServerKind, ShutdownReport, StreamServer, Streams,
-};
-#[cfg(unix)]
-pub use server_info::Connections;
-#[cfg(unix)]
-#[doc(alias = "self.server")]
-pub use server_info::ServerInfo;
-#[cfg(unix)]
-pub use shutdown::ShutdownHandle;
-#[cfg(unix)]
-#[doc(alias = "signal.Signals")]
-pub use signal::{InvalidSignal, Signal};
-#[cfg(unix)]
-pub use signals::SIGNAL_WINDOW;
-#[cfg(unix)]
-pub use stderr::write_to_stderr;
-#[cfg(unix)]
-pub use trusted_proxies::{ForwardedHeader, InvalidNetwork, TrustedProxies};
-
-#[cfg(all(unix, feature = "tls"))]
-use transport::Tls;
-#[cfg(unix)]
-use transport::{Tcp, Udp, Unix, UnixDatagram};
-
-/// A TCP server: Python's `TCPServer`.
-///
-/// Name the strategy to bind one: `TcpServer::<Sequential, _>::bind`,
-/// or take [`ThreadingTcpServer`]. Without it the compiler reports E0283,
-/// as it cannot infer the strategy.
-#[cfg(unix)]
-#[doc(alias = "TCPServer")]
-pub type TcpServer<C, H> = StreamServer<Tcp, C, H>;
-
-/// A TCP server whose requests run on threads: Python's `ThreadingTCPServer`.
-#[cfg(unix)]
-#[doc(alias = "ThreadingTCPServer")]
-pub type ThreadingTcpServer<H> = TcpServer<ThreadPool, H>;
-
-/// A TCP server whose requests run in child processes: Python's `ForkingTCPServer`.
-#[cfg(unix)]
-#[doc(alias = "ForkingTCPServer")]
-pub type ForkingTcpServer<H> = TcpServer<Forking, H>;
-
-/// A UDP server: Python's `UDPServer`.
-///
-/// Name the strategy to bind one: `UdpServer::<Sequential, _>::bind`,
-/// or take [`ThreadingUdpServer`]. Without it the compiler reports E0283,
-/// as it cannot infer the strategy.
-#[cfg(unix)]
-#[doc(alias = "UDPServer")]
-pub type UdpServer<C, H> = DatagramServer<Udp, C, H>;
-
-/// A UDP server whose requests run on threads: Python's `ThreadingUDPServer`.
-#[cfg(unix)]
-#[doc(alias = "ThreadingUDPServer")]
-pub type ThreadingUdpServer<H> = UdpServer<ThreadPool, H>;
-
-/// A UDP server whose requests run in child processes: Python's `ForkingUDPServer`.
-#[cfg(unix)]
-#[doc(alias = "ForkingUDPServer")]
-pub type ForkingUdpServer<H> = UdpServer<Forking, H>;
-
-/// A server on a Unix socket: Python's `UnixStreamServer`.
-///
-/// Name the strategy to bind one: `UnixStreamServer::<Sequential, _>::bind`,
-/// or take [`ThreadingUnixStreamServer`]. Without it the compiler reports E0283,
-/// as it cannot infer the strategy.
-#[cfg(unix)]
-pub type UnixStreamServer<C, H> = StreamServer<Unix, C, H>;
-
-/// A server on a Unix socket whose requests run on threads: Python's `ThreadingUnixStreamServer`.
-#[cfg(unix)]
-pub type ThreadingUnixStreamServer<H> = UnixStreamServer<ThreadPool, H>;
-
-/// A server on a Unix socket whose requests run in child processes: Python's
-/// `ForkingUnixStreamServer`.
-#[cfg(unix)]
-pub type ForkingUnixStreamServer<H> = UnixStreamServer<Forking, H>;
-
-/// A server on a Unix socket for datagrams: Python's `UnixDatagramServer`.
-///
-/// Name the strategy to bind one: `UnixDatagramServer::<Sequential, _>::bind`,
-/// or take [`ThreadingUnixDatagramServer`]. Without it the compiler reports E0283,
-/// as it cannot infer the strategy.
-#[cfg(unix)]
-pub type UnixDatagramServer<C, H> = DatagramServer<UnixDatagram, C, H>;
-
-/// A server on a Unix socket for datagrams whose requests run on threads: Python's
-/// `ThreadingUnixDatagramServer`.
-#[cfg(unix)]
-pub type ThreadingUnixDatagramServer<H> = UnixDatagramServer<ThreadPool, H>;
-
-/// A server on a Unix socket for datagrams whose requests run in child processes: Python's
-/// `ForkingUnixDatagramServer`.
-#[cfg(unix)]
-pub type ForkingUnixDatagramServer<H> = UnixDatagramServer<Forking, H>;
-
-/// A sequential HTTP server: Python's `HTTPServer`.
-#[cfg(all(unix, feature = "http"))]
-#[doc(alias = "HTTPServer")]
-pub type HttpServer<H> = TcpServer<Sequential, H>;
-
-/// An HTTP server whose requests run on threads: Python's `ThreadingHTTPServer`.
-#[cfg(all(unix, feature = "http"))]
-#[doc(alias = "ThreadingHTTPServer")]
-pub type ThreadingHttpServer<H> = TcpServer<ThreadPool, H>;
-
-/// An HTTP server whose connections run in child processes: Python's `ForkingMixIn` with
-/// `HTTPServer`.
-#[cfg(all(unix, feature = "http"))]
-#[doc(alias = "ForkingHTTPServer")]
-pub type ForkingHttpServer<H> = TcpServer<Forking, H>;
-
-/// An HTTP server of several processes, each with a thread pool. Python has none.
-#[cfg(all(unix, feature = "http"))]
-pub type PreForkHttpServer<H> = TcpServer<PreFork<ThreadPool>, H>;
-
-/// A TCP server whose clients speak TLS.
-#[cfg(all(unix, feature = "tls"))]
-pub type TlsServer<C, H> = StreamServer<Tls, C, H>;
-
-/// A sequential HTTPS server: Python 3.14's `HTTPSServer`.
-///
-/// Its handshakes wait for no client, so that one that is silent holds nobody up.
-#[cfg(all(unix, feature = "tls"))]
-#[doc(alias = "HTTPSServer")]
-pub type HttpsServer<H> = TlsServer<Sequential, H>;
-
-/// An HTTPS server whose requests run on threads: Python 3.14's `ThreadingHTTPSServer`.
-#[cfg(all(unix, feature = "tls"))]
-#[doc(alias = "ThreadingHTTPSServer")]
-pub type ThreadingHttpsServer<H> = TlsServer<ThreadPool, H>;
-
-/// An HTTPS server whose connections run in child processes, handshakes included: Python's
-/// `ForkingMixIn` with `HTTPSServer`.
-#[cfg(all(unix, feature = "tls"))]
-#[doc(alias = "ForkingHTTPSServer")]
-pub type ForkingHttpsServer<H> = TlsServer<Forking, H>;
-
-/// An HTTPS server of several processes, each with a thread pool.
-#[cfg(all(unix, feature = "tls"))]
-pub type PreForkHttpsServer<H> = TlsServer<PreFork<ThreadPool>, H>;
-
-// The README's programs compile.
-#[cfg(all(unix, feature = "forms", doctest))]
-#[doc = include_str!("../README.md")]
-struct Readme;
+        // The README's programs compile.
+        #[cfg(all(feature = "forms", doctest))]
+        #[doc = include_str!("../README.md")]
+        struct Readme;
+    } else {
+        compile_error!("socketserver runs on Unix systems only, such as Linux, macOS and the BSDs");
+    }
+}
