@@ -56,7 +56,7 @@ fn a_process_in_the_background_does_not_hold_the_response() {
         ("nph-leaves", &format!("printf 'HTTP/1.0 200 OK\\r\\n\\r\\ndone\\n'; {LEAVE}")),
         ("fails", &format!("{PLAIN} echo done; {LEAVE}; exit 3")),
     ]);
-    left.0.with_each_strategy(|server, log| {
+    left.0.with_both_strategies(|server, log| {
         let mut browser = Browser::connect(server);
         // Chunked, on a connection that is kept.
         let reply = browser.ask(request("GET", "/cgi-bin/leaves", ""));
@@ -117,7 +117,7 @@ fn a_response_that_a_process_in_the_background_would_finish_is_incomplete() {
         ("head", &format!("echo Content-Type: text/plain; {LEAVE}")),
         ("nothing", LEAVE),
     ]);
-    left.0.with_each_strategy(|server, log| {
+    left.0.with_both_strategies(|server, log| {
         let mut client = server.connect();
         client.send(request("GET", "/cgi-bin/short", ""));
         assert!(client.read_to_end().ends_with("\r\n\r\ndone\n"));
@@ -138,7 +138,7 @@ fn a_response_that_a_process_in_the_background_would_finish_is_incomplete() {
 fn what_a_process_in_the_background_writes_soon_is_sent() {
     let late = format!("{PLAIN} echo one; (for i in 2 3 4 5; do sleep 0.4; echo $i; done) &");
     let site = CgiSite::new(&[("late", &late)]);
-    site.with_each_strategy(|server, log| {
+    site.with_both_strategies(|server, log| {
         assert_eq!(text(&get(server, "/cgi-bin/late")), "one\n2\n3\n4\n5\n");
         assert_eq!(log.so_far(), ["\"GET /cgi-bin/late HTTP/1.1\" 200 -"]);
     });

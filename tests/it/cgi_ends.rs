@@ -11,6 +11,8 @@ use socketserver::{ThreadPool, UnixStreamServer};
 #[cfg(feature = "tls")]
 use crate::certificates::{Authority, TlsClient, client_config};
 use crate::cgi_site::{CgiSite, get, request, sees_the_end_of, text};
+#[cfg(feature = "tls")]
+use crate::support::side_by_side;
 use crate::support::{Client, Gate, Running, eventually, free_path};
 use crate::web::{answering, serve};
 
@@ -60,17 +62,18 @@ fn a_client_that_leaves_takes_its_script_along() {
 #[test]
 fn head_is_answered_while_the_script_runs_and_its_client_may_leave() {
     let site = site(&[
-        ("endless", &format!("echo $$ > pid; {PLAIN} exec yes")),
+        ("endless", &format!("echo $$ > $SERVER_PORT; {PLAIN} exec yes")),
         ("slow", "printf 'Content-Type: text/plain\\n\\nbegun'; exec sleep 60"),
     ]);
-    site.with_each_strategy(|server, _| {
+    site.with_both_strategies(|server, _| {
         for name in ["slow", "endless"] {
             let mut client = server.connect();
             client.send(format!("HEAD /cgi-bin/{name} HTTP/1.0\r\n\r\n"));
             while !client.read_line().trim().is_empty() {}
         }
         // It has its answer; nothing of what follows is sent, and could tell that it is gone.
-        sees_the_end_of(&fs::read_to_string(site.site.path("cgi-bin/pid")).unwrap());
+        let pid = site.site.path("cgi-bin").join(server.address.port().to_string());
+        sees_the_end_of(&fs::read_to_string(pid).unwrap());
     });
 }
 
@@ -114,7 +117,9 @@ fn a_client_that_has_said_all_gets_its_response() {
 
 #[test]
 fn a_client_that_has_asked_twice_and_said_all_gets_both_responses() {
-    let site = site(&[("late", &format!("{SLOW}; {PLAIN} echo done"))]);
+    // The first one is late, the second one asked for before that.
+    let script = format!("[ \"$QUERY_STRING\" ] || {SLOW}; {PLAIN} echo done");
+    let site = site(&[("late", &script)]);
     let asked = request("GET", "/cgi-bin/late", "") + &request("GET", "/cgi-bin/late?2", "");
     let (server, _) = site.serve();
     let mut client = server.connect();
@@ -132,7 +137,7 @@ fn a_client_that_has_said_all_over_tls_gets_its_response() {
     let server = socketserver::TlsServer::<ThreadPool, _>::bind(tls, site.noting());
     let server = Running::start(server.unwrap());
     let config = Arc::new(client_config(&authority));
-    for also_below in [false, true] {
+    side_by_side([false, true], |also_below| {
         let mut client = TlsClient::connect(server.address, &config);
         client.send("GET /cgi-bin/late HTTP/1.0\r\n\r\n");
         client.session().send_close_notify();
@@ -143,7 +148,7 @@ fn a_client_that_has_said_all_over_tls_gets_its_response() {
         }
         let came = client.read_to_end();
         assert!(came.ends_with("\r\n\r\ndone\n"), "{came}");
-    }
+    });
 }
 
 #[test]

@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 use socketserver::Sequential;
 use socketserver::http::CgiHttpRequestHandler;
 
-use crate::support::{Notes, Running, bind, eventually};
+use crate::support::{Notes, Running, bind, eventually, side_by_side};
 use crate::web::{Browser, Noting, Reply, Site, noting, serve};
 
 /// A site whose programs are shell scripts, and a server that runs them.
@@ -68,11 +68,25 @@ impl CgiSite {
 
     /// Runs a test with one thread and with many.
     pub(crate) fn with_each_strategy(&self, test: impl Fn(&Running, &Notes<String>)) {
-        let (server, log) = self.serve();
-        test(&server, &log);
+        for start in [Self::serve, Self::serve_one_by_one] {
+            let (server, log) = start(self);
+            test(&server, &log);
+        }
+    }
+
+    /// The same at once, for what takes its time.
+    pub(crate) fn with_both_strategies(&self, test: impl Fn(&Running, &Notes<String>) + Sync) {
+        side_by_side([Self::serve, Self::serve_one_by_one], |start| {
+            let (server, log) = start(self);
+            test(&server, &log);
+        });
+    }
+
+    #[track_caller]
+    fn serve_one_by_one(&self) -> (Running, Notes<String>) {
         let handler = self.noting();
         let log = handler.log.clone();
-        test(&Running::start(bind::<Sequential, _>(handler)), &log);
+        (Running::start(bind::<Sequential, _>(handler)), log)
     }
 }
 

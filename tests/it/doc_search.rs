@@ -7,13 +7,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
 
 use crate::names::{last, rows};
 
+/// One test, as rendering takes long: others would wait for it with a thread of the harness each.
 #[test]
-fn every_respelled_name_is_found_by_searching_for_pythons() {
-    let Some(index) = Index::of_the_crate() else { return };
+fn pythons_names_are_found() {
+    let Some(index) = Index::read(&render().join("search.index")) else { return };
+    every_respelled_name_is_found_by_searching_for_pythons(&index);
+    what_else_a_port_looks_for_is_found(&index);
+    no_alias_in_the_source_is_lost(&index);
+}
+
+fn every_respelled_name_is_found_by_searching_for_pythons(index: &Index) {
     let mut missing = Vec::new();
     for row in rows() {
         let words: BTreeSet<&str> =
@@ -41,9 +47,7 @@ fn every_respelled_name_is_found_by_searching_for_pythons() {
     assert!(missing.is_empty(), "{}", missing.join("\n"));
 }
 
-#[test]
-fn what_else_a_port_looks_for_is_found() {
-    let Some(index) = Index::of_the_crate() else { return };
+fn what_else_a_port_looks_for_is_found(index: &Index) {
     for (word, target) in LOOKED_FOR {
         let is_item = index.items.contains(*target) && last(target) == *word;
         let targets = index.aliases.get(*word);
@@ -104,9 +108,7 @@ const LOOKED_FOR: &[(&str, &str)] = &[
     ("SIGTERM", "Server::shutdown_on_signals"),
 ];
 
-#[test]
-fn no_alias_in_the_source_is_lost() {
-    let Some(index) = Index::of_the_crate() else { return };
+fn no_alias_in_the_source_is_lost(index: &Index) {
     let mut count = 0;
     visit(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut |path, source| {
         for rest in source.split("#[doc(alias = \"").skip(1) {
@@ -148,12 +150,6 @@ struct Index {
 }
 
 impl Index {
-    /// Has the documentation rendered, once, and reads its index.
-    fn of_the_crate() -> Option<&'static Self> {
-        static INDEX: OnceLock<Option<Index>> = OnceLock::new();
-        INDEX.get_or_init(|| Self::read(&render().join("search.index"))).as_ref()
-    }
-
     /// None where this rustdoc writes its index in another form.
     fn read(directory: &Path) -> Option<Self> {
         let root = fs::read_to_string(directory.join("root.js")).ok();

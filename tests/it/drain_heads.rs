@@ -14,6 +14,8 @@ use socketserver::{Sequential, ThreadPool};
 #[cfg(feature = "tls")]
 use crate::certificates::{Authority, TlsClient, client_config, client_session};
 use crate::proxies::{V1, proxied};
+#[cfg(feature = "cli")]
+use crate::support::side_by_side;
 use crate::support::{Client, LIMIT, MOMENT, Running, Strategy, ThreadPerConnection, bind};
 #[cfg(feature = "cli")]
 use crate::web::show;
@@ -219,28 +221,29 @@ fn the_command_ends_although_a_head_is_not_complete() {
 
     use crate::cli::Serving;
 
-    for strategy in [
+    let strategies = [
         &["--concurrency", "sequential"][..],
         &["--concurrency", "threading"],
         &["--concurrency", "forking"],
         &["--concurrency", "forking", "--processes", "2"],
         &["--concurrency", "threading", "--processes", "2"],
-    ] {
-        for signal in [Signal::SIGTERM, Signal::SIGINT] {
-            let serving = Serving::start(&[&["-b", "127.0.0.1"], strategy].concat());
-            let mut clients = [(); 3].map(|()| serving.connect());
-            for (client, bytes) in clients.iter_mut().zip(["GET / HTTP/1.1\r\nHo", "\r\n", "G"]) {
-                client.write_all(bytes.as_bytes()).unwrap();
-            }
-            // Served after they were seen, at least by one process.
-            assert!(serving.get("/").contains(" 200 OK\r\n"));
-            let began = Instant::now();
-            let ended = serving.stop(signal);
-            assert!(began.elapsed() < ENOUGH, "{strategy:?}: {:?}", began.elapsed());
-            assert_eq!(ended.status, Some(0), "{strategy:?}: {}", ended.stderr);
-            let mut heard = Vec::new();
-            clients[0].read_to_end(&mut heard).unwrap();
-            assert!(heard.starts_with(b"HTTP/1.0 408 "), "{strategy:?}: {}", show(heard));
+    ];
+    let signals = [Signal::SIGTERM, Signal::SIGINT];
+    let cases = strategies.iter().flat_map(|strategy| signals.map(|signal| (strategy, signal)));
+    side_by_side(cases, |(strategy, signal)| {
+        let serving = Serving::start(&[&["-b", "127.0.0.1"], *strategy].concat());
+        let mut clients = [(); 3].map(|()| serving.connect());
+        for (client, bytes) in clients.iter_mut().zip(["GET / HTTP/1.1\r\nHo", "\r\n", "G"]) {
+            client.write_all(bytes.as_bytes()).unwrap();
         }
-    }
+        // Served after they were seen, at least by one process.
+        assert!(serving.get("/").contains(" 200 OK\r\n"));
+        let began = Instant::now();
+        let ended = serving.stop(signal);
+        assert!(began.elapsed() < ENOUGH, "{strategy:?}: {:?}", began.elapsed());
+        assert_eq!(ended.status, Some(0), "{strategy:?}: {}", ended.stderr);
+        let mut heard = Vec::new();
+        clients[0].read_to_end(&mut heard).unwrap();
+        assert!(heard.starts_with(b"HTTP/1.0 408 "), "{strategy:?}: {}", show(heard));
+    });
 }

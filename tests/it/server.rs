@@ -49,7 +49,7 @@ fn a_handler_may_end_its_side_and_go_on_reading() {
 fn servers_and_connections_leak_nothing() {
     in_a_process_of_its_own("server::servers_and_connections_leak_nothing", || {
         let before = open_descriptors();
-        for _ in 0..10 {
+        for _ in 0..3 {
             let running = Running::start(bind::<ThreadPool, _>(testing(echo_lines)));
             let mut clients: Vec<Client> = (0..10).map(|_| running.connect()).collect();
             for client in &mut clients {

@@ -13,7 +13,8 @@ use socketserver::{Connection, Sequential, ThreadPool, Timeouts};
 use crate::cgi_site::CgiSite;
 use crate::stalls::{SIZE, WAYS, as_given_up, is_unix, large_file, narrow};
 use crate::support::{
-    Client, LIMIT, Notes, Reach, Running, Strategy, Streams, ThreadPerConnection, bind, testing,
+    Client, LIMIT, Notes, Reach, Running, Strategy, Streams, ThreadPerConnection, bind,
+    side_by_side, testing,
 };
 use crate::web::{answering, get};
 
@@ -48,7 +49,7 @@ fn too_slow(rate: u64) -> String {
 }
 
 fn given_up<T: Streams, C: Strategy>() {
-    for (way, send) in WAYS {
+    side_by_side(WAYS, |(way, send)| {
         let handler = answering(send).timeouts(at_least(FAST));
         let log = handler.log.clone();
         let server = Running::start(T::bind_free::<C, _>(handler));
@@ -66,19 +67,23 @@ fn given_up<T: Streams, C: Strategy>() {
         assert!(sent < SIZE && heard <= sent + 8192, "{way}: {heard} of {sent}");
         // Elsewhere the connection was reset, and what it had not taken thrown away.
         assert!(heard >= sent || !is_unix(&client), "{way}: {heard} of {sent}");
-    }
+    });
 }
 
 #[test]
 fn a_client_below_the_least_rate_is_given_up_when_sequential() {
-    given_up::<Tcp, Sequential>();
-    given_up::<transport::Unix, Sequential>();
+    side_by_side(
+        [given_up::<Tcp, Sequential>, given_up::<transport::Unix, Sequential> as fn()],
+        |test| test(),
+    );
 }
 
 #[test]
 fn a_client_below_the_least_rate_is_given_up_on_threads() {
-    given_up::<Tcp, ThreadPool>();
-    given_up::<transport::Unix, ThreadPerConnection>();
+    side_by_side(
+        [given_up::<Tcp, ThreadPool>, given_up::<transport::Unix, ThreadPerConnection> as fn()],
+        |test| test(),
+    );
 }
 
 #[cfg(feature = "tls")]
@@ -151,33 +156,27 @@ fn served<T: Streams, C: Strategy>() {
         |connection| connection.wfile.send_file(&large_file(), 0, BURSTS * BURST).map(drop),
         |connection| (0..BURSTS * 32).try_for_each(|_| connection.wfile.write_all(&[0; 1024])),
     ];
-    // Side by side: each of them takes its time.
-    let clients = ways.map(|write| {
-        thread::spawn(move || {
-            let whole = Arc::new(AtomicBool::new(false));
-            let done = whole.clone();
-            let handler = testing(move |mut connection: Connection| {
-                SockRef::from(&connection).set_send_buffer_size(32 * 1024)?;
-                let written = write(&mut connection);
-                done.store(written.is_ok(), Ordering::Relaxed);
-                written
-            });
-            // An eighth of what the client takes.
-            let handler = handler.timeouts(at_least(BURST * 10 / 8));
-            let server = Running::start(T::bind_free::<C, _>(handler));
-            let mut client = server.address.connect();
-            // Room for a burst and no more.
-            SockRef::from(&client.stream).set_recv_buffer_size(BURST as usize).unwrap();
-            let began = Instant::now();
-            let read = take_in_bursts(&mut client);
-            assert_eq!(read, BURSTS * BURST);
-            assert!(whole.load(Ordering::Relaxed));
-            assert!(began.elapsed() > STALL * 2, "{:?}", began.elapsed());
-        })
+    side_by_side(ways, |write| {
+        let whole = Arc::new(AtomicBool::new(false));
+        let done = whole.clone();
+        let handler = testing(move |mut connection: Connection| {
+            SockRef::from(&connection).set_send_buffer_size(32 * 1024)?;
+            let written = write(&mut connection);
+            done.store(written.is_ok(), Ordering::Relaxed);
+            written
+        });
+        // An eighth of what the client takes.
+        let handler = handler.timeouts(at_least(BURST * 10 / 8));
+        let server = Running::start(T::bind_free::<C, _>(handler));
+        let mut client = server.address.connect();
+        // Room for a burst and no more.
+        SockRef::from(&client.stream).set_recv_buffer_size(BURST as usize).unwrap();
+        let began = Instant::now();
+        let read = take_in_bursts(&mut client);
+        assert_eq!(read, BURSTS * BURST);
+        assert!(whole.load(Ordering::Relaxed));
+        assert!(began.elapsed() > STALL * 2, "{:?}", began.elapsed());
     });
-    for client in clients {
-        client.join().unwrap();
-    }
 }
 
 /// Reads much at once, and then nothing for a tenth of a second.
@@ -195,19 +194,23 @@ fn take_in_bursts(client: &mut Client) -> u64 {
 
 #[test]
 fn a_slow_client_that_keeps_the_least_rate_is_served_when_sequential() {
-    served::<Tcp, Sequential>();
-    served::<transport::Unix, Sequential>();
+    side_by_side(
+        [served::<Tcp, Sequential>, served::<transport::Unix, Sequential> as fn()],
+        |test| test(),
+    );
 }
 
 #[test]
 fn a_slow_client_that_keeps_the_least_rate_is_served_on_threads() {
-    served::<Tcp, ThreadPool>();
-    served::<transport::Unix, ThreadPool>();
+    side_by_side(
+        [served::<Tcp, ThreadPool>, served::<transport::Unix, ThreadPool> as fn()],
+        |test| test(),
+    );
 }
 
 #[test]
 fn without_a_least_rate_a_client_has_the_time_it_takes() {
-    for rate in [None, Some(0)] {
+    side_by_side([None, Some(0)], |rate| {
         let (_, send) = WAYS[0];
         let limits = Timeouts::default().stall(STALL).response_rate(rate);
         let handler = answering(send).timeouts(limits);
@@ -222,7 +225,7 @@ fn without_a_least_rate_a_client_has_the_time_it_takes() {
         }
         let lines = log.so_far();
         assert!(!lines.iter().any(|line| line.starts_with("gave up")), "{lines:?}");
-    }
+    });
 }
 
 /// More small writes than a Unix socket has room for, each of which occupies many times its size.

@@ -13,7 +13,9 @@ use socketserver::transport::{self, Tcp};
 use socketserver::{Connection, Sequential, ThreadPool, Timeouts};
 
 use crate::cgi_site::CgiSite;
-use crate::support::{Client, LIMIT, Notes, Reach, Running, Strategy, Streams, bind, testing};
+use crate::support::{
+    Client, LIMIT, Notes, Reach, Running, Strategy, Streams, bind, side_by_side, testing,
+};
 use crate::web::{answering, get};
 
 /// How long a client that takes nothing is waited for.
@@ -100,7 +102,7 @@ pub(crate) fn as_given_up(line: &str) -> Option<(u64, String)> {
 }
 
 fn given_up_in_time<T: Streams, C: Strategy>() {
-    for (way, send) in WAYS {
+    side_by_side(WAYS, |(way, send)| {
         let handler = answering(send).timeouts(stalling());
         let log = handler.log.clone();
         let server = Running::start(T::bind_free::<C, _>(handler));
@@ -127,19 +129,29 @@ fn given_up_in_time<T: Streams, C: Strategy>() {
             assert_eq!(ended.unwrap_err().kind(), ErrorKind::ConnectionReset, "{way}");
         }
         assert!(log.so_far().iter().all(|line| !line.contains("gave up")), "{way}");
-    }
+    });
 }
 
 #[test]
 fn a_client_that_takes_nothing_is_given_up_in_time_when_sequential() {
-    given_up_in_time::<Tcp, Sequential>();
-    given_up_in_time::<transport::Unix, Sequential>();
+    side_by_side(
+        [
+            given_up_in_time::<Tcp, Sequential>,
+            given_up_in_time::<transport::Unix, Sequential> as fn(),
+        ],
+        |test| test(),
+    );
 }
 
 #[test]
 fn a_client_that_takes_nothing_is_given_up_in_time_on_threads() {
-    given_up_in_time::<Tcp, ThreadPool>();
-    given_up_in_time::<transport::Unix, ThreadPool>();
+    side_by_side(
+        [
+            given_up_in_time::<Tcp, ThreadPool>,
+            given_up_in_time::<transport::Unix, ThreadPool> as fn(),
+        ],
+        |test| test(),
+    );
 }
 
 #[cfg(feature = "tls")]
@@ -152,7 +164,7 @@ fn a_client_that_takes_nothing_is_given_up_in_time_over_tls() {
     use crate::certificates::{Authority, TlsClient, client_config, client_session};
 
     let authority = Authority::new();
-    for (way, send) in WAYS {
+    side_by_side(WAYS, |(way, send)| {
         let handler = answering(send).timeouts(stalling());
         let log = handler.log.clone();
         let tls = authority.issue().tls();
@@ -171,7 +183,7 @@ fn a_client_that_takes_nothing_is_given_up_in_time_over_tls() {
         sees_it_closed(client.socket());
         let ended = io::copy(client.reader.get_mut(), &mut io::sink());
         assert_eq!(ended.unwrap_err().kind(), ErrorKind::ConnectionReset, "{way}");
-    }
+    });
 }
 
 #[test]
@@ -218,7 +230,7 @@ fn a_write_to_a_client_that_takes_nothing_fails_in_time() {
 /// than the least rate asks for.
 #[test]
 fn a_client_that_takes_little_is_waited_for() {
-    for (way, send) in WAYS {
+    side_by_side(WAYS, |(way, send)| {
         let handler = answering(send).timeouts(stalling());
         let log = handler.log.clone();
         let server = Running::start(bind::<ThreadPool, _>(handler));
@@ -232,7 +244,7 @@ fn a_client_that_takes_little_is_waited_for() {
         assert!(read < SIZE / 8, "{way}: {read} bytes are not little");
         let lines = log.so_far();
         assert!(!lines.iter().any(|line| line.starts_with("gave up")), "{way}: {lines:?}");
-    }
+    });
 }
 
 /// A handler may try again, as one that has something else to do meanwhile.

@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::io::{self, BufRead, Write};
 use std::net::SocketAddr;
+use std::panic;
 use std::path::PathBuf;
 use std::process::Command;
 use std::thread::{self, JoinHandle};
@@ -390,6 +391,19 @@ pub(crate) fn in_a_process_of_its_own(test: &str, body: impl FnOnce()) -> String
     assert!(output.status.success(), "{}\n{text}{errors}", output.status);
     assert!(text.contains("1 passed"), "no test is named {test}");
     errors.into_owned()
+}
+
+/// Runs a test for each case, all at the same time: most of it is waiting.
+pub(crate) fn side_by_side<T: Send>(cases: impl IntoIterator<Item = T>, test: impl Fn(T) + Sync) {
+    let test = &test;
+    thread::scope(|scope| {
+        let running = cases.into_iter().map(|case| scope.spawn(move || test(case)));
+        for case in running.collect::<Vec<_>>() {
+            if let Err(panic) = case.join() {
+                panic::resume_unwind(panic);
+            }
+        }
+    });
 }
 
 /// How many descriptors this process has open.
