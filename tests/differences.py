@@ -395,6 +395,16 @@ DIFFERENCES = {
     "long-datagram": ("a datagram of 9,000 bytes, echoed", "", long_datagram),
     "socket-file": ("a server on a Unix socket is killed and started again", "", socket_file),
     "fifo": ("`GET /fifo`, a named pipe", "", with_files(b"GET /fifo" + HOST + b"\r\n")),
+    "range": ("`Range: bytes=0-0`", "gh-86809",
+              with_files(b"GET /" + HOST + b"Range: bytes=0-0\r\n\r\n")),
+    "range-beyond": ("`Range: bytes=999999-`, beyond the end", "gh-86809",
+                     with_files(b"GET /" + HOST + b"Range: bytes=999999-\r\n\r\n")),
+    "has-any": ("`If-None-Match: *`: the client has the file, whichever it is", "",
+                with_files(b"GET /" + HOST + b"If-None-Match: *\r\n\r\n")),
+    "means-another": ("`If-Match: \"x\"`: the client means another file", "",
+                      with_files(b"GET /" + HOST + b"If-Match: \"x\"\r\n\r\n")),
+    "another-date": ("`If-Modified-Since` with another date than the file's, which is older", "",
+                     with_files(b"GET /" + HOST + b"If-Modified-Since: " + FUTURE + b"\r\n\r\n")),
 }
 
 

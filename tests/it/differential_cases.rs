@@ -275,7 +275,7 @@ pub(crate) fn kept_cases() -> Vec<(String, Vec<u8>)> {
         ("listing", format!("GET /sub/ {host}\r\n")),
         (
             "304",
-            format!("GET /a.txt {host}If-Modified-Since: Thu, 02 Jan 2099 03:04:05 GMT\r\n\r\n"),
+            format!("GET /a.txt {host}If-Modified-Since: Thu, 02 Jan 2020 03:04:05 GMT\r\n\r\n"),
         ),
         ("expectation", format!("GET /a.txt {host}Expect: 100-Continue\r\n\r\n")),
         ("expectation of HTTP/1.0", "GET /a.txt HTTP/1.0\r\nExpect: 100-continue\r\n\r\n".into()),

@@ -101,6 +101,14 @@ pub(crate) const INTENDED: &[(&str, &str, &str)] = &[
         "a proxy takes the file for a response with a head",
         "HTTP/1.0 505 Invalid HTTP version (0.9)\r\n",
     ),
+    ("since Thu, 02 Jan 2020 03:04:06 GMT", "the file may be another one", "HTTP/1.0 200 OK\r\n"),
+    ("since Thu, 02 Jan 2099 03:04:05 GMT", "the file may be another one", "HTTP/1.0 200 OK\r\n"),
+    (
+        "range",
+        "RFC 9110 14.2",
+        "HTTP/1.0 206 Partial Content\r\n{S}{D}Content-type: text/plain\r\nContent-Length: 4\r\n\
+         Content-Range: bytes 0-3/12\r\n",
+    ),
     ("absolute target", "RFC 9112 3.2.2", "HTTP/1.0 200 OK\r\n"),
     ("NUL in a path", "no traceback", "HTTP/1.0 404 File not found\r\n"),
     ("leading blank line", "RFC 9112 2.2", "HTTP/1.0 200 OK\r\n"),

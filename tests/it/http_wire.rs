@@ -112,7 +112,7 @@ fn bad_request_on(version: &str, message: &str) -> String {
 fn text_head(version: &str) -> String {
     format!(
         "{version} 200 OK\r\n{{S}}{{D}}Content-type: text/plain\r\nContent-Length: 12\r\n\
-         Last-Modified: Thu, 02 Jan 2020 03:04:05 GMT\r\n\r\n"
+         Last-Modified: Thu, 02 Jan 2020 03:04:05 GMT\r\nAccept-Ranges: bytes\r\n\r\n"
     )
 }
 
@@ -130,7 +130,7 @@ fn file(kind: &str, content: &str) -> String {
     let length = content.len();
     format!(
         "HTTP/1.0 200 OK\r\n{{S}}{{D}}Content-type: {kind}\r\nContent-Length: {length}\r\n\
-         Last-Modified: Thu, 02 Jan 2020 03:04:05 GMT\r\n\r\n{content}"
+         Last-Modified: Thu, 02 Jan 2020 03:04:05 GMT\r\nAccept-Ranges: bytes\r\n\r\n{content}"
     )
 }
 
@@ -467,7 +467,7 @@ cases! { kept;
         ["\"GET /sub HTTP/1.1\" 301 -"];
     // K10
     a_304_keeps_the_connection:
-        "GET /a.txt HTTP/1.1\r\nHost: x\r\nIf-Modified-Since: Thu, 02 Jan 2099 03:04:05 GMT\r\n\r\n"
+        "GET /a.txt HTTP/1.1\r\nHost: x\r\nIf-Modified-Since: Thu, 02 Jan 2020 03:04:05 GMT\r\n\r\n"
             => "HTTP/1.1 304 Not Modified\r\n{S}{D}\r\n", Open,
         ["\"GET /a.txt HTTP/1.1\" 304 -"];
     // K11
@@ -529,14 +529,17 @@ cases! { kept;
         ["code 400, message Bad header syntax (invalid header value)", "\"GET /a.txt HTTP/1.1\" 400 -"];
 }
 
-/// W26: ranges are ignored as long as nobody serves them.
+/// W26, where CPython ignores the range.
 #[test]
-fn a_range_is_ignored() {
+fn a_range_is_sent_alone() {
     let site = Site::new();
     let server = serve(files(&site));
     let request = "GET /a.txt HTTP/1.1\r\nHost: x\r\nRange: bytes=0-3\r\n\r\n";
     let reply = Browser::connect(&server).send(request).rest();
-    assert_eq!(show(masked(reply)), show(text("HTTP/1.0")));
+    let expected = "HTTP/1.0 206 Partial Content\r\n{S}{D}Content-type: text/plain\r\n\
+         Content-Length: 4\r\nContent-Range: bytes 0-3/12\r\n\
+         Last-Modified: Thu, 02 Jan 2020 03:04:05 GMT\r\n\r\nhell";
+    assert_eq!(show(masked(reply)), show(expected));
 }
 
 /// The reason is ISO 8859-1, as is the log's request line before it is written out.

@@ -43,6 +43,7 @@ mod cli_words; // how its arguments may be written, and what is said of wrong on
 mod client_addresses; // a client of IPv4 is one, whatever the socket and whoever says so
 mod comparison; // COMPARISON.md shows programs as they are, its tables name what exists
 mod compiler; // rustc, for tests of what it says
+mod conditions; // what a client has of a file already
 mod cpython_names; // which of our tests stand for which of CPython's
 mod daemon_threads; // what is not waited for, and what signals do then
 mod datagrams; // servers of datagrams, over UDP and over Unix sockets
@@ -103,6 +104,7 @@ mod porting_examples; // the examples that docs/PORTING.md leads to
 mod porting_page; // the code of docs/PORTING.md compiles, or has the message that it quotes
 mod promises; // the documents of security and reliability name tests that there are
 mod proxies; // who the client is, behind balancers
+mod ranges; // parts of files
 mod redirects; // a directory without its slash leads to where the client is
 mod server; // bind, handle_request, shutdown, the hooks and the options
 mod server_addresses; // ports and addresses, and who shares them

@@ -416,10 +416,16 @@ pub(crate) fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
 }
 
 /// Replaces what differs from run to run and from version to version: `Date` headers by `{D}`, this
-/// crate's `Server` headers by `{S}` and `{B}`. Dates must be of now.
+/// crate's `Server` headers by `{S}` and `{B}`; drops entity tags, which a file has once it is a few
+/// seconds old. Dates must be of now.
 #[track_caller]
 pub(crate) fn masked(reply: impl AsRef<[u8]>) -> Vec<u8> {
     let mut bytes = reply.as_ref().to_vec();
+    while let Some(start) = find(&bytes, b"\r\nETag: \"") {
+        let length = bytes[start + 2..].iter().position(|&byte| byte == b'\n').unwrap();
+        assert_eq!(length, "ETag: \"0123456789abcdef\"\r".len());
+        bytes.drain(start + 2..start + 2 + length + 1);
+    }
     while let Some(start) = find(&bytes, b"\r\nDate: ") {
         let (start, end) = (start + 2, start + 2 + "Date: ".len() + 29);
         let date = str::from_utf8(&bytes[start + 6..end]).unwrap();

@@ -8,13 +8,12 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
 
 use crate::connection::{ClientSocket, Rfile, Searched};
 use crate::http::cgi;
 use crate::http::exchange::RequestBody;
 use crate::http::exchange::client_of;
-use crate::http::files;
+use crate::http::files::{self, EntityTag, Validators};
 use crate::http::message::framing::{BodyLength, body_length, chunk_size};
 use crate::http::message::headers::Headers;
 use crate::http::message::host::HostPort;
@@ -269,10 +268,20 @@ fn fields_that_say_who_how_long_and_since_when() {
         });
     }
     let units = ["a", ",", " ", "Sunday, ", "Sun, ", "UTC", "Sun", "0"];
+    let current = Validators { etag: Some(EntityTag::new(1)), last_modified: Some(1), changed: 1 };
+    let evaluate = |name: &str, text: &str| {
+        files::evaluate("GET", &headers(&[(name, text)]), Some(&current));
+    };
     over("If-Modified-Since", LINE, &units, |text| {
         let text = ["Sunday, ", text].concat();
-        files::is_unmodified(&headers(&[("If-Modified-Since", &text)]), UNIX_EPOCH);
+        evaluate("If-Modified-Since", &text);
     });
+    let units = ["a", ",", " ", "\"", "\"a\",", "W/", "W/\"a\",", "*"];
+    for name in ["If-Match", "If-None-Match"] {
+        over(name, LINE, &units, |text| evaluate(name, text));
+    }
+    let units = ["0", "-", ",", "0-1,", "-5,", " ", "bytes="];
+    over("Range", LINE, &units, |text| drop(files::select(&["bytes=", text].concat(), 1 << 40)));
 }
 
 /// Reads a chunked body that arrives so many bytes at a time, waiting or not.

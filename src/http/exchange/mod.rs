@@ -90,6 +90,8 @@ pub struct Exchange<'h> {
     announces_close: bool,
     /// A coding of the response's content, and the `Content-Type` with which it is announced.
     coding: Option<(&'static str, &'static str)>,
+    /// The `Content-Type` of a response that has several parts of a content.
+    multipart_type: Option<String>,
     /// How often the request was answered as one for another path.
     redirects: u32,
     /// Storage for the text of a header's value.
@@ -141,6 +143,7 @@ impl<'h> Exchange<'h> {
             announces_keep_alive: false,
             announces_close: false,
             coding: None,
+            multipart_type: None,
             redirects: 0,
             value: String::new(),
             guard: Some(guard),

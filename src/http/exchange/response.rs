@@ -169,11 +169,21 @@ impl Exchange<'_> {
         self.coding = Some((coding, content_type));
     }
 
+    /// Says of the response that it has several parts of a content, whatever type the content has:
+    /// this is its `Content-Type`.
+    pub(crate) fn announce_multipart(&mut self, content_type: String) {
+        self.multipart_type = Some(content_type);
+    }
+
     /// Does what the base's `end_headers` does.
     pub(crate) fn complete_head(&mut self) -> io::Result<()> {
         match self.wfile.stage() {
             Stage::Head => {}
             stage => return Err(misuse(outside_head(stage), "end_headers without send_response")),
+        }
+        // Whatever type the handler has given the content since: each part says it.
+        if let Some(multipart) = self.multipart_type.take() {
+            self.replace_header("Content-Type", &multipart)?;
         }
         // The handler may have given the content another type since, or a coding.
         if let Some((coding, content_type)) = self.coding.take()
@@ -226,7 +236,7 @@ impl Exchange<'_> {
             return Err(misuse(MisuseKind::ResponseBegun, what));
         }
         self.wfile.recall();
-        self.coding = None;
+        (self.coding, self.multipart_type) = (None, None);
         // What the page may say in full, a status line must not.
         let reason: String = message
             .chars()

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
+
+use super::etag::{Identity, MIN_AGE};
 
 /// The content of small files that have not changed since they were read.
 ///
@@ -32,17 +33,6 @@ struct Entry {
     content: Arc<[u8]>,
 }
 
-/// What changes when a file is replaced or written to.
-#[derive(Debug, PartialEq, Eq)]
-struct Identity {
-    device: u64,
-    inode: u64,
-    size: u64,
-    modified: (i64, i64),
-    /// Cannot be set, unlike the time before.
-    changed: (i64, i64),
-}
-
 impl SmallFiles {
     /// The content of the file with this name, of which this was just found out.
     pub(super) fn get(&self, path: &Path, metadata: &Metadata) -> Option<Arc<[u8]>> {
@@ -51,7 +41,8 @@ impl SmallFiles {
         (entry.identity == Identity::of(metadata)).then(|| Arc::clone(&entry.content))
     }
 
-    /// Reads an opened file and keeps it, if it is small and old enough.
+    /// Reads an opened file and keeps it, if it is small and old enough. `now` is a time before it
+    /// was looked at.
     ///
     /// A file that was changed just now may be changed again without its times telling.
     pub(super) fn keep(
@@ -59,19 +50,19 @@ impl SmallFiles {
         path: &Path,
         file: &File,
         metadata: &Metadata,
+        now: SystemTime,
     ) -> io::Result<Option<Arc<[u8]>>> {
-        let size = metadata.len();
-        if size == 0 || size > MAX_FILE_BYTES || !is_old_enough(metadata, self.min_age) {
+        let (size, identity) = (metadata.len(), Identity::of(metadata));
+        if size == 0 || size > MAX_FILE_BYTES || !identity.is_old_enough(self.min_age, now) {
             return Ok(None);
         }
         let mut content = Vec::with_capacity(size as usize + 1);
         Read::take(file, size + 1).read_to_end(&mut content)?;
-        if content.len() as u64 != size || Identity::of(&file.metadata()?) != Identity::of(metadata)
-        {
+        if content.len() as u64 != size || Identity::of(&file.metadata()?) != identity {
             return Ok(None);
         }
         let content: Arc<[u8]> = content.into();
-        let entry = Entry { identity: Identity::of(metadata), content: Arc::clone(&content) };
+        let entry = Entry { identity, content: Arc::clone(&content) };
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         if entries.len() >= MAX_FILES {
             entries.clear();
@@ -81,33 +72,11 @@ impl SmallFiles {
     }
 }
 
-impl Identity {
-    fn of(metadata: &Metadata) -> Self {
-        Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            size: metadata.size(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-        }
-    }
-}
-
-fn is_old_enough(metadata: &Metadata, min_age: Duration) -> bool {
-    let changed = Duration::from_secs(u64::try_from(metadata.ctime()).unwrap_or(u64::MAX));
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    changed.checked_add(min_age).is_some_and(|old_enough| old_enough <= now)
-}
-
 /// Bytes of the largest file that is kept.
 const MAX_FILE_BYTES: u64 = 16 * 1024;
 
 /// Files that are kept: 4 MiB at the most.
 const MAX_FILES: usize = 256;
-
-/// Time after which a change that is to come has another time than the last one: seconds more
-/// than the clocks of file systems are coarse.
-const MIN_AGE: Duration = Duration::from_secs(3);
 
 #[cfg(test)]
 mod tests {
@@ -124,7 +93,7 @@ mod tests {
         let read = || {
             let file = File::open(&path).expect("a file");
             let metadata = file.metadata().expect("a file");
-            files.keep(&path, &file, &metadata).expect("readable")
+            files.keep(&path, &file, &metadata, SystemTime::now()).expect("readable")
         };
 
         fs::write(&path, "one").expect("writable");
@@ -159,7 +128,7 @@ mod tests {
             fs::write(&path, content).expect("writable");
             let file = File::open(&path).expect("a file");
             let metadata = file.metadata().expect("a file");
-            files.keep(&path, &file, &metadata).expect("readable").is_some()
+            files.keep(&path, &file, &metadata, SystemTime::now()).expect("readable").is_some()
         };
         let files = SmallFiles { min_age: Duration::ZERO, ..SmallFiles::default() };
         assert!(keeps(&files, &[1; MAX_FILE_BYTES as usize]));

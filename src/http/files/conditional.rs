@@ -1,22 +1,138 @@
-//! Whether the client's copy of a file is recent enough.
+//! Whether a request is to be carried out, by what the client has (RFC 9110 §13).
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::etag::Validators;
 use crate::http::message::headers::Headers;
 use crate::work;
 
-/// Tells whether a file that was last changed at `modified` is unchanged for a client with these
-/// headers.
+/// What the conditions of a request come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Precondition {
+    /// The request is to be carried out.
+    Holds {
+        /// A `Range` counts.
+        range: bool,
+    },
+    /// The client has what it asks for: 304.
+    NotModified,
+    /// What the client means is not what is there: 412.
+    Failed,
+}
+
+/// Evaluates the conditions in the order of RFC 9110 §13.2.2. `current` is what there is now.
 ///
-/// As CPython does it: `If-Modified-Since` counts only without `If-None-Match`, as there are no
-/// entity tags to compare; its first value counts; a date that cannot be read counts for
-/// nothing; the file's time is cut to whole seconds, as `Last-Modified` was.
-pub(crate) fn is_unmodified(headers: &Headers, modified: SystemTime) -> bool {
-    if headers.contains("If-None-Match") {
-        return false;
+/// A date counts only if it is the file's own: an older file that is put in the place of a newer
+/// one is another file. In CPython a later date does, too; it reads no other condition than
+/// `If-Modified-Since`.
+pub(crate) fn evaluate(
+    command: &str,
+    headers: &Headers,
+    current: Option<&Validators>,
+) -> Precondition {
+    let is_condition = |name: &str| name.as_bytes().get(..3).is_some_and(is_if);
+    let is_read = matches!(command, "GET" | "HEAD");
+    // Ranges are defined for GET alone (§14.2).
+    let holds = |range| Precondition::Holds { range: range && command == "GET" };
+    if !headers.iter().any(|(name, _)| is_condition(name)) {
+        return holds(true);
     }
-    let since = headers.get("If-Modified-Since").and_then(parse_date);
-    since.is_some_and(|since| whole_seconds(modified) <= whole_seconds(since))
+    if headers.contains("If-Match") {
+        if !any_matches(headers, "If-Match", current, Comparison::Strong) {
+            return Precondition::Failed;
+        }
+    } else if let (Some(date), Some(current)) = (date(headers, "If-Unmodified-Since"), current)
+        && current.last_modified != Some(date)
+        && current.changed >= date
+    {
+        return Precondition::Failed;
+    }
+    let last_modified = current.and_then(|current| current.last_modified);
+    if headers.contains("If-None-Match") {
+        if any_matches(headers, "If-None-Match", current, Comparison::Weak) {
+            return if is_read { Precondition::NotModified } else { Precondition::Failed };
+        }
+    } else if is_read
+        && last_modified.is_some()
+        && date(headers, "If-Modified-Since") == last_modified
+    {
+        return Precondition::NotModified;
+    }
+    holds(!headers.contains("If-Range") || is_range_of(headers, current))
+}
+
+fn is_if(start: &[u8]) -> bool {
+    start.eq_ignore_ascii_case(b"If-")
+}
+
+/// How entity tags are compared (RFC 9110 §8.8.3.2). The server's own are strong.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Comparison {
+    /// Both have to be strong.
+    Strong,
+    Weak,
+}
+
+/// Tells whether a list of entity tags, or `*`, names what is there.
+fn any_matches(
+    headers: &Headers,
+    name: &str,
+    current: Option<&Validators>,
+    comparison: Comparison,
+) -> bool {
+    let Some(current) = current else { return false };
+    if sole(headers, name) == Some("*") {
+        return true;
+    }
+    let Some(tag) = &current.etag else { return false };
+    headers.get_all(name).any(|list| has_tag(list, tag.as_str(), comparison))
+}
+
+/// Tells whether this tag is in a list, up to where the list is malformed.
+fn has_tag(list: &str, tag: &str, comparison: Comparison) -> bool {
+    work::note(list.len());
+    let mut rest = list;
+    loop {
+        rest = rest.trim_start_matches([' ', '\t', ',']);
+        let strong = rest.strip_prefix("W/");
+        let is_weak = strong.is_some();
+        let quoted = strong.unwrap_or(rest);
+        let Some(length) = quoted.strip_prefix('"').and_then(|text| text.find('"')) else {
+            return false;
+        };
+        let (found, behind) = quoted.split_at(length + 2);
+        if found == tag && !(is_weak && comparison == Comparison::Strong) {
+            return true;
+        }
+        rest = behind.trim_start_matches([' ', '\t']);
+        if !rest.starts_with(',') {
+            return false;
+        }
+    }
+}
+
+/// Tells whether `If-Range` names what is there, strongly (RFC 9110 §13.1.5).
+fn is_range_of(headers: &Headers, current: Option<&Validators>) -> bool {
+    let (Some(validator), Some(current)) = (sole(headers, "If-Range"), current) else {
+        return false;
+    };
+    if validator.starts_with(['"', 'W']) && !validator.starts_with("Wed") {
+        return current.etag.is_some_and(|tag| tag.as_str() == validator);
+    }
+    let last_modified = current.last_modified;
+    last_modified.is_some() && date(headers, "If-Range") == last_modified
+}
+
+/// The value of a field that is there once.
+fn sole<'a>(headers: &'a Headers, name: &'a str) -> Option<&'a str> {
+    let mut values = headers.get_all(name);
+    values.next().filter(|_| values.next().is_none())
+}
+
+/// The second that a field names which has one date.
+fn date(headers: &Headers, name: &str) -> Option<i64> {
+    let date = parse_date(sole(headers, name)?)?.duration_since(UNIX_EPOCH).ok()?;
+    i64::try_from(date.as_secs()).ok()
 }
 
 /// Reads a date of any of HTTP's three forms; the zone may be written as another name of GMT, and
@@ -45,52 +161,5 @@ fn parse_on_any_weekday(text: &str) -> Option<SystemTime> {
 const WEEKDAYS: [&str; 7] =
     ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 
-/// Seconds since 1970, rounded down also before it.
-fn whole_seconds(time: SystemTime) -> i128 {
-    match time.duration_since(UNIX_EPOCH) {
-        Ok(since) => i128::from(since.as_secs()),
-        Err(before) => -(before.duration().as_nanos().div_ceil(1_000_000_000) as i128),
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::http::message::text::Latin1;
-
-    #[test]
-    fn dates_compare_as_in_cpython() {
-        let modified = UNIX_EPOCH + Duration::from_millis(1_577_934_245_678);
-        let unmodified = |fields: &[(&str, &str)]| {
-            let mut headers = Headers::default();
-            for (name, value) in fields {
-                headers.push(name, value.as_bytes(), Latin1::new(value.as_bytes()));
-            }
-            is_unmodified(&headers, modified)
-        };
-        let since = |date| unmodified(&[("if-modified-since", date)]);
-        assert!(since("Thu, 02 Jan 2020 03:04:05 GMT"));
-        assert!(!since("Thu, 02 Jan 2020 03:04:04 GMT"));
-        assert!(since("Fri, 02 Jan 2099 03:04:05 GMT"));
-        assert!(since("Sun, 02 Jan 2020 03:04:05 GMT"));
-        assert!(since("Sunday, 02-Jan-20 03:04:05 UTC"));
-        assert!(since("Thu Jan  2 03:04:05 2020"));
-        assert!(since("Sun Jan  2 03:04:05 2020"));
-        assert!(since("Thursday, 02-Jan-20 03:04:05 GMT"));
-        assert!(since("Thu, 02 Jan 2020 03:04:05 +0000"));
-        for ignored in [
-            "",
-            "junk",
-            "Someday, 02-Jan-20 03:04:05 GMT",
-            "Thu, 02 Jan 2020 03:04:05 +0100",
-            "Thu, 02 Jan 2020 25:04:05 GMT",
-        ] {
-            assert!(!since(ignored), "{ignored}");
-        }
-        let date = ("If-Modified-Since", "Thu, 02 Jan 2020 03:04:05 GMT");
-        assert!(!unmodified(&[date, ("If-None-Match", "")]));
-        assert!(!unmodified(&[("If-Modified-Since", "junk"), date]));
-    }
-}
+mod tests;

@@ -1,14 +1,16 @@
 //! A file that was found, checked and opened.
 
-use std::fs::File;
-use std::io::{self, Read, Write};
-use std::os::unix::fs::FileExt;
+use std::fs::Metadata;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::conditional;
+use super::answer::Answer;
+use super::conditional::{self, Precondition};
+use super::etag::{EntityTag, Identity, Validators};
+use super::source::Source;
 use crate::http::exchange::{Exchange, ResponseBody};
+use crate::http::message::status::Status;
 
 /// A file that may be served, opened: what [`SimpleHttpRequestHandler::open`] and
 /// [`send_head`](super::SimpleHttpRequestHandler::send_head) find.
@@ -18,30 +20,52 @@ use crate::http::exchange::{Exchange, ResponseBody};
 /// [`SimpleHttpRequestHandler::open`]: super::SimpleHttpRequestHandler::open
 #[derive(Debug)]
 pub struct FileContent {
-    pub(super) source: Source,
+    source: Source,
     pub(super) path: PathBuf,
-    pub(super) modified: SystemTime,
-    pub(super) position: u64,
-}
-
-#[derive(Debug)]
-pub(super) enum Source {
-    Memory(Arc<[u8]>),
-    File(File, u64),
+    modified: SystemTime,
+    validators: Validators,
+    /// How much of the body was read.
+    position: u64,
+    /// What the response's head has promised.
+    pub(super) answer: Answer,
 }
 
 impl FileContent {
-    /// How many bytes it was when it was looked at: what `Content-Length` says.
-    pub fn size(&self) -> u64 {
-        match &self.source {
-            Source::Memory(content) => content.len() as u64,
-            Source::File(_, length) => *length,
-        }
+    /// What was found at a path. `now` is a time before it was looked at.
+    pub(super) fn new(source: Source, path: PathBuf, metadata: &Metadata, now: SystemTime) -> Self {
+        let modified = metadata.modified().unwrap_or(UNIX_EPOCH);
+        let validators = Validators::of(&Identity::of(metadata), now);
+        Self { source, path, modified, validators, position: 0, answer: Answer::Whole }
     }
 
-    /// When it was last changed: what `Last-Modified` says.
+    /// How many bytes it was when it was looked at: what `Content-Length` says of the whole.
+    pub fn size(&self) -> u64 {
+        self.source.size()
+    }
+
+    /// When it was last changed, as the file system says it.
     pub fn modified(&self) -> SystemTime {
         self.modified
+    }
+
+    /// What `Last-Modified` says: [`modified`](Self::modified), where that tells one content from
+    /// another one.
+    ///
+    /// `None` of a time in the future, of one within the last three seconds, as the file may change
+    /// again within the same second, and of one before 1990, which programs give to all files alike
+    /// (Nix, zip, npm).
+    pub fn last_modified(&self) -> Option<SystemTime> {
+        let second = u64::try_from(self.validators.last_modified?).ok()?;
+        Some(UNIX_EPOCH + Duration::from_secs(second))
+    }
+
+    /// What `ETag` says: a strong entity tag, quotes included (RFC 9110 §8.8.3).
+    ///
+    /// It stands for the file's device, inode and size, and the times of its last change, one of
+    /// which only the kernel sets. `None` of a file that was changed within the last three seconds:
+    /// it could change again without any of these telling.
+    pub fn etag(&self) -> Option<&str> {
+        self.validators.etag.as_ref().map(EntityTag::as_str)
     }
 
     /// Where it is: that of the index page where the target names a directory.
@@ -49,12 +73,33 @@ impl FileContent {
         &self.path
     }
 
-    /// Tells whether the client has it as it is, by `If-Modified-Since`: whether 304 will do.
+    /// Tells whether the client has it as it is: whether 304 will do.
+    ///
+    /// By `If-None-Match`, or else by `If-Modified-Since`; see
+    /// [`precondition`](Self::precondition).
     pub fn is_unmodified(&self, http: &Exchange<'_>) -> bool {
-        conditional::is_unmodified(&http.headers, self.modified)
+        self.evaluate(http) == Precondition::NotModified
     }
 
-    /// Sends the content: Python's `copyfile`.
+    /// What the request's conditions come to, in the order of RFC 9110 §13.2.2: 304 where the
+    /// client has the file as it is, 412 where it means another one than there is, and `None` where
+    /// the request is to be carried out.
+    ///
+    /// For methods that change the file, too: call it before anything is changed.
+    pub fn precondition(&self, http: &Exchange<'_>) -> Option<Status> {
+        match self.evaluate(http) {
+            Precondition::Holds { .. } => None,
+            Precondition::NotModified => Some(Status::NOT_MODIFIED),
+            Precondition::Failed => Some(Status::PRECONDITION_FAILED),
+        }
+    }
+
+    pub(super) fn evaluate(&self, http: &Exchange<'_>) -> Precondition {
+        conditional::evaluate(&http.command, &http.headers, Some(&self.validators))
+    }
+
+    /// Sends the content: Python's `copyfile`. After [`begin_response`](Self::begin_response), what
+    /// of it that has announced: all, a part, several parts, or nothing.
     ///
     /// No more than was announced; a file that shrank meanwhile leaves the response short, and
     /// the connection is closed.
@@ -64,7 +109,7 @@ impl FileContent {
     /// The connection is broken, or the file cannot be read.
     #[doc(alias = "copyfile")]
     pub fn send(&self, wfile: &mut ResponseBody) -> io::Result<()> {
-        self.send_range(wfile, 0, self.size()).map(drop)
+        self.answer.send(&self.source, wfile)
     }
 
     /// Sends up to `count` bytes of the content from `offset` on, and returns how many there were.
@@ -73,29 +118,15 @@ impl FileContent {
     ///
     /// As [`send`](Self::send).
     pub fn send_range(&self, wfile: &mut ResponseBody, offset: u64, count: u64) -> io::Result<u64> {
-        match &self.source {
-            Source::Memory(content) => {
-                let size = content.len() as u64;
-                let start = offset.min(size);
-                let end = start.saturating_add(count).min(size);
-                wfile.write_all(&content[start as usize..end as usize])?;
-                Ok(end - start)
-            }
-            Source::File(file, _) => wfile.send_file(file, offset, count),
-        }
+        self.source.send(wfile, offset, count)
     }
 }
 
-/// Reads on, up to the size that it had when it was looked at.
+/// Reads on: the content, up to the size that it had when it was looked at, or what
+/// [`begin_response`](FileContent::begin_response) has announced of it.
 impl Read for FileContent {
     fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
-        let left = usize::try_from(self.size() - self.position).unwrap_or(usize::MAX);
-        let wanted = left.min(target.len());
-        let target = &mut target[..wanted];
-        let count = match &self.source {
-            Source::Memory(content) => (&content[self.position as usize..]).read(target)?,
-            Source::File(file, _) => file.read_at(target, self.position)?,
-        };
+        let count = self.answer.read(&self.source, self.position, target)?;
         self.position += count as u64;
         Ok(count)
     }

@@ -1,15 +1,21 @@
 //! Files of a directory over HTTP: Python's `SimpleHTTPRequestHandler`.
 
+mod answer;
+mod begin_response;
 mod beneath;
+mod byteranges;
 mod cache;
 mod conditional;
 mod content;
 mod directory;
+mod etag;
 mod hooks;
 mod listing;
 mod mime;
 mod no_file;
 mod path;
+mod range;
+mod source;
 mod tree;
 
 pub use content::FileContent;
@@ -20,8 +26,10 @@ pub use tree::DirectoryEntry;
 
 #[cfg(any(test, fuzzing))]
 pub(super) use {
-    conditional::is_unmodified,
+    conditional::{Precondition, evaluate},
+    etag::{EntityTag, Validators},
     path::{directory_location, directory_reference, translate_path},
+    range::{MAX_PARTS, Selection, select},
 };
 
 use std::fs::Metadata;
@@ -34,16 +42,17 @@ use std::time::SystemTime;
 use nix::errno::Errno;
 
 use crate::http::exchange::{Exchange, HttpRequestHandler};
-use crate::http::message::date;
+use answer::Answer;
 use cache::SmallFiles;
-use content::Source;
+use source::Source;
 use tree::Tree;
 
 /// Serves the files below a directory to GET and HEAD requests.
 ///
 /// Directories are answered with their index page or a listing, and redirected to where their
 /// name ends with a slash: to `sub/`, which is right below any prefix that a proxy takes away.
-/// `If-Modified-Since` is honoured. Symbolic links are followed wherever they lead, as in CPython,
+/// Conditions and ranges are honoured (RFC 9110 §13 and §14; see
+/// [`FileContent::begin_response`]). Symbolic links are followed wherever they lead, as in CPython,
 /// unless it is [`confined`](Self::confined). Only regular files are served: a pipe or a device is
 /// 404.
 ///
@@ -164,6 +173,7 @@ impl<K: FileHooks> SimpleHttpRequestHandler<K> {
     ///
     /// What there is instead.
     pub fn open(&self, http: &Exchange<'_>) -> Result<FileContent, NoFile> {
+        let now = SystemTime::now();
         let mut path = self.translate_path(http, &http.path);
         let mut found = self.tree.metadata(&path);
         if found.as_ref().is_ok_and(Metadata::is_dir) {
@@ -179,12 +189,12 @@ impl<K: FileHooks> SimpleHttpRequestHandler<K> {
         // device may do anything.
         let is_named_as_file = !path.as_os_str().as_bytes().ends_with(b"/");
         let opened = match found {
-            Ok(found) if found.is_file() && is_named_as_file => self.content(&path, found),
+            Ok(found) if found.is_file() && is_named_as_file => self.content(&path, found, now),
             Ok(_) => return Err(NoFile::NotFound),
             Err(error) => Err(error),
         };
         match opened {
-            Ok((source, modified)) => Ok(FileContent { source, path, modified, position: 0 }),
+            Ok((source, metadata)) => Ok(FileContent::new(source, path, &metadata, now)),
             Err(error) if is_exhausted(&error) => Err(NoFile::Exhausted),
             Err(_) => Err(NoFile::NotFound),
         }
@@ -216,24 +226,14 @@ impl<K: FileHooks> SimpleHttpRequestHandler<K> {
     ///
     /// The connection is broken.
     pub fn send_head(&self, http: &mut Exchange<'_>) -> io::Result<Option<FileContent>> {
-        let file = match self.open(http) {
+        let mut file = match self.open(http) {
             Ok(file) => file,
             Err(why) => return self.send_instead(http, why).map(|()| None),
         };
-        if file.is_unmodified(http) {
-            http.send_response(304)?;
-            return http.end_headers().map(|()| None);
-        }
-        http.send_response(200)?;
         let content_type = self.guess_type(http, &file.path);
-        if let Some(inside) = mime::type_inside(&file.path) {
-            http.announce_coding("gzip", inside);
-        }
-        http.send_header("Content-type", content_type)?;
-        http.send_header("Content-Length", file.size())?;
-        http.send_header("Last-Modified", date::http_date(file.modified))?;
+        file.begin_response(http, &content_type)?;
         http.end_headers()?;
-        Ok(Some(file))
+        Ok((!matches!(file.answer, Answer::Nothing)).then_some(file))
     }
 
     fn index_page(&self, directory: &Path) -> Option<(PathBuf, Metadata)> {
@@ -244,16 +244,21 @@ impl<K: FileHooks> SimpleHttpRequestHandler<K> {
         })
     }
 
-    fn content(&self, path: &Path, found: Metadata) -> io::Result<(Source, SystemTime)> {
+    fn content(
+        &self,
+        path: &Path,
+        found: Metadata,
+        now: SystemTime,
+    ) -> io::Result<(Source, Metadata)> {
         if let Some(content) = self.small_files.get(path, &found) {
-            return Ok((Source::Memory(content), found.modified()?));
+            return Ok((Source::Memory(content), found));
         }
         let (file, metadata) = self.tree.open(path)?;
-        let source = match self.small_files.keep(path, &file, &metadata)? {
+        let source = match self.small_files.keep(path, &file, &metadata, now)? {
             Some(content) => Source::Memory(content),
             None => Source::File(file, metadata.len()),
         };
-        Ok((source, metadata.modified()?))
+        Ok((source, metadata))
     }
 }
 

@@ -3,6 +3,7 @@
 //! Compiled with `cfg(test)` and with `cfg(fuzzing)`, which `cargo fuzz` sets, and with nothing
 //! else.
 
+mod conditions;
 mod dates;
 mod forwarded;
 mod framing;
@@ -13,6 +14,7 @@ mod model;
 mod path;
 
 pub use crate::http::cgi::fuzzing::check as cgi;
+pub use conditions::check as conditions;
 pub use dates::check as dates;
 pub use forwarded::check as forwarded;
 pub use framing::check as framing;
@@ -34,6 +36,7 @@ mod tests {
     fn the_corpus_of_every_parser_passes() {
         for (target, check) in [
             ("cgi", super::cgi as fn(&[u8])),
+            ("conditions", super::conditions),
             ("dates", super::dates),
             ("forwarded", super::forwarded),
             ("framing", super::framing),
