@@ -104,10 +104,11 @@ fn a_script_without_a_proper_head_is_502() {
 #[test]
 fn a_script_that_does_not_start_is_500_and_logged() {
     let site = CgiSite::new(&[]);
-    site.script("cgi-bin/bad", "#! /no/such/interpreter -x\n");
+    let missing = site.site.path("missing").display().to_string();
+    site.script("cgi-bin/bad", &format!("#! {missing} -x\n"));
     site.script("cgi-bin/crlf", "#!/bin/sh\r\necho\r\n");
     let (server, log) = site.serve();
-    for (name, interpreter) in [("bad", "/no/such/interpreter"), ("crlf", "/bin/sh\\r")] {
+    for (name, interpreter) in [("bad", missing.as_str()), ("crlf", "/bin/sh\\r")] {
         assert_eq!(get(&server, &format!("/cgi-bin/{name}")).status(), 500);
         let expected = format!(
             "CGI script did not start ('/cgi-bin/{name}'): its interpreter '{interpreter}' does \

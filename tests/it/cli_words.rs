@@ -109,6 +109,7 @@ fn words_with_one_meaning_are_understood() {
 /// As argparse has it.
 #[test]
 fn options_may_be_shortened_and_the_last_of_several_holds() {
+    let empty = tempfile::tempdir().unwrap();
     let serving = Serving::start(&[
         "-b",
         "192.0.2.1",
@@ -116,7 +117,7 @@ fn options_may_be_shortened_and_the_last_of_several_holds() {
         "-q",
         "--qui",
         "--dir", // -d comes behind it
-        "/no/such/place",
+        empty.path().to_str().unwrap(),
         "--proto",
         "HTTP/1.0",
         "--proto=HTTP/1.1",
@@ -141,7 +142,9 @@ fn options_may_be_shortened_and_the_last_of_several_holds() {
 #[test]
 fn a_port_that_became_the_value_of_a_header_is_told() {
     // The directory is missing, so that nothing is served.
-    let missing = ["-d", "/no/such/place"];
+    let empty = tempfile::tempdir().unwrap();
+    let missing = empty.path().join("missing").display().to_string();
+    let missing = ["-d", &missing];
     let said = |words: &[&str]| {
         let ended = run(&[words, &missing[..]].concat());
         String::from_utf8(ended.stderr).unwrap()

@@ -96,7 +96,8 @@ fn targets_name_files_below_the_root() {
 fn a_relative_root_and_one_that_is_missing_are_served_as_they_are() {
     let server = serve(noting(SimpleHttpRequestHandler::new("tests/it")).http11());
     assert_eq!(ask_for(&server, "/main.rs").status(), 200);
-    let server = serve(noting(SimpleHttpRequestHandler::new("/nonexistent")).http11());
+    let missing = Site::empty().path("missing");
+    let server = serve(noting(SimpleHttpRequestHandler::new(missing)).http11());
     assert_eq!(ask_for(&server, "/").reason(), "File not found");
     let here = SimpleHttpRequestHandler::default();
     assert_eq!(here.directory(), std::env::current_dir().unwrap());
