@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::cpython_names::our_tests;
-use crate::examples::program_directory;
+use crate::shared::process::example_program;
 
 const TEXT: &str = include_str!("../../COMPARISON.md");
 
@@ -153,7 +153,7 @@ fn the_script_has_the_rows_of_the_table_and_finds_what_they_say_of_this_crate() 
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/differences.py"))
         .arg("--here")
         .args(rows.iter().map(|row| row[0]))
-        .env("EXAMPLES", program_directory())
+        .env("EXAMPLES", example_program("hello").parent().unwrap())
         .output();
     let Ok(output) = output else {
         eprintln!("skipped: there is no python3");

@@ -19,6 +19,7 @@ use socketserver::http::{Exchange, HttpRequestHandler};
 
 #[cfg(feature = "tls")]
 use crate::certificates::{Authority, Issued, PemFiles, TlsClient, client_config};
+use crate::shared::process::example_program;
 use crate::support::{Client, LIMIT, MOMENT, eventually, free_path};
 use crate::web::show;
 
@@ -429,9 +430,7 @@ impl Example {
 
     /// Starts an example in a directory.
     pub(crate) fn run_in(directory: impl AsRef<Path>, name: &str, arguments: &[&str]) -> Self {
-        let program = program_directory().join(name);
-        assert!(program.exists(), "{name} is not built: run `cargo build --examples`");
-        Self::start(Command::new(program).args(arguments).current_dir(directory))
+        Self::start(Command::new(example_program(name)).args(arguments).current_dir(directory))
     }
 
     /// Starts a program that says in its first line where it serves.
@@ -527,10 +526,4 @@ pub(crate) fn post(address: SocketAddr, path: &str, body: &str) -> String {
 
 fn source_directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")
-}
-
-/// Where cargo puts examples: beside the directory of this test.
-pub(crate) fn program_directory() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    test.parent().and_then(Path::parent).unwrap().join("examples")
 }

@@ -167,14 +167,20 @@ pub(crate) fn send_signal(pid: i32, signal: Signal) {
     kill(Pid::from_raw(pid), signal).unwrap();
 }
 
-/// The program in `tests/server/`. It is an example for cargo, which builds those for `cargo test`,
-/// but not for one test program alone.
+/// The program in `tests/server/`.
 #[track_caller]
 pub(crate) fn server_program() -> PathBuf {
+    example_program("test_server")
+}
+
+/// The program of an example. Cargo builds examples for `cargo test`, but not for one test program
+/// alone.
+#[track_caller]
+pub(crate) fn example_program(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     // Beside the directory of the test programs.
     let examples = test.parent().and_then(Path::parent).unwrap().join("examples");
-    let program = examples.join("test_server");
+    let program = examples.join(name);
     assert!(
         is_up_to_date(&program).unwrap_or(false),
         "{} is missing, or older than its sources: run `cargo build --examples`",
