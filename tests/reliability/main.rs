@@ -5,6 +5,10 @@
 //! The figures in `docs/RELIABILITY.md` come from there. Without `--full`, as in `cargo test`,
 //! there is a fiftieth of everything. Each case starts this program again as the server that it
 //! needs.
+//!
+//! It has a runner of its own, as cases come at two scales, print figures, and measure a machine
+//! that nothing else should keep busy: one runs after the other. `--list` and parts of names mean
+//! what they mean to other tests.
 
 #![allow(
     clippy::unwrap_used,
@@ -65,11 +69,21 @@ fn main() -> ExitCode {
         server::serve(kind);
         return ExitCode::SUCCESS;
     }
-    let scale = Scale { is_full: arguments.iter().any(|one| one == "--full") };
+    let has_flag = |flag: &str| arguments.iter().any(|one| one == flag);
+    let scale = Scale { is_full: has_flag("--full") };
     let filters: Vec<&String> = arguments.iter().filter(|one| !one.starts_with('-')).collect();
-    let is_wanted = |name: &str| filters.is_empty() || filters.iter().any(|one| *one == name);
+    let is_meant = |name: &str, filter: &str| match has_flag("--exact") {
+        true => name == filter,
+        false => name.contains(filter),
+    };
+    let is_wanted =
+        |name: &str| filters.is_empty() || filters.iter().any(|filter| is_meant(name, filter));
     let mut failed = 0;
     for (name, case) in CASES.iter().filter(|(name, _)| is_wanted(name)) {
+        if has_flag("--list") {
+            println!("{name}: test");
+            continue;
+        }
         let began = Instant::now();
         let succeeded = catch_unwind(|| case(scale)).is_ok();
         let word = if succeeded { "ok" } else { "FAILED" };
