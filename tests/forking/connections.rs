@@ -43,16 +43,6 @@ fn an_idle_child_ends() {
 }
 
 #[test]
-fn a_panic_costs_its_own_connection() {
-    let mut server = start("plain");
-    let mut client = server.connect();
-    client.send("panic\n");
-    client.sees_the_end();
-    assert_eq!(server.line(), "error: handler panicked: as you wish");
-    assert_eq!(server.ask("echo ping"), "ping");
-}
-
-#[test]
 fn a_crash_costs_its_own_connection_and_is_logged() {
     let mut server = start("plain");
     let mut client = server.connect();

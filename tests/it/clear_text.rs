@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use rustls::ClientConfig;
 use socketserver::http::{Exchange, HttpRequestHandler, ProtocolVersion};
-use socketserver::{Sequential, ThreadPool, Timeouts, TlsServer};
+use socketserver::{ThreadPool, Timeouts, TlsServer};
 
 use crate::certificates::{Authority, TlsClient, client_config};
 use crate::proxies::proxied;
-use crate::support::{LIMIT, MOMENT, Running, Strategy, ThreadPerConnection};
+use crate::support::{LIMIT, MOMENT, Running, Strategy, each_strategy};
 use crate::web::{Browser, answer, get, send_back};
 
 /// Sends clients to HTTPS, but for what may be read by anybody.
@@ -58,27 +58,6 @@ fn start<C: Strategy>() -> (Running, Arc<ClientConfig>) {
     let mut server = TlsServer::bind_with(tls, Secure, C::default()).unwrap();
     server.shutdown_timeout = LIMIT;
     (Running::start(server), Arc::new(client_config(&authority)))
-}
-
-macro_rules! each_strategy {
-    ($($name:ident,)*) => {$(
-        mod $name {
-            #[test]
-            fn sequential() {
-                super::$name::<super::Sequential>();
-            }
-
-            #[test]
-            fn thread_pool() {
-                super::$name::<super::ThreadPool>();
-            }
-
-            #[test]
-            fn thread_per_connection() {
-                super::$name::<super::ThreadPerConnection>();
-            }
-        }
-    )*};
 }
 
 each_strategy! {

@@ -18,7 +18,7 @@ use socketserver::{
 
 use crate::support::{LIMIT, MOMENT, Notes, Running, Strategy, each_strategy, free_path};
 
-each_strategy! { Udp, UnixDatagram:
+each_strategy! { over [udp: Udp, unix: UnixDatagram]:
     each_datagram_is_answered,
     an_error_costs_its_own_datagram,
     a_panic_costs_its_own_datagram_and_the_reply,
@@ -38,7 +38,7 @@ each_strategy! { Udp, UnixDatagram:
     a_socket_that_is_bound_already_is_served,
 }
 
-/// A transport of datagrams that the matrix can make servers for.
+/// A transport of datagrams that tests can make servers for.
 pub(crate) trait Packets: DatagramTransport<Address: Peer> + Sized {
     /// A server on a free port or path.
     fn bind_free<C: Concurrency, H: Handler<Datagram>>(

@@ -12,7 +12,7 @@ use crate::support::{
     each_strategy, read_line, testing,
 };
 
-each_strategy! { Tcp, Unix:
+each_strategy! { over [tcp: Tcp, unix: Unix]:
     a_client_that_has_sent_too_much_sees_an_end,
     a_client_whose_handler_fails_sees_an_end,
     a_client_whose_handler_panics_sees_an_end,

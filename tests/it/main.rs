@@ -91,7 +91,7 @@ mod http_wire_methods; // those of methods and handlers
 mod malformed_bodies; // whose mistake they are, and how much is said of it
 #[cfg(feature = "cli")]
 mod manual; // the help and the manual page, which say what the command does
-mod matrix; // what every strategy must do, once for each
+mod matrix; // what every strategy must do, over every transport of streams
 mod matrix_limits; // what every strategy must do about time and size
 mod metrics; // what is counted, and whether the server is well
 mod misuse; // calls that HTTP does not allow, by kind

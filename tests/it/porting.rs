@@ -42,7 +42,7 @@ fn the_socket_has_options_and_addresses() {
     assert_eq!(ask(&server, get("/")).text(), format!("{:?}", Some(server.address)));
 }
 
-each_strategy! { Tcp, Unix:
+each_strategy! { over [tcp: Tcp, unix: Unix]:
     lines_are_read_up_to_a_limit,
     a_client_that_leaves_without_a_byte_has_gone_away,
     an_end_elsewhere_is_not_the_clients,

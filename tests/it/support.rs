@@ -1,7 +1,7 @@
 //! What the tests share: a running server, a client with time limits, gates instead of sleeps.
 
 use std::fmt::Debug;
-use std::io::{self, BufRead, Write};
+use std::io;
 use std::net::SocketAddr;
 use std::panic;
 use std::path::PathBuf;
@@ -18,8 +18,9 @@ use socketserver::{
 
 pub(crate) use crate::shared::client::{Client, eventually};
 pub(crate) use crate::shared::limits::{LIMIT, MOMENT, PAUSE, free_path};
+pub(crate) use crate::shared::lines::{echo_lines, read_line};
 
-/// A strategy that the matrix can make.
+/// A strategy that tests can make.
 pub(crate) trait Strategy: Concurrency + Default + Debug + Send + 'static {}
 
 impl<C: Concurrency + Default + Debug + Send + 'static> Strategy for C {}
@@ -38,28 +39,50 @@ impl Concurrency for ThreadPerConnection {
     }
 }
 
-/// Makes tests for each transport and strategy of a function that takes them as its types.
+/// Makes a test for each strategy of a function that takes it as its type; or for each strategy and
+/// transport, of one that takes the transport, too.
 macro_rules! each_strategy {
-    ($one:ident, $other:ident: $($name:ident,)*) => {$(
+    (over $transports:tt: $($name:ident,)*) => {$(
         mod $name {
             crate::support::each_strategy!(
-                @ sequential, socketserver::Sequential, $one, $other, $name
+                @ sequential, socketserver::Sequential, $transports, $name
             );
             crate::support::each_strategy!(
-                @ thread_pool, socketserver::ThreadPool, $one, $other, $name
+                @ thread_pool, socketserver::ThreadPool, $transports, $name
             );
             crate::support::each_strategy!(
-                @ thread_per_connection, crate::support::ThreadPerConnection, $one, $other, $name
+                @ thread_per_connection, crate::support::ThreadPerConnection, $transports, $name
             );
         }
     )*};
-    (@ $strategy:ident, $type:ty, $one:ident, $other:ident, $name:ident) => {
-        #[test]
-        fn $strategy() {
-            super::$name::<socketserver::transport::$one, $type>();
-            super::$name::<socketserver::transport::$other, $type>();
+    (@ $strategy:ident, $type:ty, [$($test:ident: $transport:ident),*], $name:ident) => {
+        mod $strategy {
+            $(
+                #[test]
+                fn $test() {
+                    super::super::$name::<socketserver::transport::$transport, $type>();
+                }
+            )*
         }
     };
+    ($($name:ident,)*) => {$(
+        mod $name {
+            #[test]
+            fn sequential() {
+                super::$name::<socketserver::Sequential>();
+            }
+
+            #[test]
+            fn thread_pool() {
+                super::$name::<socketserver::ThreadPool>();
+            }
+
+            #[test]
+            fn thread_per_connection() {
+                super::$name::<crate::support::ThreadPerConnection>();
+            }
+        }
+    )*};
 }
 
 pub(crate) use each_strategy;
@@ -79,7 +102,7 @@ pub(crate) fn bind_with<C: Concurrency, H: Handler>(handler: H, strategy: C) -> 
     server
 }
 
-/// A transport of streams that the matrix can make servers for.
+/// A transport of streams that tests can make servers for.
 pub(crate) trait Streams: StreamTransport<Address: Reach> {
     /// A server on a free port or path, with the strategy's defaults.
     fn bind_free<C: Strategy, H: Handler>(handler: H) -> StreamServer<Self, C, H>
@@ -343,31 +366,6 @@ where
     fn client_speaks_first(&self) -> bool {
         self.speaks_first
     }
-}
-
-/// Answers a line with the same line and parks. Waits with the server for lines that are
-/// incomplete.
-pub(crate) fn echo_lines(mut connection: Connection) -> io::Result<()> {
-    if !connection.rfile.unread().contains(&b'\n') {
-        match connection.rfile.receive() {
-            Ok(0) => return Ok(()),
-            Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
-            _ => {}
-        }
-    }
-    if !connection.rfile.unread().contains(&b'\n') {
-        return connection.park_for_more();
-    }
-    let line = read_line(&mut connection)?;
-    connection.wfile.write_all(line.as_bytes())?;
-    connection.park()
-}
-
-/// Reads a line, waiting for its end.
-pub(crate) fn read_line(connection: &mut Connection) -> io::Result<String> {
-    let mut line = String::new();
-    connection.rfile.read_line(&mut line)?;
-    Ok(line)
 }
 
 /// Runs the calling test in a process where no other test runs: this binary, started once more.

@@ -8,11 +8,11 @@ use std::thread;
 use rustls::ClientConfig;
 use socketserver::http::Exchange;
 use socketserver::transport::TlsBind;
-use socketserver::{Connection, Handler, Sequential, ThreadPool, Timeouts, TlsServer, handler_fn};
+use socketserver::{Connection, Handler, Timeouts, TlsServer, handler_fn};
 
 use crate::certificates::{Authority, TlsClient, client_config, client_hello, client_session};
 use crate::support::{
-    Client, LIMIT, MOMENT, Running, Strategy, ThreadPerConnection, echo_lines, read_line, testing,
+    Client, LIMIT, MOMENT, Running, Strategy, each_strategy, echo_lines, read_line, testing,
 };
 use crate::web::{Site, answer, answering, get, send_back};
 
@@ -56,30 +56,6 @@ pub(crate) fn bind<C: Strategy, H: Handler>(
     server.shutdown_timeout = LIMIT;
     server
 }
-
-/// Makes a test for each strategy of a function that takes the strategy as its type.
-macro_rules! each_strategy {
-    ($($name:ident,)*) => {$(
-        mod $name {
-            #[test]
-            fn sequential() {
-                super::$name::<super::Sequential>();
-            }
-
-            #[test]
-            fn thread_pool() {
-                super::$name::<super::ThreadPool>();
-            }
-
-            #[test]
-            fn thread_per_connection() {
-                super::$name::<super::ThreadPerConnection>();
-            }
-        }
-    )*};
-}
-
-pub(crate) use each_strategy;
 
 each_strategy! {
     any_handler_is_served,

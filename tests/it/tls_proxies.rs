@@ -3,12 +3,12 @@
 use std::io::Write;
 use std::time::Duration;
 
-use socketserver::{Sequential, ThreadPool, Timeouts};
+use socketserver::{ThreadPool, Timeouts};
 
 use crate::certificates::{TlsClient, client_hello, client_session};
 use crate::proxies::{Picky, V1, greeting, local, proxied, v2, who};
-use crate::support::{LIMIT, MOMENT, Strategy, ThreadPerConnection, echo_lines, testing};
-use crate::tls::{Secure, each_strategy, one_request_is_handled};
+use crate::support::{LIMIT, MOMENT, Strategy, each_strategy, echo_lines, testing};
+use crate::tls::{Secure, one_request_is_handled};
 use crate::web::{answering, get};
 
 each_strategy! {

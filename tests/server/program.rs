@@ -11,6 +11,9 @@ mod keeper;
 #[path = "../shared/limits.rs"]
 #[allow(dead_code, reason = "the clients need more of it")]
 mod limits;
+#[path = "../shared/lines.rs"]
+mod lines;
+mod matrix;
 mod pre_fork;
 
 use std::io::{self, BufRead};
@@ -30,6 +33,7 @@ fn main() -> ExitCode {
         #[cfg(feature = "tls")]
         ["forking over tls", certificate] => forking::serve_over_tls(certificate),
         ["keeping files", kind, directory] => keeper::serve(kind, directory),
+        ["matrix", kind, strategy, transport] => matrix::serve(kind, strategy, transport),
         ["pre_fork", kind] => pre_fork::serve(kind),
         ["exit with 7"] => return ExitCode::from(7),
         other => panic!("what is {other:?}?"),

@@ -2,4 +2,5 @@
 
 pub(crate) mod client;
 pub(crate) mod limits;
+pub(crate) mod lines;
 pub(crate) mod process;
