@@ -97,6 +97,9 @@ mod metrics; // what is counted, and whether the server is well
 mod misuse; // calls that HTTP does not allow, by kind
 mod multipart; // multipart bodies in pieces of every size
 mod names; // the table of names, against the crate and against Python
+mod nginx; // nginx itself, started for a test
+mod nginx_cache; // a cache between client and server
+mod nginx_files; // the same requests to nginx and to us
 mod one_request; // what holds for every method
 mod platforms; // where it cannot run, the build says so in one line
 mod porting; // what Python's handlers do with socket, request and server
@@ -104,6 +107,7 @@ mod porting_examples; // the examples that docs/PORTING.md leads to
 mod porting_page; // the code of docs/PORTING.md compiles, or has the message that it quotes
 mod promises; // the documents of security and reliability name tests that there are
 mod proxies; // who the client is, behind balancers
+mod range_clients; // programs that go on with a download
 mod ranges; // parts of files
 mod redirects; // a directory without its slash leads to where the client is
 mod server; // bind, handle_request, shutdown, the hooks and the options
