@@ -1,5 +1,6 @@
 //! The words of the command line: how they may be written, and what is said of wrong ones.
 
+use std::fs;
 use std::net::TcpListener;
 use std::thread::available_parallelism;
 
@@ -188,6 +189,64 @@ fn a_header_takes_the_place_of_the_servers_own() {
             assert!(reply.starts_with("HTTP/1.0 200 OK\r\n"), "{reply}");
             for (name, value) in own {
                 assert_eq!(values(&reply, name), [value], "{strategy}, {name}: {reply}");
+            }
+        }
+    }
+}
+
+fn write(serving: &Serving, name: &str, content: &str) {
+    fs::write(serving.directory.as_ref().unwrap().path().join(name), content).unwrap();
+}
+
+#[test]
+fn a_type_is_given_to_files_of_unknown_kind() {
+    let said = fails(&["--content-type", "html"], 2);
+    assert!(said.contains("a content type is written as text/plain"), "{said}");
+    let said = fails(&["--content-type", "a/b\r\nX: y"], 2);
+    assert!(said.contains("--content-type"), "{said}");
+    for (words, expected) in [
+        (&["--content-type", "text/x; charset=utf-8"][..], "text/x; charset=utf-8"),
+        (&["--content-type=text/x", "--cgi"], "text/x"),
+        (&[], "application/octet-stream"),
+    ] {
+        let serving = Serving::start(&[&["-b", "127.0.0.1"], words].concat());
+        write(&serving, "unknown", "x");
+        for (name, kind) in [("unknown", expected), ("a.txt", "text/plain")] {
+            let reply = ask(&serving, &format!("GET /{name} HTTP/1.0\r\n\r\n"));
+            assert_eq!(values(&reply, "Content-Type"), [kind], "{words:?}: {reply}");
+        }
+    }
+}
+
+/// Parts of a file, whatever the strategy, and with a header of the user's that would hide them.
+#[test]
+fn every_strategy_sends_parts_of_files() {
+    let strategies = STRATEGIES.map(|strategy| (strategy, "1"));
+    for (strategy, processes) in strategies.into_iter().chain([("sequential", "2")]) {
+        let mut words = vec!["-b", "127.0.0.1", "--concurrency", strategy];
+        words.extend(["-H", "Content-Type", "x/y"]);
+        if processes != "1" {
+            words.extend(["--processes", processes]);
+        }
+        let serving = Serving::start(&words);
+        let numbers: String = (0..100_000).map(|number| format!("{number},")).collect();
+        write(&serving, "numbers", &numbers);
+        for (range, status) in
+            [("0-9", 206), ("-9", 206), ("0-0,99000-99001", 206), ("1000000-", 416)]
+        {
+            let request = format!("GET /numbers HTTP/1.0\r\nRange: bytes={range}\r\n\r\n");
+            let reply = ask(&serving, &request);
+            assert!(reply.starts_with(&format!("HTTP/1.0 {status} ")), "{strategy}: {reply}");
+            let several = range.contains(',');
+            let kind = values(&reply, "Content-Type");
+            assert!(kind.len() == 1 || status == 416, "{reply}");
+            assert_eq!(kind.concat().starts_with("multipart/byteranges;"), several, "{reply}");
+            let (_, body) = reply.split_once("\r\n\r\n").unwrap();
+            match range {
+                "0-9" => assert_eq!(body, &numbers[..10]),
+                "-9" => assert_eq!(body, &numbers[numbers.len() - 9..]),
+                "1000000-" => assert_eq!(body, ""),
+                _ => assert!(body.contains(&format!("\r\n\r\n{}\r\n", &numbers[99_000..99_002]))),
             }
         }
     }

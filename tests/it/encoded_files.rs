@@ -8,19 +8,24 @@ use crate::support::Running;
 use crate::web::{Browser, Site, get, noting, serve};
 
 /// A name, its `Content-Type` and its `Content-Encoding`.
-const KINDS: [(&str, &str, Option<&str>); 32] = [
+const KINDS: [(&str, &str, Option<&str>); 37] = [
     ("a.svgz", "image/svg+xml", Some("gzip")),
     ("A.SVGZ", "image/svg+xml", Some("gzip")),
     ("a.svg", "image/svg+xml", None),
     ("a.svg.gz", "application/gzip", None),
-    ("a.svg.br", "application/octet-stream", None),
+    ("a.svg.br", "image/svg+xml", Some("br")),
     ("a.x3dz", "model/x3d+xml", Some("gzip")),
     ("a.x3dvz", "model/x3d+vrml", Some("gzip")),
     ("a.x3dbz", "model/x3d+binary", Some("gzip")),
     ("a.wrz", "x-world/x-vrml", Some("gzip")),
-    ("a.html.br", "application/octet-stream", None),
-    ("a.html.BR", "application/octet-stream", None),
-    ("a.js.br", "application/octet-stream", None),
+    ("a.html.br", "text/html", Some("br")),
+    ("a.html.BR", "text/html", Some("br")),
+    ("a.wasm.br", "application/wasm", Some("br")),
+    ("a.svgz.br", "application/octet-stream", None),
+    ("a.tgz.br", "application/octet-stream", None),
+    ("a.br.br", "application/octet-stream", None),
+    ("a.unknown.br", "application/octet-stream", None),
+    ("a.js.br", "text/javascript", Some("br")),
     ("a.js.gz", "application/gzip", None),
     ("a.js.GZ", "application/gzip", None),
     ("a.html.Z", "application/octet-stream", None),

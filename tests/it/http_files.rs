@@ -385,7 +385,7 @@ const TYPES: [(&str, &str); 70] = [
     ("a.xz", "application/x-xz"),
     ("a.Z", "application/octet-stream"),
     ("a.br", "application/octet-stream"),
-    ("a.html.br", "application/octet-stream"),
+    ("a.html.br", "text/html"),
     ("a.sh", "application/x-sh"),
     ("a.bin", "application/octet-stream"),
     ("a.exe", "application/octet-stream"),

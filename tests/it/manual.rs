@@ -16,8 +16,8 @@ fn the_options_of_python_come_first() {
     let names: Vec<&str> =
         options.split_whitespace().filter(|word| word.starts_with('-')).collect();
     let names: Vec<&str> = names.iter().map(|name| name.trim_end_matches(',')).collect();
-    let python = "-b --bind -d --directory -p --protocol -H --header --cgi --tls-cert --tls-key \
-                  --tls-password-file -h --help (-h) (--help)";
+    let python = "-b --bind -d --directory -p --protocol -H --header --content-type --cgi --tls-cert \
+                  --tls-key --tls-password-file -h --help (-h) (--help)";
     let python: Vec<&str> = python.split(' ').filter(|word| word.starts_with('-')).collect();
     assert_eq!(names, python);
 }

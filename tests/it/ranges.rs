@@ -226,6 +226,26 @@ fn parts_beyond_four_gigabytes_are_the_right_ones() {
     assert_eq!(ask_for_part(&server, "/large", "bytes=5368709120-").status(), 416);
 }
 
+#[cfg(feature = "tls")]
+#[test]
+fn parts_are_sent_over_tls() {
+    let site = Site::empty();
+    site.write("file", content(200_000));
+    let secure =
+        crate::tls::Secure::start::<socketserver::ThreadPool, _>(noting(site.handler()).http11());
+    let mut client = secure.connect();
+    for (range, part) in [("bytes=5-9", 5..10), ("bytes=30000-", 30_000..200_000)] {
+        client.send(request("GET", "/file", &[("Range", range)]));
+        let (head, body) = client.reply();
+        assert!(head.starts_with("HTTP/1.1 206 "), "{head}");
+        assert!(body == content(200_000)[part], "{range}");
+    }
+    client.send(request("GET", "/file", &[("Range", "bytes=0-9,100000-199999")]));
+    let (_, body) = client.reply();
+    let place = crate::web::find(&body, b"bytes 100000-199999/200000\r\n\r\n").unwrap() + 30;
+    assert!(body[place..].starts_with(&content(200_000)[100_000..]));
+}
+
 /// A handler that gives its files another type, in the place where others add fields.
 struct Typed(SimpleHttpRequestHandler);
 

@@ -18,7 +18,7 @@ use crate::complain;
 use crate::examples::examples;
 use crate::header::{Header, in_two_words, number_as_value};
 use crate::usage::in_one_line;
-use crate::values::{absolute_path, address, count, mode, port, processes, seconds};
+use crate::values::{absolute_path, address, content_type, count, mode, port, processes, seconds};
 use crate::variable::Variable;
 
 /// Serve the files of a directory over HTTP or HTTPS, as python -m http.server does
@@ -63,6 +63,13 @@ pub(crate) struct Args {
         allow_hyphen_values = true
     )]
     header: Vec<String>,
+
+    /// send this content type with files of unknown kind
+    ///
+    /// Without it, that is application/octet-stream. A file whose name tells its kind keeps its
+    /// type.
+    #[arg(long, value_name = "TYPE", value_parser = content_type)]
+    pub(crate) content_type: Option<String>,
 
     /// run the programs in /cgi-bin and /htbin
     #[arg(long)]

@@ -13,6 +13,7 @@ use socketserver::{Signal, TrustedProxies};
 use crate::complain;
 use crate::header::Header;
 use crate::service::Service;
+use crate::types::Types;
 
 /// Serves the files of a directory, and runs programs with `--cgi`, as the command line says.
 pub(crate) struct Files {
@@ -20,7 +21,7 @@ pub(crate) struct Files {
     pub(crate) protocol_version: ProtocolVersion,
     pub(crate) headers: Vec<Header>,
     /// Runs the programs among them. Their output describes its content itself.
-    pub(crate) programs: Option<CgiHttpRequestHandler>,
+    pub(crate) programs: Option<CgiHttpRequestHandler<Types>>,
     pub(crate) quiet: bool,
     /// Reads the certificate again on SIGHUP.
     pub(crate) certificate: Option<TlsReloadHandle>,

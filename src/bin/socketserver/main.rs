@@ -18,6 +18,7 @@ mod service;
 mod tls;
 #[path = "../../http/message/token.rs"]
 mod token;
+mod types;
 mod usage;
 mod values;
 mod variable;

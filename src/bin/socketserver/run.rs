@@ -25,6 +25,7 @@ use crate::limits::raise_descriptor_limit;
 use crate::listen::{Listener, banner, listen};
 use crate::service::Service;
 use crate::tls::{Listening, secure};
+use crate::types::Types;
 use crate::variable::Variable;
 use crate::{complain, logger};
 
@@ -47,6 +48,7 @@ pub(crate) fn run(args: Args) -> io::Result<()> {
         files = files.hiding_dot_files();
     }
     check_directory(files.directory())?;
+    let files = files.with_hooks(Types::new(args.content_type.as_deref()));
     let scripts =
         if args.cgi { Some(scripts(&args, files.clone(), descriptor_limit)?) } else { None };
     let service = Arc::new(Service::new());
@@ -82,7 +84,7 @@ pub(crate) fn run(args: Args) -> io::Result<()> {
 struct Serving<'a> {
     args: &'a Args,
     service: Arc<Service>,
-    scripts: Option<CgiHttpRequestHandler>,
+    scripts: Option<CgiHttpRequestHandler<Types>>,
 }
 
 impl Serving<'_> {
@@ -168,9 +170,9 @@ impl Serving<'_> {
 /// A handler that runs programs as the command line says.
 fn scripts(
     args: &Args,
-    files: SimpleHttpRequestHandler,
+    files: SimpleHttpRequestHandler<Types>,
     descriptor_limit: Option<u64>,
-) -> io::Result<CgiHttpRequestHandler> {
+) -> io::Result<CgiHttpRequestHandler<Types>> {
     let mut scripts = CgiHttpRequestHandler::from(files)
         .descriptor_limit(descriptor_limit)
         .environment(args.cgi_env.iter().filter_map(Variable::value));
@@ -273,7 +275,7 @@ fn check_directory(directory: &Path) -> io::Result<()> {
 /// socket, which the next start replaces.
 fn end_with_second_signal(
     info: ServerInfo,
-    scripts: Option<CgiHttpRequestHandler>,
+    scripts: Option<CgiHttpRequestHandler<Types>>,
 ) -> io::Result<()> {
     // A signal that was ignored when the command was started stays ignored.
     let ending = [Signal::INT, Signal::TERM].into_iter().filter(|signal| !signal.is_ignored());

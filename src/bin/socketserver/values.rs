@@ -5,7 +5,9 @@ use std::num::NonZero;
 use std::path::Path;
 use std::thread::available_parallelism;
 
+use crate::header::Header;
 use crate::host_text::{bare, is_ipv6, is_number};
+use crate::token::is_token;
 
 /// A port; 0 stands for a free one.
 pub(crate) fn port(text: &str) -> Result<u16, String> {
@@ -17,6 +19,17 @@ pub(crate) fn port(text: &str) -> Result<u16, String> {
     }
     Err(misplaced(text)
         .unwrap_or_else(|| "a port is a number; -d names a directory, -b an address".to_owned()))
+}
+
+/// A content type: a type and a subtype, and perhaps parameters.
+pub(crate) fn content_type(text: &str) -> Result<String, String> {
+    let essence = text.split(';').next().unwrap_or_default().trim_end();
+    let is_type =
+        essence.split_once('/').is_some_and(|(kind, subtype)| is_token(kind) && is_token(subtype));
+    if !is_type {
+        return Err("a content type is written as text/plain or 'text/plain; charset=utf-8'".into());
+    }
+    Header::new("Content-Type", text).map(|header| header.value)
 }
 
 /// What to write instead of an argument that is not a port, if its meaning is clear.

@@ -110,7 +110,7 @@ impl FileContent {
         };
         match selection {
             // Where the coding would be said: of the whole, or of each part.
-            Selection::Parts(_) if mime::type_inside(&self.path).is_some() => Selection::Whole,
+            Selection::Parts(_) if mime::coding(&self.path).is_some() => Selection::Whole,
             selection => selection,
         }
     }
@@ -130,8 +130,8 @@ impl FileContent {
             Answer::Parts(parts) => http.announce_multipart(parts.content_type()),
             _ => http.send_header("Content-type", content_type)?,
         }
-        if let Some(inside) = mime::type_inside(&self.path) {
-            http.announce_coding("gzip", inside);
+        if let Some((coding, inside)) = mime::coding(&self.path) {
+            http.announce_coding(coding, inside);
         }
         http.send_header("Content-Length", length)?;
         if let Answer::Part(part) = &self.answer {

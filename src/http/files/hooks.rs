@@ -53,16 +53,16 @@ pub trait FileHooks: Send + Sync + 'static {
     /// The content type of a file.
     ///
     /// A compressed file has the type of its compression, as `application/gzip`. The formats that
-    /// have a name for their compressed form, as `.svgz`, are told from this: where the type is
-    /// that of what is inside, `Content-Encoding: gzip` is sent with it, unless a handler sends
-    /// that field itself.
+    /// have a name for their compressed form, as `.svgz`, and what brotli has made, as `a.js.br`,
+    /// have the type of what is inside. As long as a response has that, `Content-Encoding` is sent
+    /// with it, unless a handler sends that field itself.
     ///
     /// The default looks into [`extensions_map`](Self::extensions_map) first. An override that does
     /// not call it, or asks [`Defaults`], whose map is its own, ignores an `extensions_map` that is
     /// overridden beside it: have one method say it all.
     fn guess_type(&self, http: &Exchange<'_>, path: &Path) -> String {
         let _ = http;
-        mime::guess_type(path, self.extensions_map())
+        mime::guess_type(path, self.extensions_map(), self.default_content_type())
     }
 
     /// Answers for a directory without an index page.
@@ -77,6 +77,12 @@ pub trait FileHooks: Send + Sync + 'static {
     /// Names of pages that stand for their directory. Defaults to `index.html` and `index.htm`.
     fn index_pages(&self) -> &[&str] {
         &["index.html", "index.htm"]
+    }
+
+    /// The content type of a file of which nothing is known. Defaults to
+    /// `application/octet-stream`; new in Python 3.15.
+    fn default_content_type(&self) -> &str {
+        "application/octet-stream"
     }
 
     /// Content types by suffix, which come before all others. Only the default

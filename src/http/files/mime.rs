@@ -4,12 +4,12 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 /// The content type of a file: the handler's map first, then CPython's answer, then that of
-/// `mime_guess`, then `application/octet-stream`.
+/// `mime_guess`, then `default`.
 ///
 /// The same on every machine: unlike CPython, which reads up to nine `mime.types` files, this
 /// reads none. A compressed file has the type of its compression, as CPython says it of `.gz`, and
-/// not that of the file inside; but see [`type_inside`].
-pub(super) fn guess_type(path: &Path, extensions_map: &[(&str, &str)]) -> String {
+/// not that of the file inside; but see [`coding`].
+pub(super) fn guess_type(path: &Path, extensions_map: &[(&str, &str)], default: &str) -> String {
     let name = path.file_name().map(|name| String::from_utf8_lossy(name.as_bytes()));
     let name = name.as_deref().unwrap_or_default();
     let suffix = suffix(name);
@@ -17,17 +17,30 @@ pub(super) fn guess_type(path: &Path, extensions_map: &[(&str, &str)]) -> String
     // `a.tgz` is a short way to write `a.tar.gz`.
     let last = find(&ARCHIVES, &lower).unwrap_or(&lower);
     let mapped = [suffix, &lower, last].into_iter().find_map(|known| find(extensions_map, known));
-    mapped.or_else(|| by_suffix(last)).unwrap_or("application/octet-stream").to_owned()
+    let known = mapped.or_else(|| by_suffix(last)).or_else(|| brotli(name, &lower));
+    known.unwrap_or(default).to_owned()
 }
 
-/// The content type of what is inside a file whose format is another one compressed with gzip.
+/// The content coding of a file that is another one compressed, and the content type of that.
 ///
 /// Some formats have a name for their compressed form, which programs know as the format with a
-/// content coding (SVG 1.1, appendix A.2): a browser draws no other `.svgz`. Where the response
-/// has a type of its own, it has no coding.
-pub(super) fn type_inside(path: &Path) -> Option<&'static str> {
-    let suffix = suffix(path.file_name()?.to_str()?).to_ascii_lowercase();
-    by_suffix(find(&GZIPPED, &suffix)?)
+/// content coding (SVG 1.1, appendix A.2): a browser draws no other `.svgz`. What brotli has made,
+/// which has no type of its own, is found by its name before `.br`, as in CPython, which says
+/// nothing of the coding. Where the response has another type, it has no coding.
+pub(super) fn coding(path: &Path) -> Option<(&'static str, &'static str)> {
+    let name = path.file_name()?.to_str()?;
+    let suffix = suffix(name).to_ascii_lowercase();
+    let gzipped = find(&GZIPPED, &suffix).and_then(by_suffix).map(|inside| ("gzip", inside));
+    gzipped.or_else(|| brotli(name, &suffix).map(|inside| ("br", inside)))
+}
+
+/// The content type of what brotli has compressed. An archive stays one, which is saved as it is.
+fn brotli(name: &str, suffix: &str) -> Option<&'static str> {
+    let name = name.get(..name.len().checked_sub(suffix.len())?).filter(|_| suffix == ".br")?;
+    let inside = self::suffix(name).to_ascii_lowercase();
+    let is_compressed = |known: &[(&str, &str)]| find(known, &inside).is_some();
+    let is_known = inside != ".tar" && !is_compressed(&ARCHIVES) && !is_compressed(&GZIPPED);
+    by_suffix(&inside).filter(|_| is_known)
 }
 
 fn by_suffix(suffix: &str) -> Option<&'static str> {
@@ -144,9 +157,15 @@ mod tests {
             ("a.tgz", "application/gzip"),
             ("a.TBZ2", "application/x-bzip2"),
             ("a.svgz", "image/svg+xml"),
-            ("a.html.br", "application/octet-stream"),
+            ("a.html.br", "text/html"),
+            ("a.tar.br", "application/octet-stream"),
+            ("a.tgz.br", "application/octet-stream"),
+            ("a.svgz.br", "application/octet-stream"),
+            ("a.br", "application/octet-stream"),
+            (".br", "application/octet-stream"),
+            ("a.br.br", "application/octet-stream"),
             ("a.tar.zst", "application/zstd"),
-            ("a.html.BR", "application/octet-stream"),
+            ("a.html.BR", "text/html"),
             ("a", "application/octet-stream"),
             ("a.", "application/octet-stream"),
             (".html", "application/octet-stream"),
@@ -154,7 +173,11 @@ mod tests {
             (".a.html", "text/html"),
             ("a.no-such-type", "application/octet-stream"),
         ] {
-            assert_eq!(guess_type(Path::new("/d.css").join(name).as_path(), &map), kind, "{name}");
+            let path = Path::new("/d.css").join(name);
+            assert_eq!(guess_type(&path, &map, "application/octet-stream"), kind, "{name}");
+            let is_unknown = kind == "application/octet-stream" && name != "a.Z";
+            let expected = if is_unknown { "x/y" } else { kind };
+            assert_eq!(guess_type(&path, &map, "x/y"), expected, "{name}");
         }
     }
 }
