@@ -16,6 +16,8 @@
 mod children;
 mod fork_refused;
 mod forking;
+#[cfg(test)]
+mod jobs;
 mod pre_fork;
 mod queue;
 mod sequential;

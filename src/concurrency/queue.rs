@@ -156,3 +156,6 @@ impl Queue {
         self.sleepers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests;
