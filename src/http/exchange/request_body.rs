@@ -154,7 +154,7 @@ impl RequestBody {
                 Err(_) => return false,
             }
         }
-        false
+        self.is_ended()
     }
 
     pub(crate) fn peer_credentials(&self) -> io::Result<PeerCredentials> {
@@ -394,3 +394,6 @@ const TRAILER_BYTES: usize = 64 * 1024;
 /// it.
 const DRAIN_BYTES: usize = 256 * 1024;
 const DRAIN_TIME: Duration = Duration::from_millis(50);
+
+#[cfg(test)]
+mod tests;
