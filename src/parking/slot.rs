@@ -358,3 +358,6 @@ fn close_parked(mut place: MutexGuard<'_, Place>, phase: Phase) {
         connection.close();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,195 @@
+//! Clients, their slots, and connections in any state.
+
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use crate::address::Address;
+use crate::concurrency::Placement;
+use crate::connection::{ClientSocket, Connection, Timeouts};
+use crate::parking::parked::Phase;
+use crate::parking::slot::Slot;
+use crate::parking::state::{Holder, State};
+use crate::parking::{Parking, ServeConnection};
+use crate::poller::{Poller, Ready};
+use crate::server_info::{Gauges, ServerInfo};
+
+/// A parking without a server around it. Its handler is never called: tests take connections out
+/// and put them back themselves.
+pub(super) struct Site {
+    pub(super) parking: Arc<Parking>,
+    gauges: Arc<Gauges>,
+    info: ServerInfo,
+}
+
+struct Unused;
+
+impl ServeConnection for Unused {
+    fn handle(&self, _: Connection, _: &dyn Fn() -> bool) -> bool {
+        unreachable!("no job is run")
+    }
+
+    fn client_speaks_first(&self) -> bool {
+        true
+    }
+}
+
+impl Site {
+    pub(super) fn new(placement: Placement) -> Self {
+        let poller = Arc::new(Poller::new().expect("a poller"));
+        let gauges = Arc::<Gauges>::default();
+        let timeouts = Timeouts::default().idle(IDLE).head(HEAD);
+        let (handler, counted) = (Arc::new(Unused), Arc::clone(&gauges));
+        let parking = Arc::new(Parking::new(poller, handler, timeouts, placement, counted));
+        let info = ServerInfo::of_no_server(Address::unix("")).expect("a server's description");
+        Self { parking, gauges, info }
+    }
+
+    /// A client, its slot, and the connection, which is not there yet.
+    pub(super) fn accept(&self) -> (Client, Arc<Slot>, Connection) {
+        let (client, server) = UnixStream::pair().expect("a pair of sockets");
+        client.set_read_timeout(Some(LIMIT)).expect("an option");
+        let socket = Arc::new(ClientSocket::plain(OwnedFd::from(server)));
+        let address = Address::unix("client");
+        let slot = self.parking.admit(&socket, address.clone());
+        let owner = Arc::downgrade(&slot);
+        let timeouts = &self.parking.timeouts;
+        let connection = Connection::new(socket, address, self.info.clone(), timeouts, owner);
+        (Client(client), slot, connection)
+    }
+
+    /// A client whose connection waits for a request.
+    pub(super) fn idle(&self) -> (Client, Arc<Slot>) {
+        let (client, slot, connection) = self.accept();
+        slot.park(&self.parking, connection);
+        assert_eq!(slot.seen(), "idle");
+        (client, slot)
+    }
+
+    /// A client whose connection waits for the rest of a request.
+    pub(super) fn begun(&self) -> (Client, Arc<Slot>) {
+        let (client, slot, connection) = self.accept();
+        connection.park_for_more().expect("it is taken back");
+        assert_eq!(slot.seen(), "idle");
+        (client, slot)
+    }
+
+    /// A client whose connection waits for its job.
+    pub(super) fn claimed(&self) -> (Client, Arc<Slot>) {
+        let (client, slot, connection) = self.accept();
+        slot.park_claimed(&self.parking, connection);
+        assert_eq!(slot.seen(), "claimed");
+        (client, slot)
+    }
+
+    /// A client whose connection is held like this.
+    pub(super) fn out(&self, holder: Holder) -> (Client, Arc<Slot>, Connection) {
+        let (client, slot) = self.claimed();
+        let connection = slot.place().take_out(Phase::Claimed, holder).expect("it was claimed");
+        assert_eq!(slot.seen(), "out");
+        (client, slot, connection)
+    }
+
+    /// A client whose connection was dropped, and which may still send.
+    pub(super) fn lingering(&self) -> (Client, Arc<Slot>) {
+        let (client, slot, connection) = self.accept();
+        connection.lingering_close().expect("nothing is to be sent");
+        assert_eq!(slot.seen(), "lingering");
+        (client, slot)
+    }
+
+    pub(super) fn gone(&self) -> (Client, Arc<Slot>) {
+        let (client, slot, connection) = self.accept();
+        connection.close();
+        assert_eq!(slot.seen(), "gone");
+        (client, slot)
+    }
+
+    /// Which slots the poller has to report.
+    pub(super) fn reports(&self) -> Vec<usize> {
+        let mut ready: Vec<Ready> = Vec::new();
+        self.parking.poller.wait(&mut ready, Some(Duration::ZERO)).expect("a look");
+        ready.iter().map(|ready| ready.key).collect()
+    }
+
+    pub(super) fn waiting(&self) -> usize {
+        self.gauges.waiting.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn returned(&self) -> usize {
+        let mut returned = Vec::new();
+        self.parking.take_returned(&mut returned);
+        returned.len()
+    }
+}
+
+impl Slot {
+    pub(super) fn seen(&self) -> &'static str {
+        match &self.place().state {
+            State::Parked(parked) => match parked.phase {
+                Phase::Idle => "idle",
+                Phase::Claimed => "claimed",
+                Phase::Returned => "returned",
+            },
+            State::Out(_) => "out",
+            State::Lingering(_) => "lingering",
+            State::LingeringInJob(_) => "lingering in a job",
+            State::Gone(_) => "gone",
+        }
+    }
+
+    /// When its wait is over.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match &self.place().state {
+            State::Parked(parked) => parked.deadline,
+            State::Lingering(lingering) => Some(lingering.deadline),
+            _ => None,
+        }
+    }
+
+    /// It waits since long ago.
+    pub(super) fn age(&self) {
+        let mut place = self.place();
+        let State::Parked(parked) = &mut place.state else { panic!("it is not parked") };
+        parked.since -= AGE;
+        parked.deadline = parked.deadline.map(|deadline| deadline - AGE);
+    }
+}
+
+pub(super) struct Client(UnixStream);
+
+impl Client {
+    pub(super) fn send(&mut self, bytes: &[u8]) {
+        self.0.write_all(bytes).expect("there is room");
+    }
+
+    pub(super) fn ends(&self) {
+        self.0.shutdown(Shutdown::Write).expect("an end");
+    }
+
+    /// The connection is open.
+    pub(super) fn hears_nothing(&mut self) {
+        self.0.set_nonblocking(true).expect("an option");
+        let heard = self.0.read(&mut [0]).expect_err("nothing was sent");
+        assert_eq!(heard.kind(), std::io::ErrorKind::WouldBlock);
+        self.0.set_nonblocking(false).expect("an option");
+    }
+
+    pub(super) fn sees_the_end(&mut self) {
+        assert_eq!(self.0.read(&mut [0]).ok(), Some(0), "its end");
+    }
+}
+
+/// How long connections may be idle, and how long a head may take.
+pub(super) const IDLE: Duration = Duration::from_secs(1_000);
+const HEAD: Duration = Duration::from_secs(100);
+
+/// Longer than a server that stops waits for anything.
+pub(super) const AGE: Duration = Duration::from_secs(50);
+
+/// What should take no time takes less.
+const LIMIT: Duration = Duration::from_secs(20);
