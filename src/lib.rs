@@ -131,6 +131,37 @@ cfg_if! {
         mod work;
 
         pub use names::*;
+        // rustdoc drops the aliases of types behind a glob.
+        #[doc(alias = "TCPServer")]
+        pub use names::TcpServer;
+        #[doc(alias = "ThreadingTCPServer")]
+        pub use names::ThreadingTcpServer;
+        #[doc(alias = "ForkingTCPServer")]
+        pub use names::ForkingTcpServer;
+        #[doc(alias = "UDPServer")]
+        pub use names::UdpServer;
+        #[doc(alias = "ThreadingUDPServer")]
+        pub use names::ThreadingUdpServer;
+        #[doc(alias = "ForkingUDPServer")]
+        pub use names::ForkingUdpServer;
+        #[cfg(feature = "http")]
+        #[doc(alias = "HTTPServer")]
+        pub use names::HttpServer;
+        #[cfg(feature = "http")]
+        #[doc(alias = "ThreadingHTTPServer")]
+        pub use names::ThreadingHttpServer;
+        #[cfg(feature = "http")]
+        #[doc(alias = "ForkingHTTPServer")]
+        pub use names::ForkingHttpServer;
+        #[cfg(feature = "tls")]
+        #[doc(alias = "HTTPSServer")]
+        pub use names::HttpsServer;
+        #[cfg(feature = "tls")]
+        #[doc(alias = "ThreadingHTTPSServer")]
+        pub use names::ThreadingHttpsServer;
+        #[cfg(feature = "tls")]
+        #[doc(alias = "ForkingHTTPSServer")]
+        pub use names::ForkingHttpsServer;
 
         // The README's programs compile.
         #[cfg(all(feature = "forms", doctest))]
