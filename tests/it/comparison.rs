@@ -186,44 +186,6 @@ fn every_row_of_the_differences_names_tests_that_exist() {
     assert!(count > 80, "{count} rows");
 }
 
-#[test]
-fn every_known_bug_of_cpython_is_answered() {
-    let rows = tested_rows();
-    for issue in KNOWN_BUGS {
-        let is_answered = rows.iter().any(|row| {
-            // A column of issues: the one before the tests.
-            row[row.len() - 2].split([' ', ',']).any(|word| word == *issue)
-        });
-        assert!(is_answered, "no row answers {issue}");
-    }
-}
-
-/// What CPython's tracker and the lists of vulnerabilities have of `socketserver`, `http.server`,
-/// `cgi` and the separators of `urllib.parse`.
-#[rustfmt::skip]
-const KNOWN_BUGS: &[&str] = &[
-    // Redirects, paths and what is shown of them.
-    "CVE-2021-28861", "bpo-43223", "gh-87389", "gh-76265", "gh-118312", "gh-132826", "gh-104049",
-    "gh-133889", "CVE-2011-4940", "bpo-11442", "gh-103223", "gh-134098", "gh-100474", "bpo-17324",
-    "gh-81054", "gh-132142", "gh-132741", "gh-88141", "bpo-32462",
-    // Windows.
-    "gh-104711", "gh-104712", "gh-157504", "bpo-26657", "gh-85307",
-    // CGI.
-    "CVE-2011-1015", "bpo-2254", "CVE-2014-4650", "bpo-21766", "bpo-19435", "gh-119452", "gh-81435",
-    // TLS: of Patroni's tracker, as CPython's has none.
-    "patroni#1546",
-    // Requests and responses.
-    "bpo-1100201", "gh-100001", "gh-142533", "gh-150679", "gh-150499", "gh-114782", "gh-81274",
-    "gh-93158", "gh-87979", "bpo-10714", "bpo-6791", "gh-54930", "gh-70765", "gh-139492",
-    "gh-75259", "bpo-16088",
-    // Forms and queries.
-    "gh-79047", "CVE-2021-23336", "bpo-27777",
-    // Servers.
-    "gh-75820", "bpo-31639", "gh-106505", "gh-81374", "gh-81570", "gh-75416", "bpo-33540",
-    "gh-75334", "bpo-31151", "bpo-11109", "gh-83978", "gh-88932", "gh-85265", "bpo-35017",
-    "gh-127319", "gh-120485", "bpo-26309", "bpo-22435", "bpo-2302",
-];
-
 /// The rows of the first table of differences.
 fn differences() -> Vec<Vec<&'static str>> {
     let rows = DIFFERENCES.lines().skip_while(|line| !line.starts_with("|---"));
