@@ -69,12 +69,13 @@
 //! | feature | what it brings | stands on |
 //! |---|---|---|
 //! | `http` | [`http`]: requests and responses, [`http::url`], [`http::Metrics`] | |
+//! | `auth` | users and passwords: [`http::BasicAuth`] | `http` |
 //! | `files` | [`SimpleHttpRequestHandler`](http::SimpleHttpRequestHandler) | `http` |
 //! | `cgi` | [`CgiHttpRequestHandler`](http::CgiHttpRequestHandler) | `files` |
 //! | `forms` | [`http::form`] | `http` |
 //! | `tls` | HTTPS, and TLS below any other handler: [`ThreadingHttpsServer`] and its siblings, on rustls with ring | |
 //! | `systemd` | [`systemd`]: the sockets that it passes, and what it is told | |
-//! | `cli` | the `socketserver` command | `cgi`, `systemd`, `tls` |
+//! | `cli` | the `socketserver` command | `auth`, `cgi`, `systemd`, `tls` |
 //!
 //! `cli` and `forms` are on by default, and so is all. A library names what it uses:
 //!

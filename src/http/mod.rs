@@ -39,11 +39,14 @@
 //! | read forms and uploads | the module `form`, [`RequestBody::read_all`], [`RequestBody::save_as`] |
 //! | take URLs and queries apart | [`Exchange::target`], [`url`] |
 //! | end a request by `?` | [`HttpError`] |
+//! | ask for a user and a password | `BasicAuth`, `Users` |
 //! | count requests, answer a balancer | [`Metrics`] |
 //! | test a handler | [`testing`] |
 //!
 //! [`base`]: HttpRequestHandler::base
 
+#[cfg(feature = "auth")]
+mod auth;
 #[cfg(feature = "cgi")]
 mod cgi;
 #[cfg(test)]
@@ -62,6 +65,9 @@ mod metrics;
 pub mod testing;
 pub mod url;
 
+#[doc(alias = "htpasswd")]
+#[cfg(feature = "auth")]
+pub use auth::{BasicAuth, Users};
 #[cfg(feature = "cgi")]
 pub use cgi::CgiHooks;
 #[doc(alias = "CGIHTTPRequestHandler")]

@@ -5,6 +5,8 @@
     reason = "a test that finds something else than it expects should panic, and say where"
 )]
 
+#[cfg(feature = "auth")]
+mod auth; // users and passwords: who passes, and what verifying costs
 mod bind_addresses; // what can be bound, and what is said of the rest
 mod blank_lines; // before a request: skipped, and what they may cost
 #[cfg(feature = "tls")]
@@ -24,6 +26,8 @@ mod chosen_handlers; // handlers behind pointers, and what clients beyond the bo
 mod clear_text; // HTTP without TLS where that is expected
 #[cfg(feature = "cli")]
 mod cli; // the command: its words, its ends, its errors
+#[cfg(feature = "cli")]
+mod cli_auth; // its options for users and passwords
 #[cfg(feature = "cli")]
 mod cli_cgi; // the command's options for programs
 #[cfg(feature = "cli")]

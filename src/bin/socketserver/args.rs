@@ -13,6 +13,7 @@ use clap_complete::Shell;
 use socketserver::http::ProtocolVersion;
 use socketserver::{ForwardedHeader, Overload, TrustedProxies};
 
+use crate::access::Access;
 use crate::choices::{Forwarded, OverloadPolicy, Protocol, Strategy};
 use crate::complain;
 use crate::examples::examples;
@@ -111,6 +112,9 @@ pub(crate) struct Args {
     /// The same holds for what is below such a directory. /.well-known is served (RFC 8615).
     #[arg(long, help_heading = "Files")]
     pub(crate) hide_dot_files: bool,
+
+    #[command(flatten)]
+    pub(crate) access: Access,
 
     /// bind to a Unix socket at this path instead of a port
     #[arg(long, value_name = "PATH", help_heading = "Network", value_hint = ValueHint::FilePath)]
@@ -327,9 +331,9 @@ impl Args {
         pairs.map(|pair| Header::new(&pair[0], &pair[1])).collect()
     }
 
-    fn check(&self) -> Result<(), clap::Error> {
+    fn check(&mut self) -> Result<(), clap::Error> {
         let refuse = |kind, message: String| Err(Self::command().error(kind, message));
-        if let Err(message) = self.headers() {
+        if let Err(message) = self.headers().map(drop).and_then(|()| self.access.check()) {
             return refuse(ErrorKind::ValueValidation, message);
         }
         for (limit, option, strategy) in [

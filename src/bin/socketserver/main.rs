@@ -1,5 +1,6 @@
 //! The command `socketserver`: `python -m http.server` with further options.
 
+mod access;
 mod args;
 mod choices;
 mod documents;
@@ -8,6 +9,7 @@ mod handler;
 mod header;
 #[path = "../../host_text.rs"]
 mod host_text;
+mod layers;
 mod limits;
 mod listen;
 mod logger;
@@ -23,7 +25,8 @@ mod usage;
 mod values;
 mod variable;
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
+use std::io;
 use std::process::ExitCode;
 
 use args::Args;
@@ -38,9 +41,27 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             complain(&error);
-            ExitCode::FAILURE
+            let is_usage = error.get_ref().is_some_and(|error| error.is::<WrongUsage>());
+            if is_usage { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
+}
+
+/// What is wrong with the command line and shows late.
+#[derive(Debug)]
+struct WrongUsage(String);
+
+impl Display for WrongUsage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for WrongUsage {}
+
+/// An error after which the exit status is that of a wrong command line.
+fn wrong_usage(what: &str) -> io::Error {
+    io::Error::other(WrongUsage(what.to_owned()))
 }
 
 /// Writes one line to standard error. If that is closed or full, the line is lost.

@@ -12,7 +12,7 @@ directory, bind to a Unix socket, and read client addresses from proxies.
 By default every client of every network that reaches this machine can read every file below the \
 directory, and whatever symbolic links lead to. See -b, --confine and --hide-dot-files.
 Options may be shortened as long as they are unique. If an option is given several times, the last \
-one counts, except for -H and --cgi-env.";
+one counts, except for -H, --cgi-env and --auth.";
 
 pub(crate) const SIGNALS: Entries = &[
     (
@@ -27,9 +27,10 @@ pub(crate) const SIGNALS: Entries = &[
     (
         "SIGHUP",
         "With --tls-cert, read the certificate, its key and the file of --tls-client-ca again; if \
-         they cannot be used, the old ones stay, and a line on standard error says why. With \
-         --processes, replace the processes one by one; no client is refused meanwhile. With \
-         --tls-self-signed it changes nothing. Without these options it ends the server at once.",
+         they cannot be used, the old ones stay, and a line on standard error says why. The same \
+         holds for the file of --auth-file. With --processes, replace the processes one by one; \
+         no client is refused meanwhile. With --tls-self-signed it changes nothing. Without these \
+         options it ends the server at once.",
     ),
     ("SIGQUIT", "End the server at once. Running requests are not finished."),
     (
@@ -53,8 +54,9 @@ pub(crate) const EXIT_STATUS: Entries = &[
     ),
     (
         "2",
-        "The command line is wrong, or the file of --tls-password-file cannot be read. A line on \
-         standard error says why.",
+        "The command line is wrong, the file of --tls-password-file or --auth-file cannot be \
+         used, or passwords would cross a network in clear text. A line on standard error says \
+         why.",
     ),
     ("128+N", "Signal N ended the server, as shells report it: 129 for SIGHUP, 131 for SIGQUIT."),
 ];

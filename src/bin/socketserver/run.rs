@@ -11,16 +11,17 @@ use std::time::{Duration, Instant};
 
 use nix::unistd::{User, geteuid};
 use signal_hook::iterator::Signals;
-use socketserver::http::{CgiHttpRequestHandler, Metrics, SimpleHttpRequestHandler};
+use socketserver::http::{CgiHttpRequestHandler, SimpleHttpRequestHandler};
 use socketserver::transport::StreamTransport;
 use socketserver::{
-    Concurrency, Forking, Handler, PreFork, ProxyProtocol, SIGNAL_WINDOW, Sequential, ServerInfo,
-    Signal, StreamServer, TcpServer, ThreadPool, TlsServer, UnixStreamServer,
+    Concurrency, Forking, Handler, PreFork, SIGNAL_WINDOW, Sequential, ServerInfo, Signal,
+    StreamServer, TcpServer, ThreadPool, TlsServer, UnixStreamServer,
 };
 
 use crate::args::Args;
 use crate::choices::Strategy;
 use crate::handler::Files;
+use crate::layers::wrap;
 use crate::limits::raise_descriptor_limit;
 use crate::listen::{Listener, banner, listen};
 use crate::service::Service;
@@ -66,6 +67,7 @@ pub(crate) fn run(args: Args) -> io::Result<()> {
         service: Arc::clone(&service),
         interrupted: AtomicBool::new(false),
     };
+    args.access.warn();
     let listener = listen(&args)?;
     let serving = Serving { args: &args, service, scripts: scripts.clone() };
     let served = match args.concurrency {
@@ -121,14 +123,14 @@ impl Serving<'_> {
             Listening::Plain(transport) => {
                 let handler = wrap(self.args, handler);
                 let server = TcpServer::from_transport(transport, handler, strategy)?;
+                self.args.access.check_clear_text(&server.server_address().into())?;
                 let banner = banner(&server.server_address().into(), false);
                 self.serve_with(server, &banner)
             }
             Listening::Secure(transport, notice) => {
                 handler.certificate = Some(transport.reload_handle());
                 let handler = wrap(self.args, handler);
-                let mut server = TlsServer::from_transport(transport, handler, strategy)?;
-                server.watch_signals(&[Signal::HUP])?;
+                let server = TlsServer::from_transport(transport, handler, strategy)?;
                 let banner = banner(&server.server_address().into(), true);
                 self.serve_with(server, &(banner + &notice.unwrap_or_default()))
             }
@@ -150,6 +152,9 @@ impl Serving<'_> {
             server.max_connections = most as usize;
         }
         server.shutdown_on_signals(&[Signal::INT, Signal::TERM])?;
+        if self.args.is_secure() || self.args.access.has_files() {
+            server.watch_signals(&[Signal::HUP])?;
+        }
         // A supervisor handles signals at any time, and ends its processes first.
         if self.args.processes.is_none() && self.args.concurrency == Strategy::Sequential {
             end_with_second_signal(server.info(), self.scripts.clone())?;
@@ -201,25 +206,6 @@ fn check_user(name: &str) -> io::Result<()> {
     let message =
         format!("cannot run programs as '{name}'; start the server as root or as '{name}'");
     Err(io::Error::other(message))
-}
-
-/// Adds the handlers that the command line asks for. They are chosen at run time: as types, each
-/// combination and strategy would be compiled separately.
-fn wrap(args: &Args, files: Files) -> Arc<dyn Handler> {
-    let trusted = files.trusted_proxies.clone();
-    let handler: Arc<dyn Handler> = if args.metrics.is_some() || args.healthz.is_some() {
-        let mut counted = Metrics::new(files);
-        if let Some(path) = &args.metrics {
-            counted = counted.metrics(path);
-        }
-        if let Some(path) = &args.healthz {
-            counted = counted.healthz(path);
-        }
-        Arc::new(counted)
-    } else {
-        Arc::new(files)
-    };
-    if args.proxy_protocol { Arc::new(ProxyProtocol::new(handler, trusted)) } else { handler }
 }
 
 fn thread_pool(max_threads: Option<u32>) -> ThreadPool {

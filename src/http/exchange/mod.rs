@@ -7,6 +7,7 @@ mod failure;
 mod forwarded;
 mod handler;
 mod http_error;
+mod notes;
 mod redirect;
 mod request_body;
 mod response;
@@ -21,6 +22,8 @@ pub use request_body::RequestBody;
 pub use response_body::ResponseBody;
 
 pub(crate) use forwarded::client_of;
+#[cfg(feature = "auth")]
+pub(crate) use notes::Refused;
 pub(crate) use save::{atomically, copy_or};
 
 use std::borrow::Cow;
@@ -42,6 +45,7 @@ use crate::http::message::status::Status;
 use crate::http::message::target::Target;
 use crate::http::message::text::trim_blanks;
 use crate::server_info::ServerInfo;
+use notes::Notes;
 
 /// A request and the response to it.
 ///
@@ -94,6 +98,8 @@ pub struct Exchange<'h> {
     multipart_type: Option<String>,
     /// How often the request was answered as one for another path.
     redirects: u32,
+    /// What handlers around others have found out.
+    pub(crate) notes: Notes,
     /// Storage for the text of a header's value.
     value: String,
     // Gone once the connection was taken over.
@@ -145,6 +151,7 @@ impl<'h> Exchange<'h> {
             coding: None,
             multipart_type: None,
             redirects: 0,
+            notes: Notes::default(),
             value: String::new(),
             guard: Some(guard),
         }

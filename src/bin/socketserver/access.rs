@@ -1,0 +1,119 @@
+//! Options about who may ask for files.
+
+use std::io;
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
+use socketserver::Address;
+use socketserver::http::{BasicAuth, HttpRequestHandler, Users};
+
+use crate::complain;
+
+/// The options, and what was read because of them.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Access")]
+pub(crate) struct Access {
+    /// ask for a user and a password; may be repeated
+    ///
+    /// HASH is a hash of the password: htpasswd -nB USER prints both, openssl passwd -6 a hash.
+    /// Hashes of bcrypt and of SHA-256 and SHA-512 crypt are accepted. Every request needs a
+    /// password, but for the path of --healthz.
+    #[arg(long, value_name = "USER:HASH", allow_hyphen_values = true)]
+    auth: Vec<String>,
+
+    /// ask for a user and a password of this file
+    ///
+    /// A line for each user, as htpasswd -B writes it. SIGHUP reads the file again.
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
+    auth_file: Option<PathBuf>,
+
+    /// take passwords over HTTP from other machines, too
+    ///
+    /// Without it, --auth and --auth-file need HTTPS, an address such as 127.0.0.1 or ::1, or a
+    /// Unix socket. It is for servers behind a proxy that speaks HTTPS.
+    #[arg(long)]
+    auth_in_clear_text: bool,
+
+    /// Those who may enter.
+    #[arg(skip)]
+    users: Option<Users>,
+}
+
+impl Access {
+    /// Reads who may enter.
+    ///
+    /// # Errors
+    ///
+    /// The text is the line for the user, and does not repeat what may be a password.
+    pub(crate) fn check(&mut self) -> Result<(), String> {
+        if self.auth.is_empty() && self.auth_file.is_none() {
+            if self.auth_in_clear_text {
+                return Err("--auth-in-clear-text works with --auth or --auth-file only".to_owned());
+            }
+            return Ok(());
+        }
+        let mut users = Users::default();
+        for line in &self.auth {
+            users = users.user(line).map_err(|error| format!("--auth: {error}"))?;
+        }
+        if let Some(path) = &self.auth_file {
+            users = users.file(path).map_err(|error| format!("--auth-file: {error}"))?;
+        }
+        if users.is_empty() {
+            return Err("--auth-file: there is no user in it; add one with htpasswd -B".to_owned());
+        }
+        self.users = Some(users);
+        Ok(())
+    }
+
+    /// Says which files with hashes everybody on this machine can read.
+    pub(crate) fn warn(&self) {
+        for path in self.users.iter().flat_map(Users::files_for_everybody) {
+            let name = path.display();
+            complain(&format_args!(
+                "every user of this machine can read '{name}'; change that with chmod o-r"
+            ));
+        }
+    }
+
+    /// Checks that no password is asked for in clear text over a network.
+    ///
+    /// # Errors
+    ///
+    /// The text says what to do.
+    pub(crate) fn check_clear_text(&self, address: &Address) -> io::Result<()> {
+        let is_far = address.ip().is_some_and(|ip| !ip.to_canonical().is_loopback());
+        if self.users.is_some() && !self.auth_in_clear_text && is_far {
+            return Err(crate::wrong_usage(
+                "passwords would cross the network in clear text: serve HTTPS with --tls-cert or \
+                 --tls-self-signed, or this machine only with -b 127.0.0.1; behind a proxy that \
+                 speaks HTTPS, add --auth-in-clear-text",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Tells whether SIGHUP has something to read.
+    pub(crate) fn has_files(&self) -> bool {
+        self.auth_file.is_some()
+    }
+
+    /// Asks for passwords in front of a handler, if that is asked for.
+    pub(crate) fn guard(
+        &self,
+        handler: Box<dyn HttpRequestHandler>,
+        healthz: Option<&str>,
+    ) -> Box<dyn HttpRequestHandler> {
+        let Some(users) = self.users.clone() else { return handler };
+        let guarded = BasicAuth::new(handler, users);
+        Box::new(match healthz {
+            Some(path) => guarded.open_to_all(path),
+            None => guarded,
+        })
+    }
+
+    /// Tells whether any handler is put around that of the files.
+    pub(crate) fn is_asked_for(&self) -> bool {
+        self.users.is_some()
+    }
+}

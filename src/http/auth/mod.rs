@@ -1,0 +1,256 @@
+//! Users and passwords in front of any other handler: Basic authentication, RFC 7617.
+
+mod credentials;
+mod hash;
+mod turns;
+mod users;
+mod verified;
+
+pub use users::Users;
+
+use std::fmt;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use crate::http::exchange::{Exchange, HttpRequestHandler, Refused};
+use crate::http::message::status::Status;
+use crate::http::message::target::canonical;
+use crate::signal::Signal;
+use crate::stderr::report;
+use crate::sys::{SharedCounters, processors};
+use credentials::Credentials;
+use turns::Turns;
+use verified::Verified;
+
+/// Lets only [`Users`] with their password reach another handler.
+///
+/// The password is looked at before any method and before a body is asked for. Without a right one
+/// the answer is 401, whatever the request. With one, [`Exchange::remote_user`] is the user's name.
+/// Passwords cross the network as they are: serve HTTPS, or loopback and Unix sockets only.
+///
+/// Verifying takes time by intent, some milliseconds to seconds, by the hash's cost. So
+///
+/// - credentials that were right are [remembered](Self::remember_for) for 5 minutes, as a hash with
+///   a secret of this server, in memory of a fixed size that the processes of a server share;
+/// - [only so many](Self::verifications) are verified at the same time, by default for half of the
+///   processors, and 24 wait; what is beyond is answered 503 with `Retry-After`;
+/// - a user that there is not takes the time of one that there is.
+///
+/// On SIGHUP, where the program [watches](crate::Server::watch_signals) it, the users' files are
+/// read again, in all of the server's processes, also for connections that are open. If they cannot
+/// be used, the old users stay.
+///
+/// Python has nothing alike.
+///
+/// ```
+/// use socketserver::ThreadingHttpServer;
+/// use socketserver::http::{BasicAuth, SimpleHttpRequestHandler, Users};
+///
+/// let ada = "ada:$2y$04$O8pJIkw5mkYa4CCue8PCNuoLVRn7geZk01PDZYq6dufIcuWk5nh8C";
+/// let users = Users::default().user(ada)?;
+/// let handler = BasicAuth::new(SimpleHttpRequestHandler::new("/srv/www"), users);
+/// let server = ThreadingHttpServer::bind("127.0.0.1:0", handler)?;
+/// # let _ = server;
+/// # std::io::Result::Ok(())
+/// ```
+pub struct BasicAuth<H> {
+    handler: H,
+    challenge: String,
+    users: RwLock<Arc<Users>>,
+    /// How often the users were read again, by any process, and by this one.
+    readings: SharedCounters,
+    seen: AtomicU64,
+    verified: Verified,
+    turns: Turns,
+    time: Duration,
+    /// Paths without a password, in their canonical spelling.
+    open: Vec<Vec<u8>>,
+}
+
+impl<H: HttpRequestHandler> BasicAuth<H> {
+    /// Lets these users reach this handler; none, where there are none.
+    pub fn new(handler: H, users: Users) -> Self {
+        Self {
+            handler,
+            challenge: challenge("Files"),
+            users: RwLock::new(Arc::new(users)),
+            readings: SharedCounters::new(1),
+            seen: AtomicU64::new(0),
+            verified: Verified::new(),
+            turns: Turns::new(processors() / 2, WAITING),
+            time: REMEMBERED,
+            open: Vec::new(),
+        }
+    }
+
+    /// What browsers show and remember passwords for. Defaults to `Files`. Characters beyond
+    /// printable ASCII are left out.
+    #[must_use]
+    pub fn realm(mut self, realm: &str) -> Self {
+        self.challenge = challenge(realm);
+        self
+    }
+
+    /// Answers GET and HEAD of this path, however it is spelled, without a password: for balancers
+    /// that ask whether all is well.
+    #[must_use]
+    pub fn open_to_all(mut self, path: impl Into<String>) -> Self {
+        self.open.push(canonical(&path.into()));
+        self
+    }
+
+    /// How long credentials that were right are not verified again. Defaults to 5 minutes; with
+    /// zero each request is verified.
+    #[must_use]
+    pub fn remember_for(mut self, time: Duration) -> Self {
+        self.time = time;
+        self
+    }
+
+    /// How many are verified at the same time in all processes of this server, at least one, and
+    /// how many wait for that.
+    ///
+    /// Each of them holds a thread or a child. Defaults to half of the processors, and 24.
+    #[must_use]
+    pub fn verifications(mut self, at_once: usize, waiting: usize) -> Self {
+        self.turns = Turns::new(at_once, waiting);
+        self
+    }
+
+    /// The handler within.
+    pub fn handler(&self) -> &H {
+        &self.handler
+    }
+
+    /// Reads the files of the users again, in this process and those forked from it.
+    ///
+    /// # Errors
+    ///
+    /// They cannot be used, or have no user. The old users stay.
+    pub fn reload(&self) -> io::Result<()> {
+        self.read_again()?;
+        let before = self.readings.cells()[0].fetch_add(1, Ordering::AcqRel);
+        self.seen.store(before + 1, Ordering::Release);
+        Ok(())
+    }
+
+    fn read_again(&self) -> io::Result<()> {
+        let users = self.users().read_again()?;
+        if users.is_empty() {
+            return Err(io::Error::other("there is no user"));
+        }
+        *self.users.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(users);
+        Ok(())
+    }
+
+    fn users(&self) -> Arc<Users> {
+        Arc::clone(&self.users.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The users as any process of this server has read them last.
+    fn present_users(&self) -> Arc<Users> {
+        let readings = self.readings.cells()[0].load(Ordering::Acquire);
+        if self.seen.swap(readings, Ordering::AcqRel) != readings
+            && let Err(error) = self.read_again()
+        {
+            report(format_args!("the old users stay: {error}"));
+        }
+        self.users()
+    }
+
+    /// The user who asks, if the password is right.
+    fn user(&self, http: &Exchange<'_>) -> Result<String, Refused> {
+        let credentials = Credentials::of(&http.headers).ok_or(Refused::Unknown)?;
+        let users = self.present_users();
+        let number = self.verified.mark_of_name(&credentials.name).number();
+        let (hash, is_users) = users.hash_for(&credentials.name, number).ok_or(Refused::Unknown)?;
+        let mark = self.verified.mark(&credentials, hash);
+        let is_known = || self.verified.knows(mark);
+        if is_known() {
+            return Ok(credentials.name);
+        }
+        let Some(_turn) = self.turns.wait(is_known) else {
+            // Another request of this user may have been verified meanwhile.
+            return if is_known() { Ok(credentials.name) } else { Err(Refused::Busy) };
+        };
+        // Verified also for a user that there is not: that takes the same time.
+        if hash.is_of(&credentials.password) && is_users {
+            self.verified.remember(mark, self.time);
+            return Ok(credentials.name);
+        }
+        Err(Refused::Unknown)
+    }
+
+    fn is_open(&self, http: &Exchange<'_>) -> bool {
+        !self.open.is_empty()
+            && matches!(http.command.as_str(), "GET" | "HEAD")
+            && self.open.contains(&canonical(http.target().path()))
+    }
+}
+
+impl<H: HttpRequestHandler> HttpRequestHandler for BasicAuth<H> {
+    fn base(&self) -> &dyn HttpRequestHandler {
+        &self.handler
+    }
+
+    fn handle_one_request(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        if self.is_open(http) {
+            return self.handler.handle_one_request(http);
+        }
+        let refused = match self.user(http) {
+            Ok(name) => {
+                http.set_remote_user(name);
+                return self.handler.handle_one_request(http);
+            }
+            Err(refused) => refused,
+        };
+        http.notes.refused = Some(refused);
+        http.send_error(match refused {
+            Refused::Unknown => Status::UNAUTHORIZED,
+            Refused::Busy => Status::SERVICE_UNAVAILABLE,
+        })
+    }
+
+    fn end_headers(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        match http.notes.refused {
+            Some(Refused::Unknown) => http.set_header("WWW-Authenticate", &self.challenge)?,
+            Some(Refused::Busy) => http.set_header("Retry-After", 1)?,
+            None => {}
+        }
+        self.handler.end_headers(http)
+    }
+
+    fn handle_signal(&self, signal: Signal) {
+        if signal == Signal::HUP
+            && self.users().has_files()
+            && let Err(error) = self.reload()
+        {
+            report(format_args!("the old users stay: {error}"));
+        }
+        self.handler.handle_signal(signal);
+    }
+}
+
+impl<H: fmt::Debug> fmt::Debug for BasicAuth<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BasicAuth")
+            .field("handler", &self.handler)
+            .field("challenge", &self.challenge)
+            .finish_non_exhaustive()
+    }
+}
+
+fn challenge(realm: &str) -> String {
+    let is_plain =
+        |character: &char| matches!(character, ' '..='~') && !"\"\\".contains(*character);
+    let realm: String = realm.chars().filter(is_plain).collect();
+    format!("Basic realm=\"{realm}\", charset=\"UTF-8\"")
+}
+
+/// How long credentials that were right are not verified again.
+const REMEMBERED: Duration = Duration::from_secs(5 * 60);
+
+/// Requests that wait for a verification.
+const WAITING: usize = 24;

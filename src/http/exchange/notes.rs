@@ -1,0 +1,39 @@
+//! What handlers around another one have found out, for those within and for the log.
+
+use super::Exchange;
+
+/// Empty until a handler has something to say.
+#[derive(Debug, Default)]
+pub(crate) struct Notes {
+    remote_user: Option<String>,
+    #[cfg(feature = "auth")]
+    /// Why a handler around the others has refused the request.
+    pub(crate) refused: Option<Refused>,
+}
+
+#[cfg(feature = "auth")]
+/// Why a request was refused whose user is to be known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// The client is to say who its user is.
+    Unknown,
+    /// Too many passwords are being verified.
+    Busy,
+}
+
+impl Exchange<'_> {
+    /// The user whose password was verified, by a `BasicAuth` around this handler or by a handler
+    /// of your own.
+    ///
+    /// What a client merely says, in `Authorization`, is not this.
+    #[doc(alias = "REMOTE_USER")]
+    pub fn remote_user(&self) -> Option<&str> {
+        self.notes.remote_user.as_deref()
+    }
+
+    /// Names the user, for handlers that verify passwords in their own way: logs that name users
+    /// have it from here, and programs have it as `REMOTE_USER`.
+    pub fn set_remote_user(&mut self, name: impl Into<String>) {
+        self.notes.remote_user = Some(name.into());
+    }
+}
