@@ -163,6 +163,15 @@ impl Exchange<'_> {
         self.handler.send_error(self, status(code)?, Some(message), Some(explain))
     }
 
+    /// Adds a header of a response that was begun: one that says nothing of the body or of the
+    /// connection, of a value without control characters, all of ASCII. Nothing is checked.
+    pub(crate) fn add_plain_header(&mut self, keyword: &str, value: &str) {
+        let head = self.wfile.head();
+        for piece in [keyword, ": ", value, "\r\n"] {
+            head.extend_from_slice(piece.as_bytes());
+        }
+    }
+
     /// Says of the content that it has this coding, as long as the head gives it this type and says
     /// nothing of a coding by itself.
     pub(crate) fn announce_coding(&mut self, coding: &'static str, content_type: &'static str) {

@@ -65,7 +65,8 @@ impl FileContent {
             Precondition::Holds { range } => range,
             Precondition::NotModified => {
                 http.send_response(304)?;
-                return self.send_etag(http);
+                self.send_etag(http);
+                return Ok(());
             }
             Precondition::Failed => {
                 http.send_response(412)?;
@@ -138,16 +139,18 @@ impl FileContent {
             http.send_header("Content-Range", content_range(part, self.size()))?;
         }
         if let Some(time) = self.last_modified() {
-            http.send_header("Last-Modified", date::http_date(time))?;
+            http.add_plain_header("Last-Modified", &date::http_date(time));
         }
-        self.send_etag(http)?;
-        if is_whole { http.send_header("Accept-Ranges", "bytes") } else { Ok(()) }
+        self.send_etag(http);
+        if is_whole {
+            http.add_plain_header("Accept-Ranges", "bytes");
+        }
+        Ok(())
     }
 
-    fn send_etag(&self, http: &mut Exchange<'_>) -> io::Result<()> {
-        match self.etag() {
-            Some(etag) => http.send_header("ETag", etag),
-            None => Ok(()),
+    fn send_etag(&self, http: &mut Exchange<'_>) {
+        if let Some(etag) = self.etag() {
+            http.add_plain_header("ETag", etag);
         }
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use super::etag::{Identity, MIN_AGE};
+use super::etag::{Identity, MIN_AGE, Validators};
 
 /// The content of small files that have not changed since they were read.
 ///
@@ -30,15 +30,18 @@ impl Default for SmallFiles {
 #[derive(Debug)]
 struct Entry {
     identity: Identity,
+    validators: Validators,
     content: Arc<[u8]>,
 }
 
 impl SmallFiles {
-    /// The content of the file with this name, of which this was just found out.
-    pub(super) fn get(&self, path: &Path, metadata: &Metadata) -> Option<Arc<[u8]>> {
+    /// The content of the file with this name, of which this was just found out, and its
+    /// validators.
+    pub(super) fn get(&self, path: &Path, metadata: &Metadata) -> Option<(Arc<[u8]>, Validators)> {
         let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = entries.get(path)?;
-        (entry.identity == Identity::of(metadata)).then(|| Arc::clone(&entry.content))
+        let is_same = entry.identity == Identity::of(metadata);
+        is_same.then(|| (Arc::clone(&entry.content), entry.validators))
     }
 
     /// Reads an opened file and keeps it, if it is small and old enough. `now` is a time before it
@@ -62,7 +65,8 @@ impl SmallFiles {
             return Ok(None);
         }
         let content: Arc<[u8]> = content.into();
-        let entry = Entry { identity, content: Arc::clone(&content) };
+        let validators = Validators::of(&identity, now);
+        let entry = Entry { identity, validators, content: Arc::clone(&content) };
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         if entries.len() >= MAX_FILES {
             entries.clear();
@@ -89,7 +93,10 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("page");
         let files = SmallFiles { min_age: Duration::ZERO, ..SmallFiles::default() };
-        let look = |files: &SmallFiles| files.get(&path, &fs::metadata(&path).expect("a file"));
+        let look = |files: &SmallFiles| {
+            let found = files.get(&path, &fs::metadata(&path).expect("a file"));
+            found.map(|(content, _)| content)
+        };
         let read = || {
             let file = File::open(&path).expect("a file");
             let metadata = file.metadata().expect("a file");

@@ -1,13 +1,12 @@
 //! A file that was found, checked and opened.
 
-use std::fs::Metadata;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::answer::Answer;
 use super::conditional::{self, Precondition};
-use super::etag::{EntityTag, Identity, Validators};
+use super::etag::{EntityTag, Validators};
 use super::source::Source;
 use crate::http::exchange::{Exchange, ResponseBody};
 use crate::http::message::status::Status;
@@ -31,10 +30,12 @@ pub struct FileContent {
 }
 
 impl FileContent {
-    /// What was found at a path. `now` is a time before it was looked at.
-    pub(super) fn new(source: Source, path: PathBuf, metadata: &Metadata, now: SystemTime) -> Self {
-        let modified = metadata.modified().unwrap_or(UNIX_EPOCH);
-        let validators = Validators::of(&Identity::of(metadata), now);
+    pub(super) fn new(
+        source: Source,
+        path: PathBuf,
+        modified: SystemTime,
+        validators: Validators,
+    ) -> Self {
         Self { source, path, modified, validators, position: 0, answer: Answer::Whole }
     }
 

@@ -28,6 +28,11 @@ pub(super) fn guess_type(path: &Path, extensions_map: &[(&str, &str)], default: 
 /// which has no type of its own, is found by its name before `.br`, as in CPython, which says
 /// nothing of the coding. Where the response has another type, it has no coding.
 pub(super) fn coding(path: &Path) -> Option<(&'static str, &'static str)> {
+    // Most files are told by their last letter.
+    let last = path.as_os_str().as_bytes().last();
+    if !matches!(last, Some(b'z' | b'Z' | b'r' | b'R')) {
+        return None;
+    }
     let name = path.file_name()?.to_str()?;
     let suffix = suffix(name).to_ascii_lowercase();
     let gzipped = find(&GZIPPED, &suffix).and_then(by_suffix).map(|inside| ("gzip", inside));
@@ -139,6 +144,21 @@ const DIFFERENCES: [(&str, &str); 58] = [
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_coding_is_found() {
+        for (suffix, _) in GZIPPED {
+            for name in [format!("a{suffix}"), format!("a{}", suffix.to_ascii_uppercase())] {
+                assert_eq!(coding(Path::new(&name)).map(|(coding, _)| coding), Some("gzip"));
+            }
+        }
+        for name in ["a.js.br", "a.JS.BR", "a.js.Br"] {
+            assert_eq!(coding(Path::new(name)), Some(("br", "text/javascript")));
+        }
+        for name in ["", "z", "a.js", "a.gz", "a.js.gz", ".svgz", "a.svgz/b", "a.tar.br"] {
+            assert_eq!(coding(Path::new(name)), None, "{name}");
+        }
+    }
 
     #[test]
     fn types_are_cpythons() {

@@ -27,7 +27,7 @@ pub use tree::DirectoryEntry;
 #[cfg(any(test, fuzzing))]
 pub(super) use {
     conditional::{Precondition, evaluate},
-    etag::{EntityTag, Validators},
+    etag::EntityTag,
     path::{directory_location, directory_reference, translate_path},
     range::{MAX_PARTS, Selection, select},
 };
@@ -44,6 +44,8 @@ use nix::errno::Errno;
 use crate::http::exchange::{Exchange, HttpRequestHandler};
 use answer::Answer;
 use cache::SmallFiles;
+use etag::Identity;
+pub(super) use etag::Validators;
 use source::Source;
 use tree::Tree;
 
@@ -194,7 +196,9 @@ impl<K: FileHooks> SimpleHttpRequestHandler<K> {
             Err(error) => Err(error),
         };
         match opened {
-            Ok((source, metadata)) => Ok(FileContent::new(source, path, &metadata, now)),
+            Ok((source, modified, validators)) => {
+                Ok(FileContent::new(source, path, modified, validators))
+            }
             Err(error) if is_exhausted(&error) => Err(NoFile::Exhausted),
             Err(_) => Err(NoFile::NotFound),
         }
@@ -249,16 +253,17 @@ impl<K: FileHooks> SimpleHttpRequestHandler<K> {
         path: &Path,
         found: Metadata,
         now: SystemTime,
-    ) -> io::Result<(Source, Metadata)> {
-        if let Some(content) = self.small_files.get(path, &found) {
-            return Ok((Source::Memory(content), found));
+    ) -> io::Result<(Source, SystemTime, Validators)> {
+        if let Some((content, validators)) = self.small_files.get(path, &found) {
+            return Ok((Source::Memory(content), found.modified()?, validators));
         }
         let (file, metadata) = self.tree.open(path)?;
         let source = match self.small_files.keep(path, &file, &metadata, now)? {
             Some(content) => Source::Memory(content),
             None => Source::File(file, metadata.len()),
         };
-        Ok((source, metadata))
+        let validators = Validators::of(&Identity::of(&metadata), now);
+        Ok((source, metadata.modified()?, validators))
     }
 }
 
