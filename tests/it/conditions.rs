@@ -267,8 +267,11 @@ impl HttpRequestHandler for Store {
     }
 
     fn do_put(&self, http: &mut Exchange<'_>) -> io::Result<()> {
-        let file = self.0.open(http)?;
-        match file.precondition(http) {
+        let precondition = match self.0.open(http) {
+            Ok(file) => file.precondition(http),
+            Err(why) => why.precondition(http),
+        };
+        match precondition {
             Some(status) => http.send_error(status),
             None => answer(http, "stored"),
         }
@@ -294,6 +297,20 @@ fn a_method_that_changes_a_file_has_its_conditions() {
     ] {
         let reply = ask(&server, request("PUT", "/LICENSE-MIT", &[(field, value)]));
         assert_eq!(reply.status(), status, "{field}: {value}");
+    }
+    for (path, field, value, status) in [
+        ("/missing", "If-Match", "*", 412),
+        ("/missing", "If-Match", tag, 412),
+        ("/missing", "If-None-Match", "*", 200),
+        ("/missing", "If-None-Match", tag, 200),
+        ("/missing", "If-Unmodified-Since", date, 200),
+        // A directory is there.
+        ("/src/", "If-Match", "*", 200),
+        ("/src/", "If-Match", tag, 412),
+        ("/src", "If-None-Match", "*", 412),
+    ] {
+        let reply = ask(&server, request("PUT", path, &[(field, value)]));
+        assert_eq!(reply.status(), status, "{path}: {field}: {value}");
     }
 }
 

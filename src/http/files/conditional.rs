@@ -4,6 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::etag::Validators;
 use crate::http::message::headers::Headers;
+use crate::http::message::status::Status;
 use crate::work;
 
 /// What the conditions of a request come to.
@@ -18,6 +19,17 @@ pub(crate) enum Precondition {
     NotModified,
     /// What the client means is not what is there: 412.
     Failed,
+}
+
+impl Precondition {
+    /// The status of the response, unless the request is to be carried out.
+    pub(super) fn status(self) -> Option<Status> {
+        match self {
+            Self::Holds { .. } => None,
+            Self::NotModified => Some(Status::NOT_MODIFIED),
+            Self::Failed => Some(Status::PRECONDITION_FAILED),
+        }
+    }
 }
 
 /// Evaluates the conditions in the order of RFC 9110 §13.2.2. `current` is what there is now.

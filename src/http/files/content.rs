@@ -86,13 +86,10 @@ impl FileContent {
     /// client has the file as it is, 412 where it means another one than there is, and `None` where
     /// the request is to be carried out.
     ///
-    /// For methods that change the file, too: call it before anything is changed.
+    /// For methods that change the file, too: call it before anything is changed. Where there is no
+    /// file yet, ask [`NoFile::precondition`](super::NoFile::precondition).
     pub fn precondition(&self, http: &Exchange<'_>) -> Option<Status> {
-        match self.evaluate(http) {
-            Precondition::Holds { .. } => None,
-            Precondition::NotModified => Some(Status::NOT_MODIFIED),
-            Precondition::Failed => Some(Status::PRECONDITION_FAILED),
-        }
+        self.evaluate(http).status()
     }
 
     pub(super) fn evaluate(&self, http: &Exchange<'_>) -> Precondition {

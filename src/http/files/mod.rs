@@ -145,6 +145,9 @@ impl<K: FileHooks> SimpleHttpRequestHandler<K> {
 
     /// Finds and opens the file that the request's target names, and answers nothing yet.
     ///
+    /// [`FileContent::begin_response`] begins the response that is due, with the request's
+    /// conditions and ranges; the example answers each request with the whole.
+    ///
     /// The file is checked: it is regular, [not hidden](Self::hiding_dot_files), and
     /// [inside](Self::confined) where that is asked for. For a directory it is the index page.
     ///

@@ -5,7 +5,10 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use crate::http::exchange::HttpError;
+use super::conditional;
+use super::etag::Validators;
+use crate::http::exchange::{Exchange, HttpError};
+use crate::http::message::status::Status;
 
 /// Why a request's target names no file that may be served: see
 /// [`SimpleHttpRequestHandler::open`](super::SimpleHttpRequestHandler::open).
@@ -26,6 +29,20 @@ pub enum NoFile {
     /// This process or the system has run out of what opening a file takes, which says nothing of
     /// the file.
     Exhausted,
+}
+
+impl NoFile {
+    /// What the request's conditions come to where there is no file: 412 for `If-Match`, whatever
+    /// it names. `If-None-Match: *` holds, so that PUT makes a file only where there was none.
+    ///
+    /// For methods that make a file: as [`FileContent::precondition`](super::FileContent), which
+    /// they ask where there is one. A directory is there, and no tag is its own.
+    pub fn precondition(&self, http: &Exchange<'_>) -> Option<Status> {
+        let is_there = !matches!(self, Self::NotFound);
+        let nameless = Validators { etag: None, last_modified: None, changed: i64::MAX };
+        let current = is_there.then_some(&nameless);
+        conditional::evaluate(&http.command, &http.headers, current).status()
+    }
 }
 
 impl fmt::Display for NoFile {

@@ -273,7 +273,10 @@ mod tests {
     }
 
     fn config() -> ProptestConfig {
-        ProptestConfig { failure_persistence: None, cases: 4_000, ..ProptestConfig::default() }
+        let default = ProptestConfig::default();
+        // Or more, by the variable PROPTEST_CASES.
+        let cases = default.cases.max(4_000);
+        ProptestConfig { failure_persistence: None, cases, ..default }
     }
 
     proptest! {
