@@ -249,6 +249,21 @@ mod tests {
     }
 
     #[test]
+    fn headers_have_a_longest_length() {
+        let line = |length: usize| format!("PROXY UNKNOWN {}\r\n", "x".repeat(length - 16));
+        let longest = line(LONGEST_LINE);
+        assert_eq!(parse(longest.as_bytes()), Parsed::Complete(None, 107));
+        let longer = line(LONGEST_LINE + 1);
+        assert!(matches!(parse(longer.as_bytes()), Parsed::Bad(_)));
+        // There is no line end, nor room for one.
+        assert!(matches!(parse(&longer.as_bytes()[..107]), Parsed::Bad(_)));
+        assert_eq!(parse(&longer.as_bytes()[..106]), Parsed::Incomplete);
+        let binary = |length: usize| v2(0x20, 0, &vec![0; length - FIXED]);
+        assert_eq!(parse(&binary(LONGEST_HEADER)), Parsed::Complete(None, 16_384));
+        assert!(matches!(parse(&binary(LONGEST_HEADER + 1)), Parsed::Bad(_)));
+    }
+
+    #[test]
     fn a_header_costs_what_it_is_long() {
         // A line has at most 107 bytes and is read again with each piece of it; the rest of a
         // binary header is not looked at before it is complete.

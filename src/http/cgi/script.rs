@@ -133,3 +133,92 @@ fn split<'a>(
 
 /// Bytes that Linux reads of it.
 const LONGEST_FIRST_LINE: u64 = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn script(name: &str, file: impl Into<PathBuf>, query: &str) -> Script {
+        Script {
+            name: name.into(),
+            readable_name: name.into(),
+            file: file.into(),
+            path_info: Vec::new(),
+            path_translated: PathBuf::new(),
+            query: query.into(),
+        }
+    }
+
+    #[test]
+    fn an_indexed_query_has_words() {
+        for (method, query, words) in [
+            ("GET", "a", &["a"][..]),
+            ("HEAD", "a+b%20c+", &["a", "b c", ""]),
+            ("GET", "a%3db", &["a=b"]),
+            ("GET", "", &[]),
+            ("POST", "a", &[]),
+            ("get", "a", &[]),
+            ("GET", "a=b", &[]),
+            ("GET", "a+b=", &[]),
+            // An interpreter's options.
+            ("GET", "-a", &[]),
+            ("GET", "a+-b", &[]),
+            ("GET", "a+%2db", &[]),
+            ("GET", "a-b+c-", &["a-b", "c-"]),
+            // No argument holds a NUL.
+            ("GET", "a%00", &[]),
+            ("GET", "a%00+b", &[]),
+        ] {
+            let found = script("/x", "", query).search_words(method);
+            let words: Vec<_> = words.iter().map(|word| word.as_bytes().to_vec()).collect();
+            assert_eq!(found, words, "{method} {query}");
+        }
+    }
+
+    #[test]
+    fn a_script_answers_by_itself_if_its_name_says_so() {
+        for (name, is_nph) in [
+            ("/cgi-bin/nph-x", true),
+            ("nph-x", true),
+            ("/cgi-bin/nph-", true),
+            ("/cgi-bin/NPH-x", false),
+            ("/cgi-bin/x-nph-", false),
+            ("/nph-bin/x", false),
+            ("/nph-bin/", false),
+        ] {
+            assert_eq!(script(name, "", "").is_nph(), is_nph, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_interpreter_is_missing_where_there_is_none() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let there = directory.path().join("there");
+        fs::write(&there, "").expect("a file");
+        let (there, gone) = (there.display(), directory.path().join("gone"));
+        let (gone, file) = (gone.display(), directory.path().join("script"));
+        let not_found = io::Error::from(io::ErrorKind::NotFound);
+        for (text, missing) in [
+            (format!("#!{gone}\n"), Some(format!("'{gone}'"))),
+            (format!("#! \t{gone} -x\nrest"), Some(format!("'{gone}'"))),
+            (format!("#!{gone}\t-x"), Some(format!("'{gone}'"))),
+            (format!("#!{there}\r\n"), Some(format!("'{there}\\r'"))),
+            (format!("#!{there}\n"), None),
+            (format!("#! {there} {gone}\n"), None),
+            (format!("#!\n{gone}\n"), None),
+            ("#! \n".to_owned(), None),
+            (gone.to_string(), None),
+            (String::new(), None),
+        ] {
+            fs::write(&file, &text).expect("a file");
+            let script = script("/x", &file, "");
+            let message = script.missing_interpreter(&not_found);
+            let expected = missing.map(|name| format!("its interpreter {name} does not exist"));
+            assert_eq!(message, expected, "{text:?}");
+            let refused = io::ErrorKind::PermissionDenied.into();
+            assert_eq!(script.missing_interpreter(&refused), None, "{text:?}");
+        }
+        fs::remove_file(&file).expect("it is there");
+        assert_eq!(script("/x", file, "").missing_interpreter(&not_found), None);
+    }
+}
