@@ -7,7 +7,7 @@ use std::io::Read;
 use std::time::Duration;
 
 use super::*;
-use crate::poller::{HANDED_OVER, Report};
+use crate::poller::Report;
 use site::{AGE, IDLE, Site};
 
 #[test]
@@ -93,18 +93,26 @@ fn what_was_left_unread_is_reported_again() {
     connection.park().expect("it is taken back");
     assert_eq!((slot.seen(), site.reports()), ("idle", vec![slot.key]));
     assert!(slot.report(&site.parking, false));
-    // All was read; that the client has ended then was told before.
-    let mut connection = slot.place().take_out(Phase::Claimed, Holder::Other).expect("claimed");
+    // All was read but the end, which was reported with the last byte.
+    let connection = slot.place().take_out(Phase::Claimed, Holder::Other).expect("claimed");
+    let mut connection = read_all(connection);
+    connection.park().expect("it is taken back");
+    assert_eq!((slot.seen(), site.reports()), ("idle", vec![]));
+    client.send(b"b");
+    client.ends();
+    assert_eq!(site.reports(), [slot.key]);
+    assert!(slot.report(&site.parking, true));
+    connection = slot.place().take_out(Phase::Claimed, Holder::Other).expect("claimed");
+    read_all(connection).park().expect("it is taken back");
+    assert_eq!((slot.seen(), site.reports()), ("idle", vec![slot.key]));
+}
+
+/// Reads the byte that has arrived.
+fn read_all(mut connection: Connection) -> Connection {
     assert_eq!(connection.rfile.receive().ok(), Some(1));
     std::io::BufRead::consume(&mut connection.rfile, 1);
     assert!(connection.rfile.is_exhausted());
-    client.ends();
-    if HANDED_OVER == Report::Arrivals {
-        assert_eq!(site.reports(), [slot.key]);
-        assert!(!slot.report(&site.parking, true));
-    }
-    connection.park().expect("it is taken back");
-    assert_eq!((slot.seen(), site.reports()), ("idle", vec![slot.key]));
+    connection
 }
 
 #[test]
@@ -243,13 +251,18 @@ fn any_connection_can_be_cut() {
     }
     // These are not taken from their jobs, which see the end.
     let (mut client, slot) = site.claimed();
+    assert_eq!(site.parking.open(), 1);
     assert!(slot.cut(&site.parking));
-    assert_eq!(slot.seen(), "claimed");
+    assert_eq!((slot.seen(), site.parking.open()), ("claimed", 0));
     client.sees_the_end();
-    let (mut client, slot, mut connection) = site.out(Holder::Job);
+    let (mut client, slot, mut connection) = site.out(Holder::Other);
     assert!(slot.cut(&site.parking));
+    assert_eq!((slot.seen(), site.parking.open()), ("out", 0));
     client.sees_the_end();
     assert_eq!(connection.rfile.read(&mut [0]).ok(), Some(0));
+    // They do not wait again.
+    connection.park().expect("it is taken back");
+    assert_eq!(slot.seen(), "gone");
 }
 
 #[test]
