@@ -40,17 +40,25 @@
 //! | take URLs and queries apart | [`Exchange::target`], [`url`] |
 //! | end a request by `?` | [`HttpError`] |
 //! | ask for a user and a password | `BasicAuth`, `Users` |
+//! | let pages of other origins read responses | [`Cors`] |
+//! | have a log in another format | [`AccessLog`] |
+//! | have pages of its own for errors | `ErrorPages` |
+//! | serve below a path | [`UrlPrefix`] |
 //! | count requests, answer a balancer | [`Metrics`] |
 //! | test a handler | [`testing`] |
 //!
 //! [`base`]: HttpRequestHandler::base
 
+mod access_log;
 #[cfg(feature = "auth")]
 mod auth;
 #[cfg(feature = "cgi")]
 mod cgi;
+mod cors;
 #[cfg(test)]
 mod costs;
+#[cfg(feature = "files")]
+mod error_pages;
 mod exchange;
 #[cfg(feature = "files")]
 mod files;
@@ -64,7 +72,10 @@ mod message;
 mod metrics;
 pub mod testing;
 pub mod url;
+mod url_prefix;
 
+#[doc(alias = "access.log")]
+pub use access_log::{AccessLog, LogFormat};
 #[doc(alias = "htpasswd")]
 #[cfg(feature = "auth")]
 pub use auth::{BasicAuth, Users};
@@ -76,6 +87,10 @@ pub use cgi::CgiHttpRequestHandler;
 #[doc(alias = "cgi_info")]
 #[cfg(feature = "cgi")]
 pub use cgi::CgiInfo;
+#[doc(alias = "Access-Control-Allow-Origin")]
+pub use cors::Cors;
+#[cfg(feature = "files")]
+pub use error_pages::ErrorPages;
 #[doc(alias = "BaseHTTPRequestHandler")]
 pub use exchange::BaseHttpRequestHandler;
 #[doc(alias = "parse_request")]
@@ -104,6 +119,7 @@ pub use message::status::InvalidStatus;
 pub use message::status::Status;
 pub use message::target::Target;
 pub use metrics::Metrics;
+pub use url_prefix::UrlPrefix;
 
 #[doc(no_inline)]
 pub use crate::trusted_proxies::TrustedProxies;

@@ -48,6 +48,8 @@ mod client_addresses; // a client of IPv4 is one, whatever the socket and whoeve
 mod comparison; // COMPARISON.md shows programs as they are, its tables name what exists
 mod compiler; // rustc, for tests of what it says
 mod conditions; // what a client has of a file already
+#[cfg(all(feature = "auth", feature = "cgi"))]
+mod cors; // pages of other origins: what they may read, and what browsers ask before
 mod cpython_names; // which of our tests stand for which of CPython's
 mod daemon_threads; // what is not waited for, and what signals do then
 mod datagrams; // servers of datagrams, over UDP and over Unix sockets

@@ -85,8 +85,8 @@ fn describe_server(
 
 fn describe_request(all: &mut Environment, http: &Exchange<'_>, script: &Script) {
     all.set_text("REQUEST_METHOD", &http.command);
-    all.set_text("REQUEST_URI", &http.target().origin_form());
-    all.set("SCRIPT_NAME", &script.name);
+    all.set_text("REQUEST_URI", &(http.url_prefix().to_owned() + &http.target().origin_form()));
+    all.set("SCRIPT_NAME", [http.url_prefix().as_bytes(), script.name.as_ref()].concat());
     all.set("SCRIPT_FILENAME", script.file.as_os_str().as_bytes());
     all.set_text("QUERY_STRING", &script.query);
     if !script.path_info.is_empty() {

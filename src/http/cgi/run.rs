@@ -18,6 +18,7 @@ use super::process::Process;
 use super::relay::{Outcome, Relay};
 use super::script::{self, Script};
 use crate::http::exchange::Exchange;
+use crate::http::message::target::{Parts, below};
 use crate::printable::repr;
 use crate::sys;
 
@@ -179,7 +180,15 @@ fn redirect(http: &mut Exchange<'_>, location: &str) -> io::Result<()> {
         return http.send_error(502);
     }
     // Several slashes would name a host.
-    http.answer_as(["/", location.trim_start_matches('/')].concat())
+    let location = ["/", location.trim_start_matches('/')].concat();
+    let parts = Parts::of(&location);
+    match below(parts.path, http.url_prefix()) {
+        Some(path) => {
+            let path = parts.with_path(if path.is_empty() { "/" } else { path });
+            http.answer_as(path)
+        }
+        None => http.send_error(404),
+    }
 }
 
 /// Bytes of header fields below which the server's own variables are those that are too long.

@@ -1,11 +1,16 @@
 //! What handlers around another one have found out, for those within and for the log.
 
 use super::Exchange;
+use crate::http::message::status::Status;
 
 /// Empty until a handler has something to say.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
     remote_user: Option<String>,
+    /// The error that was answered, for a log that writes it with the request.
+    pub(crate) error: Option<(Status, String)>,
+    /// What handlers around have taken from the path.
+    url_prefix: String,
     #[cfg(feature = "auth")]
     /// Why a handler around the others has refused the request.
     pub(crate) refused: Option<Refused>,
@@ -22,6 +27,18 @@ pub(crate) enum Refused {
 }
 
 impl Exchange<'_> {
+    /// What a [`UrlPrefix`](crate::http::UrlPrefix) around this handler has taken from the front of
+    /// [`path`](Self::path), as `/docs`; otherwise empty. A link of this server that begins with a
+    /// slash has it at its front.
+    #[doc(alias = "root_path")]
+    pub fn url_prefix(&self) -> &str {
+        &self.notes.url_prefix
+    }
+
+    pub(crate) fn add_url_prefix(&mut self, prefix: &str) {
+        self.notes.url_prefix.push_str(prefix);
+    }
+
     /// The user whose password was verified, by a `BasicAuth` around this handler or by a handler
     /// of your own.
     ///

@@ -48,6 +48,23 @@ fn brotli(name: &str, suffix: &str) -> Option<&'static str> {
     by_suffix(&inside).filter(|_| is_known)
 }
 
+/// The content type of a page that no handler of files serves.
+pub(crate) fn page_type(path: &Path) -> String {
+    guess_type(path, &[], "text/html")
+}
+
+/// A content type with a charset, where it is text of none.
+pub(crate) fn with_charset(mut kind: String, charset: Option<&str>) -> String {
+    if let Some(charset) = charset
+        && kind.starts_with("text/")
+        && !kind.contains(';')
+    {
+        kind.push_str("; charset=");
+        kind.push_str(charset);
+    }
+    kind
+}
+
 fn by_suffix(suffix: &str) -> Option<&'static str> {
     find(&DIFFERENCES, suffix).or_else(|| {
         suffix.strip_prefix('.').and_then(|extension| mime_guess::from_ext(extension).first_raw())

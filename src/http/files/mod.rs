@@ -21,6 +21,7 @@ mod tree;
 pub use content::FileContent;
 pub use directory::Directory;
 pub use hooks::{Defaults, FileHooks};
+pub(super) use mime::{page_type, with_charset};
 pub use no_file::NoFile;
 pub use tree::DirectoryEntry;
 
@@ -65,6 +66,7 @@ use tree::Tree;
 pub struct SimpleHttpRequestHandler<K = Defaults> {
     tree: Tree,
     small_files: Arc<SmallFiles>,
+    charset: Option<Arc<str>>,
     hooks: K,
 }
 
@@ -74,7 +76,7 @@ impl SimpleHttpRequestHandler {
     #[doc(alias = "partial")]
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         let tree = Tree { directory: directory.into(), is_confined: false, hides_dot_files: false };
-        Self { tree, small_files: Arc::default(), hooks: Defaults }
+        Self { tree, small_files: Arc::default(), charset: None, hooks: Defaults }
     }
 }
 
@@ -82,8 +84,8 @@ impl<K> SimpleHttpRequestHandler<K> {
     /// The same directory, with hooks that say how its files are found, named and listed.
     #[must_use]
     pub fn with_hooks<N: FileHooks>(self, hooks: N) -> SimpleHttpRequestHandler<N> {
-        let Self { tree, small_files, .. } = self;
-        SimpleHttpRequestHandler { tree, small_files, hooks }
+        let Self { tree, small_files, charset, .. } = self;
+        SimpleHttpRequestHandler { tree, small_files, charset, hooks }
     }
 
     /// Reaches nothing outside the directory, wherever symbolic links lead and however names
@@ -107,6 +109,14 @@ impl<K> SimpleHttpRequestHandler<K> {
     #[must_use]
     pub fn hiding_dot_files(mut self) -> Self {
         self.tree.hides_dot_files = true;
+        self
+    }
+
+    /// Announces text with this charset, as `utf-8`, where the type of a file is text of none.
+    /// Nothing is converted. By default browsers guess, as with CPython.
+    #[must_use]
+    pub fn charset(mut self, charset: &str) -> Self {
+        self.charset = Some(charset.into());
         self
     }
 
@@ -140,7 +150,7 @@ impl<K: FileHooks> SimpleHttpRequestHandler<K> {
 
     /// The content type of a file, as the hooks have it.
     pub fn guess_type(&self, http: &Exchange<'_>, path: &Path) -> String {
-        self.hooks.guess_type(http, path)
+        mime::with_charset(self.hooks.guess_type(http, path), self.charset.as_deref())
     }
 
     /// Finds and opens the file that the request's target names, and answers nothing yet.
@@ -310,7 +320,7 @@ fn redirect_to_directory(http: &mut Exchange<'_>) -> io::Result<()> {
     let location = if is_there {
         path::directory_reference(&http.path)
     } else {
-        path::directory_location(&http.path)
+        http.url_prefix().to_owned() + &path::directory_location(&http.path)
     };
     http.send_response(301)?;
     http.send_header("Location", location)?;

@@ -41,6 +41,12 @@ pub(crate) fn log_now() -> String {
     })
 }
 
+/// A time as a format of strftime(3) has it, in the local zone.
+pub(crate) fn local(time: SystemTime, format: &str) -> String {
+    let time = Timestamp::try_from(time).unwrap_or_default().to_zoned(time_zone::local());
+    time.strftime(format).to_string()
+}
+
 fn present_second() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

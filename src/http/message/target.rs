@@ -139,8 +139,44 @@ impl<'a> Parts<'a> {
     }
 }
 
+impl Parts<'_> {
+    /// The target with another path.
+    pub(crate) fn with_path(&self, path: &str) -> String {
+        let mut target = match (self.scheme, self.authority) {
+            (Some(scheme), Some(authority)) => [scheme, "://", authority, path].concat(),
+            _ => path.to_owned(),
+        };
+        for (mark, part) in [('?', self.query), ('#', self.fragment)] {
+            if let Some(part) = part {
+                target.push(mark);
+                target.push_str(part);
+            }
+        }
+        target
+    }
+}
+
 fn is_http(scheme: &str) -> bool {
     scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https")
+}
+
+/// What of a path is below a prefix, from its slash on; empty for the prefix itself.
+///
+/// The prefix is a plain path without a slash at its end. The path may spell it with escapes and
+/// more slashes, but not with dots.
+pub(crate) fn below<'a>(path: &'a str, prefix: &str) -> Option<&'a str> {
+    let mut rest = path;
+    for name in prefix.split('/').skip(1) {
+        let names = rest.strip_prefix('/')?.trim_start_matches('/');
+        let (first, others) = names.split_at(names.find('/').unwrap_or(names.len()));
+        if unquote_to_bytes(first) != name.as_bytes() {
+            return None;
+        }
+        rest = others;
+    }
+    // Several slashes at the start would name a host.
+    let slashes = rest.len() - rest.trim_start_matches('/').len();
+    Some(&rest[slashes.saturating_sub(1)..])
 }
 
 /// The names in a decoded path: dots are resolved, and do not lead above the root.
@@ -220,6 +256,31 @@ mod tests {
             let target = Target::new(target, &headers, is_secure);
             assert_eq!(target.host().zip(target.port()), expected, "{target:?}");
         }
+    }
+
+    #[test]
+    fn what_is_below_a_prefix_begins_with_one_slash() {
+        for (path, rest) in [
+            ("/x/y", Some("")),
+            ("/x/y/", Some("/")),
+            ("/x/y/a/b", Some("/a/b")),
+            ("//x///y////a", Some("/a")),
+            ("/%78/%79/%61", Some("/%61")),
+            ("/x/y/../z", Some("/../z")),
+            ("/x", None),
+            ("/", None),
+            ("", None),
+            ("x/y/a", None),
+            ("/x/ya", None),
+            ("/x%2fy/a", None),
+            ("/x/./y/a", None),
+            ("/X/y/a", None),
+        ] {
+            assert_eq!(below(path, "/x/y"), rest, "{path}");
+        }
+        let target = Parts::of("http://h:8/x/y/a?b#c");
+        assert_eq!(target.with_path("/a"), "http://h:8/a?b#c");
+        assert_eq!(Parts::of("/x?").with_path("/"), "/?");
     }
 
     #[test]

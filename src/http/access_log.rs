@@ -1,0 +1,370 @@
+//! A line for each request in the formats that log readers know.
+
+use std::fmt::{self, Write as _};
+use std::io;
+use std::time::{Duration, SystemTime};
+
+use crate::http::exchange::{Exchange, HttpRequestHandler};
+use crate::http::message::date;
+use crate::http::message::status::Status;
+use crate::http::message::text::encode_latin1;
+use crate::stderr::write_to_stderr;
+
+/// Writes a line for each request to standard error, in another format than Python's.
+///
+/// The line is written when the response is complete, and so has its size, the time that it took
+/// and the [user](Exchange::remote_user). What a client can put into it is escaped: it holds no
+/// control character, and a field ends where its quotes do.
+///
+/// ```
+/// use socketserver::ThreadingHttpServer;
+/// use socketserver::http::{AccessLog, LogFormat, SimpleHttpRequestHandler};
+///
+/// let files = SimpleHttpRequestHandler::new("/srv/www");
+/// let handler = AccessLog::new(files, LogFormat::Combined);
+/// let server = ThreadingHttpServer::bind("127.0.0.1:0", handler)?;
+/// # let _ = server;
+/// # std::io::Result::Ok(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct AccessLog<H> {
+    handler: H,
+    format: LogFormat,
+}
+
+/// How the lines of an [`AccessLog`] look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LogFormat {
+    /// The combined format of Apache and nginx, with the seconds that the request took at its end:
+    ///
+    /// ```text
+    /// 192.0.2.7 - ada [27/Nov/2026:02:48:42 +0100] "GET / HTTP/1.1" 200 512 "-" "curl" 0.000341
+    /// ```
+    ///
+    /// The time is that of the request; the size is that of the body, `-` where it is empty. What
+    /// is no printable character of ASCII, quotes and backslashes are written as `\xHH`. What else
+    /// a handler logs is written by the handler within.
+    Combined,
+    /// An object of JSON on a line for each request, and for whatever else a handler logs:
+    ///
+    /// ```text
+    /// {"time":"2026-11-27T02:48:42.125+01:00","client":"192.0.2.7","user":"ada",
+    ///  "request":"GET / HTTP/1.1","method":"GET","target":"/","status":200,"bytes":512,
+    ///  "seconds":0.000341,"referer":null,"user_agent":"curl/8.9"}
+    /// {"time":"2026-11-27T02:48:42.125+01:00","client":"192.0.2.7","message":"..."}
+    /// ```
+    ///
+    /// An error has its message as `error`. Text that is no UTF-8 is read as ISO 8859-1. Reports of
+    /// handlers that fail, and warnings of the server, are text as with every format.
+    Json,
+}
+
+impl<H: HttpRequestHandler> AccessLog<H> {
+    /// Logs the requests of this handler in this format.
+    pub fn new(handler: H, format: LogFormat) -> Self {
+        Self { handler, format }
+    }
+
+    /// The handler within.
+    pub fn handler(&self) -> &H {
+        &self.handler
+    }
+}
+
+impl<H: HttpRequestHandler> HttpRequestHandler for AccessLog<H> {
+    fn base(&self) -> &dyn HttpRequestHandler {
+        &self.handler
+    }
+
+    fn send_error(
+        &self,
+        http: &mut Exchange<'_>,
+        code: Status,
+        message: Option<&str>,
+        explain: Option<&str>,
+    ) -> io::Result<()> {
+        // The request's line has the code; a line of its own would say it twice.
+        http.notes.error = Some((code, message.or(code.phrase()).unwrap_or("???").to_owned()));
+        self.handler.send_error(http, code, message, explain)
+    }
+
+    fn finish(&self, http: &Exchange<'_>) {
+        self.handler.finish(http);
+        let address = http.address_string();
+        let entry = Entry {
+            began: SystemTime::now().checked_sub(http.elapsed()),
+            took: http.elapsed(),
+            client: &address,
+            user: http.remote_user(),
+            request: http.requestline(),
+            target: http.requestline().split(' ').nth(1).unwrap_or_default(),
+            method: &http.command,
+            status: http.status().map(Status::code),
+            bytes: http.wfile.sent(),
+            referer: http.headers.get("Referer"),
+            user_agent: http.headers.get("User-Agent"),
+            error: http.notes.error.as_ref().map(|(_, message)| message.as_str()),
+        };
+        write_to_stderr(&match self.format {
+            LogFormat::Combined => entry.combined(),
+            LogFormat::Json => entry.json(),
+        });
+    }
+
+    fn log_request(&self, _: &Exchange<'_>, _: Status, _: Option<u64>) {}
+
+    fn log_error(&self, http: &Exchange<'_>, message: fmt::Arguments<'_>) {
+        let is_said = |(code, error): &(Status, String)| {
+            message.to_string() == format!("code {code}, message {error}")
+        };
+        if !http.notes.error.as_ref().is_some_and(is_said) {
+            http.log_message(message);
+        }
+    }
+
+    fn log_message(&self, http: &Exchange<'_>, message: fmt::Arguments<'_>) {
+        if self.format == LogFormat::Combined {
+            return self.handler.log_message(http, message);
+        }
+        let mut object = Object::new(Some(SystemTime::now()));
+        object.text("client", Some(&http.address_string()));
+        object.text("message", Some(&message.to_string()));
+        write_to_stderr(&object.line());
+    }
+}
+
+/// What is said of a request. Text of the client has a character for each byte.
+struct Entry<'a> {
+    began: Option<SystemTime>,
+    took: Duration,
+    client: &'a str,
+    user: Option<&'a str>,
+    request: &'a str,
+    target: &'a str,
+    method: &'a str,
+    status: Option<u16>,
+    bytes: u64,
+    referer: Option<&'a str>,
+    user_agent: Option<&'a str>,
+    error: Option<&'a str>,
+}
+
+impl Entry<'_> {
+    fn combined(&self) -> String {
+        let mut line = String::with_capacity(200);
+        push_word(&mut line, self.client);
+        line.push_str(" - ");
+        push_word(&mut line, self.user.unwrap_or("-"));
+        let began = self.began.unwrap_or(SystemTime::UNIX_EPOCH);
+        line.push_str(&format!(" [{}] ", date::local(began, "%d/%b/%Y:%H:%M:%S %z")));
+        push_quoted(&mut line, Some(self.request));
+        line.push_str(&self.status.map_or(" -".to_owned(), |code| format!(" {code}")));
+        match self.bytes {
+            0 => line.push_str(" - "),
+            bytes => line.push_str(&format!(" {bytes} ")),
+        }
+        push_quoted(&mut line, self.referer);
+        line.push(' ');
+        push_quoted(&mut line, self.user_agent);
+        line.push_str(&format!(" {:.6}\n", self.took.as_secs_f64()));
+        line
+    }
+
+    fn json(&self) -> String {
+        let mut object = Object::new(self.began);
+        object.text("client", Some(self.client));
+        object.text("user", self.user);
+        object.bytes("request", Some(self.request));
+        object.bytes("method", Some(self.method).filter(|method| !method.is_empty()));
+        object.bytes("target", Some(self.target).filter(|target| !target.is_empty()));
+        object.number("status", self.status.map(|code| code.to_string()));
+        object.number("bytes", Some(self.bytes.to_string()));
+        object.number("seconds", Some(format!("{:.6}", self.took.as_secs_f64())));
+        object.bytes("referer", self.referer);
+        object.bytes("user_agent", self.user_agent);
+        if self.error.is_some() {
+            object.text("error", self.error);
+        }
+        object.line()
+    }
+}
+
+/// A word that ends where a blank is.
+fn push_word(line: &mut String, word: &str) {
+    push_escaped(line, word, |byte| byte.is_ascii_graphic() && !b"\"\\".contains(&byte));
+}
+
+/// Text in quotes, `-` where there is none.
+fn push_quoted(line: &mut String, text: Option<&str>) {
+    line.push('"');
+    let text = text.filter(|text| !text.is_empty()).unwrap_or("-");
+    push_escaped(line, text, |byte| matches!(byte, b' '..=b'~') && !b"\"\\".contains(&byte));
+    line.push('"');
+}
+
+fn push_escaped(line: &mut String, text: &str, is_plain: impl Fn(u8) -> bool) {
+    for byte in bytes(text) {
+        if is_plain(byte) {
+            line.push(char::from(byte));
+        } else {
+            // Writing to a string does not fail.
+            let _ = write!(line, "\\x{byte:02X}");
+        }
+    }
+}
+
+/// The bytes that text of a client stands for; other text in UTF-8.
+fn bytes(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    if !encode_latin1(text, &mut bytes) {
+        bytes.extend_from_slice(text.as_bytes());
+    }
+    bytes
+}
+
+/// An object of JSON.
+struct Object(String);
+
+impl Object {
+    fn new(time: Option<SystemTime>) -> Self {
+        let mut object = Self("{".to_owned());
+        let time = time.map(|time| date::local(time, "%Y-%m-%dT%H:%M:%S%.3f%:z"));
+        object.text("time", time.as_deref());
+        object
+    }
+
+    /// A value that is written as it is; null where there is none.
+    fn number(&mut self, name: &str, value: Option<String>) {
+        if self.0.len() > 1 {
+            self.0.push(',');
+        }
+        self.0.push_str(&format!("\"{name}\":{}", value.as_deref().unwrap_or("null")));
+    }
+
+    fn text(&mut self, name: &str, text: Option<&str>) {
+        self.number(name, text.map(quoted));
+    }
+
+    /// Text of a client, in UTF-8 where it is that.
+    fn bytes(&mut self, name: &str, text: Option<&str>) {
+        let decoded = text.map(|text| String::from_utf8(bytes(text)).unwrap_or(text.to_owned()));
+        self.text(name, decoded.as_deref());
+    }
+
+    fn line(mut self) -> String {
+        self.0.push_str("}\n");
+        self.0
+    }
+}
+
+fn quoted(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => quoted.extend(['\\', character]),
+            // Those beside control characters end lines, or turn the direction of text.
+            '\u{2028}'
+            | '\u{2029}'
+            | '\u{200e}'
+            | '\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}'
+            | '\u{feff}' => {
+                let _ = write!(quoted, "\\u{:04x}", u32::from(character));
+            }
+            _ if character.is_control() => {
+                let _ = write!(quoted, "\\u{:04x}", u32::from(character));
+            }
+            _ => quoted.push(character),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry() -> Entry<'static> {
+        Entry {
+            began: Some(SystemTime::UNIX_EPOCH + Duration::from_millis(1_784_116_800_125)),
+            took: Duration::from_micros(1_234_567),
+            client: "192.0.2.7",
+            user: Some("ada"),
+            request: "GET /a HTTP/1.1",
+            target: "/a",
+            method: "GET",
+            status: Some(200),
+            bytes: 5,
+            referer: None,
+            user_agent: Some("curl/8"),
+            error: None,
+        }
+    }
+
+    #[test]
+    fn a_line_has_all_fields() {
+        let line = entry().combined();
+        let (before, rest) = line.split_once('[').expect("a time");
+        let (time, after) = rest.split_once(']').expect("its end");
+        assert_eq!(before, "192.0.2.7 - ada ");
+        assert!(time.contains("/Jul/2026:") && time.len() == 26, "{time}");
+        assert_eq!(after, " \"GET /a HTTP/1.1\" 200 5 \"-\" \"curl/8\" 1.234567\n");
+        let line = entry().json();
+        let object: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+        assert_eq!((&object["status"], &object["bytes"]), (&200.into(), &5.into()));
+        assert_eq!(object["seconds"].as_f64(), Some(1.234_567));
+        let texts = ["client", "user", "request", "method", "target", "user_agent"];
+        let texts = texts.map(|name| object[name].as_str().unwrap_or_default());
+        assert_eq!(texts, ["192.0.2.7", "ada", "GET /a HTTP/1.1", "GET", "/a", "curl/8"]);
+        assert!(object["referer"].is_null() && object.get("error").is_none());
+        let time = object["time"].as_str().unwrap_or_default();
+        let time: jiff::Timestamp = time.parse().expect("a time with its zone");
+        assert_eq!(time.as_millisecond(), 1_784_116_800_125);
+    }
+
+    #[test]
+    fn what_a_client_says_stays_in_its_field_and_steers_no_terminal() {
+        for text in ["a\"b", "a\\", "a\r\nb", "\x1b[31m", "\u{7f}\u{85}\u{9b}", "\u{0}", "] \"x"] {
+            let hostile = || Entry {
+                request: text,
+                referer: Some(text),
+                user_agent: Some(text),
+                user: Some(text),
+                target: text,
+                method: text,
+                error: Some(text),
+                ..entry()
+            };
+            let combined = hostile().combined();
+            assert_eq!(combined.matches('"').count(), 6, "{combined}");
+            assert!(combined.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\n')), "{combined}");
+            assert_eq!(combined.split(' ').nth(2).map(|user| user.contains(['"', ']'])), {
+                Some(text.starts_with(']'))
+            });
+            let json = hostile().json();
+            for line in [&combined, &json] {
+                assert_eq!(line.find('\n'), Some(line.len() - 1), "{line:?}");
+                assert!(!line.trim_end().chars().any(char::is_control), "{line:?}");
+            }
+            let object: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+            assert_eq!(object["user_agent"].as_str(), Some(text));
+        }
+    }
+
+    #[test]
+    fn text_beyond_ascii_is_read_as_utf_8_where_it_is_that() {
+        let of = |agent: &'static str| Entry { user_agent: Some(agent), ..entry() };
+        for (agent, json, combined) in [
+            ("\u{c3}\u{a9}", "\"\u{e9}\"", "\"\\xC3\\xA9\""),
+            ("\u{e9}", "\"\u{e9}\"", "\"\\xE9\""),
+            ("\u{e2}\u{80}\u{ae}", "\"\\u202e\"", "\"\\xE2\\x80\\xAE\""),
+        ] {
+            assert!(of(agent).json().contains(json), "{}", of(agent).json());
+            assert!(of(agent).combined().contains(combined));
+        }
+    }
+}

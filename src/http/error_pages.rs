@@ -1,0 +1,181 @@
+//! A program's own pages for errors.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::OpenOptions;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use nix::fcntl::OFlag;
+
+use crate::http::exchange::{Exchange, HttpRequestHandler};
+use crate::http::files::{page_type, with_charset};
+use crate::http::message::status::Status;
+use crate::signal::Signal;
+use crate::stderr::report;
+
+/// Answers the errors of another handler with pages of its own, each with the error's status.
+///
+/// It is about what [`Exchange::send_error`] answers: missing files, refused requests, handlers
+/// that fail. What a program sends as its own response stays. Pages are in memory; those of files
+/// are read again on SIGHUP, where the program [watches](crate::Server::watch_signals) it, and the
+/// old ones stay where that fails. A page is shown at the path of the request, so that its links
+/// begin with a slash. Python has one format for all errors, `error_message_format`.
+///
+/// ```
+/// use socketserver::ThreadingHttpServer;
+/// use socketserver::http::{ErrorPages, SimpleHttpRequestHandler, Status};
+///
+/// let files = SimpleHttpRequestHandler::new("/srv/www");
+/// let handler = ErrorPages::new(files)
+///     .page(Status::NOT_FOUND, "text/html; charset=utf-8", "<h1>It is not here.</h1>");
+/// let server = ThreadingHttpServer::bind("127.0.0.1:0", handler)?;
+/// # let _ = server;
+/// # std::io::Result::Ok(())
+/// ```
+pub struct ErrorPages<H> {
+    handler: H,
+    charset: Option<String>,
+    pages: RwLock<BTreeMap<Status, Arc<Page>>>,
+}
+
+/// What is sent for an error.
+struct Page {
+    kind: String,
+    content: Vec<u8>,
+    /// Where it was read.
+    file: Option<PathBuf>,
+}
+
+impl<H: HttpRequestHandler> ErrorPages<H> {
+    /// Answers this handler's errors; as before, for all that have no page.
+    pub fn new(handler: H) -> Self {
+        Self { handler, charset: None, pages: RwLock::default() }
+    }
+
+    /// Answers this error with this content. The latest page for an error counts.
+    #[must_use]
+    pub fn page(self, code: Status, content_type: &str, content: impl Into<Vec<u8>>) -> Self {
+        let page = Page { kind: content_type.to_owned(), content: content.into(), file: None };
+        self.add(code, page)
+    }
+
+    /// Answers this error with what a file holds now, and has the content type of its name.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read, is no regular file, or is longer than 1 MiB.
+    pub fn file(self, code: Status, path: impl Into<PathBuf>) -> io::Result<Self> {
+        let path = path.into();
+        let kind = with_charset(page_type(&path), self.charset.as_deref());
+        let content = read(&path)?;
+        Ok(self.add(code, Page { kind, content, file: Some(path) }))
+    }
+
+    /// The charset of the files that are text and are named from now on: `utf-8`. By default they
+    /// say so themselves, or not.
+    #[must_use]
+    pub fn charset(mut self, charset: &str) -> Self {
+        self.charset = Some(charset.to_owned());
+        self
+    }
+
+    /// The handler within.
+    pub fn handler(&self) -> &H {
+        &self.handler
+    }
+
+    /// Reads the files again.
+    ///
+    /// # Errors
+    ///
+    /// One cannot be used. All pages stay as they were.
+    pub fn reload(&self) -> io::Result<()> {
+        let mut pages = self.pages.read().unwrap_or_else(PoisonError::into_inner).clone();
+        for page in pages.values_mut() {
+            if let Some(path) = &page.file {
+                let content = read(path)?;
+                *page =
+                    Arc::new(Page { kind: page.kind.clone(), content, file: page.file.clone() });
+            }
+        }
+        *self.pages.write().unwrap_or_else(PoisonError::into_inner) = pages;
+        Ok(())
+    }
+
+    fn add(mut self, code: Status, page: Page) -> Self {
+        let pages = self.pages.get_mut().unwrap_or_else(PoisonError::into_inner);
+        pages.insert(code, Arc::new(page));
+        self
+    }
+
+    fn page_for(&self, code: Status) -> Option<Arc<Page>> {
+        let pages = self.pages.read().unwrap_or_else(PoisonError::into_inner);
+        pages.get(&code).map(Arc::clone)
+    }
+}
+
+impl<H: HttpRequestHandler> HttpRequestHandler for ErrorPages<H> {
+    fn base(&self) -> &dyn HttpRequestHandler {
+        &self.handler
+    }
+
+    fn send_error(
+        &self,
+        http: &mut Exchange<'_>,
+        code: Status,
+        message: Option<&str>,
+        explain: Option<&str>,
+    ) -> io::Result<()> {
+        let page = self.page_for(code).filter(|_| !code.is_bodiless());
+        let Some(page) = page else {
+            return self.handler.send_error(http, code, message, explain);
+        };
+        let message = message.or(code.phrase()).unwrap_or("???");
+        http.log_error(format_args!("code {code}, message {message}"));
+        http.begin_error(code, message)?;
+        http.send_header("Content-Type", &page.kind)?;
+        http.send_header("Content-Length", page.content.len())?;
+        http.end_headers()?;
+        http.wfile.write_all(&page.content)
+    }
+
+    fn handle_signal(&self, signal: Signal) {
+        if signal == Signal::HUP
+            && let Err(error) = self.reload()
+        {
+            report(format_args!("the old error pages stay: {error}"));
+        }
+        self.handler.handle_signal(signal);
+    }
+}
+
+impl<H: fmt::Debug> fmt::Debug for ErrorPages<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ErrorPages").field("handler", &self.handler).finish_non_exhaustive()
+    }
+}
+
+fn read(path: &PathBuf) -> io::Result<Vec<u8>> {
+    let name = path.display();
+    let failed = |why: &dyn fmt::Display| format!("cannot read '{name}': {why}");
+    // Opening a pipe would wait for its writer.
+    let opened = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path);
+    let read = opened.and_then(|file| {
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::other("it is no regular file"));
+        }
+        let mut content = Vec::new();
+        file.take(LARGEST_PAGE + 1).read_to_end(&mut content)?;
+        if content.len() as u64 > LARGEST_PAGE {
+            return Err(io::Error::other("it is longer than 1 MiB"));
+        }
+        Ok(content)
+    });
+    read.map_err(|error| io::Error::new(error.kind(), failed(&error)))
+}
+
+/// Bytes, as each page is in memory.
+const LARGEST_PAGE: u64 = 1 << 20;
