@@ -270,7 +270,7 @@ fn what_goes_wrong_below_a_request_is_one_line_in_the_log() {
 }
 
 /// A client that looks at no certificate.
-fn trusting_anybody() -> ClientConfig {
+pub(crate) fn trusting_anybody() -> ClientConfig {
     let mut config = client_config(&Authority::new());
     config.dangerous().set_certificate_verifier(Arc::new(Trusting));
     config

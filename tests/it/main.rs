@@ -27,6 +27,8 @@ mod clear_text; // HTTP without TLS where that is expected
 #[cfg(feature = "cli")]
 mod cli; // the command: its words, its ends, its errors
 #[cfg(feature = "cli")]
+mod cli_asked; // origins, prefixes, charsets and pages for errors, where they are asked for
+#[cfg(feature = "cli")]
 mod cli_auth; // its options for users and passwords
 #[cfg(feature = "cli")]
 mod cli_cgi; // the command's options for programs
@@ -38,6 +40,8 @@ mod cli_errors; // what the command says of what cannot be done, and streams tha
 mod cli_log; // the command's log: its times, and what strangers may write into it
 #[cfg(feature = "cli")]
 mod cli_processes; // the command and other processes: signals that are ignored, and crashes
+#[cfg(feature = "cli")]
+mod cli_running; // its port, its log, and how long it takes to end
 #[cfg(feature = "cli")]
 mod cli_sockets; // the command on Unix sockets
 #[cfg(feature = "cli")]

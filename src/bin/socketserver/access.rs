@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 use socketserver::Address;
-use socketserver::http::{BasicAuth, HttpRequestHandler, Users};
+use socketserver::http::{BaseHttpRequestHandler, BasicAuth, Cors, HttpRequestHandler, Users};
 
 use crate::complain;
 
@@ -13,6 +13,14 @@ use crate::complain;
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Access")]
 pub(crate) struct Access {
+    /// let pages of other origins read responses; may be repeated
+    ///
+    /// The scripts of a page at ORIGIN, such as https://example.org, may read every response,
+    /// errors included, and send the passwords and cookies of their users. Without an origin those
+    /// of every page may, and send none. Preflights are answered without a password.
+    #[arg(long, value_name = "ORIGIN", num_args = 0..=1, default_missing_value = ALL)]
+    cors: Vec<String>,
+
     /// ask for a user and a password; may be repeated
     ///
     /// HASH is a hash of the password: htpasswd -nB USER prints both, openssl passwd -6 a hash.
@@ -46,6 +54,7 @@ impl Access {
     ///
     /// The text is the line for the user, and does not repeat what may be a password.
     pub(crate) fn check(&mut self) -> Result<(), String> {
+        self.check_cors()?;
         if self.auth.is_empty() && self.auth_file.is_none() {
             if self.auth_in_clear_text {
                 return Err("--auth-in-clear-text works with --auth or --auth-file only".to_owned());
@@ -64,6 +73,36 @@ impl Access {
         }
         self.users = Some(users);
         Ok(())
+    }
+
+    fn check_cors(&self) -> Result<(), String> {
+        if self.cors.len() > 1 && self.cors.iter().any(|origin| origin == ALL) {
+            let message = "--cors without an origin is for all pages; leave the others out";
+            return Err(message.to_owned());
+        }
+        self.with_cors(BaseHttpRequestHandler).map(drop).map_err(|error| format!("--cors: {error}"))
+    }
+
+    /// Lets pages of other origins read a handler's responses, if that is asked for.
+    ///
+    /// # Errors
+    ///
+    /// None, as the origins were checked.
+    pub(crate) fn share(
+        &self,
+        handler: Box<dyn HttpRequestHandler>,
+    ) -> io::Result<Box<dyn HttpRequestHandler>> {
+        if self.cors.is_empty() {
+            return Ok(handler);
+        }
+        Ok(Box::new(self.with_cors(handler)?))
+    }
+
+    fn with_cors<H: HttpRequestHandler>(&self, handler: H) -> io::Result<Cors<H>> {
+        let named = self.cors.iter().filter(|origin| *origin != ALL);
+        named
+            .into_iter()
+            .try_fold(Cors::new(handler).with_credentials(), |cors, origin| cors.only_for(origin))
     }
 
     /// Says which files with hashes everybody on this machine can read.
@@ -114,6 +153,9 @@ impl Access {
 
     /// Tells whether any handler is put around that of the files.
     pub(crate) fn is_asked_for(&self) -> bool {
-        self.users.is_some()
+        self.users.is_some() || !self.cors.is_empty()
     }
 }
+
+/// Stands for every origin.
+const ALL: &str = "*";

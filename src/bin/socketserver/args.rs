@@ -18,6 +18,8 @@ use crate::choices::{Forwarded, OverloadPolicy, Protocol, Strategy};
 use crate::complain;
 use crate::examples::examples;
 use crate::header::{Header, in_two_words, number_as_value};
+use crate::pages::Pages;
+use crate::running::Running;
 use crate::usage::in_one_line;
 use crate::values::{absolute_path, address, content_type, count, mode, port, processes, seconds};
 use crate::variable::Variable;
@@ -114,7 +116,13 @@ pub(crate) struct Args {
     pub(crate) hide_dot_files: bool,
 
     #[command(flatten)]
+    pub(crate) pages: Pages,
+
+    #[command(flatten)]
     pub(crate) access: Access,
+
+    #[command(flatten)]
+    pub(crate) running: Running,
 
     /// bind to a Unix socket at this path instead of a port
     #[arg(long, value_name = "PATH", help_heading = "Network", value_hint = ValueHint::FilePath)]
@@ -196,7 +204,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "COUNT", help_heading = "Limits", value_parser = count)]
     pub(crate) max_connections: Option<u32>,
 
-    /// how to treat further clients: shed, wait or refuse
+    /// shed, wait or refuse further clients
     ///
     /// This is about clients beyond --max-connections. shed: close the connection that has been
     /// idle longest, and wait if none is idle. wait: let clients wait until a connection is
@@ -333,7 +341,8 @@ impl Args {
 
     fn check(&mut self) -> Result<(), clap::Error> {
         let refuse = |kind, message: String| Err(Self::command().error(kind, message));
-        if let Err(message) = self.headers().map(drop).and_then(|()| self.access.check()) {
+        let checked = self.headers().and_then(|_| self.pages.check());
+        if let Err(message) = checked.and_then(|()| self.access.check()) {
             return refuse(ErrorKind::ValueValidation, message);
         }
         for (limit, option, strategy) in [

@@ -34,6 +34,14 @@ pub(crate) enum Protocol {
     Http11,
 }
 
+/// How the log looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Log {
+    Python,
+    Combined,
+    Json,
+}
+
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Forwarded {
     #[value(name = "Forwarded")]

@@ -1,5 +1,6 @@
 //! The handlers that the command line puts around that of the files.
 
+use std::io;
 use std::sync::Arc;
 
 use socketserver::http::{HttpRequestHandler, Metrics};
@@ -10,16 +11,26 @@ use crate::handler::Files;
 
 /// Adds the handlers that the command line asks for. They are chosen at run time: as types, each
 /// combination and strategy would be compiled separately.
-pub(crate) fn wrap(args: &Args, files: Files) -> Arc<dyn Handler> {
+///
+/// # Errors
+///
+/// A file for an error cannot be used any more.
+pub(crate) fn wrap(args: &Args, files: Files) -> io::Result<Arc<dyn Handler>> {
     let trusted = files.trusted_proxies.clone();
-    let handler = if args.access.is_asked_for() {
-        let handler = args.access.guard(Box::new(files), args.healthz.as_deref());
-        count(args, handler)
+    let has_own_log = args.running.has_own_log() && !args.quiet;
+    let handler = if has_own_log || args.access.is_asked_for() || args.pages.is_asked_for() {
+        // From the inside to the outside. What may be asked for without a password is checked by
+        // the path below the prefix, as it is when it is answered; a preflight has no password.
+        let handler = args.pages.answer_errors(Box::new(files))?;
+        let handler = args.access.guard(handler, args.healthz.as_deref());
+        let handler = args.pages.below_prefix(handler)?;
+        let handler = args.access.share(handler)?;
+        count(args, if has_own_log { args.running.log(handler) } else { handler })
     } else {
         // What is not asked for costs no call.
         count(args, files)
     };
-    if args.proxy_protocol { Arc::new(ProxyProtocol::new(handler, trusted)) } else { handler }
+    Ok(if args.proxy_protocol { Arc::new(ProxyProtocol::new(handler, trusted)) } else { handler })
 }
 
 /// Counts requests and answers a balancer, if that is asked for.

@@ -15,7 +15,10 @@ mod listen;
 mod logger;
 mod manual;
 mod manual_text;
+mod pages;
+mod port_file;
 mod run;
+mod running;
 mod service;
 mod tls;
 #[path = "../../http/message/token.rs"]

@@ -12,14 +12,16 @@ directory, bind to a Unix socket, and read client addresses from proxies.
 By default every client of every network that reaches this machine can read every file below the \
 directory, and whatever symbolic links lead to. See -b, --confine and --hide-dot-files.
 Options may be shortened as long as they are unique. If an option is given several times, the last \
-one counts, except for -H, --cgi-env and --auth.";
+one counts, except for -H, --cgi-env, \
+--auth, --cors and --error-page.";
 
 pub(crate) const SIGNALS: Entries = &[
     (
         "SIGINT, SIGTERM",
         "Stop the server. No further connections are accepted, idle ones are closed, and running \
-         requests have 30 seconds to finish; then their connections are closed. A second signal, \
-         at least 0.1 seconds later, closes them at once. The exit status is 0 in both cases.
+         requests have 30 seconds to finish, or as --shutdown-timeout says; then their connections \
+         are closed. A second signal, at least 0.1 seconds later, closes them at once. The exit \
+         status is 0 in both cases.
          It is enough to send one to the process that was started; it stops its own processes. \
          SIGTERM to one of those processes lets it finish its requests; with --processes another \
          one takes its place.",
@@ -28,9 +30,9 @@ pub(crate) const SIGNALS: Entries = &[
         "SIGHUP",
         "With --tls-cert, read the certificate, its key and the file of --tls-client-ca again; if \
          they cannot be used, the old ones stay, and a line on standard error says why. The same \
-         holds for the file of --auth-file. With --processes, replace the processes one by one; \
-         no client is refused meanwhile. With --tls-self-signed it changes nothing. Without these \
-         options it ends the server at once.",
+         holds for the files of --auth-file and --error-page. With --processes, replace the \
+         processes one by one; no client is refused meanwhile. With --tls-self-signed it changes \
+         nothing. Without these options it ends the server at once.",
     ),
     ("SIGQUIT", "End the server at once. Running requests are not finished."),
     (
@@ -54,9 +56,9 @@ pub(crate) const EXIT_STATUS: Entries = &[
     ),
     (
         "2",
-        "The command line is wrong, the file of --tls-password-file or --auth-file cannot be \
-         used, or passwords would cross a network in clear text. A line on standard error says \
-         why.",
+        "The command line is wrong, a file of --tls-password-file, --auth-file or --error-page \
+         cannot be used, or passwords would cross a network in clear text. A line on standard \
+         error says why.",
     ),
     ("128+N", "Signal N ended the server, as shells report it: 129 for SIGHUP, 131 for SIGQUIT."),
 ];

@@ -24,6 +24,7 @@ use crate::handler::Files;
 use crate::layers::wrap;
 use crate::limits::raise_descriptor_limit;
 use crate::listen::{Listener, banner, listen};
+use crate::port_file::PortFile;
 use crate::service::Service;
 use crate::tls::{Listening, secure};
 use crate::types::Types;
@@ -47,6 +48,9 @@ pub(crate) fn run(args: Args) -> io::Result<()> {
     }
     if args.hide_dot_files {
         files = files.hiding_dot_files();
+    }
+    if let Some(charset) = &args.pages.charset {
+        files = files.charset(charset);
     }
     check_directory(files.directory())?;
     let files = files.with_hooks(Types::new(args.content_type.as_deref()));
@@ -113,7 +117,7 @@ impl Serving<'_> {
         let transport = match listener {
             Listener::Tcp(transport) => transport,
             Listener::Unix(transport) => {
-                let handler = wrap(self.args, handler);
+                let handler = wrap(self.args, handler)?;
                 let server = UnixStreamServer::from_transport(transport, handler, strategy)?;
                 let banner = banner(&server.server_address().into(), false);
                 return self.serve_with(server, &banner);
@@ -121,7 +125,7 @@ impl Serving<'_> {
         };
         match secure(self.args, transport)? {
             Listening::Plain(transport) => {
-                let handler = wrap(self.args, handler);
+                let handler = wrap(self.args, handler)?;
                 let server = TcpServer::from_transport(transport, handler, strategy)?;
                 self.args.access.check_clear_text(&server.server_address().into())?;
                 let banner = banner(&server.server_address().into(), false);
@@ -129,7 +133,7 @@ impl Serving<'_> {
             }
             Listening::Secure(transport, notice) => {
                 handler.certificate = Some(transport.reload_handle());
-                let handler = wrap(self.args, handler);
+                let handler = wrap(self.args, handler)?;
                 let server = TlsServer::from_transport(transport, handler, strategy)?;
                 let banner = banner(&server.server_address().into(), true);
                 self.serve_with(server, &(banner + &notice.unwrap_or_default()))
@@ -147,26 +151,35 @@ impl Serving<'_> {
         C: Concurrency,
     {
         server.overload = self.args.overload();
+        if let Some(time) = self.args.running.shutdown_timeout() {
+            server.shutdown_timeout = time;
+        }
         server.poll_interval = self.service.interval();
         if let Some(most) = self.args.max_connections {
             server.max_connections = most as usize;
         }
         server.shutdown_on_signals(&[Signal::INT, Signal::TERM])?;
-        if self.args.is_secure() || self.args.access.has_files() {
+        if self.args.is_secure() || self.args.access.has_files() || self.args.pages.has_files() {
             server.watch_signals(&[Signal::HUP])?;
         }
+        let port_file = match &self.args.running.port_file {
+            Some(path) => Some(Arc::new(PortFile::write(path, server.info().server_port())?)),
+            None => None,
+        };
         // A supervisor handles signals at any time, and ends its processes first.
         if self.args.processes.is_none() && self.args.concurrency == Strategy::Sequential {
-            end_with_second_signal(server.info(), self.scripts.clone())?;
+            end_with_second_signal(server.info(), self.scripts.clone(), port_file.clone())?;
         }
         announce(banner);
         if self.args.processes.is_none() {
             // Clients can connect. With processes, the loop says so once they are started.
             self.service.ready();
         }
-        server
-            .serve_forever()
-            .map_err(|error| io::Error::other(format!("cannot serve: {error}")))?;
+        let served = server.serve_forever();
+        if let Some(port_file) = port_file {
+            port_file.remove();
+        }
+        served.map_err(|error| io::Error::other(format!("cannot serve: {error}")))?;
         report_cut_connections(server.shutdown_report().cut);
         Ok(())
     }
@@ -262,6 +275,7 @@ fn check_directory(directory: &Path) -> io::Result<()> {
 fn end_with_second_signal(
     info: ServerInfo,
     scripts: Option<CgiHttpRequestHandler<Types>>,
+    port_file: Option<Arc<PortFile>>,
 ) -> io::Result<()> {
     // A signal that was ignored when the command was started stays ignored.
     let ending = [Signal::INT, Signal::TERM].into_iter().filter(|signal| !signal.is_ignored());
@@ -277,6 +291,9 @@ fn end_with_second_signal(
                 scripts.end_scripts();
             }
             report_cut_connections(connections.busy + connections.waiting);
+            if let Some(port_file) = port_file {
+                port_file.remove();
+            }
             process::exit(0);
         }
     })?;

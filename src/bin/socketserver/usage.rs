@@ -23,6 +23,10 @@ fn explained(error: &clap::Error) -> Option<String> {
             let advice = instead_of(argument)?;
             return Some(format!("unexpected argument '{argument}' found: {advice}"));
         }
+        (ErrorKind::ValueValidation, _) if argument.starts_with("--port ") => {
+            let advice = instead_of("--port")?;
+            return Some(format!("unexpected argument '--port' found: {advice}"));
+        }
         (ErrorKind::InvalidValue, Some(value)) if argument.starts_with("--protocol ") => {
             is_number(value).then(|| format!("give the port alone: socketserver {value}"))
         }

@@ -97,6 +97,11 @@ pub(crate) fn seconds(text: &str) -> Result<u32, String> {
     text.parse().map_err(|_| "a number of whole seconds is expected; 0 is no limit".to_owned())
 }
 
+/// A time that may be none.
+pub(crate) fn whole_seconds(text: &str) -> Result<u32, &'static str> {
+    text.parse().map_err(|_| "a number of whole seconds is expected")
+}
+
 /// Permissions in octal digits, as for `chmod`.
 pub(crate) fn mode(digits: &str) -> Result<u32, String> {
     match u32::from_str_radix(digits, 8) {

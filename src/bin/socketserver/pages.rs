@@ -1,0 +1,113 @@
+//! Options about where and how files appear.
+
+use std::io;
+use std::path::PathBuf;
+
+use clap::Args;
+use socketserver::http::{
+    BaseHttpRequestHandler, ErrorPages, HttpRequestHandler, Status, UrlPrefix,
+};
+
+use crate::token::is_token;
+
+/// The options.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Files")]
+pub(crate) struct Pages {
+    /// announce files of text with this charset, such as utf-8
+    #[arg(long, value_name = "NAME", value_parser = charset)]
+    pub(crate) charset: Option<String>,
+
+    /// answer this error with this file; may be repeated
+    ///
+    /// The file is read at the start, and again on SIGHUP. It is sent with the status of the
+    /// error. Links in it have to begin with a slash, as it is shown at any path.
+    #[arg(long, value_name = "CODE=PATH", value_parser = error_page)]
+    error_page: Vec<(Status, PathBuf)>,
+
+    /// serve below this path, such as /docs
+    ///
+    /// For proxies that do not take the prefix away. /docs leads to /docs/, other paths are 404.
+    /// The paths of --metrics and --healthz are below it, too.
+    #[arg(long, value_name = "PATH", value_parser = url_prefix)]
+    url_prefix: Option<String>,
+}
+
+impl Pages {
+    /// Reads the files of error pages.
+    ///
+    /// # Errors
+    ///
+    /// One cannot be used. The text is the line for the user.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        match self.with_error_pages(BaseHttpRequestHandler) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(format!("--error-page: {error}")),
+        }
+    }
+
+    /// Tells whether SIGHUP has something to read.
+    pub(crate) fn has_files(&self) -> bool {
+        !self.error_page.is_empty()
+    }
+
+    /// Tells whether any handler is put around that of the files.
+    pub(crate) fn is_asked_for(&self) -> bool {
+        self.url_prefix.is_some() || !self.error_page.is_empty()
+    }
+
+    /// Answers the errors of a handler with pages, if that is asked for.
+    ///
+    /// # Errors
+    ///
+    /// A file cannot be used.
+    pub(crate) fn answer_errors(
+        &self,
+        handler: Box<dyn HttpRequestHandler>,
+    ) -> io::Result<Box<dyn HttpRequestHandler>> {
+        if self.error_page.is_empty() {
+            return Ok(handler);
+        }
+        Ok(Box::new(self.with_error_pages(handler)?))
+    }
+
+    fn with_error_pages<H: HttpRequestHandler>(&self, handler: H) -> io::Result<ErrorPages<H>> {
+        let mut pages = ErrorPages::new(handler);
+        if let Some(charset) = &self.charset {
+            pages = pages.charset(charset);
+        }
+        self.error_page.iter().try_fold(pages, |pages, (code, path)| pages.file(*code, path))
+    }
+
+    /// Puts a handler below the prefix, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// None, as the prefix was checked.
+    pub(crate) fn below_prefix(
+        &self,
+        handler: Box<dyn HttpRequestHandler>,
+    ) -> io::Result<Box<dyn HttpRequestHandler>> {
+        match &self.url_prefix {
+            Some(prefix) => Ok(Box::new(UrlPrefix::new(handler, prefix)?)),
+            None => Ok(handler),
+        }
+    }
+}
+
+fn charset(text: &str) -> Result<String, &'static str> {
+    if is_token(text) { Ok(text.to_owned()) } else { Err("a charset is a word, such as utf-8") }
+}
+
+fn error_page(text: &str) -> Result<(Status, PathBuf), &'static str> {
+    let page = text.split_once('=').and_then(|(code, path)| {
+        let code = code.parse().ok().filter(|code: &u16| (400..600).contains(code))?;
+        (!path.is_empty()).then_some((Status::try_from(code).ok()?, path.into()))
+    });
+    page.ok_or("CODE=PATH is expected, such as 404=404.html, with a code from 400 to 599")
+}
+
+fn url_prefix(text: &str) -> Result<String, String> {
+    let checked = UrlPrefix::new(BaseHttpRequestHandler, text);
+    checked.map(|_| text.to_owned()).map_err(|error| error.to_string())
+}

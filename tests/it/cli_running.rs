@@ -1,0 +1,190 @@
+//! What the command tells of itself: its port, its log; and how long it takes to end.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::path::Path;
+use std::time::Instant;
+
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+use crate::auth::{ADA, ADA_WRONG, ADAS};
+use crate::cli::{Serving, eventually, fails};
+use crate::cli_asked::{WAYS, ask};
+
+#[track_caller]
+fn start(arguments: &[&str]) -> Serving {
+    Serving::start(&[&["-b", "127.0.0.1"], arguments].concat())
+}
+
+#[test]
+fn the_port_is_in_a_file_while_the_server_runs() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("port");
+    for way in WAYS {
+        for signal in [Signal::SIGINT, Signal::SIGTERM] {
+            let serving = start(&[way, &["--port-file", path.to_str().unwrap()]].concat());
+            // With the banner, and all of it.
+            assert_eq!(fs::read_to_string(&path).unwrap(), format!("{}\n", serving.port));
+            assert!(ask(&serving, "GET /a.txt HTTP/1.0\r\n\r\n").ends_with("hello\n"), "{way:?}");
+            // A child or a worker that ends takes nothing with it.
+            assert!(path.exists(), "{way:?}");
+            assert_eq!(serving.stop(signal).status, Some(0), "{way:?}");
+            assert!(!path.exists(), "{way:?}");
+        }
+    }
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+    // Another server's stays.
+    let first = start(&["--port-file", path.to_str().unwrap()]);
+    let second = start(&["--port-file", path.to_str().unwrap()]);
+    first.stop(Signal::SIGTERM);
+    assert_eq!(fs::read_to_string(&path).unwrap(), format!("{}\n", second.port));
+    second.stop(Signal::SIGTERM);
+    assert!(!path.exists());
+    let said = fails(&["0", "-b", "127.0.0.1", "--port-file", "/no/such/place/port"], 1);
+    assert!(said.contains("cannot write the port to '/no/such/place/port': "), "{said}");
+}
+
+/// A download that is not read runs until it is cut.
+#[test]
+fn running_requests_have_the_time_that_is_asked_for() {
+    for (way, seconds) in [(WAYS[1], "0"), (WAYS[1], "1"), (WAYS[2], "1"), (WAYS[3], "1")] {
+        let serving = start(&[way, &["--shutdown-timeout", seconds]].concat());
+        let download = serving.begin_download();
+        let began = Instant::now();
+        let ended = serving.stop(Signal::SIGTERM);
+        let took = began.elapsed();
+        assert_eq!(ended.status, Some(0), "{way:?}");
+        assert!(ended.stderr.contains("1 connection was cut off"), "{way:?}: {}", ended.stderr);
+        assert!(took.as_secs() >= seconds.parse().unwrap(), "{way:?}: {took:?}");
+        assert!(took.as_secs() < 20, "{way:?}: {took:?}");
+        drop(download);
+    }
+}
+
+fn log_of(arguments: &[&str], requests: &[String]) -> Vec<String> {
+    let serving = start(arguments);
+    for request in requests {
+        ask(&serving, request);
+    }
+    let said = serving.stop(Signal::SIGTERM).stderr;
+    said.lines().map(str::to_owned).collect()
+}
+
+fn requests() -> [String; 4] {
+    let agent = "User-Agent: a\"b\\c\r\nReferer: http://h/\r\n";
+    [
+        format!("GET /a.txt?\u{e9}\"] HTTP/1.0\r\nAuthorization: {ADAS}\r\n{agent}\r\n"),
+        format!("GET /missing HTTP/1.0\r\nAuthorization: {ADAS}\r\n\r\n"),
+        format!("GET /a.txt HTTP/1.0\r\nAuthorization: {ADA_WRONG}\r\n\r\n"),
+        "no request\r\n\r\n".to_owned(),
+    ]
+}
+
+#[test]
+fn a_combined_log_has_a_line_for_each_request() {
+    for way in WAYS {
+        let all = ["--log-format", "combined", "--auth", ADA];
+        let lines = log_of(&[way, &all].concat(), &requests());
+        assert_eq!(lines.len(), 4, "{way:?}: {lines:#?}");
+        let users = ["ada", "ada", "-", "-"];
+        for (line, user) in lines.iter().zip(users) {
+            assert!(line.starts_with(&format!("127.0.0.1 - {user} [")), "{line}");
+            assert!(line.is_ascii() && !line.chars().any(char::is_control), "{line}");
+            assert_eq!(line.matches('"').count(), 6, "{line}");
+            let seconds = line.rsplit(' ').next().unwrap();
+            assert!(seconds.parse::<f64>().is_ok(), "{line}");
+        }
+        assert!(lines[0].contains("?\\xC3\\xA9\\x22] HTTP/1.0\" 200 6 "), "{}", lines[0]);
+        assert!(lines[0].contains("\"http://h/\" \"a\\x22b\\x5Cc\" "), "{}", lines[0]);
+        assert!(lines[1].contains("\"GET /missing HTTP/1.0\" 404 "), "{}", lines[1]);
+        assert!(lines[2].contains("\"GET /a.txt HTTP/1.0\" 401 "), "{}", lines[2]);
+        assert!(lines[3].contains("\"no request\" 400 "), "{}", lines[3]);
+    }
+}
+
+#[test]
+fn a_log_of_json_has_an_object_for_each_request() {
+    for way in WAYS {
+        let all = ["--log-format", "json", "--auth", ADA];
+        let lines = log_of(&[way, &all].concat(), &requests());
+        let objects: Vec<Value> =
+            lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(objects.len(), 4, "{way:?}: {lines:#?}");
+        for (object, (status, user)) in
+            objects.iter().zip([(200, Some("ada")), (404, Some("ada")), (401, None), (400, None)])
+        {
+            assert_eq!(object["status"], status, "{object}");
+            assert_eq!(object["user"].as_str(), user, "{object}");
+            assert_eq!(object["client"], "127.0.0.1");
+            assert_eq!(object["error"].is_string(), status >= 400, "{object}");
+            assert!(object["seconds"].is_f64(), "{object}");
+        }
+        assert_eq!(objects[1]["request"], "GET /missing HTTP/1.0");
+        assert_eq!(
+            (&objects[1]["method"], &objects[1]["target"]),
+            (&"GET".into(), &"/missing".into())
+        );
+        assert_eq!(objects[1]["error"], "File not found");
+    }
+}
+
+#[test]
+fn the_size_is_that_of_the_body_and_the_line_comes_when_it_is_sent() {
+    let serving = start(&["--log-format", "json"]);
+    let large = serving.directory.as_ref().unwrap().path().join("large");
+    fs::File::create(&large).unwrap().set_len(30 << 20).unwrap();
+    let mut client = serving.connect();
+    client.write_all(b"GET /large HTTP/1.0\r\n\r\n").unwrap();
+    let mut first = [0; 1];
+    client.read_exact(&mut first).unwrap();
+    ask(&serving, "HEAD /a.txt HTTP/1.0\r\n\r\n");
+    std::io::copy(&mut client, &mut std::io::sink()).unwrap();
+    let said = serving.stop(Signal::SIGTERM).stderr;
+    let lines: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((&lines[0]["method"], &lines[0]["bytes"]), (&"HEAD".into(), &0.into()));
+    assert_eq!((&lines[1]["target"], &lines[1]["bytes"]), (&"/large".into(), &(30 << 20).into()));
+}
+
+#[test]
+fn quiet_is_quiet_in_every_format() {
+    for format in ["python", "combined", "json"] {
+        let lines = log_of(&["-q", "--log-format", format], &requests());
+        assert!(lines.is_empty(), "{format}: {lines:?}");
+    }
+    let lines = log_of(&["--log-format", "python"], &requests()[1..2]);
+    assert!(lines[1].ends_with("] \"GET /missing HTTP/1.0\" 404 -"), "{lines:?}");
+}
+
+#[test]
+fn what_a_program_says_is_an_object_of_json_too() {
+    let serving = start(&["--log-format", "json", "--cgi", "--cgi-user", "root"]);
+    let directory = serving.directory.as_ref().unwrap().path().join("cgi-bin");
+    fs::create_dir(&directory).unwrap();
+    let path = directory.join("p");
+    write_script(
+        &path,
+        "#!/bin/sh\nprintf 'broken \\033[31m \"' >&2; printf 'Content-Type: text/plain\\n\\nx'\n",
+    );
+    ask(&serving, "GET /cgi-bin/p HTTP/1.0\r\n\r\n");
+    let said = serving.stop(Signal::SIGTERM).stderr;
+    let lines: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let message = lines.iter().find_map(|line| line["message"].as_str()).unwrap();
+    assert!(message.contains("broken"), "{said}");
+    assert!(lines.iter().any(|line| line["request"] == "GET /cgi-bin/p HTTP/1.0"), "{said}");
+}
+
+fn write_script(path: &Path, text: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    // By another process: see `cgi_site`.
+    let mut writer = std::process::Command::new("sh")
+        .args(["-c", "cat > \"$0\" && chmod 755 \"$0\""])
+        .arg(path)
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    writer.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    assert!(writer.wait().unwrap().success());
+    assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o755);
+    eventually(|| path.exists());
+}
