@@ -18,10 +18,12 @@ mod fork_refused;
 mod forking;
 #[cfg(test)]
 mod jobs;
+#[path = "../supervisor/mod.rs"]
 mod pre_fork;
 mod queue;
 mod sequential;
 mod thread_pool;
+#[path = "../supervisor/workers.rs"]
 pub(crate) mod workers;
 
 pub use fork_refused::ForkRefused;

@@ -8,6 +8,7 @@ mod drain;
 mod guarded_handler;
 mod serving;
 mod streams;
+#[path = "../supervisor/supervise.rs"]
 mod supervise;
 
 use std::fmt;
