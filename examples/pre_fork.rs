@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::{env, process};
 
 use socketserver::http::{Exchange, HttpRequestHandler, ProtocolVersion};
-use socketserver::{PreFork, Signal, TcpServer, ThreadPool};
+use socketserver::{PreForkHttpServer, Signal};
 
 struct WhoServes;
 
@@ -30,9 +30,9 @@ impl HttpRequestHandler for WhoServes {
 fn main() -> io::Result<()> {
     let port = env::args().nth(1).unwrap_or("8080".into());
     let processes = env::args().nth(2).unwrap_or("4".into());
-    let strategy =
-        PreFork::new(processes.parse().map_err(io::Error::other)?, ThreadPool::default());
-    let mut server = TcpServer::bind_with(format!("127.0.0.1:{port}"), WhoServes, strategy)?;
+    let processes = processes.parse().map_err(io::Error::other)?;
+    let server = PreForkHttpServer::bind(format!("127.0.0.1:{port}"), WhoServes)?;
+    let mut server = server.processes(processes);
     server.shutdown_on_signals(&[Signal::INT, Signal::TERM])?;
     println!("Process {} supervises http://{}", process::id(), server.server_address());
     server.serve_forever()?;

@@ -45,8 +45,7 @@
 //!    and for their time limits, all at once. No thread waits for a client.
 //! 2. **accept**: a [`transport`] hands out the next client.
 //! 3. **choose where**: a [`Concurrency`] strategy decides where the request runs: here
-//!    ([`Sequential`]), on a thread ([`ThreadPool`]) or in a child process ([`Forking`]). With
-//!    [`PreFork`] there are several such servers, in a process each.
+//!    ([`Sequential`]), on a thread ([`ThreadPool`]) or in a child process ([`Forking`]).
 //! 4. **handle**: a [`Handler`] answers, and the connection is closed, or given back to wait for
 //!    the next request ([`Connection::park`]).
 //!
@@ -57,6 +56,9 @@
 //!                 └──┼───────────────────────────────┘          │
 //!                    └────────────── Connection::park ──────────┘
 //! ```
+//!
+//! Above it, [`PreFork`] runs several such servers, in a process each, and replaces those that
+//! crash.
 //!
 //! # Warnings
 //!
@@ -133,6 +135,7 @@ cfg_if! {
         mod signal;
         mod signals;
         mod stderr;
+        mod supervisor;
         #[allow(unsafe_code)]
         mod sys;
         #[cfg(feature = "systemd")]

@@ -51,6 +51,8 @@ pub(crate) struct Reactor {
     hearings: Vec<Hearing>,
     /// Numbers of those that end nothing.
     mere_news: Vec<i32>,
+    /// A supervisor stops this process, and hears of signals in its place.
+    is_leashed: bool,
     // Storage of one turn, kept for the next.
     reported: Vec<Ready>,
 }
@@ -95,24 +97,31 @@ impl Reactor {
             counted_number: 0,
             hearings: Vec::new(),
             mere_news: Vec::new(),
+            is_leashed: false,
             reported: Vec::new(),
         })
     }
 
-    /// Watches a strategy's descriptor.
+    /// Watches a strategy's or a supervisor's descriptor, which ends a wait.
     pub(crate) fn watch_strategy(&self, descriptor: BorrowedFd<'_>) -> io::Result<()> {
         self.poller.watch(descriptor, STRATEGY, Report::Always)
     }
 
-    /// Stops watching a strategy's descriptor.
+    /// Stops watching such a descriptor.
     pub(crate) fn forget_strategy(&self, descriptor: BorrowedFd<'_>) {
         // Nothing to forget where watching failed.
         let _ = self.poller.forget(descriptor);
     }
 
     /// Watches what a supervisor stops this process by; told of once.
-    pub(crate) fn watch_leash(&self, leash: BorrowedFd<'_>) -> io::Result<()> {
+    pub(crate) fn watch_leash(&mut self, leash: BorrowedFd<'_>) -> io::Result<()> {
+        self.is_leashed = true;
         self.poller.watch(leash, LEASH, Report::Once)
+    }
+
+    /// Tells whether a supervisor stops this process.
+    pub(crate) fn is_leashed(&self) -> bool {
+        self.is_leashed
     }
 
     /// Watches what forked processes ask by.

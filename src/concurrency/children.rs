@@ -15,7 +15,7 @@ use crate::sys;
 
 /// The children that a strategy has started.
 #[derive(Debug, Default)]
-pub(super) struct Children {
+pub(crate) struct Children {
     alive: Vec<Pid>,
     /// SIGCHLD: a child of this process has ended, though perhaps not one of ours.
     ended: Option<WatchedSignal>,
@@ -23,7 +23,7 @@ pub(super) struct Children {
 
 impl Children {
     /// Begins to hear of children that end.
-    pub(super) fn listen(&mut self) -> io::Result<()> {
+    pub(crate) fn listen(&mut self) -> io::Result<()> {
         match &self.ended {
             Some(ended) => ended.hear_here(),
             None => self.ended = Some(WatchedSignal::new(Signal::SIGCHLD as i32)?),
@@ -32,22 +32,22 @@ impl Children {
     }
 
     /// Readable when a child has ended.
-    pub(super) fn wake_up(&self) -> Option<BorrowedFd<'_>> {
+    pub(crate) fn wake_up(&self) -> Option<BorrowedFd<'_>> {
         self.ended.as_ref().map(AsFd::as_fd)
     }
 
     /// Takes note of a child that was started.
-    pub(super) fn add(&mut self, child: Pid) {
+    pub(crate) fn add(&mut self, child: Pid) {
         self.alive.push(child);
     }
 
     /// How many run, as far as is known.
-    pub(super) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.alive.len()
     }
 
     /// Forgets the children that have ended, if one was heard of, and returns them.
-    pub(super) fn collect_heard(&mut self) -> Vec<(Pid, WaitStatus)> {
+    pub(crate) fn collect_heard(&mut self) -> Vec<(Pid, WaitStatus)> {
         if self.ended.as_mut().is_none_or(|ended| ended.count() == 0) {
             return Vec::new();
         }
@@ -56,7 +56,7 @@ impl Children {
 
     /// Forgets the children that have ended, and returns them. Only our own are asked for, each by
     /// its number: `waitpid(-1)` would also take those of `std::process::Command`.
-    pub(super) fn collect(&mut self, flags: Option<WaitPidFlag>) -> Vec<(Pid, WaitStatus)> {
+    pub(crate) fn collect(&mut self, flags: Option<WaitPidFlag>) -> Vec<(Pid, WaitStatus)> {
         let mut ended = Vec::new();
         self.alive.retain(|&child| match waitpid(child, flags) {
             Ok(WaitStatus::StillAlive) | Err(Errno::EINTR) => true,
@@ -84,14 +84,18 @@ impl Children {
         }
     }
 
-    /// Waits for all children until the deadline, then ends those that still run. Returns how many
-    /// those were, and how each one has ended.
-    pub(super) fn end(&mut self, deadline: Instant) -> (usize, Vec<(Pid, WaitStatus)>) {
+    /// Waits for all children until the deadline, then ends those that still run, by `send`.
+    /// Returns how many those were, and how each one has ended.
+    pub(crate) fn end(
+        &mut self,
+        deadline: Instant,
+        send: fn(Pid, Signal),
+    ) -> (usize, Vec<(Pid, WaitStatus)>) {
         let mut gone = self.wait(deadline);
         let overdue = self.count();
         if overdue > 0 {
             for (signal, grace) in ENDING {
-                self.signal(signal);
+                self.alive.iter().for_each(|&child| send(child, signal));
                 gone.append(&mut self.wait(Instant::now() + grace));
             }
             gone.append(&mut self.wait_for_ever());
@@ -100,24 +104,23 @@ impl Children {
     }
 
     /// Waits for all children, however long they run.
-    pub(super) fn wait_for_ever(&mut self) -> Vec<(Pid, WaitStatus)> {
+    pub(crate) fn wait_for_ever(&mut self) -> Vec<(Pid, WaitStatus)> {
         let mut gone = Vec::new();
         while !self.alive.is_empty() {
             gone.append(&mut self.collect(None));
         }
         gone
     }
+}
 
-    fn signal(&self, signal: Signal) {
-        for &child in &self.alive {
-            // Gone already is as good as signalled.
-            let _ = kill(child, signal);
-        }
-    }
+/// Sends a child a signal.
+pub(crate) fn signal(child: Pid, signal: Signal) {
+    // Gone already is as good as signalled.
+    let _ = kill(child, signal);
 }
 
 /// Refuses to fork in a process that runs other threads, where the system tells.
-pub(super) fn refuse_threads(allow_threads: bool) -> io::Result<()> {
+pub(crate) fn refuse_threads(allow_threads: bool) -> io::Result<()> {
     match sys::running_threads() {
         Some(count) if count > 1 && !allow_threads => {
             let others = usize::try_from(count - 1).unwrap_or(usize::MAX);
@@ -129,14 +132,14 @@ pub(super) fn refuse_threads(allow_threads: bool) -> io::Result<()> {
 
 /// Finds out what the processor can do, as parsers will ask. Each child would do it again, and
 /// where a hypervisor answers that takes longer than the request.
-pub(super) fn know_the_processor() {
+pub(crate) fn know_the_processor() {
     #[cfg(target_arch = "x86_64")]
     let _ = std::arch::is_x86_feature_detected!("avx2");
 }
 
 /// How a child is ended, and how long it has after each signal. One that is stuck in a handler ends
 /// what it has started by the second one, and would leave it behind if it were killed.
-pub(super) const ENDING: [(Signal, Duration); 3] = [
+pub(crate) const ENDING: [(Signal, Duration); 3] = [
     (sys::HURRY_SIGNAL, Duration::from_secs(1)),
     (sys::HURRY_SIGNAL, Duration::from_millis(300)),
     (Signal::SIGKILL, Duration::ZERO),

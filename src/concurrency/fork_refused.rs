@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-/// Why [`Forking`](super::Forking) or [`PreFork`](super::PreFork) does not fork.
+/// Why [`Forking`](super::Forking) or [`PreFork`](crate::PreFork) does not fork.
 ///
 /// It is inside the [`io::Error`] that the strategy returns, which is of the kind `InvalidInput`.
 ///

@@ -1,5 +1,6 @@
 //! A child process for each connection.
 
+use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
@@ -7,8 +8,8 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, WaitStatus};
 
-use super::children::{Children, know_the_processor, refuse_threads};
-use super::{Concurrency, Job, Placement};
+use super::children::{self, Children, know_the_processor, refuse_threads};
+use super::{Concurrency, Drain, Job, Placement};
 use crate::signals;
 use crate::stderr::report;
 use crate::sys;
@@ -51,8 +52,8 @@ pub struct Forking {
     allow_threads: bool,
     block_on_close: bool,
     children: Children,
-    /// Children that were ended while they served, since the drain began.
-    cut: usize,
+    /// When children were ended while they served, of those of late.
+    cut: VecDeque<Instant>,
 }
 
 impl Default for Forking {
@@ -62,7 +63,7 @@ impl Default for Forking {
             allow_threads: false,
             block_on_close: true,
             children: Children::default(),
-            cut: 0,
+            cut: VecDeque::new(),
         }
     }
 }
@@ -135,7 +136,8 @@ impl Concurrency for Forking {
             match status {
                 // It was told to, twice.
                 WaitStatus::Signaled(_, Signal::SIGTERM, _) => {
-                    self.cut += 1;
+                    self.cut.truncate(MOST_REMEMBERED - 1);
+                    self.cut.push_front(Instant::now());
                     log::warn!("child {child} was ended by SIGTERM");
                 }
                 WaitStatus::Signaled(_, signal, _) => {
@@ -163,20 +165,15 @@ impl Concurrency for Forking {
         self.active_children()
     }
 
-    fn server_close(&mut self, deadline: Instant) -> usize {
-        let (_, gone) = self.children.end(deadline);
+    fn server_close(&mut self, drain: Drain) -> usize {
+        let (_, gone) = self.children.end(drain.deadline, children::signal);
         // By how they ended: a signal to all processes ends children before their parent does.
         let was_cut = |status: &WaitStatus| {
             matches!(status, WaitStatus::Signaled(_, Signal::SIGTERM | Signal::SIGKILL, _))
         };
         let cut = gone.iter().filter(|(_, status)| was_cut(status)).count();
-        cut + std::mem::take(&mut self.cut)
-    }
-
-    fn begin_drain(&mut self) {
         // Those before were ended one by one.
-        self.service_actions();
-        self.cut = 0;
+        cut + self.cut.drain(..).filter(|time| *time >= drain.began).count()
     }
 }
 
@@ -189,3 +186,6 @@ impl Drop for Forking {
         }
     }
 }
+
+/// More than end in one drain.
+const MOST_REMEMBERED: usize = 1 << 16;

@@ -1,35 +1,33 @@
 //! Where requests run: the strategies, and the trait behind them.
 //!
-//! | | [`Sequential`] | [`ThreadPool`] | [`Forking`] | [`PreFork<C>`](PreFork) |
-//! |---|---|---|---|---|
-//! | a request runs | on the serving thread | on a pooled thread, started on demand | in a child process, one for each connection | in one of several processes, there as `C` has it |
-//! | a slow handler holds up | everyone | nobody, until every thread is busy | nobody, until `max_children` run | its process's share, as `C` has it |
-//! | the next client then waits | in the kernel | in the pool's queue | in the kernel | in the kernel, for all processes |
-//! | the handler's state is | shared | shared (`Send + Sync`) | copied; changes are lost with the child | copied, one for each process |
-//! | a panic costs | its connection | its connection | its connection | its connection |
-//! | a crash (abort) costs | the server | the server | its connection | its process, which is replaced |
-//! | an idle connection costs | no thread | no thread | before its first request nothing, after it a process | as `C` has it |
+//! | | [`Sequential`] | [`ThreadPool`] | [`Forking`] |
+//! |---|---|---|---|
+//! | a request runs | on the serving thread | on a pooled thread, started on demand | in a child process, one for each connection |
+//! | a slow handler holds up | everyone | nobody, until every thread is busy | nobody, until `max_children` run |
+//! | the next client then waits | in the kernel | in the pool's queue | in the kernel |
+//! | the handler's state is | shared | shared (`Send + Sync`) | copied; changes are lost with the child |
+//! | a panic costs | its connection | its connection | its connection |
+//! | a crash (abort) costs | the server | the server | its connection |
+//! | an idle connection costs | no thread | no thread | before its first request nothing, after it a process |
+//!
+//! [`PreFork`](crate::PreFork) is no strategy: it runs several servers, each in a process of its
+//! own, with any of these in it. A crash costs its process, which is replaced.
 //!
 //! Changing the strategy changes one word: the name of the server type, or the value given to
 //! [`bind_with`](crate::Server::bind_with).
 
-mod children;
+pub(crate) mod children;
 mod fork_refused;
 mod forking;
 #[cfg(test)]
 mod jobs;
-#[path = "../supervisor/mod.rs"]
-mod pre_fork;
 mod queue;
 mod sequential;
 mod thread_pool;
-#[path = "../supervisor/workers.rs"]
-pub(crate) mod workers;
 
 pub use fork_refused::ForkRefused;
 #[doc(alias = "ForkingMixIn")]
 pub use forking::Forking;
-pub use pre_fork::PreFork;
 pub use sequential::Sequential;
 #[doc(alias = "ThreadingMixIn")]
 pub use thread_pool::ThreadPool;
@@ -86,7 +84,8 @@ use crate::address::Address;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not decide where requests run",
     label = "not a strategy",
-    note = "take `Sequential`, `ThreadPool`, `Forking` or `PreFork`, or implement `Concurrency`"
+    note = "take `Sequential`, `ThreadPool` or `Forking`, or implement `Concurrency`",
+    note = "`PreFork` is around a server: `PreFork<ThreadingTcpServer<H>>`"
 )]
 pub trait Concurrency {
     /// Runs the job now, later or elsewhere.
@@ -152,27 +151,34 @@ pub trait Concurrency {
         self.active()
     }
 
-    /// The processes that serve instead of this one; none but for [`PreFork`].
-    #[doc(hidden)]
-    fn workers(&mut self) -> Option<&mut workers::Workers> {
-        None
-    }
-
-    /// Ends what [`active`](Self::active) still counts at the deadline, and returns how much that
-    /// was. The default has nothing to end.
+    /// Ends what [`active`](Self::active) still counts at the deadline. Returns how much that was,
+    /// with what was ended otherwise before it had finished, since the drain began. The default has
+    /// nothing to end.
     ///
     /// The server calls it when it has waited long enough, or when nothing is left to wait for.
     /// What still runs after the deadline is cut by the server, as far as it has connections, and
     /// is not to be waited for any more.
-    fn server_close(&mut self, deadline: Instant) -> usize {
-        let _ = deadline;
+    fn server_close(&mut self, drain: Drain) -> usize {
+        let _ = drain;
         0
     }
+}
 
-    /// What ends from now on without having finished is counted by
-    /// [`server_close`](Self::server_close).
-    #[doc(hidden)]
-    fn begin_drain(&mut self) {}
+/// How a loop ends, as [`Concurrency::server_close`] is told.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Drain {
+    /// When the loop stopped taking requests.
+    pub began: Instant,
+    /// When what still runs is to be ended. It may have passed.
+    pub deadline: Instant,
+}
+
+impl Drain {
+    /// One that begins now, and ends what still runs at the deadline.
+    pub fn until(deadline: Instant) -> Self {
+        Self { began: Instant::now(), deadline }
+    }
 }
 
 /// Where a strategy runs jobs, and so whether idle connections come back to the server.

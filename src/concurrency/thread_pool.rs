@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::queue::{Post, Queue};
-use super::{Concurrency, Job};
+use super::{Concurrency, Drain, Job};
 
 /// Runs requests on threads that are started on demand, up to a maximum, and kept for the next.
 ///
@@ -206,8 +206,8 @@ impl Concurrency for ThreadPool {
     }
 
     /// Lets go of the threads whose requests were cut, in whatever their handlers are stuck.
-    fn server_close(&mut self, deadline: Instant) -> usize {
-        if deadline <= Instant::now() {
+    fn server_close(&mut self, drain: Drain) -> usize {
+        if drain.deadline <= Instant::now() {
             self.dismiss_busy();
         }
         // The server has counted them: they have connections, or datagrams.

@@ -1,10 +1,14 @@
 //! Names of what Unix alone has: processes that are forked, and sockets with a path.
 
-pub use crate::concurrency::{Forking, PreFork};
+pub use crate::concurrency::Forking;
+#[doc(alias = "gunicorn")]
+pub use crate::supervisor::PreFork;
 
-#[cfg(feature = "tls")]
-use super::TlsServer;
+#[cfg(feature = "http")]
+use super::ThreadingHttpServer;
 use super::{DatagramServer, StreamServer, TcpServer, ThreadPool, UdpServer};
+#[cfg(feature = "tls")]
+use super::{ThreadingHttpsServer, TlsServer};
 use crate::transport::{Unix, UnixDatagram};
 
 /// A TCP server whose requests run in child processes: Python's `ForkingTCPServer`.
@@ -52,7 +56,7 @@ pub type ForkingHttpServer<H> = TcpServer<Forking, H>;
 
 /// An HTTP server of several processes, each with a thread pool. Python has none.
 #[cfg(feature = "http")]
-pub type PreForkHttpServer<H> = TcpServer<PreFork<ThreadPool>, H>;
+pub type PreForkHttpServer<H> = PreFork<ThreadingHttpServer<H>>;
 
 /// An HTTPS server whose connections run in child processes, handshakes included: Python's
 /// `ForkingMixIn` with `HTTPSServer`.
@@ -62,4 +66,4 @@ pub type ForkingHttpsServer<H> = TlsServer<Forking, H>;
 
 /// An HTTPS server of several processes, each with a thread pool.
 #[cfg(feature = "tls")]
-pub type PreForkHttpsServer<H> = TlsServer<PreFork<ThreadPool>, H>;
+pub type PreForkHttpsServer<H> = PreFork<ThreadingHttpsServer<H>>;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Server;
 use super::clients::ServerKind;
-use crate::concurrency::Concurrency;
+use crate::concurrency::{Concurrency, Drain};
 use crate::handler::Handler;
 use crate::transport::sealed::Accept;
 
@@ -13,9 +13,9 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
     /// Lets running requests finish until the deadline, and cuts the rest.
     pub(super) fn drain(&mut self) {
         let mut deadline = self.deadline(self.time_to_finish());
-        // Who has begun this has asked once. A supervisor's word does not count: whoever signals it
-        // may signal its processes as well, as `pkill` does.
-        self.heard = self.heard.max(usize::from(!self.is_worker));
+        // Who has begun this has asked once. The leash does not count: whoever signals the one that
+        // holds it may signal this process as well, as `pkill` does.
+        self.heard = self.heard.max(usize::from(!self.reactor.is_leashed()));
         self.clients.begin_drain();
         if self.ends {
             self.stop_listening(MOST_AT_LAST);
@@ -23,7 +23,9 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
         // Its end would end the watch as well.
         self.reactor.end_rest(&self.clients);
         self.clients.watch_ends(true);
-        self.call_strategy(C::begin_drain);
+        // It takes note of what has ended before.
+        self.strategy_actions();
+        let began = Instant::now();
         let left = self.clients.close_idle(&mut self.reactor.jobs);
         let unfinished = left + self.strategy.active();
         self.clients.tell_children();
@@ -53,7 +55,7 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
             self.note_workers();
             self.clients.handler().handler.service_actions();
         }
-        let ended = self.call_strategy(|strategy| strategy.server_close(deadline));
+        let ended = self.call_strategy(|strategy| strategy.server_close(Drain { began, deadline }));
         let cut = self.cut_clients() + ended;
         self.report.finished = unfinished.saturating_sub(cut);
         self.report.cut = cut;
@@ -80,7 +82,7 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
         if self.report.cut == 0 {
             self.wait_shortly();
         }
-        self.call_strategy(|strategy| strategy.server_close(Instant::now()));
+        self.call_strategy(|strategy| strategy.server_close(Drain::until(Instant::now())));
     }
 
     /// Lets handlers return that are about to. One that was cut has an error to see to: it may have
@@ -100,14 +102,14 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
     /// After the loop nothing hears of the next signal: a program that does other things then ends
     /// by the first one, as if it had no server.
     pub(super) fn end_hearing(&mut self) {
-        if !self.is_worker {
+        if !self.reactor.is_leashed() {
             self.reactor.end_hearing();
         }
     }
 
     /// When what runs is cut: after the limit, or at once where a second signal came with the
     /// first.
-    pub(super) fn deadline(&self, limit: Duration) -> Instant {
+    pub(crate) fn deadline(&self, limit: Duration) -> Instant {
         let limit = if self.is_hasty() { Duration::ZERO } else { limit };
         let now = Instant::now();
         now.checked_add(limit).unwrap_or(now + FOR_EVER)

@@ -8,8 +8,7 @@ mod drain;
 mod guarded_handler;
 mod serving;
 mod streams;
-#[path = "../supervisor/supervise.rs"]
-mod supervise;
+mod supervised;
 
 use std::fmt;
 use std::io;
@@ -87,8 +86,6 @@ pub struct Server<K: ServerKind, C: Concurrency> {
     heard: usize,
     /// This server was asked to stop for good, by a signal or by its supervisor.
     ends: bool,
-    /// This process serves under a supervisor.
-    is_worker: bool,
     /// Connections or datagrams, and the handler.
     clients: K,
     reactor: Reactor,
@@ -155,7 +152,6 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
             report: ShutdownReport::default(),
             heard: 0,
             ends: false,
-            is_worker: false,
             clients,
             reactor,
             resources: Lendable::new(transport)?,
@@ -205,14 +201,11 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
     /// # io::Result::Ok(())
     /// ```
     pub fn serve_forever(&mut self) -> io::Result<()> {
-        if self.strategy.workers().is_some() {
-            return self.supervise();
-        }
         self.activate()?;
         self.serve()
     }
 
-    /// The loop of whoever serves.
+    /// The loop, once it is [activated](Self::activate).
     fn serve(&mut self) -> io::Result<()> {
         let shutdown = self.shutdown_handle();
         let mut served = Ok(0);
@@ -309,10 +302,8 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
     /// Tells the handler of these signals, by [`Handler::handle_signal`], and goes on serving.
     ///
     /// For what daemons do on SIGHUP: reopen a log, read certificates anew. A signal that was
-    /// given to [`shutdown_on_signals`](Self::shutdown_on_signals), too, ends the server. Under
-    /// [`PreFork`](crate::PreFork) the supervisor hears them and its processes do not; the one that
-    /// has processes replaced is heard before the first new one is started. One that is ignored
-    /// stays so, as for [`shutdown_on_signals`](Self::shutdown_on_signals).
+    /// given to [`shutdown_on_signals`](Self::shutdown_on_signals), too, ends the server. One that
+    /// is ignored stays so, as for [`shutdown_on_signals`](Self::shutdown_on_signals).
     ///
     /// # Errors
     ///

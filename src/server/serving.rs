@@ -127,9 +127,9 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
     }
 
     /// Tells whether signals came that end the server, and lets the handler hear of all, unless
-    /// that is the supervisor's business.
+    /// that is for whoever holds the leash.
     pub(super) fn hears(&self, turn: &Turn) -> bool {
-        if !self.is_worker {
+        if !self.reactor.is_leashed() {
             self.clients.handler().hear_signals(&turn.news);
         }
         !turn.signals.is_empty()

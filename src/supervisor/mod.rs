@@ -1,81 +1,96 @@
 //! Supervised processes that share the listening socket.
 
+mod leash;
+mod supervise;
+mod workers;
+
 use std::fmt;
 use std::io;
-use std::num::NonZero;
-use std::os::fd::BorrowedFd;
-use std::thread::available_parallelism;
-use std::time::{Duration, Instant};
+use std::ops::{Deref, DerefMut};
+use std::os::fd::{AsFd, BorrowedFd};
 
-use super::workers::Workers;
-use super::{Concurrency, Job, Placement};
+use crate::concurrency::Concurrency;
+use crate::server::{Server, ServerKind, ShutdownReport};
 use crate::signal::Signal;
+use crate::transport::{BindTo, Transport};
+use workers::Workers;
 
-/// Serves in several processes, each with a loop of its own and another strategy in it, on one
-/// listening socket. A process that crashes is replaced.
+/// Serves in several processes, each with a server of its own, on one listening socket. A process
+/// that crashes is replaced.
 ///
-/// [`Server::serve_forever`](crate::Server::serve_forever) starts the processes and then only
-/// supervises them. A handler's state is copied when they start, and what one of them changes in
-/// memory the others do not see. Python has no such class; its users put `gunicorn` in front.
+/// It is around a server of any type, and has its fields and methods: set time limits, bounds and
+/// [signals](Server::shutdown_on_signals) as there. A function that takes `&mut Server` gets the
+/// server inside, which knows of no processes: give it to this first.
+///
+/// [`serve_forever`](Self::serve_forever) starts the processes and then only supervises them. Each
+/// has a copy of the server, with the handler as it was then, and makes itself a loop and a
+/// strategy's threads or children. What one of them changes in memory the others do not see. Python
+/// has no such class; its users put `gunicorn` in front.
 ///
 /// - A process that ends unasked is replaced: at once if it had run for five seconds, otherwise
 ///   after a pause that doubles from 100 ms to 10 s. It takes its own connections with it, no
 ///   others.
 /// - A process that cannot start ends `serve_forever` with its error. Where others serve or have
 ///   served, and the system has no process to spare or the new one ends without a word, as by a
-///   crash, it is tried again after the same pauses.
+///   crash, it is tried again after the same pauses. It has 30 seconds to start.
 /// - [`replace_on`](Self::replace_on), by default SIGHUP, replaces them one by one, each after its
 ///   successor is ready, so that no client is refused.
 ///   [`Handler::handle_signal`](crate::Handler::handle_signal) is called in the supervising process
-///   before, to load again what the new ones shall have.
+///   before, to load again what the new ones shall have. The supervisor hears all signals that the
+///   program [watches](Server::watch_signals), and its processes none of them.
 /// - One that is asked to end and does not, as its handler never returns or it was stopped by
-///   SIGSTOP, is killed 2.3 seconds after
-///   [`Server::shutdown_timeout`](crate::Server::shutdown_timeout). Before that it is asked to end
-///   its CGI script, with all that the script has started.
+///   SIGSTOP, is killed 2.3 seconds after [`shutdown_timeout`](Server::shutdown_timeout). Before
+///   that it is asked to end its CGI script, with all that the script has started.
 /// - They end with the supervising process, even if that is killed: each finishes its requests for
-///   at most [`Server::shutdown_timeout`](crate::Server::shutdown_timeout). SIGTERM asks one of
-///   them to do so, and SIGQUIT to end at once; it is replaced then.
+///   at most [`shutdown_timeout`](Server::shutdown_timeout). SIGTERM asks one of them to do so, and
+///   SIGQUIT to end at once; it is replaced then.
 /// - A signal that is sent to the supervising process and to all others, as `pkill` does, counts
 ///   once.
 /// - A process that ends unasked or cannot start is reported by `log`, or on standard error where
 ///   no logger is installed.
 ///
-/// [`ShutdownHandle::shutdown`](crate::ShutdownHandle::shutdown) in a handler stops the server,
-/// with all its processes, as it does under every other strategy.
-/// [`Server::max_connections`](crate::Server::max_connections) and the limits of the inner strategy
-/// hold for each process.
+/// [`ShutdownHandle::shutdown`](crate::ShutdownHandle::shutdown) in a handler stops the supervisor,
+/// with all its processes. [`max_connections`](Server::max_connections) and the limits of the
+/// strategy hold for each process. [`handle_request`](Server::handle_request) serves one request
+/// here, without any process.
 ///
 /// # Examples
 ///
 /// ```no_run
 /// use socketserver::http::SimpleHttpRequestHandler;
-/// use socketserver::{PreFork, Signal, TcpServer, ThreadPool};
+/// use socketserver::{PreForkHttpServer, Signal};
 ///
 /// let files = SimpleHttpRequestHandler::new("/srv/www");
-/// let strategy = PreFork::new(4, ThreadPool::default());
-/// let mut server = TcpServer::bind_with("0.0.0.0:8000", files, strategy)?;
+/// let mut server = PreForkHttpServer::bind("0.0.0.0:8000", files)?.processes(4);
 /// server.shutdown_on_signals(&[Signal::INT, Signal::TERM])?;
 /// server.serve_forever()?;
 /// # std::io::Result::Ok(())
 /// ```
 ///
-/// With other values:
+/// Around a server that is there already, of any type:
 ///
 /// ```
-/// use socketserver::{PreFork, ThreadPool};
+/// use socketserver::{ForkingTcpServer, PreFork, handler_fn};
 ///
-/// let strategy = PreFork::<ThreadPool>::default().replace_on(None);
-/// # let _ = strategy;
+/// let server = ForkingTcpServer::bind("127.0.0.1:0", handler_fn(|_| Ok(())))?;
+/// let server = PreFork::new(server).replace_on(None);
+/// assert_ne!(server.server_address().port(), 0);
+/// # std::io::Result::Ok(())
 /// ```
-pub struct PreFork<C> {
-    strategy: C,
+pub struct PreFork<S> {
+    server: S,
     workers: Workers,
+    report: ShutdownReport,
+    post_fork: Option<Box<PostFork<S>>>,
 }
 
-impl<C> PreFork<C> {
-    /// Serves in so many processes, in each with this strategy.
-    pub fn new(processes: usize, strategy: C) -> Self {
-        Self { strategy, workers: Workers::new(processes) }
+/// Prepares the server of a process.
+type PostFork<S> = dyn Fn(&S) -> io::Result<()> + Send + Sync;
+
+impl<S> PreFork<S> {
+    /// Serves in as many processes as there are processors, in each as this server would.
+    pub fn new(server: S) -> Self {
+        Self { server, workers: Workers::new(), report: ShutdownReport::default(), post_fork: None }
     }
 
     /// How many processes serve, at least one. Defaults to the number of processors.
@@ -93,77 +108,157 @@ impl<C> PreFork<C> {
         self
     }
 
-    /// Forks although other threads run; see [`Forking`](super::Forking). Defaults to `false`.
+    /// Forks although other threads run; see [`Forking`](crate::Forking). Defaults to `false`.
     #[must_use]
     pub fn allow_threads(mut self, allowed: bool) -> Self {
         self.workers.allow_threads = allowed;
         self
     }
 
-    /// The strategy within each process.
-    pub fn strategy(&self) -> &C {
-        &self.strategy
+    /// What became of the requests of all processes, when the last loop was asked to stop.
+    pub fn shutdown_report(&self) -> ShutdownReport {
+        self.report
+    }
+
+    /// Closes the listening socket.
+    ///
+    /// The same as dropping this value.
+    pub fn server_close(self) {}
+}
+
+impl<K: ServerKind, C: Concurrency> PreFork<Server<K, C>> {
+    /// Binds an address and prepares to serve it, with the strategy's defaults.
+    ///
+    /// # Errors
+    ///
+    /// As [`Server::bind`].
+    pub fn bind(
+        to: impl BindTo<<K::Transport as Transport>::Bind>,
+        handler: K::Handler,
+    ) -> io::Result<Self>
+    where
+        C: Default,
+    {
+        Server::bind(to, handler).map(Self::new)
+    }
+
+    /// Binds an address and prepares to serve it, with a configured strategy in each process.
+    ///
+    /// # Errors
+    ///
+    /// As [`Server::bind`].
+    pub fn bind_with(
+        to: impl BindTo<<K::Transport as Transport>::Bind>,
+        handler: K::Handler,
+        strategy: C,
+    ) -> io::Result<Self> {
+        Server::bind_with(to, handler, strategy).map(Self::new)
+    }
+
+    /// Serves a transport that is bound already.
+    ///
+    /// # Errors
+    ///
+    /// As [`Server::from_transport`].
+    pub fn from_transport(
+        transport: K::Transport,
+        handler: K::Handler,
+        strategy: C,
+    ) -> io::Result<Self> {
+        Server::from_transport(transport, handler, strategy).map(Self::new)
+    }
+
+    /// Completes the handler in each process, before that serves: for what processes must not
+    /// share, such as a connection to a database, and for threads, which a fork does not copy.
+    ///
+    /// The supervising process does not call it. An error is one of the start of the process; see
+    /// above. Signals are held back meanwhile.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::{self, Write};
+    /// use std::net::TcpStream;
+    /// use std::sync::{Mutex, OnceLock};
+    ///
+    /// use socketserver::{Connection, Handler, PreFork, ThreadingTcpServer};
+    ///
+    /// #[derive(Default)]
+    /// struct Store {
+    ///     database: OnceLock<Mutex<TcpStream>>,
+    /// }
+    ///
+    /// impl Store {
+    ///     fn connect(&self) -> io::Result<()> {
+    ///         let connection = TcpStream::connect("127.0.0.1:6379")?;
+    ///         self.database.get_or_init(|| Mutex::new(connection));
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// impl Handler for Store {
+    ///     fn handle(&self, connection: Connection) -> io::Result<()> {
+    ///         let database = self.database.get().expect("connected when the process started");
+    ///         // ..
+    /// #       let _ = (connection, database.lock().map(|mut to| to.flush()));
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let server = ThreadingTcpServer::bind("127.0.0.1:0", Store::default())?;
+    /// let server = PreFork::new(server).post_fork(Store::connect);
+    /// # let _ = server;
+    /// # io::Result::Ok(())
+    /// ```
+    #[must_use]
+    pub fn post_fork(
+        mut self,
+        complete: impl Fn(&K::Handler) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        self.post_fork = Some(Box::new(move |server: &Server<K, C>| complete(server.handler())));
+        self
+    }
+
+    /// Starts the processes, and supervises them until a shutdown is asked for.
+    ///
+    /// Ends as [`Server::serve_forever`] does. The processes finish their requests for at most
+    /// [`shutdown_timeout`](Server::shutdown_timeout).
+    /// [`Handler::service_actions`](crate::Handler::service_actions) is called here once the first
+    /// process serves, and in each process.
+    ///
+    /// # Errors
+    ///
+    /// A process cannot start, or other threads run in this one.
+    pub fn serve_forever(&mut self) -> io::Result<()> {
+        self.supervise()
     }
 }
 
-impl<C: Default> Default for PreFork<C> {
-    fn default() -> Self {
-        Self::new(available_parallelism().map_or(1, NonZero::get), C::default())
+impl<S> Deref for PreFork<S> {
+    type Target = S;
+
+    fn deref(&self) -> &S {
+        &self.server
     }
 }
 
-// In a process that serves, all calls are the inner strategy's; the supervisor makes none of them.
-impl<C: Concurrency> Concurrency for PreFork<C> {
-    fn process_request(&mut self, job: Job) -> io::Result<()> {
-        self.strategy.process_request(job)
-    }
-
-    fn server_activate(&mut self) -> io::Result<()> {
-        self.strategy.server_activate()
-    }
-
-    fn service_actions(&mut self) -> Option<Duration> {
-        self.strategy.service_actions()
-    }
-
-    fn has_room(&self) -> bool {
-        self.strategy.has_room()
-    }
-
-    fn wake_up(&self) -> Option<BorrowedFd<'_>> {
-        self.strategy.wake_up()
-    }
-
-    fn placement(&self) -> Placement {
-        self.strategy.placement()
-    }
-
-    fn active(&self) -> usize {
-        self.strategy.active()
-    }
-
-    fn worker_count(&self) -> usize {
-        self.strategy.worker_count()
-    }
-
-    fn server_close(&mut self, deadline: Instant) -> usize {
-        self.strategy.server_close(deadline)
-    }
-
-    fn begin_drain(&mut self) {
-        self.strategy.begin_drain();
-    }
-
-    fn workers(&mut self) -> Option<&mut Workers> {
-        Some(&mut self.workers)
+impl<S> DerefMut for PreFork<S> {
+    fn deref_mut(&mut self) -> &mut S {
+        &mut self.server
     }
 }
 
-impl<C: fmt::Debug> fmt::Debug for PreFork<C> {
+impl<S: AsFd> AsFd for PreFork<S> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.server.as_fd()
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for PreFork<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PreFork")
             .field("processes", &self.workers.wanted)
-            .field("strategy", &self.strategy)
+            .field("server", &self.server)
             .finish_non_exhaustive()
     }
 }

@@ -1,99 +1,103 @@
-//! Supervising processes that serve, and serving as one of them.
+//! The supervisor's loop, and the life of the processes that it starts.
 
 use std::io;
-use std::os::fd::AsFd;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::unistd::Pid;
 
-use super::Server;
-use super::belongings::Belongings;
-use super::clients::ServerKind;
+use super::PreFork;
+use super::leash::{Collar, Leash};
 use crate::concurrency::Concurrency;
-use crate::concurrency::workers::{Leash, NewLeash};
-use crate::handler::Handler;
-use crate::poller::Poller;
-use crate::reactor::Reactor;
+use crate::server::{Server, ServerKind, ShutdownReport};
 use crate::signal::Signal;
-use crate::signals::{self, Listens};
+use crate::signals::{self, Blocked};
 use crate::sys;
 
-impl<K: ServerKind, C: Concurrency> Server<K, C> {
-    /// Keeps the strategy's processes running until a shutdown is asked for.
+impl<K: ServerKind, C: Concurrency> PreFork<Server<K, C>> {
+    /// Keeps the processes running until a shutdown is asked for.
     pub(super) fn supervise(&mut self) -> io::Result<()> {
-        let shutdown = self.shutdown_handle();
-        self.begin_to_supervise().inspect_err(|_| self.reactor.pause_hearing())?;
-        let mut supervised = Ok(());
-        while supervised.is_ok() && !shutdown.is_stopping_here() {
-            supervised = self.supervise_once();
-        }
+        self.server.begin_watch(self.workers.replace_on)?;
+        let supervised = self.supervise_until_asked();
         self.end_workers();
-        if let Some(wake_up) = self.strategy.workers().and_then(|workers| workers.wake_up()) {
-            self.reactor.forget_strategy(wake_up);
+        if let Some(wake_up) = self.workers.wake_up() {
+            self.server.forget(wake_up);
         }
-        self.reactor.pause_hearing();
-        self.rearm();
+        self.server.end_watch();
         supervised
     }
 
-    fn begin_to_supervise(&mut self) -> io::Result<()> {
-        self.refuse_if_ended()?;
-        self.reactor.hear_here();
-        self.hear_requests()?;
-        let Some(workers) = self.strategy.workers() else { return Ok(()) };
-        workers.activate()?;
-        if let Some(wake_up) = workers.wake_up() {
-            self.reactor.watch_strategy(wake_up)?;
+    fn supervise_until_asked(&mut self) -> io::Result<()> {
+        self.workers.activate()?;
+        if let Some(wake_up) = self.workers.wake_up() {
+            self.server.watch_also(wake_up)?;
         }
-        let replace_on = signals::heeded(workers.replace_on().as_slice());
-        self.reactor.begin_hearing(Listens::Now);
-        replace_on.into_iter().try_for_each(|number| self.reactor.watch_signal(number))
-    }
-
-    /// Starts a worker if one is missing or outdated, and waits for something to happen if not.
-    fn supervise_once(&mut self) -> io::Result<()> {
-        let Some(workers) = self.strategy.workers() else { return Ok(()) };
-        workers.collect();
-        let until_start = workers.until_start();
-        if until_start == Some(Duration::ZERO) {
-            self.start_worker()?;
+        let shutdown = self.server.shutdown_handle();
+        while !shutdown.is_stopping_here() {
+            self.supervise_once()?;
         }
-        let time_to_end = self.time_to_end();
-        let Some(workers) = self.strategy.workers() else { return Ok(()) };
-        let replace_on = workers.replace_on().map(Signal::number);
-        let until_kill = workers.end_overdue(time_to_end);
-        let limit = match until_start {
-            Some(Duration::ZERO) => Some(Duration::ZERO),
-            other => other.into_iter().chain(until_kill).chain(self.poll_interval).min(),
-        };
-        let turn = self.wait(limit, false)?;
-        self.hears(&turn);
-        self.heed_requests(&turn);
-        let (replacing, ending): (Vec<i32>, Vec<i32>) =
-            turn.signals.iter().partition(|&&signal| Some(signal) == replace_on);
-        if let Some(workers) = self.strategy.workers().filter(|_| !replacing.is_empty()) {
-            workers.replace_all();
-        }
-        if !ending.is_empty() {
-            self.shutdown_handle().stop_here();
-            self.ends = true;
-            self.note_signals(&ending);
-        }
-        self.clients.handler().handler.service_actions();
         Ok(())
     }
 
+    /// Starts a worker if one is missing or outdated, and waits for something to happen.
+    fn supervise_once(&mut self) -> io::Result<()> {
+        let ended = self.workers.collect();
+        // What has ended has said whether it could start.
+        let started = match self.hear_first_word() {
+            Some(word) => self.workers.started(word),
+            None => Ok(()),
+        };
+        self.workers.bury(ended);
+        started?;
+        if self.workers.until_start() == Some(Duration::ZERO) {
+            self.start_worker()?;
+        }
+        if self.workers.have_served() {
+            // Before the wait, as the program may tell others there that clients are served.
+            self.server.service_actions();
+        }
+        let limits = [
+            self.workers.until_start(),
+            self.workers.until_late(),
+            self.workers.end_overdue(self.time_to_end()),
+            self.server.poll_interval,
+        ];
+        let signals = self.server.watch(limits.into_iter().flatten().min())?;
+        let (replacing, ending): (Vec<i32>, Vec<i32>) =
+            signals.iter().partition(|&&signal| self.replaces(signal));
+        if !replacing.is_empty() {
+            self.workers.replace_all();
+        }
+        if !ending.is_empty() {
+            self.server.stop_by(&ending);
+        }
+        Ok(())
+    }
+
+    fn replaces(&self, signal: i32) -> bool {
+        self.workers.replace_on.map(Signal::number) == Some(signal)
+    }
+
+    /// What the worker that starts has said, if one does and has.
+    fn hear_first_word(&self) -> Option<io::Result<()>> {
+        let word = self.workers.first_word()?;
+        if let Some(leash) = self.workers.starting_leash() {
+            self.server.forget(leash);
+        }
+        Some(word)
+    }
+
     fn start_worker(&mut self) -> io::Result<()> {
-        let forked = self.fork_worker();
-        let Some(workers) = self.strategy.workers() else { return Ok(()) };
-        match forked {
-            Ok((pid, leash)) => workers.started(pid, leash),
-            Err(error) => workers.not_started(error),
+        match self.fork_worker() {
+            Ok((pid, leash)) => self.workers.forked(pid, leash),
+            Err(error) => return self.workers.not_started(error),
+        }
+        match self.workers.starting_leash() {
+            Some(leash) => self.server.watch_also(leash),
+            None => Ok(()),
         }
     }
 
-    fn fork_worker(&mut self) -> io::Result<(Pid, NewLeash)> {
+    fn fork_worker(&mut self) -> io::Result<(Pid, Leash)> {
         let (ours, theirs) = Leash::pair()?;
         // A signal to the child waits until that has pipes of its own.
         let blocked = signals::block()?;
@@ -105,90 +109,58 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
     }
 
     /// A worker's whole life.
-    fn work(&mut self, ours: NewLeash, leash: &Leash, blocked: &signals::Blocked) -> bool {
-        let booted = self.become_worker(ours, leash);
+    fn work(&mut self, ours: Leash, collar: &Collar, blocked: &Blocked) -> bool {
+        self.workers.leave_to_supervisor(ours);
+        let post_fork = self.post_fork.as_deref();
+        let started = self.server.move_in(collar, |server| match post_fork {
+            Some(prepare) => prepare(server),
+            None => Ok(()),
+        });
         // Heard by this process alone from now on.
         blocked.unblock();
-        leash.tell(&booted);
-        if booted.is_err() {
+        collar.tell(&started);
+        if started.is_err() {
             return false;
         }
-        let served = self.serve();
-        leash.tell_end(self.report.finished, self.report.cut);
+        let (served, report) = self.server.serve_to_the_end();
+        collar.tell_end(report.finished, report.cut);
         served.is_ok()
-    }
-
-    /// Replaces what a fork leaves both processes with: the poller, and the pipes of signals.
-    fn become_worker(&mut self, ours: NewLeash, leash: &Leash) -> io::Result<()> {
-        if let Some(workers) = self.strategy.workers() {
-            workers.become_worker(ours);
-        }
-        let poller = Arc::new(Poller::new()?);
-        let shutdown = self.shutdown_handle();
-        if let Some(requests) = self.resources.requests.take() {
-            shutdown.ask_by(requests);
-        }
-        let handler = Arc::clone(self.clients.handler());
-        handler.info.gauges().reset();
-        shutdown.adopt(Arc::clone(&poller));
-        let clients = K::new(handler, &poller, self.strategy.placement());
-        self.belongings = Belongings::new(clients.shared(), shutdown);
-        // The old one goes now, and with it the supervisor's signals.
-        self.reactor = Reactor::new(poller, &self.resources.transport)?;
-        std::mem::replace(&mut self.clients, clients).shared().leave_to_parent();
-        self.reactor.watch_signals(&signals::heeded(&[Signal::TERM]))?;
-        self.reactor.watch_urgent(&signals::heeded(&[Signal::QUIT]))?;
-        self.reactor.watch_urgent(&[sys::HURRY_SIGNAL as i32])?;
-        self.reactor.watch_leash(leash.as_fd())?;
-        self.is_worker = true;
-        self.activate()
     }
 
     /// Lets all workers finish until the deadline, and ends the rest.
     fn end_workers(&mut self) {
-        let mut deadline = self.deadline(self.time_to_end());
-        if self.ends {
-            // Before the workers: the last to close the listener is one that accepts who waits.
-            self.stop_listening(0);
-        }
-        let mut replace_on = None;
-        if let Some(workers) = self.strategy.workers() {
-            workers.retire_all();
-            replace_on = workers.replace_on().map(Signal::number);
-        }
+        let mut deadline = self.server.deadline(self.time_to_end());
+        // Before the workers: the last to close the listener is one that accepts who waits.
+        self.server.stop_listening_for_good();
+        self.workers.retire_all();
         while self.remaining_workers() > 0 && Instant::now() < deadline {
             let left = deadline.saturating_duration_since(Instant::now());
-            let wanted = self.poll_interval.map_or(left, |interval| interval.min(left));
-            match self.wait(Some(wanted), false) {
-                Ok(turn) => {
-                    self.hears(&turn);
-                    self.heed_requests(&turn);
-                    let asks_for_new_ones = |signal: &i32| Some(*signal) == replace_on;
-                    if !turn.signals.iter().all(asks_for_new_ones) {
-                        deadline = Instant::now();
-                    }
-                }
+            let wanted = self.server.poll_interval.map_or(left, |interval| interval.min(left));
+            match self.server.watch(Some(wanted)) {
+                // One that asks for new ones comes too late.
+                Ok(signals) if signals.iter().all(|&signal| self.replaces(signal)) => {}
+                Ok(_) => deadline = Instant::now(),
                 Err(_) => break,
             }
-            self.clients.handler().handler.service_actions();
+            self.server.service_actions();
         }
-        let ended = self.strategy.workers().map(|workers| workers.end(deadline));
-        (self.report.finished, self.report.cut) = ended.unwrap_or_default();
-        self.end_hearing();
-        self.heard = 0;
+        let (finished, cut) = self.workers.end(deadline);
+        self.report = ShutdownReport { finished, cut };
     }
 
     /// How long a worker may take to end: each keeps to the limit of requests, and then needs a
     /// moment to say so.
     fn time_to_end(&self) -> Duration {
-        self.shutdown_timeout.saturating_add(SLACK)
+        self.server.shutdown_timeout.saturating_add(SLACK)
     }
 
     fn remaining_workers(&mut self) -> usize {
-        self.strategy.workers().map_or(0, |workers| {
-            workers.collect();
-            workers.count()
-        })
+        let ended = self.workers.collect();
+        if let Some(word) = self.hear_first_word() {
+            self.workers.settle(&word);
+        }
+        self.workers.bury(ended);
+        self.workers.count()
     }
 }
 

@@ -1,34 +1,35 @@
 //! Processes that serve beside each other, as their supervisor keeps them.
 
-use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
-use std::os::unix::net::UnixStream;
+use std::io;
+use std::num::NonZero;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::kill;
-use nix::sys::socket::{Shutdown, shutdown};
+use nix::sys::signal::Signal as SystemSignal;
 use nix::sys::wait::WaitStatus;
 use nix::unistd::Pid;
 
-use super::children::{Children, ENDING, know_the_processor, refuse_threads};
+use super::leash::Leash;
+use crate::concurrency::children::{self, Children, ENDING, know_the_processor, refuse_threads};
 use crate::signal::Signal;
 use crate::stderr::report;
+use crate::sys;
 
-/// The processes of a [`PreFork`](super::PreFork) strategy.
-///
-/// Each is held by a leash, a pair of connected sockets: it is cut to ask the process to stop, ends
-/// when the supervisor does, and carries what the process has to tell.
+/// The processes of a [`PreFork`](super::PreFork), each held by a leash.
 #[derive(Debug)]
-#[expect(unnameable_types, reason = "of a method that strategies outside do not have")]
-pub struct Workers {
+pub(super) struct Workers {
     pub(super) wanted: usize,
     pub(super) replace_on: Option<Signal>,
     pub(super) allow_threads: bool,
     children: Children,
+    /// One of them starts at a time.
     alive: Vec<Worker>,
     /// Raised when all workers are to be replaced.
     generation: usize,
     restart: Restart,
+    /// One has served since the loop began.
+    have_served: bool,
     /// What the workers that ended had finished and cut.
     totals: (usize, usize),
 }
@@ -36,13 +37,23 @@ pub struct Workers {
 #[derive(Debug)]
 struct Worker {
     pid: Pid,
-    leash: UnixStream,
+    leash: Leash,
     generation: usize,
+    phase: Phase,
     /// When it was asked to stop.
     retired: Option<Instant>,
     /// Signals that it was sent as it did not stop in time.
     hurried: usize,
     started: Instant,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// It has not said yet that it serves.
+    Starts,
+    Serves,
+    /// It could not start.
+    Failed,
 }
 
 /// When the next worker may be started.
@@ -52,64 +63,58 @@ struct Restart {
     at: Option<Instant>,
 }
 
-/// The supervisor's end of a leash whose worker is about to be started.
-#[derive(Debug)]
-pub(crate) struct NewLeash {
-    ours: UnixStream,
-}
-
-/// A worker's end of its leash; readable when the worker is to stop.
-#[derive(Debug)]
-pub(crate) struct Leash {
-    theirs: UnixStream,
-}
+/// How workers have ended.
+pub(super) type Ended = Vec<(Pid, WaitStatus)>;
 
 impl Workers {
-    pub(super) fn new(wanted: usize) -> Self {
+    pub(super) fn new() -> Self {
         Self {
-            wanted: wanted.max(1),
+            wanted: available_parallelism().map_or(1, NonZero::get),
             replace_on: Some(Signal::HUP),
             allow_threads: false,
             children: Children::default(),
             alive: Vec::new(),
             generation: 0,
             restart: Restart::default(),
+            have_served: false,
             totals: (0, 0),
         }
     }
 
     /// Prepares to supervise.
-    pub(crate) fn activate(&mut self) -> io::Result<()> {
+    pub(super) fn activate(&mut self) -> io::Result<()> {
         refuse_threads(self.allow_threads)?;
         know_the_processor();
         self.restart = Restart::default();
+        self.have_served = false;
         self.totals = (0, 0);
         self.children.listen()
     }
 
-    /// The signal that replaces all workers.
-    pub(crate) fn replace_on(&self) -> Option<Signal> {
-        self.replace_on
-    }
-
     /// Readable when a worker has ended.
-    pub(crate) fn wake_up(&self) -> Option<BorrowedFd<'_>> {
+    pub(super) fn wake_up(&self) -> Option<BorrowedFd<'_>> {
         self.children.wake_up()
     }
 
+    /// Tells whether one has served since the loop began.
+    pub(super) fn have_served(&self) -> bool {
+        self.have_served
+    }
+
     /// How many processes there are, those included that were asked to stop.
-    pub(crate) fn count(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         self.alive.len()
     }
 
     /// Has all workers replaced by new ones, one after the other.
-    pub(crate) fn replace_all(&mut self) {
+    pub(super) fn replace_all(&mut self) {
         self.generation += 1;
     }
 
-    /// How long until a worker is to be started; `None` if there is no need.
-    pub(crate) fn until_start(&self) -> Option<Duration> {
-        if self.serving() >= self.wanted && self.outdated().is_none() {
+    /// How long until a worker is to be started; `None` if there is no need, or if one starts.
+    pub(super) fn until_start(&self) -> Option<Duration> {
+        if self.starting().is_some() || (self.serving() >= self.wanted && self.outdated().is_none())
+        {
             return None;
         }
         let left = |at: Instant| at.saturating_duration_since(Instant::now());
@@ -118,49 +123,91 @@ impl Workers {
 
     /// In a new worker: lets go of what belongs to the supervisor. Leashes that stayed open here
     /// would keep its siblings from noticing that the supervisor has ended.
-    pub(crate) fn become_worker(&mut self, ours: NewLeash) {
+    pub(super) fn leave_to_supervisor(&mut self, ours: Leash) {
         drop(ours);
         self.alive.clear();
         self.children = Children::default();
     }
 
-    /// Waits until a worker that was started is ready, and asks the one that it replaces to stop.
+    /// Takes note of a worker that was forked, and starts.
+    pub(super) fn forked(&mut self, pid: Pid, leash: Leash) {
+        self.children.add(pid);
+        self.alive.push(Worker {
+            pid,
+            leash,
+            generation: self.generation,
+            phase: Phase::Starts,
+            retired: None,
+            hurried: 0,
+            started: Instant::now(),
+        });
+    }
+
+    /// The leash of the worker that starts, if one does: readable when it has said its first word.
+    pub(super) fn starting_leash(&self) -> Option<BorrowedFd<'_>> {
+        self.starting().map(|index| self.alive[index].leash.as_fd())
+    }
+
+    /// How long the worker that starts may still take.
+    pub(super) fn until_late(&self) -> Option<Duration> {
+        self.starting().map(|index| START_LIMIT.saturating_sub(self.alive[index].started.elapsed()))
+    }
+
+    /// What has become of the worker that starts; `None` if none does, or if it needs more time.
+    pub(super) fn first_word(&self) -> Option<io::Result<()>> {
+        let worker = &self.alive[self.starting()?];
+        let late = || worker.started.elapsed() >= START_LIMIT;
+        worker.leash.first_word().or_else(|| {
+            let text = format!("a process could not start within {START_LIMIT:?}");
+            late().then(|| Err(io::Error::new(io::ErrorKind::TimedOut, text)))
+        })
+    }
+
+    /// Takes note that the worker that started serves, and asks the one that it replaces to stop;
+    /// or that it could not start.
     ///
     /// # Errors
     ///
-    /// What kept the worker from starting.
-    pub(crate) fn started(&mut self, pid: Pid, leash: NewLeash) -> io::Result<()> {
-        let NewLeash { ours: leash } = leash;
-        self.children.add(pid);
-        let ready = hear_ready(&leash);
-        // Where others serve or have served, it may go well the next time.
-        let may_go_well = !self.alive.is_empty() || self.restart.at.is_some();
+    /// What kept it from that, where another one would fare the same.
+    pub(super) fn started(&mut self, word: io::Result<()>) -> io::Result<()> {
         let replaced = if self.serving() < self.wanted { None } else { self.outdated() };
-        let (generation, started) = (self.generation, Instant::now());
-        let retired = ready.is_err().then_some(started);
-        self.alive.push(Worker { pid, leash, generation, retired, hurried: 0, started });
-        match ready {
-            Ok(()) => self.restart.at = None,
-            // One that has said why it cannot start would say so again.
-            Err(error) if error.kind() == io::ErrorKind::Other || !may_go_well => {
-                return Err(error);
+        self.settle(&word);
+        match word {
+            Ok(()) => {
+                self.have_served = true;
+                self.restart.at = None;
+                if let Some(replaced) = replaced {
+                    self.alive[replaced].retire();
+                }
+                Ok(())
             }
-            Err(error) => return self.not_started(error),
+            // One that has said why it cannot start would say so again.
+            Err(error) if error.kind() == io::ErrorKind::Other => Err(error),
+            Err(error) => self.not_started(error),
         }
-        if let Some(index) = replaced {
-            self.alive[index].retire();
+    }
+
+    /// Takes note of what has become of the worker that started.
+    pub(super) fn settle(&mut self, word: &io::Result<()>) {
+        let Some(index) = self.starting() else { return };
+        let worker = &mut self.alive[index];
+        if word.is_ok() {
+            worker.phase = Phase::Serves;
+        } else {
+            worker.phase = Phase::Failed;
+            worker.retire();
         }
-        Ok(())
     }
 
     /// Plans another attempt to start a worker, where the system had no process or descriptor to
-    /// spare, or had the worker end before it was ready.
+    /// spare, or had the worker end before it was ready. Where others serve or have served, it may
+    /// go well the next time.
     ///
     /// # Errors
     ///
     /// This one, where none has served yet.
-    pub(crate) fn not_started(&mut self, error: io::Error) -> io::Result<()> {
-        if self.alive.is_empty() && self.restart.at.is_none() {
+    pub(super) fn not_started(&mut self, error: io::Error) -> io::Result<()> {
+        if !self.have_served {
             return Err(error);
         }
         self.restart.after(Duration::ZERO);
@@ -169,15 +216,20 @@ impl Workers {
         Ok(())
     }
 
-    /// Takes note of the workers that have ended.
-    pub(crate) fn collect(&mut self) {
-        for (pid, status) in self.children.collect_heard() {
+    /// The workers that have ended, if any was heard of. What each one has said can be heard still.
+    pub(super) fn collect(&mut self) -> Ended {
+        self.children.collect_heard()
+    }
+
+    /// Takes note of workers that have ended, none of which [starts](Self::first_word) any more.
+    pub(super) fn bury(&mut self, ended: Ended) {
+        for (pid, status) in ended {
             let Some(index) = self.alive.iter().position(|worker| worker.pid == pid) else {
                 continue;
             };
             let worker = self.alive.swap_remove(index);
-            let told = worker.last_words();
-            let (finished, cut) = told.unwrap_or((0, usize::from(worker.retired.is_some())));
+            let told = worker.leash.last_words();
+            let (finished, cut) = told.unwrap_or((0, usize::from(worker.was_cut())));
             self.totals = (self.totals.0 + finished, self.totals.1 + cut);
             if worker.retired.is_some() {
                 continue;
@@ -196,44 +248,61 @@ impl Workers {
 
     /// Ends the workers that were asked to stop so long ago and have not; returns how long until
     /// that is to be done again.
-    pub(crate) fn end_overdue(&mut self, limit: Duration) -> Option<Duration> {
+    pub(super) fn end_overdue(&mut self, limit: Duration) -> Option<Duration> {
         self.alive.iter_mut().filter_map(|worker| worker.end_overdue(limit)).min()
     }
 
     /// Asks all workers to stop.
-    pub(crate) fn retire_all(&mut self) {
+    pub(super) fn retire_all(&mut self) {
         self.alive.iter_mut().for_each(Worker::retire);
     }
 
     /// Ends what still runs at the deadline, and returns what all workers together had finished
     /// and cut.
-    pub(crate) fn end(&mut self, deadline: Instant) -> (usize, usize) {
-        let (killed, _) = self.children.end(deadline);
-        let told: Vec<_> = self.alive.drain(..).map(|worker| worker.last_words()).collect();
-        let silent = told.iter().filter(|told| told.is_none()).count();
-        for (finished, cut) in told.into_iter().flatten() {
-            self.totals = (self.totals.0 + finished, self.totals.1 + cut);
+    pub(super) fn end(&mut self, deadline: Instant) -> (usize, usize) {
+        let (killed, _) = self.children.end(deadline, signal_worker);
+        let mut silent = 0;
+        for worker in self.alive.drain(..) {
+            match worker.leash.last_words() {
+                Some((finished, cut)) => {
+                    self.totals = (self.totals.0 + finished, self.totals.1 + cut);
+                }
+                None => silent += usize::from(worker.phase == Phase::Serves),
+            }
         }
         (self.totals.0, self.totals.1 + silent.min(killed))
     }
 
+    fn starting(&self) -> Option<usize> {
+        self.alive.iter().position(|worker| worker.phase == Phase::Starts)
+    }
+
     fn serving(&self) -> usize {
-        self.alive.iter().filter(|worker| worker.retired.is_none()).count()
+        self.alive.iter().filter(|worker| worker.serves()).count()
     }
 
     /// The next worker to be replaced.
     fn outdated(&self) -> Option<usize> {
-        let is_outdated =
-            |worker: &Worker| worker.retired.is_none() && worker.generation < self.generation;
-        self.alive.iter().position(is_outdated)
+        let generation = self.generation;
+        self.alive.iter().position(|worker| worker.serves() && worker.generation < generation)
     }
 }
 
 impl Worker {
     fn retire(&mut self) {
         self.retired.get_or_insert_with(Instant::now);
-        // Its end becomes readable, whoever holds copies of ours.
-        let _ = shutdown(self.leash.as_raw_fd(), Shutdown::Write);
+        self.leash.cut();
+    }
+
+    /// Tells whether it serves, and was not asked to stop.
+    fn serves(&self) -> bool {
+        self.phase == Phase::Serves && self.retired.is_none()
+    }
+
+    /// Tells whether it counts as a request that was cut, where it has ended without a word. One
+    /// that was not asked to stop has crashed, and is reported by itself.
+    fn was_cut(&self) -> bool {
+        self.phase == Phase::Serves && self.retired.is_some()
     }
 
     /// Sends it the next signal that is due where it has not stopped in time, and returns how long
@@ -251,20 +320,8 @@ impl Worker {
                 report(format_args!("process {} has not stopped in time, killing it", self.pid));
             }
             self.hurried += 1;
-            // Gone already is as good as ended.
-            let _ = kill(self.pid, *signal);
+            signal_worker(self.pid, *signal);
         }
-    }
-
-    /// What an ended worker told of its end: how many requests were finished and cut.
-    fn last_words(&self) -> Option<(usize, usize)> {
-        self.leash.set_nonblocking(true).ok()?;
-        let mut words = Vec::new();
-        // Ended by the end of the stream or by there being no more.
-        let _ = (&self.leash).take(64).read_to_end(&mut words);
-        let words = String::from_utf8(words).ok()?;
-        let (finished, cut) = words.trim_end().split_once(' ')?;
-        Some((finished.parse().ok()?, cut.parse().ok()?))
     }
 }
 
@@ -286,57 +343,13 @@ impl Restart {
     }
 }
 
-impl Leash {
-    /// A leash for a worker that is about to be started.
-    pub(crate) fn pair() -> io::Result<(NewLeash, Self)> {
-        let (ours, theirs) = UnixStream::pair()?;
-        Ok((NewLeash { ours }, Self { theirs }))
+/// Sends a worker a signal. Before it is killed, so are its children that are copies of it, those
+/// of `Forking`: they would outlive it if they were stopped as it is, by a SIGSTOP to all.
+fn signal_worker(worker: Pid, signal: SystemSignal) {
+    if signal == SystemSignal::SIGKILL {
+        sys::copies_of(worker).into_iter().for_each(|child| children::signal(child, signal));
     }
-
-    /// Tells the supervisor that this worker serves, or why it cannot.
-    pub(crate) fn tell(&self, booted: &io::Result<()>) {
-        // A supervisor that is gone needs no news.
-        let _ = match booted {
-            Ok(()) => (&self.theirs).write_all(READY),
-            Err(error) => (&self.theirs).write_all(error.to_string().as_bytes()),
-        };
-    }
-
-    /// Tells the supervisor how this worker has ended.
-    pub(crate) fn tell_end(&self, finished: usize, cut: usize) {
-        let _ = (&self.theirs).write_all(format!("{finished} {cut}\n").as_bytes());
-    }
-}
-
-impl AsFd for Leash {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.theirs.as_fd()
-    }
-}
-
-/// Waits for a new worker's first word.
-fn hear_ready(leash: &UnixStream) -> io::Result<()> {
-    leash.set_read_timeout(Some(BOOT_LIMIT))?;
-    let mut word = [0; 512];
-    let failed =
-        |kind, why: &str| io::Error::new(kind, format!("a process could not start: {why}"));
-    let heard = loop {
-        // No more: one that was asked to end meanwhile has said its last words already.
-        match (&*leash).read(&mut word[..READY.len()]) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            heard => break heard,
-        }
-    };
-    match heard {
-        Ok(0) => Err(failed(io::ErrorKind::UnexpectedEof, "it ended before it was ready")),
-        Ok(size) if &word[..size] == READY => Ok(()),
-        Ok(size) => {
-            let rest = (&*leash).read(&mut word[size..]).unwrap_or(0);
-            let why = String::from_utf8_lossy(&word[..size + rest]);
-            Err(failed(io::ErrorKind::Other, &why))
-        }
-        Err(error) => Err(failed(error.kind(), &error.to_string())),
-    }
+    children::signal(worker, signal);
 }
 
 fn ending(status: WaitStatus) -> String {
@@ -347,11 +360,8 @@ fn ending(status: WaitStatus) -> String {
     }
 }
 
-/// What a worker says when it serves; no error message begins with it.
-const READY: &[u8] = b"\0";
-
 /// How long a worker may take until it serves.
-const BOOT_LIMIT: Duration = Duration::from_secs(30);
+const START_LIMIT: Duration = Duration::from_secs(30);
 
 /// A worker that lived so long is replaced at once.
 const STABLE: Duration = Duration::from_secs(5);

@@ -70,6 +70,30 @@ fn close_range_at_exec(_: libc::c_uint) -> bool {
     false
 }
 
+/// The children of a process that it has forked and that have executed no program. None are found
+/// where the system does not tell.
+#[cfg(target_os = "linux")]
+pub(crate) fn copies_of(parent: Pid) -> Vec<Pid> {
+    // proc_pid_stat(5): the ninth field, of which this flag is `PF_FORKNOEXEC`. The second one is
+    // in parentheses and may have any bytes.
+    let is_copy = |child: &Pid| {
+        let status = std::fs::read(format!("/proc/{child}/stat")).unwrap_or_default();
+        let end = status.iter().rposition(|byte| *byte == b')').unwrap_or(0);
+        let fields = String::from_utf8_lossy(&status[end..]);
+        let flags = fields.split(' ').nth(7).and_then(|flags| flags.parse::<u32>().ok());
+        flags.is_some_and(|flags| flags & 0x40 != 0)
+    };
+    let children = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children"));
+    let children = children.unwrap_or_default();
+    let numbers = children.split(' ').filter_map(|number| number.parse().ok());
+    numbers.map(Pid::from_raw).filter(is_copy).collect()
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn copies_of(_: Pid) -> Vec<Pid> {
+    Vec::new()
+}
+
 /// Takes note of the descriptors beside the first three that an exec leaves open, where they have
 /// to be known. Looking takes time in proportion to all that are open, so it is done once.
 pub(crate) fn note_descriptors() -> &'static [RawFd] {

@@ -462,7 +462,13 @@ fn a_signal_ends_a_process_whose_loop_was_shut_down() {
     match &kind[..] {
         "threads" => idle_after_a_loop(ThreadPool::default()),
         "here" => idle_after_a_loop(Sequential),
-        _ => idle_after_a_loop(PreFork::new(1, Sequential).allow_threads(true)),
+        _ => {
+            let mut server = PreFork::new(hearing(Sequential)).allow_threads(true);
+            server.shutdown_handle().shutdown();
+            server.serve_forever().unwrap();
+            say("idle");
+            thread::sleep(LIMIT * 2);
+        }
     }
 }
 
@@ -475,11 +481,16 @@ fn idle_after_a_loop<C: Concurrency>(strategy: C) {
 
 /// A program that has other things to do than to serve, and keeps its server.
 fn idle_after<C: Concurrency>(strategy: C, act: impl FnOnce(&mut TcpServer<C, Mute>)) {
-    let mut server = TcpServer::bind_with("127.0.0.1:0", Mute, strategy).unwrap();
-    server.shutdown_on_signals(&[socketserver::Signal::INT, socketserver::Signal::TERM]).unwrap();
+    let mut server = hearing(strategy);
     act(&mut server);
     say("idle");
     thread::sleep(LIMIT * 2);
+}
+
+fn hearing<C: Concurrency>(strategy: C) -> TcpServer<C, Mute> {
+    let mut server = TcpServer::bind_with("127.0.0.1:0", Mute, strategy).unwrap();
+    server.shutdown_on_signals(&[socketserver::Signal::INT, socketserver::Signal::TERM]).unwrap();
+    server
 }
 
 struct Mute;

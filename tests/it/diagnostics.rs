@@ -41,6 +41,11 @@ fn a_value_in_the_wrong_place_is_told_what_belongs_there() {
             "take `Sequential`",
         ),
         (
+            "TcpServer::bind_with(\":0\", greet, PreFork::new(Sequential))",
+            "PreFork<socketserver::Sequential>` does not decide where requests run",
+            "`PreFork` is around a server",
+        ),
+        (
             "ThreadingHttpServer::bind(\":0\", Nothing)",
             "`Nothing` does not handle requests",
             "implement `http::HttpRequestHandler`, or for another protocol `Handler`",

@@ -44,9 +44,11 @@ impl Supervisor {
         let process = ServerProcess::start_by(command, &["pre_fork", kind]);
         let supervisor = Self { process };
         let processes = match kind {
-            "one" | "no logger" | "starving" | "crashes later" => 1,
+            "one" | "no logger" | "starving" | "crashes later" | "hangs later"
+            | "hangs at start" => 1,
             _ if kind.starts_with("scripts") => 1,
-            "sequential" | "threads" | "forks" | "hasty" | "stuck" | "packets" => 3,
+            "sequential" | "threads" | "forks" | "hasty forks" | "hasty" | "stuck" | "packets"
+            | "completed" => 3,
             _ => 0,
         };
         eventually(|| supervisor.processes().len() >= processes);

@@ -187,3 +187,42 @@ fn one_request_is_served_without_processes() {
     assert_eq!(server.ask_pid(), server.pid());
     assert_eq!(server.wait(), "served\n");
 }
+
+#[test]
+fn a_handler_is_completed_in_each_process() {
+    let server = Supervisor::start("completed");
+    let mut seen = BTreeSet::new();
+    eventually(|| {
+        let mut client = server.connect();
+        client.send("GET / HTTP/1.0\r\n\r\n");
+        let reply = client.rest();
+        let pid = reply.rsplit_once("\r\n\r\nSome(").unwrap().1.strip_suffix(')').unwrap();
+        seen.insert(pid.parse().unwrap());
+        seen == server.processes()
+    });
+}
+
+#[test]
+fn a_handler_that_cannot_be_completed_ends_the_loop() {
+    let mut server = Supervisor::start("not completed");
+    assert_eq!(server.line(), "failed: a process could not start: no database");
+    assert_eq!(server.wait(), "");
+}
+
+/// The supervisor does not wait for it.
+#[test]
+fn signals_are_heard_while_a_process_starts() {
+    let mut server = Supervisor::start("hangs later");
+    let before = server.ask_pid();
+    for _ in 0..2 {
+        send_signal(server.pid(), Signal::SIGHUP);
+        assert_eq!(server.line(), "signal 1");
+        assert_eq!(server.ask_pid(), before);
+    }
+    send_signal(server.pid(), Signal::SIGTERM);
+    assert_eq!(server.wait(), "signal 15\nreport 0 0\n");
+
+    let server = Supervisor::start("hangs at start");
+    send_signal(server.pid(), Signal::SIGTERM);
+    assert_eq!(server.wait(), "signal 15\nreport 0 0\n");
+}

@@ -64,11 +64,11 @@ pub(crate) fn serve(kind: &str) {
         }
         "memory" => {
             lower(Resource::RLIMIT_AS, 512 << 20);
-            run(PreFork::new(2, ThreadPool::default().max_threads(4)), kind);
+            run_in(2, ThreadPool::default().max_threads(4), kind);
         }
         "forks" => run(Forking::default(), kind),
         "64 threads" => run(ThreadPool::default().max_threads(64), kind),
-        "preforked" => run(PreFork::new(3, pool()), kind),
+        "preforked" => run_in(3, pool(), kind),
         _ => run(pool(), kind),
     }
 }
@@ -79,6 +79,11 @@ fn lower(resource: Resource, limit: u64) {
 }
 
 fn run(strategy: impl Concurrency, kind: &str) {
+    run_in(0, strategy, kind);
+}
+
+/// Serves in so many processes, or without any.
+fn run_in(processes: usize, strategy: impl Concurrency, kind: &str) {
     let handler = Plain { logs: kind == "logs" };
     let mut server = TcpServer::bind_with("127.0.0.1:0", handler, strategy).unwrap();
     server.shutdown_on_signals(&[Signal::INT, Signal::TERM]).unwrap();
@@ -96,8 +101,14 @@ fn run(strategy: impl Concurrency, kind: &str) {
         server.max_connections = usize::MAX;
     }
     println!("{}", server.server_address());
-    server.serve_forever().unwrap();
-    let report = server.shutdown_report();
+    let report = if processes > 0 {
+        let mut server = PreFork::new(server).processes(processes);
+        server.serve_forever().unwrap();
+        server.shutdown_report()
+    } else {
+        server.serve_forever().unwrap();
+        server.shutdown_report()
+    };
     println!("finished {} cut {}", report.finished, report.cut);
 }
 

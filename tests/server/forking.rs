@@ -7,12 +7,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::SigSet;
 use nix::unistd::{Uid, setuid};
-use socketserver::concurrency::{Concurrency, Job, Placement};
+use socketserver::concurrency::{Concurrency, Drain, Job, Placement};
 use socketserver::http::{CgiHttpRequestHandler, Exchange, HttpRequestHandler, ProtocolVersion};
 use socketserver::transport::StreamTransport;
 use socketserver::{
@@ -416,7 +416,7 @@ impl Concurrency for ForksOnce {
         self.forking.active()
     }
 
-    fn server_close(&mut self, deadline: Instant) -> usize {
-        self.forking.server_close(deadline)
+    fn server_close(&mut self, drain: Drain) -> usize {
+        self.forking.server_close(drain)
     }
 }

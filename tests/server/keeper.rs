@@ -7,9 +7,9 @@ use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use socketserver::concurrency::{Concurrency, Job, Placement};
+use socketserver::concurrency::{Concurrency, Drain, Job, Placement};
 use socketserver::{
     Address, Connection, Datagram, Forking, ForkingUnixDatagramServer, Handler, Overload,
     ShutdownHandle, TcpServer, UdpServer,
@@ -176,8 +176,8 @@ impl Concurrency for Later {
         self.forking.active()
     }
 
-    fn server_close(&mut self, deadline: Instant) -> usize {
-        self.forking.server_close(deadline)
+    fn server_close(&mut self, drain: Drain) -> usize {
+        self.forking.server_close(drain)
     }
 }
 
@@ -205,7 +205,7 @@ impl Concurrency for AtTheEnd {
         self.forking.placement()
     }
 
-    fn server_close(&mut self, _: Instant) -> usize {
+    fn server_close(&mut self, _: Drain) -> usize {
         for job in self.jobs.drain(..) {
             self.forking.process_request(job).unwrap();
         }

@@ -39,15 +39,24 @@ fn serve_over<T: StreamTransport>(transport: T, handler: Told, strategy: &str) {
         "thread_pool" => serve_by(transport, handler, ThreadPool::default()),
         "thread_per_connection" => serve_by(transport, handler, ThreadPerConnection),
         "forking" => serve_by(transport, handler, Forking::default()),
-        "pre_fork" => serve_by(transport, handler, PreFork::new(2, ThreadPool::default())),
+        "pre_fork" => {
+            let pool = ThreadPool::default();
+            let server = StreamServer::from_transport(transport, handler, pool).unwrap();
+            say_where(&server);
+            PreFork::new(server).processes(2).serve_forever().unwrap();
+        }
         other => panic!("no strategy is named {other:?}"),
     }
 }
 
 fn serve_by<T: StreamTransport, C: Concurrency>(transport: T, handler: Told, strategy: C) {
     let mut server = StreamServer::from_transport(transport, handler, strategy).unwrap();
-    say(server.server_address().into().to_string().trim_start_matches("unix:"));
+    say_where(&server);
     server.serve_forever().unwrap();
+}
+
+fn say_where<T: StreamTransport, C: Concurrency>(server: &StreamServer<T, C, Told>) {
+    say(server.server_address().into().to_string().trim_start_matches("unix:"));
 }
 
 /// A user's own strategy: a thread for each connection, as Python's `ThreadingMixIn` has it.

@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead, Read, Write};
 use std::os::unix::fs::PermissionsExt;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
@@ -11,8 +12,8 @@ use socketserver::http::{
     CgiHttpRequestHandler, Exchange, HttpRequestHandler, ProtocolVersion, Status,
 };
 use socketserver::{
-    Datagram, Forking, Handler, PreFork, Sequential, Signal, TcpServer, ThreadPool, UdpServer,
-    handler_fn,
+    Datagram, Forking, Handler, HttpServer, PreFork, PreForkHttpServer, Sequential, ShutdownReport,
+    Signal, TcpServer, ThreadPool, UdpServer, handler_fn,
 };
 
 use crate::limits::MOMENT;
@@ -24,27 +25,34 @@ pub(crate) fn serve(kind: &str) {
         install_logger();
     }
     match kind {
-        "sequential" => serve_in(PreFork::new(3, Sequential)),
-        "threads" | "hasty" => serve_in_with(PreFork::new(3, ThreadPool::default()), kind),
-        "stuck" => serve_in_with(PreFork::new(3, Sequential), kind),
-        "forks" => serve_in(PreFork::new(3, Forking::default())),
-        "one" | "no logger" => serve_in(PreFork::new(1, Sequential)),
-        "starving" => serve_in_with(PreFork::new(1, Sequential), kind),
+        "sequential" => serve_in(3, Sequential),
+        "threads" | "hasty" => serve_in_with(3, ThreadPool::default(), kind),
+        "stuck" => serve_in_with(3, Sequential, kind),
+        "forks" | "hasty forks" => serve_in_with(3, Forking::default(), kind),
+        "one" | "no logger" => serve_in(1, Sequential),
+        "starving" => serve_in_with(1, Sequential, kind),
         "scripts" => serve_scripts(ThreadPool::default()),
         "scripts one by one" => serve_scripts(Sequential),
         "scripts of children" => serve_scripts(Forking::default()),
-        "no processes" => serve_in(ThreadPool::default()),
-        "cannot start" => serve_in(PreFork::new(3, Unable::Fails)),
-        "crashes at start" => serve_in(PreFork::new(3, Unable::Crashes)),
-        "crashes later" => serve_in(PreFork::new(1, Unable::CrashesLater)),
+        "no processes" => serve_in(0, ThreadPool::default()),
+        "cannot start" => serve_in(3, Unable::Fails),
+        "crashes at start" => serve_in(3, Unable::Crashes),
+        "crashes later" => serve_in(1, Unable::CrashesLater),
+        "hangs at start" => serve_in_with(1, Unable::Hangs, kind),
+        "hangs later" => serve_in_with(1, Unable::HangsLater, kind),
+        "completed" => report(completed(|handler| {
+            handler.pid.get_or_init(std::process::id);
+            Ok(())
+        })),
+        "not completed" => report(completed(|_| Err(io::Error::other("no database")))),
         "with a thread" => {
             thread::spawn(|| io::stdin().lock().read_until(b'\n', &mut Vec::new()));
-            serve_in(PreFork::new(1, Sequential));
+            serve_in(1, Sequential);
         }
         "one request" => {
-            let strategy = PreFork::new(3, Sequential);
             let handler = Obedient { starves: false };
-            let mut server = TcpServer::bind_with("127.0.0.1:0", handler, strategy).unwrap();
+            let server = HttpServer::bind("127.0.0.1:0", handler).unwrap();
+            let mut server = PreFork::new(server);
             say(&server.server_address().to_string());
             server.handle_request().unwrap();
             say("served");
@@ -53,28 +61,31 @@ pub(crate) fn serve(kind: &str) {
             let who = handler_fn(|mut datagram: Datagram| {
                 write!(datagram.wfile, "{}", std::process::id())
             });
-            let strategy = PreFork::new(3, Sequential);
-            let mut server = UdpServer::bind_with("127.0.0.1:0", who, strategy).unwrap();
+            let server = UdpServer::bind_with("127.0.0.1:0", who, Sequential).unwrap();
             say(&server.server_address().to_string());
-            server.serve_forever().unwrap();
+            PreFork::new(server).processes(3).serve_forever().unwrap();
         }
         other => panic!("what is {other:?}?"),
     }
 }
 
-fn serve_in(strategy: impl Concurrency) {
-    serve_in_with(strategy, "");
+fn serve_in(processes: usize, strategy: impl Concurrency) {
+    serve_in_with(processes, strategy, "");
 }
 
-fn serve_in_with(strategy: impl Concurrency, kind: &str) {
+fn serve_in_with(processes: usize, strategy: impl Concurrency, kind: &str) {
     let handler = Obedient { starves: kind == "starving" };
     let mut server = TcpServer::bind_with("127.0.0.1:0", handler, strategy).unwrap();
     server.shutdown_on_signals(&[Signal::INT, Signal::TERM]).unwrap();
-    if matches!(kind, "hasty" | "stuck") {
+    if matches!(kind, "hasty" | "stuck" | "hasty forks" | "hangs later" | "hangs at start") {
         server.shutdown_timeout = MOMENT;
     }
     say(&server.server_address().to_string());
-    report(&mut server);
+    if processes > 0 {
+        return report(PreFork::new(server).processes(processes));
+    }
+    let ended = server.serve_forever();
+    say_end(ended, server.shutdown_report());
 }
 
 /// Serves a script that waits, as does what it has started. Both have to be killed.
@@ -88,22 +99,50 @@ fn serve_scripts(strategy: impl Concurrency) {
     std::fs::write(&script, text).unwrap();
     std::fs::set_permissions(&script, PermissionsExt::from_mode(0o755)).unwrap();
     let handler = CgiHttpRequestHandler::new(directory.path()).user(None);
-    let strategy = PreFork::new(1, strategy);
-    let mut server = TcpServer::bind_with("127.0.0.1:0", handler, strategy).unwrap();
+    let server = TcpServer::bind_with("127.0.0.1:0", handler, strategy).unwrap();
+    let mut server = PreFork::new(server).processes(1);
     server.shutdown_on_signals(&[Signal::TERM]).unwrap();
     server.shutdown_timeout = MOMENT;
     say(&server.server_address().to_string());
-    report(&mut server);
+    report(server);
 }
 
-fn report<C: Concurrency, H: Handler>(server: &mut TcpServer<C, H>) {
-    match server.serve_forever() {
-        Ok(()) => {
-            let report = server.shutdown_report();
-            say(&format!("report {} {}", report.finished, report.cut));
-        }
+fn report<C: Concurrency, H: Handler>(mut server: PreFork<TcpServer<C, H>>) {
+    let ended = server.serve_forever();
+    say_end(ended, server.shutdown_report());
+}
+
+fn say_end(ended: io::Result<()>, report: ShutdownReport) {
+    match ended {
+        Ok(()) => say(&format!("report {} {}", report.finished, report.cut)),
         Err(error) => say(&format!("failed: {error}")),
     }
+}
+
+/// Around a handler that is complete in the processes alone.
+fn completed(
+    complete: fn(&Completed) -> io::Result<()>,
+) -> PreFork<TcpServer<ThreadPool, Completed>> {
+    let server = PreForkHttpServer::bind("127.0.0.1:0", Completed::default()).unwrap();
+    let mut server = server.processes(3).post_fork(complete);
+    server.shutdown_on_signals(&[Signal::TERM]).unwrap();
+    say(&server.server_address().to_string());
+    server
+}
+
+#[derive(Default)]
+struct Completed {
+    pid: OnceLock<u32>,
+}
+
+impl HttpRequestHandler for Completed {
+    fn do_get(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        http.send_response(200)?;
+        http.end_headers()?;
+        write!(http.wfile, "{:?}", self.pid.get())
+    }
+
+    fn log_request(&self, _: &Exchange<'_>, _: Status, _: Option<u64>) {}
 }
 
 struct Obedient {
@@ -161,6 +200,9 @@ enum Unable {
     Crashes,
     /// Crashes after the first signal and before the second one.
     CrashesLater,
+    Hangs,
+    /// Hangs after the first signal.
+    HangsLater,
 }
 
 impl Concurrency for Unable {
@@ -174,7 +216,11 @@ impl Concurrency for Unable {
         match self {
             Self::Fails => Err(io::Error::other("no threads left")),
             Self::CrashesLater if has_heard != 1 => Ok(()),
+            Self::HangsLater if has_heard == 0 => Ok(()),
             Self::Crashes | Self::CrashesLater => std::process::abort(),
+            Self::Hangs | Self::HangsLater => loop {
+                thread::park();
+            },
         }
     }
 }

@@ -97,20 +97,6 @@ impl Serving<'_> {
     fn serve<C: Concurrency>(
         &self,
         listener: Listener,
-        handler: Files,
-        strategy: C,
-    ) -> io::Result<()> {
-        match self.args.processes {
-            Some(processes) => {
-                self.serve_on(listener, handler, PreFork::new(processes as usize, strategy))
-            }
-            None => self.serve_on(listener, handler, strategy),
-        }
-    }
-
-    fn serve_on<C: Concurrency>(
-        &self,
-        listener: Listener,
         mut handler: Files,
         strategy: C,
     ) -> io::Result<()> {
@@ -166,21 +152,28 @@ impl Serving<'_> {
             Some(path) => Some(Arc::new(PortFile::write(path, server.info().server_port())?)),
             None => None,
         };
-        // A supervisor handles signals at any time, and ends its processes first.
-        if self.args.processes.is_none() && self.args.concurrency == Strategy::Sequential {
-            end_with_second_signal(server.info(), self.scripts.clone(), port_file.clone())?;
-        }
-        announce(banner);
-        if self.args.processes.is_none() {
-            // Clients can connect. With processes, the loop says so once they are started.
-            self.service.ready();
-        }
-        let served = server.serve_forever();
+        let served = match self.args.processes {
+            Some(processes) => {
+                let mut server = PreFork::new(server).processes(processes as usize);
+                announce(banner);
+                // The loop says that clients are served, once they are.
+                server.serve_forever().map(|()| server.shutdown_report())
+            }
+            None => {
+                // A supervisor handles signals at any time, and ends its processes first.
+                if self.args.concurrency == Strategy::Sequential {
+                    end_with_second_signal(server.info(), self.scripts.clone(), port_file.clone())?;
+                }
+                announce(banner);
+                self.service.ready();
+                server.serve_forever().map(|()| server.shutdown_report())
+            }
+        };
         if let Some(port_file) = port_file {
             port_file.remove();
         }
-        served.map_err(|error| io::Error::other(format!("cannot serve: {error}")))?;
-        report_cut_connections(server.shutdown_report().cut);
+        let report = served.map_err(|error| io::Error::other(format!("cannot serve: {error}")))?;
+        report_cut_connections(report.cut);
         Ok(())
     }
 }

@@ -159,12 +159,12 @@ fn a_pool_whose_jobs_are_cut_does_not_wait_for_them() {
     has_waiting(&pool, 1);
     eventually("the job runs", || pool.members[0].post.is_busy.load(Ordering::SeqCst));
     // It may still end.
-    assert_eq!(pool.server_close(Instant::now() + LIMIT), 0);
+    assert_eq!(pool.server_close(Drain::until(Instant::now() + LIMIT)), 0);
     assert_eq!((pool.members.len(), pool.has_dismissed), (1, false));
-    assert_eq!(pool.server_close(Instant::now()), 0);
+    assert_eq!(pool.server_close(Drain::until(Instant::now())), 0);
     assert_eq!((pool.members.len(), pool.has_dismissed), (0, true));
     // A later look finds none to dismiss, and forgets none.
-    assert_eq!(pool.server_close(Instant::now()), 0);
+    assert_eq!(pool.server_close(Drain::until(Instant::now())), 0);
     assert!(pool.has_dismissed);
     let queue = Arc::clone(&pool.queue);
     drop(pool);
@@ -182,6 +182,6 @@ fn threads_that_sleep_are_waited_for_at_any_deadline() {
     pool.process_request(job).expect("a thread");
     assert_eq!(waiting.fate(), Fate::Run);
     eventually("the job is done", || !pool.members[0].post.is_busy.load(Ordering::SeqCst));
-    assert_eq!(pool.server_close(Instant::now()), 0);
+    assert_eq!(pool.server_close(Drain::until(Instant::now())), 0);
     assert_eq!((pool.members.len(), pool.has_dismissed), (1, false));
 }

@@ -1,0 +1,116 @@
+//! What a supervisor asks of its server: to hear of signals, and to serve in a forked process.
+
+use std::io;
+use std::mem;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::belongings::Belongings;
+use super::clients::ServerKind;
+use super::{Server, ShutdownReport};
+use crate::concurrency::Concurrency;
+use crate::handler::Handler;
+use crate::poller::Poller;
+use crate::reactor::Reactor;
+use crate::signal::Signal;
+use crate::signals::{self, Listens};
+use crate::sys;
+
+/// In the supervising process: the loop of a server that accepts nobody.
+impl<K: ServerKind, C: Concurrency> Server<K, C> {
+    /// Begins to hear of signals, of this one too, and of forked processes that ask for a shutdown.
+    pub(crate) fn begin_watch(&mut self, also: Option<Signal>) -> io::Result<()> {
+        self.refuse_if_ended()?;
+        self.reactor.hear_here();
+        self.hear_requests()?;
+        self.reactor.begin_hearing(Listens::Now);
+        let also = signals::heeded(also.as_slice());
+        let watched = also.into_iter().try_for_each(|number| self.reactor.watch_signal(number));
+        watched.inspect_err(|_| self.reactor.pause_hearing())
+    }
+
+    /// Waits for something to happen, at most for `limit`. Tells the handler of all signals, and
+    /// returns those that are not for the handler alone.
+    pub(crate) fn watch(&mut self, limit: Option<Duration>) -> io::Result<Vec<i32>> {
+        let turn = self.wait(limit, false)?;
+        self.hears(&turn);
+        self.heed_requests(&turn);
+        Ok(turn.signals)
+    }
+
+    /// Lets the handler do what it does now and then.
+    pub(crate) fn service_actions(&self) {
+        self.clients.handler().handler.service_actions();
+    }
+
+    /// Stops for good, as these signals ask.
+    pub(crate) fn stop_by(&mut self, signals: &[i32]) {
+        self.shutdown_handle().stop_here();
+        self.ends = true;
+        self.note_signals(signals);
+    }
+
+    /// Has new clients refused, if the server stops for good. Those that wait are left to the
+    /// forked processes, the last of which takes them in.
+    pub(crate) fn stop_listening_for_good(&mut self) {
+        if self.ends {
+            self.stop_listening(0);
+        }
+    }
+
+    /// Ends what [`begin_watch`](Self::begin_watch) has begun.
+    pub(crate) fn end_watch(&mut self) {
+        self.end_hearing();
+        self.heard = 0;
+        self.rearm();
+    }
+
+    /// Has this descriptor end a wait when it is readable.
+    pub(crate) fn watch_also(&self, descriptor: BorrowedFd<'_>) -> io::Result<()> {
+        self.reactor.watch_strategy(descriptor)
+    }
+
+    /// Ends that, as long as the descriptor is open.
+    pub(crate) fn forget(&self, descriptor: BorrowedFd<'_>) {
+        self.reactor.forget_strategy(descriptor);
+    }
+}
+
+/// In a process that was forked of that one.
+impl<K: ServerKind, C: Concurrency> Server<K, C> {
+    /// Makes the server this process's own: gives it a poller, and signals of its own, in place of
+    /// those that a fork leaves both processes with. It stops for good when the leash is readable.
+    /// The program prepares it before the strategy begins.
+    pub(crate) fn move_in(
+        &mut self,
+        leash: &impl AsFd,
+        prepare: impl FnOnce(&Self) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let poller = Arc::new(Poller::new()?);
+        let shutdown = self.shutdown_handle();
+        if let Some(requests) = self.resources.requests.take() {
+            shutdown.ask_by(requests);
+        }
+        let handler = Arc::clone(self.clients.handler());
+        handler.info.gauges().reset();
+        shutdown.adopt(Arc::clone(&poller));
+        let clients = K::new(handler, &poller, self.strategy.placement());
+        self.belongings = Belongings::new(clients.shared(), shutdown);
+        // The old one goes now, and with it the supervisor's signals.
+        self.reactor = Reactor::new(poller, &self.resources.transport)?;
+        mem::replace(&mut self.clients, clients).shared().leave_to_parent();
+        self.reactor.watch_signals(&signals::heeded(&[Signal::TERM]))?;
+        self.reactor.watch_urgent(&signals::heeded(&[Signal::QUIT]))?;
+        self.reactor.watch_urgent(&[sys::HURRY_SIGNAL as i32])?;
+        self.reactor.watch_leash(leash.as_fd())?;
+        prepare(self)?;
+        self.activate()
+    }
+
+    /// Serves until this process is asked to stop.
+    pub(crate) fn serve_to_the_end(&mut self) -> (io::Result<()>, ShutdownReport) {
+        let served = self.serve();
+        (served, self.report)
+    }
+}
