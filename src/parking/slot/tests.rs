@@ -1,5 +1,7 @@
 //! A connection in each of its states, and what becomes of it there.
 
+#[cfg(feature = "tls")]
+mod handshakes;
 mod jobs;
 mod site;
 
@@ -292,6 +294,23 @@ fn a_server_that_stops_ends_idle_connections() {
     let (_client, slot) = site.begun();
     assert!(matches!(slot.close_if_idle(&site.parking), DrainOutcome::Busy));
     assert_eq!(slot.seen(), "gone");
+}
+
+#[test]
+fn the_time_of_an_idle_connection_begins_again_where_the_server_stops() {
+    for (is_idle, drains, is_kept) in
+        [(true, true, false), (true, false, true), (false, true, true), (false, false, true)]
+    {
+        let site = Site::new(Placement::OtherThread);
+        let (_client, slot) = if is_idle { site.idle() } else { site.begun() };
+        slot.age();
+        let before = slot.since();
+        if drains {
+            site.parking.begin_drain();
+        }
+        assert!(slot.report(&site.parking, false));
+        assert_eq!(slot.since() == before, is_kept, "{is_idle} {drains}");
+    }
 }
 
 #[test]

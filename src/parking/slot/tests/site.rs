@@ -51,9 +51,17 @@ impl Site {
 
     /// A client, its slot, and the connection, which is not there yet.
     pub(super) fn accept(&self) -> (Client, Arc<Slot>, Connection) {
+        self.accept_as(ClientSocket::plain)
+    }
+
+    /// As [`accept`](Self::accept), over a socket that is made like this.
+    pub(super) fn accept_as(
+        &self,
+        made: impl FnOnce(OwnedFd) -> ClientSocket,
+    ) -> (Client, Arc<Slot>, Connection) {
         let (client, server) = UnixStream::pair().expect("a pair of sockets");
         client.set_read_timeout(Some(LIMIT)).expect("an option");
-        let socket = Arc::new(ClientSocket::plain(OwnedFd::from(server)));
+        let socket = Arc::new(made(OwnedFd::from(server)));
         let address = Address::unix("client");
         let slot = self.parking.admit(&socket, address.clone());
         let owner = Arc::downgrade(&slot);
@@ -147,6 +155,13 @@ impl Slot {
         match &self.place().state {
             State::Parked(parked) => parked.deadline,
             State::Lingering(lingering) => Some(lingering.deadline),
+            _ => None,
+        }
+    }
+
+    pub(super) fn since(&self) -> Option<Instant> {
+        match &self.place().state {
+            State::Parked(parked) => Some(parked.since),
             _ => None,
         }
     }
