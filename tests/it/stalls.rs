@@ -230,15 +230,17 @@ fn a_write_to_a_client_that_takes_nothing_fails_in_time() {
 /// than the least rate asks for.
 #[test]
 fn a_client_that_takes_little_is_waited_for() {
+    // Far longer than a thread waits for its turn on a busy machine.
+    let limit = STALL * 2;
     side_by_side(WAYS, |(way, send)| {
-        let handler = answering(send).timeouts(stalling());
+        let handler = answering(send).timeouts(Timeouts::default().stall(limit));
         let log = handler.log.clone();
         let server = Running::start(bind::<ThreadPool, _>(handler));
         let mut client = narrow(&server.address);
         client.send(get("/"));
         let (began, mut read) = (Instant::now(), 0);
-        while began.elapsed() < STALL * 4 {
-            thread::sleep(STALL / 16);
+        while began.elapsed() < limit * 3 {
+            thread::sleep(limit / 32);
             read += client.stream.read(&mut vec![0; 16 * 1024]).unwrap() as u64;
         }
         assert!(read < SIZE / 8, "{way}: {read} bytes are not little");
