@@ -228,6 +228,76 @@ fn errors_are_answered_with_pages() {
 }
 
 #[test]
+fn all_options_work_together() {
+    let directory = tempfile::tempdir().unwrap();
+    let page = directory.path().join("404.html");
+    fs::write(&page, "gone\n").unwrap();
+    let page = format!("404={}", page.display());
+    let port = directory.path().join("port").display().to_string();
+    for way in WAYS {
+        let all = [
+            "-p",
+            "HTTP/1.1",
+            "--cgi",
+            "--cgi-user",
+            "root",
+            "--confine",
+            "--hide-dot-files",
+            "--metrics",
+            "/numbers",
+            "--healthz",
+            "/well",
+            "--auth",
+            ADA,
+            "--error-page",
+            &page,
+            "--cors",
+            "http://one.example",
+            "--log-format",
+            "json",
+            "--port-file",
+            &port,
+            "--shutdown-timeout",
+            "5",
+            "--url-prefix",
+            "/x",
+            "--charset",
+            "utf-8",
+            "-H",
+            "X-A",
+            "b",
+        ];
+        let serving = start(&[way, &all].concat());
+        assert_eq!(fs::read_to_string(&port).unwrap(), format!("{}\n", serving.port));
+        for (line, with_password, status, end) in [
+            ("GET /x/a.txt", true, 200, "\r\n\r\nhello\n"),
+            ("GET /x/a.txt", false, 401, "</html>\n"),
+            ("GET /x/missing", true, 404, "\r\n\r\ngone\n"),
+            ("GET /a.txt", true, 404, "\r\n\r\ngone\n"),
+            ("GET /x/well", false, 200, "\r\n\r\nok\n"),
+            ("GET /x/numbers", false, 401, "</html>\n"),
+            ("HEAD /x/a.txt", true, 200, "\r\n\r\n"),
+            ("PUT /x/a.txt", true, 501, "</html>\n"),
+        ] {
+            let password =
+                if with_password { format!("Authorization: {ADAS}\r\n") } else { String::new() };
+            let request = format!(
+                "{line} HTTP/1.1\r\nHost: h\r\nOrigin: http://one.example\r\n{password}\
+                 Connection: close\r\n\r\n"
+            );
+            let reply = ask(&serving, &request);
+            assert!(reply.starts_with(&format!("HTTP/1.1 {status} ")), "{way:?} {line}: {reply}");
+            assert!(reply.ends_with(end), "{way:?} {line}: {reply}");
+            assert!(has(&reply, "Access-Control-Allow-Origin: http://one.example"), "{reply}");
+            assert!(has(&reply, "X-A: b"), "{reply}");
+        }
+        let ended = serving.stop(Signal::SIGTERM);
+        assert_eq!((ended.status, ended.stderr.lines().count()), (Some(0), 8), "{}", ended.stderr);
+        assert!(ended.stderr.lines().all(|line| line.starts_with("{\"time\":")));
+    }
+}
+
+#[test]
 fn what_cannot_be_done_is_told_in_one_line() {
     let directory = tempfile::tempdir().unwrap();
     let folder = format!("404={}", directory.path().display());

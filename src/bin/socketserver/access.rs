@@ -24,8 +24,8 @@ pub(crate) struct Access {
     /// ask for a user and a password; may be repeated
     ///
     /// HASH is a hash of the password: htpasswd -nB USER prints both, openssl passwd -6 a hash.
-    /// Hashes of bcrypt and of SHA-256 and SHA-512 crypt are accepted. Every request needs a
-    /// password, but for the path of --healthz.
+    /// For a shell it has to be in single quotes. Hashes of bcrypt and of SHA-256 and SHA-512 crypt
+    /// are accepted. Every request needs a password, but for the path of --healthz.
     #[arg(long, value_name = "USER:HASH", allow_hyphen_values = true)]
     auth: Vec<String>,
 

@@ -6,6 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process;
 
+use socketserver::ServerInfo;
+
 /// Holds the port while the server runs.
 #[derive(Debug)]
 pub(crate) struct PortFile {
@@ -20,8 +22,13 @@ impl PortFile {
     /// # Errors
     ///
     /// The text is the line for the user.
-    pub(crate) fn write(path: &Path, port: u16) -> io::Result<Self> {
-        let content = format!("{port}\n");
+    pub(crate) fn write(path: &Path, server: &ServerInfo) -> io::Result<Self> {
+        if server.server_address().inet().is_none() {
+            return Err(crate::wrong_usage(
+                "systemd has opened a Unix socket, which has no port; leave out --port-file",
+            ));
+        }
+        let content = format!("{}\n", server.server_port());
         let written = write_atomically(path, &content);
         written.map_err(|error| {
             let name = path.display();

@@ -149,7 +149,7 @@ impl Serving<'_> {
             server.watch_signals(&[Signal::HUP])?;
         }
         let port_file = match &self.args.running.port_file {
-            Some(path) => Some(Arc::new(PortFile::write(path, server.info().server_port())?)),
+            Some(path) => Some(Arc::new(PortFile::write(path, &server.info())?)),
             None => None,
         };
         let served = match self.args.processes {

@@ -1,10 +1,12 @@
 //! A hash of a password, as `htpasswd -B` and `openssl passwd -6` write it.
 
+use std::fmt;
+
 use bcrypt::HashParts;
 use sha_crypt::{PasswordVerifier, ShaCrypt};
 
 /// A hash that is accepted, in its text.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct PasswordHash {
     text: String,
     kind: Kind,
@@ -63,6 +65,13 @@ impl PasswordHash {
     }
 }
 
+/// Without the hash, which does not belong into logs.
+impl fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PasswordHash").field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
 /// Checks what follows `$5$`: `[rounds=N$]SALT$HASH`.
 fn check_sha_crypt(rest: &str, length: usize) -> Result<(), &'static str> {
     let fields = match rest.strip_prefix("rounds=").map(|rest| rest.split_once('$')) {
@@ -116,6 +125,7 @@ mod tests {
         for text in HASHES {
             let hash = PasswordHash::parse(text).expect(text);
             assert!(hash.is_of(b"secret"), "{text}");
+            assert!(!format!("{hash:?}").contains('$'), "{hash:?}");
             for other in [&b"Secret"[..], b"", b"secret\0", b"secret "] {
                 assert!(!hash.is_of(other), "{text}: {other:?}");
             }
