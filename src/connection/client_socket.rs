@@ -1,7 +1,8 @@
 //! The socket that a connection's two ends share.
 
+mod ending;
+
 use std::io::{self, IoSlice};
-use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -29,6 +30,8 @@ pub(crate) struct ClientSocket {
     is_a_childs: AtomicBool,
     /// Ends of it are held where no server sees to its end.
     is_loose: AtomicBool,
+    /// What is written has no end but that of the connection, and is not at its end.
+    is_open_ended: AtomicBool,
 }
 
 impl ClientSocket {
@@ -41,6 +44,7 @@ impl ClientSocket {
             ended: AtomicBool::new(false),
             is_a_childs: AtomicBool::new(false),
             is_loose: AtomicBool::new(false),
+            is_open_ended: AtomicBool::new(false),
         }
     }
 
@@ -334,59 +338,6 @@ impl ClientSocket {
     pub(crate) fn is_gone(&self) -> bool {
         self.stream.is_gone()
     }
-
-    /// Ends one or both directions for every process that holds this socket. Where only writing
-    /// ends, a session says so first; a connection that is cut looks cut.
-    pub(crate) fn shutdown(&self, how: Shutdown) {
-        if how == Shutdown::Write {
-            self.say_goodbye();
-        }
-        self.stream.shutdown(how);
-    }
-
-    /// Leaves it to a child process to end the connection.
-    pub(crate) fn leave_to_child(&self) {
-        self.is_a_childs.store(true, Ordering::Relaxed);
-    }
-
-    /// The server lets go of the connection while ends of it are held elsewhere.
-    pub(crate) fn let_loose(&self) {
-        self.is_loose.store(true, Ordering::Relaxed);
-    }
-
-    /// Tells whether something has arrived that was not read. Closing would reset the connection,
-    /// which one is anyway whose client was given up.
-    pub(crate) fn has_arrivals(&self) -> bool {
-        // Below a session the client may have said its end before more bytes.
-        let is_over = self.session.is_none() && self.ended.load(Ordering::Relaxed);
-        !is_over && !self.stream.is_given_up() && self.stream.peek().is_ok_and(|count| count > 0)
-    }
-
-    /// Tells a client that speaks TLS that nothing more comes.
-    pub(crate) fn say_goodbye(&self) {
-        if let Some(session) = self.session() {
-            session.say_goodbye(&self.stream);
-        }
-    }
-}
-
-/// The last owner in this process ends the connection, for every process that holds a copy: one
-/// that was forked while this one was served would keep the client waiting. And the client sees an
-/// end first where it has sent what was not read, and not the reset alone.
-impl Drop for ClientSocket {
-    fn drop(&mut self) {
-        if self.is_a_childs.load(Ordering::Relaxed) {
-            return;
-        }
-        self.shutdown(Shutdown::Write);
-        self.stream.reset_if_given_up();
-        if self.is_loose.load(Ordering::Relaxed) {
-            let (mut buffer, mut left) = ([0; 8 * 1024], LOOSE_READS);
-            while left > 0 && self.recv_raw(&mut buffer).is_ok_and(|count| count > 0) {
-                left -= 1;
-            }
-        }
-    }
 }
 
 impl AsFd for ClientSocket {
@@ -394,6 +345,3 @@ impl AsFd for ClientSocket {
         self.stream.as_fd()
     }
 }
-
-/// Times that a buffer of what has arrived is thrown away before a loose connection is closed.
-const LOOSE_READS: usize = 32;

@@ -85,6 +85,9 @@ use crate::server_info::ServerInfo;
 /// A client that was given up for what it does not take ([`Wfile`]) is reset over TCP, with what is
 /// on the way to it.
 ///
+/// So is one with a response of HTTP that is not whole, where nothing else would tell
+/// (`http::ResponseBody`).
+///
 /// [`lingering_close`](Self::lingering_close) also waits where nothing has arrived yet.
 pub struct Connection {
     /// What the client sends, buffered.

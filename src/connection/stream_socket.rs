@@ -191,12 +191,22 @@ impl StreamSocket {
         self.is_given_up.load(Ordering::Relaxed)
     }
 
-    /// Has closing reset the connection to a client that was given up, and throw away what it has
-    /// not taken, which the kernel would keep for minutes.
-    pub(super) fn reset_if_given_up(&self) {
-        if self.is_given_up() {
-            // Fails where the client has left by itself.
-            let _ = self.socket.set_linger(Some(Duration::ZERO));
+    /// Has closing reset the connection, or no longer; also where the process ends. Without meaning
+    /// on a Unix socket.
+    pub(super) fn reset_on_close(&self, resets: bool) {
+        // Fails where the client has left by itself.
+        let _ = self.socket.set_linger(resets.then_some(Duration::ZERO));
+    }
+
+    /// Resets the connection for every process that holds it, and throws away what its client has
+    /// not taken. Where that cannot be, it ends one or both directions.
+    ///
+    /// On other systems than Linux closing resets it, where no other process holds it.
+    pub(super) fn reset(&self, how: Shutdown) {
+        self.reset_on_close(true);
+        let is_reset = sys::disconnect(self.as_fd()).is_ok();
+        if !is_reset && (cfg!(target_os = "linux") || how != Shutdown::Write) {
+            self.shutdown(how);
         }
     }
 

@@ -100,6 +100,11 @@ impl Wfile {
         !self.socket.unsent().is_empty()
     }
 
+    /// From now on the end of the connection is the end of what is written, or no longer.
+    pub(crate) fn set_open_ended(&self, is_open_ended: bool) {
+        self.socket.set_open_ended(is_open_ended);
+    }
+
     /// Bytes that the kernel has taken from this end, also of a write that failed; not those that
     /// were held back.
     pub(crate) fn sent(&self) -> u64 {

@@ -73,6 +73,8 @@ impl Slot {
         let in_child = parking.in_child.load(Ordering::Relaxed);
         // Nothing in a child but the job can see to the end.
         let may_linger = in_job || !in_child;
+        // A reset is told at once.
+        let end = if socket.is_open_ended() { End::AtOnce } else { end };
         let mut lingering = match (end, Arc::try_unwrap(socket)) {
             (End::Lingering, Ok(socket)) if may_linger => Lingering::new(Arc::new(socket)),
             (End::Lingering, Err(socket)) if may_linger => Lingering::new(socket),

@@ -25,6 +25,29 @@ pub(crate) fn bytes_not_taken(_: BorrowedFd<'_>) -> Option<usize> {
     None
 }
 
+/// Breaks a TCP connection off: it is reset, whoever else holds the socket.
+///
+/// # Errors
+///
+/// The socket is of another kind, or the system is another.
+#[cfg(target_os = "linux")]
+pub(crate) fn disconnect(socket: BorrowedFd<'_>) -> io::Result<()> {
+    use std::os::fd::AsRawFd;
+
+    // SAFETY: `sockaddr` is plain data for which all zeroes is a value.
+    let mut nowhere: libc::sockaddr = unsafe { std::mem::zeroed() };
+    nowhere.sa_family = libc::AF_UNSPEC as libc::sa_family_t;
+    let length = size_of::<libc::sockaddr>() as libc::socklen_t;
+    // SAFETY: the descriptor is open, and the address is as long as it is said to be.
+    let done = unsafe { libc::connect(socket.as_raw_fd(), &raw const nowhere, length) };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn disconnect(_: BorrowedFd<'_>) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// Receives the next datagram, without waiting for one; returns its size and its sender.
 pub(crate) fn receive_from(socket: &impl AsFd, buffer: &mut [u8]) -> io::Result<(usize, SockAddr)> {
     // SAFETY: the layouts are the same, and socket2 promises to write nothing uninitialised.

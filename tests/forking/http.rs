@@ -89,9 +89,24 @@ fn the_deadline_ends_the_scripts_of_children() {
     let mut client = server.connect();
     let script = begin_script(&mut client);
     server.terminate();
-    client.sees_the_end();
+    client.sees_a_reset();
     assert_eq!(server.line_after("report: "), "0 finished, 1 cut");
     eventually(|| !is_running(script));
+}
+
+/// Whether the child sees to that, or the system when it is no more.
+#[test]
+fn a_response_that_its_child_does_not_end_is_reset() {
+    let server = start("scripts");
+    for signal in [Signal::SIGKILL, Signal::SIGABRT, Signal::SIGQUIT] {
+        let mut client = server.connect();
+        begin_script(&mut client);
+        for child in children_of(server.pid()) {
+            send_signal(child, signal);
+        }
+        client.sees_a_reset();
+        eventually(|| children_of(server.pid()).is_empty());
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use socketserver::{Sequential, ThreadPool, Timeouts};
 
 use crate::support::{MOMENT, Notes, Running, bind, in_a_process_of_its_own};
 use crate::web::{
-    Browser, Noting, Site, answer, answering, ask, find, get, noting, serve, show, talk,
+    Browser, Noting, Site, answer, answering, ask, find, get, hear_out, noting, serve, show, talk,
 };
 
 /// Answers with the status in the path, a length where it may have one, and what else it says.
@@ -291,13 +291,14 @@ fn chunks_that_no_client_could_read_end_the_connection() {
     let (log, errors) = (handler.log.clone(), handler.errors.clone());
     let server = serve(handler);
     for request in [get("/unended"), "GET /unended HTTP/1.0\r\n\r\n".to_owned()] {
-        let reply = talk(&server, &request);
+        // A client of HTTP/1.0 is told by a reset.
+        let reply = hear_out(server.address, request.as_bytes());
         assert!(find(&reply, b"world").is_some() && !reply.ends_with(b"0\r\n\r\n"));
         log.next();
         assert_eq!(log.next(), "the handler did not write the last chunk of its body");
     }
     for request in [get("/wrong"), "GET /wrong HTTP/1.0\r\n\r\n".to_owned()] {
-        let reply = talk(&server, &request);
+        let reply = hear_out(server.address, request.as_bytes());
         assert!(find(&reply, b"world").is_some() && find(&reply, b"no chunk").is_none());
         let error = errors.next();
         let what = "wfile: not in the chunked coding that Transfer-Encoding announces: no chunk";

@@ -55,6 +55,7 @@ mod conditions; // what a client has of a file already
 #[cfg(all(feature = "auth", feature = "cgi"))]
 mod cors; // pages of other origins: what they may read, and what browsers ask before
 mod cpython_names; // which of our tests stand for which of CPython's
+mod cut_responses; // that end early, where nothing but the connection's end tells the end
 mod daemon_threads; // what is not waited for, and what signals do then
 mod datagrams; // servers of datagrams, over UDP and over Unix sockets
 mod datagrams_drain; // what becomes of them when the server is asked to stop

@@ -83,6 +83,12 @@ impl Client {
         }
     }
 
+    /// Tells whether a reset comes, and nothing before.
+    pub(crate) fn is_reset(&mut self) -> bool {
+        let end = self.stream.read_to_end(&mut Vec::new());
+        end.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionReset)
+    }
+
     /// What comes until the end, be that a reset.
     pub(crate) fn rest(&mut self) -> String {
         let mut rest = Vec::new();

@@ -43,6 +43,26 @@ fn a_second_signal_cuts_at_once() {
     assert_eq!(server.wait(), "signal 15\nreport 0 1\n");
 }
 
+/// Nothing else tells a client of HTTP/1.0 that its response is not whole.
+#[test]
+fn what_is_cut_before_an_end_that_nothing_announces_is_reset() {
+    let cut: [fn(&Supervisor, i32); 2] = [
+        |server, _| send_signal(server.pid(), Signal::SIGTERM),
+        |_, process| send_signal(process, Signal::SIGKILL),
+    ];
+    for kind in ["hasty", "stuck", "forks"] {
+        for (way, cut) in cut.iter().enumerate().skip(usize::from(kind == "forks")) {
+            let server = Supervisor::start(kind);
+            let mut client = server.connect();
+            client.send("GET /slow HTTP/1.0\r\nContent-Length: 2\r\n\r\n");
+            client.head();
+            let process = client.line().parse().unwrap();
+            cut(&server, process);
+            assert!(client.is_reset(), "{kind}, {way}");
+        }
+    }
+}
+
 #[test]
 fn a_stopped_process_is_killed_at_the_deadline() {
     for kind in ["hasty", "stuck"] {

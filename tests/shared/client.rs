@@ -105,6 +105,13 @@ impl Client {
         }
     }
 
+    /// Waits for the server to reset the connection, as nothing else would tell that there is more.
+    #[track_caller]
+    pub(crate) fn sees_a_reset(&mut self) {
+        let end = self.stream.read(&mut [0]).unwrap_err();
+        assert_eq!(end.kind(), io::ErrorKind::ConnectionReset);
+    }
+
     /// Neither bytes nor an end come for a while.
     #[track_caller]
     pub(crate) fn hears_nothing_for(&self, limit: Duration) {

@@ -295,6 +295,13 @@ impl<'h> Exchange<'h> {
     ///
     /// It was taken over before, or it is broken.
     pub fn take_over(&mut self) -> io::Result<Connection> {
+        self.wfile.disown();
+        self.release()
+    }
+
+    /// Takes the connection away from the handler, to end it or to give it back. A response whose
+    /// end has not come, and cannot be told but by that of the connection, is cut.
+    fn release(&mut self) -> io::Result<Connection> {
         let wfile = self.wfile.take()?;
         self.was_draining = self.knows_draining();
         let taken_over = || misuse(MisuseKind::ResponseEnded, "take_over: taken over before");

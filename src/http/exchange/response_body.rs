@@ -14,6 +14,10 @@ use crate::http::message::status::Status;
 /// Not buffered: each write goes out at once, the first one together with the head. Without a
 /// `Content-Length` the body is sent chunked to a client that speaks HTTP/1.1, and ended by closing
 /// for others. What is written in answer to HEAD, or with a status that has no body, is dropped.
+///
+/// Where closing ends the body, a client can tell one that is not whole by nothing else: if the
+/// handler fails, or the server or its process ends before, the connection is reset. A Unix socket
+/// has no resets; over TLS no goodbye is said.
 #[derive(Debug)]
 pub struct ResponseBody {
     output: Wfile,
@@ -150,6 +154,7 @@ impl ResponseBody {
 
     /// Forgets a response that has not left.
     pub(crate) fn recall(&mut self) {
+        self.output.set_open_ended(false);
         if self.head.is_empty() {
             self.head = self.output.recall();
         }
@@ -178,9 +183,9 @@ impl ResponseBody {
 
     /// Leaves the whole response to what is written from now on, its head included.
     pub(crate) fn pass_through(&mut self) {
-        self.stage = Stage::Body;
         self.framing = Framing::Raw;
         self.must_close = true;
+        self.begin_body();
     }
 
     /// Tells whether the response opens a tunnel.
@@ -226,8 +231,21 @@ impl ResponseBody {
             self.recall();
             return sent;
         }
-        self.stage = Stage::Body;
+        self.begin_body();
         Ok(())
+    }
+
+    fn begin_body(&mut self) {
+        self.stage = Stage::Body;
+        let ends_by_closing = match self.framing {
+            // What goes through a tunnel is no response.
+            Framing::Raw => self.must_close && !self.is_tunnel(),
+            Framing::Own { is_sent, .. } => !is_sent,
+            Framing::None => false,
+            // The client was not told.
+            Framing::Length(_) | Framing::Chunked => self.asked.headless,
+        };
+        self.output.set_open_ended(ends_by_closing);
     }
 
     /// Sends what is still held back and ends the body, unless that was done before.
@@ -240,6 +258,14 @@ impl ResponseBody {
         if std::mem::replace(&mut self.stage, Stage::Done) == Stage::Done {
             return Ok(());
         }
+        self.send_end()?;
+        if self.framing.is_whole() {
+            self.output.set_open_ended(false);
+        }
+        Ok(())
+    }
+
+    fn send_end(&mut self) -> io::Result<()> {
         match self.framing {
             Framing::Chunked if self.written == 0 && self.output.is_holding() => {
                 // Nothing was written, and the length of that is known.
@@ -258,6 +284,11 @@ impl ResponseBody {
             Framing::None => self.output.flush(),
             Framing::Raw => self.flush_unwritten(),
         }
+    }
+
+    /// Leaves it to others what the end of the connection means.
+    pub(crate) fn disown(&self) {
+        self.output.set_open_ended(false);
     }
 
     /// The connection's writing end, for good, with everything held back sent.

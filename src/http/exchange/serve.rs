@@ -244,7 +244,7 @@ fn fail(mut http: Exchange<'_>, error: io::Error) -> io::Result<()> {
                 // Too late to tell the client; its mistake is a line in the log all the same.
                 http.log_error(format_args!("{}", answer.message));
                 http.handler().finish(&http);
-                return http.take_over().and_then(Connection::lingering_close);
+                return http.release().and_then(Connection::lingering_close);
             }
         }
         apologise(&mut http, error.kind() == io::ErrorKind::TimedOut);
@@ -257,7 +257,7 @@ fn fail(mut http: Exchange<'_>, error: io::Error) -> io::Result<()> {
     };
     if !http.is_taken_over() {
         // The response, whatever became of it, is the last one; the failure is reported either way.
-        let _ = http.take_over().and_then(Connection::lingering_close);
+        let _ = http.release().and_then(Connection::lingering_close);
     }
     Err(error)
 }
@@ -295,7 +295,7 @@ fn dismiss(mut http: Exchange<'_>, answered: io::Result<()>) -> io::Result<()> {
     let answered = answered.and_then(|()| finish_response(&mut http));
     http.handler().finish(&http);
     answered?;
-    if http.is_taken_over() { Ok(()) } else { http.take_over()?.lingering_close() }
+    if http.is_taken_over() { Ok(()) } else { http.release()?.lingering_close() }
 }
 
 /// Answers where no response has left yet: 500 for a handler that failed, 400 for a body that
@@ -322,7 +322,7 @@ fn go_on(mut http: Exchange<'_>) -> io::Result<()> {
     let closes = http.close_connection;
     let drained = closes || http.rfile.drain();
     let body_ended = http.rfile.is_ended();
-    let connection = http.take_over()?;
+    let connection = http.release()?;
     // Whoever holds the socket last ends it, which must have happened when the server hears of the
     // end.
     drop(http);
