@@ -27,8 +27,9 @@ use crate::sys;
 /// terminal and systemd do: running requests are finished, up to
 /// [`Server::shutdown_timeout`](crate::Server::shutdown_timeout), and a second one cuts them.
 /// SIGTERM to one child has it finish its request and end; a second one, or SIGQUIT, ends it at
-/// once. Two SIGTERM within [`SIGNAL_WINDOW`](crate::SIGNAL_WINDOW) are one. A child that crashes
-/// is reported by `log`, or on standard error where no logger is installed.
+/// once. Two SIGTERM within [`SIGNAL_WINDOW`](crate::SIGNAL_WINDOW) are one. A child that crashes,
+/// or that a handler ends by `exit` with another status than 0, is reported by `log`, or on
+/// standard error where no logger is installed.
 ///
 /// # Forking and threads
 ///
@@ -112,9 +113,11 @@ impl Concurrency for Forking {
         let blocked = signals::block()?;
         let child = sys::fork_child(|| {
             blocked.unblock();
-            let succeeded = job.take().is_some_and(Job::run_in_child);
-            let flushed = io::stdout().flush().is_ok();
-            succeeded && flushed
+            // Its failure is reported there. Another status than 0 tells of a child that a handler
+            // ends by itself.
+            job.take().map(Job::run_in_child);
+            let _ = io::stdout().flush();
+            true
         })
         .map_err(|error| io::Error::new(error.kind(), format!("cannot fork: {error}")))?;
         drop(blocked);
@@ -142,6 +145,9 @@ impl Concurrency for Forking {
                 }
                 WaitStatus::Signaled(_, signal, _) => {
                     report(format_args!("child {child} was ended by {signal}"));
+                }
+                WaitStatus::Exited(_, status) if status != 0 => {
+                    report(format_args!("child {child} has exited with status {status}"));
                 }
                 _ => {}
             }

@@ -30,6 +30,8 @@ pub(crate) struct ClientSocket {
     is_a_childs: AtomicBool,
     /// Ends of it are held where no server sees to its end.
     is_loose: AtomicBool,
+    /// The server has cut the connection.
+    is_cut: AtomicBool,
     /// What is written has no end but that of the connection, and is not at its end.
     is_open_ended: AtomicBool,
 }
@@ -44,6 +46,7 @@ impl ClientSocket {
             ended: AtomicBool::new(false),
             is_a_childs: AtomicBool::new(false),
             is_loose: AtomicBool::new(false),
+            is_cut: AtomicBool::new(false),
             is_open_ended: AtomicBool::new(false),
         }
     }

@@ -64,6 +64,11 @@ impl ConnectionGuard {
         self.owner.upgrade()
     }
 
+    /// Tells whether the server has cut the connection.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.socket.as_ref().is_some_and(|socket| socket.is_cut())
+    }
+
     /// Tells whether the server is known to shut down.
     pub(crate) fn is_draining(&self) -> bool {
         self.owner.upgrade().is_none_or(|owner| owner.is_draining())

@@ -202,7 +202,7 @@ impl Slot {
             State::Parked(_) | State::Out(_) | State::LingeringInJob(_) => {
                 let socket = self.socket(&place);
                 if let Some(socket) = &socket {
-                    socket.shutdown(Shutdown::Both);
+                    socket.cut();
                 }
                 place.registration.give_up(&parking.poller, socket.as_deref());
                 drop(place);

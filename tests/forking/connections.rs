@@ -54,6 +54,23 @@ fn a_crash_costs_its_own_connection_and_is_logged() {
     assert_eq!(server.ask("echo ping"), "ping");
 }
 
+/// A failure that the handler was told of is not told of again, though its child ends by it.
+#[test]
+fn a_child_that_exits_by_itself_is_logged() {
+    let mut server = start("plain");
+    let mut failing = server.connect();
+    failing.send("panic\n");
+    failing.sees_the_end();
+    assert_eq!(server.line(), "error: handler panicked: as you wish");
+    eventually(|| children_of(server.pid()).is_empty());
+    let mut client = server.connect();
+    let child = client.begin_slow();
+    client.send("exit\n");
+    client.sees_the_end();
+    assert_eq!(server.line(), format!("ERROR child {child} has exited with status 1"));
+    assert_eq!(server.ask("echo ping"), "ping");
+}
+
 #[test]
 fn buffered_output_is_printed_once() {
     let mut server = start("talkative");

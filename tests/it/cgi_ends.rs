@@ -13,7 +13,7 @@ use crate::certificates::{Authority, TlsClient, client_config};
 use crate::cgi_site::{CgiSite, get, request, sees_the_end_of, text};
 #[cfg(feature = "tls")]
 use crate::support::side_by_side;
-use crate::support::{Client, Gate, Running, eventually, free_path};
+use crate::support::{Client, Gate, Running, bind, eventually, free_path};
 use crate::web::{answering, serve};
 
 const PLAIN: &str = "echo Content-Type: text/plain; echo;";
@@ -166,6 +166,31 @@ fn a_client_that_leaves_during_a_script_is_no_failure_of_the_server() {
         assert_eq!(get(server, "/").status(), 200);
         assert_eq!(log.next(), "\"GET / HTTP/1.1\" 200 -");
     });
+}
+
+/// The client is there still.
+#[test]
+fn a_script_that_the_server_cuts_is_not_said_to_end_as_its_client_left() {
+    let site = site(&[
+        ("waits", "echo $$ > pid; exec sleep 60"),
+        ("talks", &format!("echo $$ > pid; {PLAIN} while sleep 0.05; do echo on; done")),
+    ]);
+    let pid = site.site.path("cgi-bin/pid");
+    for name in ["waits", "talks"] {
+        let _ = fs::remove_file(&pid);
+        let handler = site.noting();
+        let log = handler.log.clone();
+        let mut server = bind::<ThreadPool, _>(handler);
+        server.shutdown_timeout = Duration::ZERO;
+        let server = Running::start(server);
+        let mut client = server.connect();
+        client.send(request("GET", &format!("/cgi-bin/{name}"), ""));
+        eventually(|| fs::read_to_string(&pid).is_ok_and(|text| text.ends_with('\n')));
+        assert_eq!(server.stop().report.cut, 1);
+        sees_the_end_of(&fs::read_to_string(&pid).unwrap());
+        let line = std::iter::repeat_with(|| log.next()).find(|line| line.contains("CGI")).unwrap();
+        assert_eq!(line, format!("CGI script cut, as the server ends ('/cgi-bin/{name}')"));
+    }
 }
 
 #[test]

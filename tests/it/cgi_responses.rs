@@ -274,6 +274,29 @@ fn a_body_that_comes_too_slowly_is_408() {
 }
 
 #[test]
+fn a_body_that_stalls_behind_the_beginning_of_the_response_is_one_line_in_the_log() {
+    let site = CgiSite::new(&[("cat", &format!("{PLAIN} exec cat"))]);
+    for limits in [
+        Timeouts::default().stall(Duration::from_millis(200)),
+        Timeouts::default().stall(Duration::from_millis(200)).body_rate(1_000_000),
+    ] {
+        let handler = site.noting().timeouts(limits);
+        let log = handler.log.clone();
+        let server = serve(handler);
+        let mut client = server.connect();
+        client.send(request("POST", "/cgi-bin/cat", "Content-Length: 10\r\n") + "abc");
+        let heard = client.read_to_end();
+        assert!(heard.contains("abc") && !heard.contains("408"), "{heard}");
+        assert_eq!(log.next(), r#""POST /cgi-bin/cat HTTP/1.1" 200 -"#);
+        let late = r#"while answering "POST /cgi-bin/cat HTTP/1.1": "#;
+        assert_eq!(log.next(), format!("{late}7 bytes of its body did not come in time"));
+        // Its end comes when all has been said.
+        drop(server);
+        assert_eq!(log.so_far(), [""; 0]);
+    }
+}
+
+#[test]
 fn large_bodies_and_outputs_pass_through_little_memory() {
     let site = CgiSite::new(&[("cat", &format!("{PLAIN} exec cat"))]);
     let (server, _) = site.serve();

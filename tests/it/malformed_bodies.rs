@@ -79,8 +79,9 @@ fn a_malformed_body_is_a_line_where_the_answer_has_begun() {
     // Cut: the client must not take it for the whole.
     assert!(received.ends_with(b"begun\r\n"), "{}", received.escape_ascii());
     server.stop();
-    let expected =
-        ["\"POST / HTTP/1.1\" 200 -", "Malformed request body: a chunk has no proper size"];
+    let line = "\"POST / HTTP/1.1\"";
+    let what = "Malformed request body: a chunk has no proper size";
+    let expected = [format!("{line} 200 -"), format!("while answering {line}: {what}")];
     assert_eq!(log.so_far(), expected);
     assert_eq!(errors.so_far(), [] as [String; 0]);
 }

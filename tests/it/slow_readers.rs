@@ -137,7 +137,7 @@ fn what_was_taken_fast_is_no_credit_for_a_slow_rest() {
     let read = io::copy(&mut (&mut client.stream).take(SIZE / 2), &mut io::sink()).unwrap();
     assert_eq!(read, SIZE / 2);
     let fast = log.so_far();
-    assert!(!fast.iter().any(|line| line.starts_with("gave up")), "{fast:?}");
+    assert!(!fast.iter().any(|line| line.contains("gave up")), "{fast:?}");
     let (_, (sent, rest)) = dribble(&mut client.stream, &log);
     assert!((SIZE / 2..SIZE).contains(&sent), "{sent}");
     assert!(rest.ends_with(&too_slow(SIZE / 16)), "{rest}");
@@ -224,7 +224,7 @@ fn without_a_least_rate_a_client_has_the_time_it_takes() {
             assert!(client.stream.read(&mut piece).unwrap() > 0);
         }
         let lines = log.so_far();
-        assert!(!lines.iter().any(|line| line.starts_with("gave up")), "{lines:?}");
+        assert!(!lines.iter().any(|line| line.contains("gave up")), "{lines:?}");
     });
 }
 

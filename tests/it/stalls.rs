@@ -97,7 +97,9 @@ fn gave_up(log: &Notes<String>) -> (u64, String) {
 }
 
 pub(crate) fn as_given_up(line: &str) -> Option<(u64, String)> {
-    let (sent, rest) = line.strip_prefix("gave up after ")?.split_once(' ')?;
+    let line = line.strip_prefix("while answering \"GET /")?;
+    let (_, told) = line.split_once(" HTTP/1.1\": gave up after ")?;
+    let (sent, rest) = told.split_once(' ')?;
     Some((sent.parse().ok()?, rest.to_owned()))
 }
 

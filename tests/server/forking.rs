@@ -239,6 +239,7 @@ impl Handler for Obedient {
                 match read_line(&mut connection)?.as_str() {
                     "go" => "done".to_owned(),
                     "abort" => std::process::abort(),
+                    "exit" => std::process::exit(1),
                     // The test is over.
                     _ => return Ok(()),
                 }

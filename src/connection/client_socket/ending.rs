@@ -35,6 +35,17 @@ impl ClientSocket {
         self.stream.shutdown(how);
     }
 
+    /// Ends the connection under whoever serves it, who may ask why.
+    pub(crate) fn cut(&self) {
+        self.is_cut.store(true, Ordering::Relaxed);
+        self.shutdown(Shutdown::Both);
+    }
+
+    /// Tells whether it was the server that ended the connection, and not the client.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.is_cut.load(Ordering::Relaxed)
+    }
+
     /// Leaves it to a child process to end the connection.
     pub(crate) fn leave_to_child(&self) {
         self.is_a_childs.store(true, Ordering::Relaxed);

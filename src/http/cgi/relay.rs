@@ -109,7 +109,7 @@ impl Relay {
                 self.errors.read(&mut self.process.child.stderr, http)?;
             }
             if ready.client_gone {
-                return Err(client_left());
+                return Err(client_left(http.is_cut()));
             }
             if ready.client_ended {
                 self.client_ended = Some(Instant::now());
@@ -290,8 +290,10 @@ impl Relay {
 }
 
 /// The client has reset the connection, or the server has cut it off: there is no way to answer.
-fn client_left() -> io::Error {
-    io::Error::new(io::ErrorKind::ConnectionAborted, "the client left before its script ended")
+fn client_left(is_cut: bool) -> io::Error {
+    let who = if is_cut { "the connection was cut" } else { "the client left" };
+    let what = format!("{who} before the script ended");
+    io::Error::new(io::ErrorKind::ConnectionAborted, what)
 }
 
 /// The client will send no more. Elsewhere than on Linux only a reset is told.

@@ -61,6 +61,8 @@ impl<K: CgiHooks> CgiHttpRequestHandler<K> {
             Err(error) => {
                 if let Ok(Some(status)) = relay.status() {
                     log_exit(status, http);
+                } else if http.is_cut() {
+                    http.log_error(format_args!("CGI script cut, as the server ends ({name})"));
                 } else if http.rfile.is_client_gone() {
                     http.log_error(format_args!("CGI script ended, as its client left ({name})"));
                 }

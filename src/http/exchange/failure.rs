@@ -4,12 +4,19 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
+use super::Exchange;
 use crate::printable::quoted;
 
 /// Adds to an error which request it is about. Its kind stays, and it is the source of the new one.
 pub(crate) fn while_answering(requestline: &str, error: io::Error) -> io::Error {
     let requestline = quoted(requestline, '"');
     io::Error::new(error.kind(), Failure { requestline, error })
+}
+
+/// Logs what became of a response that has begun, and of which request that is.
+pub(crate) fn log_while_answering(http: &Exchange<'_>, what: fmt::Arguments<'_>) {
+    let requestline = quoted(http.requestline(), '"');
+    http.log_error(format_args!("while answering {requestline}: {what}"));
 }
 
 #[derive(Debug)]

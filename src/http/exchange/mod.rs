@@ -316,6 +316,11 @@ impl<'h> Exchange<'h> {
         })
     }
 
+    /// Tells whether the server has cut the connection, as it ends.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.guard.as_ref().is_some_and(ConnectionGuard::is_cut)
+    }
+
     /// Tells whether [`take_over`](Self::take_over) was called.
     pub(crate) fn is_taken_over(&self) -> bool {
         self.guard.is_none()

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::Exchange;
 use super::base::CLEAR_TEXT;
-use super::failure::while_answering;
+use super::failure::{log_while_answering, while_answering};
 use super::handler::HttpRequestHandler;
 use super::http_error::HttpError;
 use super::response_body::Stage;
@@ -221,7 +221,7 @@ fn attempt(
         finish_response(http)
     });
     if let Some(stall) = http.wfile.stall() {
-        http.log_error(format_args!("{stall}"));
+        log_while_answering(http, format_args!("{stall}"));
     }
     handled
 }
@@ -242,12 +242,17 @@ fn fail(mut http: Exchange<'_>, error: io::Error) -> io::Result<()> {
             }
             if is_body {
                 // Too late to tell the client; its mistake is a line in the log all the same.
-                http.log_error(format_args!("{}", answer.message));
+                log_while_answering(&http, format_args!("{}", answer.message));
                 http.handler().finish(&http);
                 return http.release().and_then(Connection::lingering_close);
             }
         }
-        apologise(&mut http, error.kind() == io::ErrorKind::TimedOut);
+        let timed_out = error.kind() == io::ErrorKind::TimedOut && http.rfile.is_late();
+        if timed_out && !http.wfile.is_recallable() {
+            // Nor can it be told of this.
+            log_missing(&http);
+        }
+        apologise(&mut http, timed_out);
     }
     http.handler().finish(&http);
     // No request was read from a client that there is no room for.
@@ -260,6 +265,16 @@ fn fail(mut http: Exchange<'_>, error: io::Error) -> io::Result<()> {
         let _ = http.release().and_then(Connection::lingering_close);
     }
     Err(error)
+}
+
+/// Logs that a body did not come in time.
+fn log_missing(http: &Exchange<'_>) {
+    let missing = match http.rfile.length() {
+        Some(1) => "1 byte".to_owned(),
+        Some(left) => format!("{left} bytes"),
+        None => "the rest".to_owned(),
+    };
+    log_while_answering(http, format_args!("{missing} of its body did not come in time"));
 }
 
 /// Completes what the handler left unfinished.
@@ -307,7 +322,7 @@ fn apologise(http: &mut Exchange<'_>, timed_out: bool) {
         return;
     }
     let code = match () {
-        () if timed_out && http.rfile.is_late() => 408,
+        () if timed_out => 408,
         () if http.rfile.is_broken() => 400,
         () => 500,
     };
