@@ -317,6 +317,15 @@ mod tests {
     }
 
     #[test]
+    fn what_a_stranger_says_of_others_is_not_read() {
+        for trusted in [TrustedProxies::default(), "172.16.0.0/12".parse().unwrap()] {
+            for field in [(LIST, "192.0.2.1"), (FORWARDED, "for=192.0.2.1"), (FORWARDED, "\"")] {
+                assert_eq!(client_for(&[field], &trusted), PEER, "{field:?}");
+            }
+        }
+    }
+
+    #[test]
     fn one_header_alone_is_read_where_it_is_named() {
         let trusted: TrustedProxies = "10.0.0.0/8".parse().unwrap();
         for (only, name, value, other, forged) in [
