@@ -1,12 +1,20 @@
-//! Programs that go on with a download: curl and wget.
+//! Programs that ask for parts: curl and wget go on with a download, Chromium plays a recording from
+//! its middle.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 
 use crate::ranges::content;
-use crate::support::Running;
-use crate::web::Site;
+use crate::support::{PAUSE, Running};
+use crate::web::{Site, noting, serve};
 
 /// What a program makes of a file; `None` where there is no such program.
 fn run(program: &str, arguments: &[&str], server: &Running, to: &Path) -> Option<Output> {
@@ -39,4 +47,64 @@ fn curl_and_wget_go_on_where_they_have_stopped() {
             assert!(before.len() == has);
         }
     }
+}
+
+/// Seeks, and reports where it has come to.
+const PAGE: &str = "<video id=v src=a.wav muted preload=metadata></video><script>
+const v = document.getElementById('v');
+const report = text => fetch('/report?' + text);
+v.onloadedmetadata = () => {
+    v.onseeked = () => report('seeked-' + Math.round(v.currentTime));
+    v.currentTime = 200;
+};
+v.onerror = () => report('error-' + v.error.code);
+</script>";
+
+/// Four minutes of silence: 42 MB, of which a browser does not fetch all to play the end.
+fn write_recording(path: &Path) {
+    let (rate, seconds) = (44_100_u32, 240);
+    let bytes = rate * 4 * seconds;
+    let mut head = Vec::new();
+    head.extend_from_slice(b"RIFF");
+    head.extend_from_slice(&(bytes + 36).to_le_bytes());
+    head.extend_from_slice(b"WAVEfmt \x10\0\0\0\x01\0\x02\0");
+    head.extend_from_slice(&rate.to_le_bytes());
+    head.extend_from_slice(&(rate * 4).to_le_bytes());
+    head.extend_from_slice(b"\x04\0\x10\0data");
+    head.extend_from_slice(&bytes.to_le_bytes());
+    let mut file = File::create(path).unwrap();
+    file.write_all(&head).unwrap();
+    file.set_len(u64::from(bytes) + 44).unwrap();
+}
+
+#[test]
+fn chromium_seeks_in_a_recording() {
+    let site = Site::empty();
+    site.write("page.html", PAGE);
+    write_recording(&site.path("a.wav"));
+    let handler = noting(site.handler()).http11();
+    let log = handler.log.clone();
+    let server = serve(handler);
+    let profile = tempfile::tempdir().unwrap();
+    let mut command = Command::new("chromium");
+    command.args(["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]);
+    command.arg(format!("--user-data-dir={}", profile.path().display()));
+    command.arg(format!("http://{}/page.html", server.address)).process_group(0);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let Ok(mut browser) = command.spawn() else {
+        println!("skipped: there is no chromium");
+        return;
+    };
+    let mut lines = Vec::new();
+    // It has to start first, beside whatever else is tested.
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !lines.iter().any(|line: &String| line.contains("/report?")) && Instant::now() < deadline
+    {
+        thread::sleep(PAUSE);
+        lines.extend(log.so_far());
+    }
+    let _ = killpg(Pid::from_raw(browser.id().try_into().unwrap()), Signal::SIGKILL);
+    let _ = browser.wait();
+    assert!(lines.iter().any(|line| line.contains("/report?seeked-200 ")), "{lines:?}");
+    assert!(lines.iter().any(|line| line.contains("\"GET /a.wav HTTP/1.1\" 206")), "{lines:?}");
 }

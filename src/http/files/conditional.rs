@@ -36,7 +36,8 @@ impl Precondition {
 ///
 /// A date counts only if it is the file's own: an older file that is put in the place of a newer
 /// one is another file. In CPython a later date does, too; it reads no other condition than
-/// `If-Modified-Since`.
+/// `If-Modified-Since`. `If-Unmodified-Since` holds for a later date as well, after which nothing
+/// was put in the file's place, by the time that the kernel sets.
 pub(crate) fn evaluate(
     command: &str,
     headers: &Headers,
