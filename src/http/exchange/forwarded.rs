@@ -296,6 +296,9 @@ mod tests {
     fn both_headers_are_believed_only_where_they_agree() {
         let agree = [(LIST, "192.0.2.1"), (FORWARDED, "for=\"192.0.2.1:99\"")];
         assert_eq!(client(&agree), "192.0.2.1:99");
+        let nginx = (LIST, "unix:");
+        assert_eq!(client(&[nginx, (FORWARDED, "for=\"unix:\"")]), "unix:");
+        assert_eq!(client(&[nginx, (FORWARDED, "for=192.0.2.1")]), NOBODY);
         // Whichever of them the proxy wrote, the client wrote the other.
         assert_eq!(client(&[(LIST, "192.0.2.1"), (FORWARDED, "for=6.6.6.6")]), NOBODY);
         assert_eq!(client(&[(LIST, "6.6.6.6"), (FORWARDED, "for=192.0.2.1")]), NOBODY);
