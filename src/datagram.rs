@@ -2,12 +2,12 @@
 
 use std::fmt;
 use std::io::{self, Cursor, ErrorKind, Write};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use socket2::SockRef;
 
 use crate::address::Address;
+use crate::os::{AsFd, BorrowedFd, OwnedFd};
 use crate::server_info::ServerInfo;
 
 /// A datagram and the way to answer it: Python's `DatagramRequestHandler` without the class.

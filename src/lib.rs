@@ -124,6 +124,7 @@ cfg_if! {
         #[cfg(feature = "http")]
         pub mod http;
         mod names;
+        mod os;
         mod parking;
         mod poller;
         mod printable;

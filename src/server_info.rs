@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::address::Address;
+use crate::os::host_name;
 use crate::shutdown::ShutdownHandle;
 
 /// The server as its handlers see it: Python's `self.server`.
@@ -127,9 +128,6 @@ impl ServerInfo {
 fn name_of(address: &Address) -> String {
     match address.ip() {
         Some(ip) if !ip.is_unspecified() => ip.to_string(),
-        _ => nix::unistd::gethostname()
-            .ok()
-            .and_then(|name| name.into_string().ok())
-            .unwrap_or_else(|| "localhost".to_owned()),
+        _ => host_name().unwrap_or_else(|| "localhost".to_owned()),
     }
 }

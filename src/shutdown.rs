@@ -2,14 +2,12 @@
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read};
-use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use nix::libc;
 use socket2::SockRef;
 
+use crate::os::{self, AsFd, BorrowedFd, PairEnd};
 use crate::poller::Poller;
 
 /// Stops a server from any thread, from one of its handlers, before it serves, or twice.
@@ -30,7 +28,7 @@ struct Stop {
     /// Of the process that serves, which has its own after a fork.
     poller: Mutex<Arc<Poller>>,
     /// In a forked process: the way to the one whose loop stops the server.
-    asks: Mutex<Option<Arc<UnixStream>>>,
+    asks: Mutex<Option<Arc<PairEnd>>>,
 }
 
 impl ShutdownHandle {
@@ -63,7 +61,7 @@ impl ShutdownHandle {
         let Some(asks) = lock(&self.stop.asks).clone() else { return self.stop_here() };
         self.stop.has_asked.store(true, Ordering::SeqCst);
         // Not by `write`: a program may have SIGPIPE end it again, which Rust's runtime ignores.
-        match SockRef::from(&*asks).send_with_flags(&[0], NO_SIGNAL) {
+        match SockRef::from(&*asks).send_with_flags(&[0], os::NO_SIGNAL) {
             Ok(_) => {}
             // So many have asked already.
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
@@ -126,14 +124,14 @@ impl fmt::Debug for ShutdownHandle {
 /// How forked processes ask the one that they come from to stop the server.
 #[derive(Debug)]
 pub(crate) struct Requests {
-    receiver: UnixStream,
+    receiver: PairEnd,
     /// Here only to be inherited.
-    sender: Arc<UnixStream>,
+    sender: Arc<PairEnd>,
 }
 
 impl Requests {
     pub(crate) fn new() -> io::Result<Self> {
-        let (receiver, sender) = UnixStream::pair()?;
+        let (receiver, sender) = os::pair()?;
         receiver.set_nonblocking(true)?;
         sender.set_nonblocking(true)?;
         Ok(Self { receiver, sender: Arc::new(sender) })
@@ -156,13 +154,6 @@ impl AsFd for Requests {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
-
-#[cfg(not(target_vendor = "apple"))]
-const NO_SIGNAL: libc::c_int = libc::MSG_NOSIGNAL;
-
-/// There is no such flag.
-#[cfg(target_vendor = "apple")]
-const NO_SIGNAL: libc::c_int = 0;
 
 #[cfg(all(test, target_os = "linux"))]
 #[allow(clippy::unwrap_used)]
@@ -187,7 +178,7 @@ mod tests {
         let handle = ShutdownHandle::new(Arc::new(Poller::new().unwrap()));
         let Requests { receiver, sender } = Requests::new().unwrap();
         drop(receiver);
-        handle.ask_by(Requests { receiver: UnixStream::pair().unwrap().0, sender });
+        handle.ask_by(Requests { receiver: os::pair().unwrap().0, sender });
         handle.shutdown();
         let is_pending = is_pending();
         pipe.thread_unblock().unwrap();

@@ -17,6 +17,8 @@ use nix::sys::socket::{MsgFlags, send};
 use nix::sys::stat::{SFlag, fstat};
 use nix::unistd::write;
 
+use crate::os;
+
 /// Writes lines to standard error, as the log of requests is written.
 ///
 /// A server must not stop because nobody reads its log: where standard error is a pipe, a socket or
@@ -180,9 +182,5 @@ const STDERR_STALL: Duration = Duration::from_millis(200);
 /// Bytes that a pipe takes without waiting where it takes any: the least that POSIX allows.
 const PIPE_BUF_MIN: usize = 512;
 
-#[cfg(not(target_vendor = "apple"))]
-const DO_NOT_WAIT: MsgFlags = MsgFlags::MSG_DONTWAIT.union(MsgFlags::MSG_NOSIGNAL);
-
-/// Rust's runtime ignores the signal.
-#[cfg(target_vendor = "apple")]
-const DO_NOT_WAIT: MsgFlags = MsgFlags::MSG_DONTWAIT;
+const DO_NOT_WAIT: MsgFlags =
+    MsgFlags::MSG_DONTWAIT.union(MsgFlags::from_bits_retain(os::NO_SIGNAL));

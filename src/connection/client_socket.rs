@@ -3,13 +3,14 @@
 mod ending;
 
 use std::io::{self, IoSlice};
-use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::stream_socket::{Direction, StreamSocket};
 use super::tls::Session;
+
+use crate::os::{AsFd, BorrowedFd};
 
 /// A connected stream socket, the session that may lie over it, and the bytes that wait to go out
 /// with the next write.

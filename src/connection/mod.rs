@@ -17,6 +17,7 @@ mod line;
 mod not_tls;
 mod pace;
 mod rfile;
+mod send_file;
 mod spare;
 mod stream_socket;
 mod timeouts;
@@ -34,7 +35,7 @@ pub(crate) use rfile::Searched;
 pub use timeouts::Timeouts;
 pub use wfile::Wfile;
 
-pub(crate) use wfile::copy_file;
+pub(crate) use send_file::copy_file;
 
 pub(crate) use client_socket::ClientSocket;
 pub(crate) use stream_socket::{Direction, remaining, timed_out};
@@ -45,10 +46,10 @@ pub(crate) use tls::is_broken_tls;
 use std::fmt;
 use std::io::{self, BufRead, Read, Write};
 use std::net::Shutdown;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Weak};
 
 use crate::address::Address;
+use crate::os::{AsFd, BorrowedFd};
 use crate::server_info::ServerInfo;
 
 /// A connected client: Python's `StreamRequestHandler` without the class.

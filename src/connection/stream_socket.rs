@@ -19,6 +19,7 @@ use nix::sys::sendfile::sendfile64;
 use nix::sys::socket::{MsgFlags, recv, send, sendmsg};
 
 use super::uptake::Uptake;
+use crate::os;
 use crate::sys;
 
 /// A stream socket whose every wait has a limit.
@@ -311,11 +312,5 @@ fn retry<T>(mut call: impl FnMut() -> nix::Result<T>) -> io::Result<T> {
 }
 
 /// A vanished client must be an error, not a SIGPIPE.
-const SEND_FLAGS: MsgFlags = MsgFlags::MSG_DONTWAIT.union(NO_SIGNAL);
-
-#[cfg(not(target_vendor = "apple"))]
-const NO_SIGNAL: MsgFlags = MsgFlags::MSG_NOSIGNAL;
-
-/// There is no such flag; Rust's runtime ignores the signal.
-#[cfg(target_vendor = "apple")]
-const NO_SIGNAL: MsgFlags = MsgFlags::empty();
+const SEND_FLAGS: MsgFlags =
+    MsgFlags::MSG_DONTWAIT.union(MsgFlags::from_bits_retain(os::NO_SIGNAL));

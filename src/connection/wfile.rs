@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::client_socket::ClientSocket;
+use super::send_file::{Sent, copy_file, send_by_kernel};
 
 /// What a client receives.
 ///
@@ -61,7 +62,11 @@ impl Wfile {
     /// What reading the file or writing to the client reports; `TimedOut` when the client takes
     /// too little, as for any write.
     pub fn send_file(&mut self, file: &File, offset: u64, count: u64) -> io::Result<u64> {
-        send_file(self, file, offset, count)
+        let all = (file, offset, count);
+        match send_by_kernel(&self.socket, self.stall, all, &mut self.sent)? {
+            Sent::All(sent) => Ok(sent),
+            Sent::Part(sent) => Ok(sent + copy_file(self, file, offset + sent, count - sent)?),
+        }
     }
 
     /// Says that nothing more will be written, while the client may go on sending: Python's
@@ -159,80 +164,8 @@ impl fmt::Debug for Wfile {
     }
 }
 
-#[cfg(target_os = "linux")]
-fn send_file(wfile: &mut Wfile, file: &File, offset: u64, count: u64) -> io::Result<u64> {
-    use nix::errno::Errno;
-
-    if wfile.socket.is_secure() {
-        // The kernel does not encrypt.
-        return copy_file(wfile, file, offset, count);
-    }
-    {
-        let mut unsent = wfile.socket.unsent();
-        let sent = wfile.socket.send_all_more(&unsent, wfile.stall);
-        unsent.clear();
-        sent?;
-    }
-    let out_of_range = |_| io::Error::new(io::ErrorKind::InvalidInput, "file offset out of range");
-    let mut position = i64::try_from(offset).map_err(out_of_range)?;
-    let mut left = count;
-    while left > 0 {
-        let piece = usize::try_from(left).unwrap_or(usize::MAX).min(MAX_SENDFILE);
-        match wfile.socket.send_some_of_file(file, &mut position, piece, wfile.stall) {
-            Ok(0) => break,
-            Ok(sent) => {
-                left -= sent as u64;
-                wfile.sent += sent as u64;
-            }
-            Err(error) => match error.raw_os_error().map(Errno::from_raw) {
-                // Some file systems cannot; the bytes still can be copied.
-                Some(Errno::EINVAL | Errno::ENOSYS) => {
-                    let sent = count - left;
-                    return Ok(sent + copy_file(wfile, file, offset + sent, left)?);
-                }
-                _ => return Err(error),
-            },
-        }
-    }
-    Ok(count - left)
-}
-
-#[cfg(not(target_os = "linux"))]
-use copy_file as send_file;
-
-/// Writes `count` bytes of a file from `offset` on, or as many as there are; returns how many.
-pub(crate) fn copy_file(
-    target: &mut impl Write,
-    file: &File,
-    offset: u64,
-    count: u64,
-) -> io::Result<u64> {
-    use std::os::unix::fs::FileExt;
-
-    let size = usize::try_from(count).unwrap_or(usize::MAX).min(COPY_BUFFER);
-    let mut buffer = vec![0; size];
-    let mut sent = 0;
-    while sent < count {
-        let wanted = usize::try_from(count - sent).unwrap_or(usize::MAX).min(size);
-        let read = file.read_at(&mut buffer[..wanted], offset + sent)?;
-        if read == 0 {
-            break;
-        }
-        target.write_all(&buffer[..read])?;
-        sent += read as u64;
-    }
-    Ok(sent)
-}
-
-/// Bytes of a file that are in memory at once.
-const COPY_BUFFER: usize = 64 * 1024;
-
 /// Bytes of storage that a connection keeps for the head of its next response.
 const IDLE_CAPACITY: usize = 1024;
 
 /// Bytes up to which pieces are joined in memory before they are sent.
 const MAX_JOINED: usize = 16 * 1024;
-
-/// Bytes that one sendfile call is asked for; the kernel's own limit is just under 2 GiB.
-#[cfg(target_os = "linux")]
-const MAX_SENDFILE: usize = 1 << 30;

@@ -2,26 +2,24 @@
 
 use std::io;
 use std::net::Shutdown;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::net::UnixStream;
 use std::sync::Mutex;
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-
 use super::lock;
+
+use crate::os::{self, AsFd, BorrowedFd, PairEnd};
 
 /// A descriptor that becomes readable, in every process that has a copy, when it is cut or when
 /// the last holder of its other end is gone. Children let go of that end, so the server is the
 /// holder.
 #[derive(Debug)]
 pub(super) struct Lifeline {
-    servers_end: Mutex<Option<UnixStream>>,
-    childrens_end: UnixStream,
+    servers_end: Mutex<Option<PairEnd>>,
+    childrens_end: PairEnd,
 }
 
 impl Lifeline {
     pub(super) fn new() -> io::Result<Self> {
-        let (servers_end, childrens_end) = UnixStream::pair()?;
+        let (servers_end, childrens_end) = os::pair()?;
         Ok(Self { servers_end: Mutex::new(Some(servers_end)), childrens_end })
     }
 
@@ -40,8 +38,7 @@ impl Lifeline {
 
     /// Tells whether it was cut, or the server is gone.
     pub(super) fn is_cut(&self) -> bool {
-        let mut ends = [PollFd::new(self.as_fd(), PollFlags::POLLIN)];
-        poll(&mut ends, PollTimeout::ZERO).is_ok_and(|count| count > 0)
+        os::is_readable(self)
     }
 }
 

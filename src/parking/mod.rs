@@ -39,8 +39,6 @@ mod state;
 
 pub(crate) use slot::{DrainOutcome, Slot};
 
-use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -50,6 +48,7 @@ use slab::Slab;
 use crate::address::Address;
 use crate::concurrency::Placement;
 use crate::connection::{ClientSocket, Connection, Timeouts};
+use crate::os::{AsFd, BorrowedFd, PairEnd};
 use crate::poller::{Poller, Ready};
 use crate::server_info::Gauges;
 use crate::sys;
@@ -77,7 +76,7 @@ pub(crate) struct Parking {
     /// This is a forked child, and the server another process.
     in_child: AtomicBool,
     /// There: readable when it is asked to end.
-    asked_to_end: OnceLock<UnixStream>,
+    asked_to_end: OnceLock<PairEnd>,
     slots: Mutex<Slab<Arc<Slot>>>,
     /// Connections given back with something to read, behind all that wait already.
     returned: Mutex<Vec<Arc<Slot>>>,

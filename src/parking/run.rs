@@ -1,7 +1,6 @@
 //! What a job does with its slot's connection: serves it, and decides where it goes then.
 
 use std::io;
-use std::os::fd::AsFd;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
@@ -15,6 +14,7 @@ use crate::concurrency::{Placement, Work};
 use crate::connection::{
     ClientSocket, Connection, ConnectionOwner, Direction, End, WaitFor, is_broken_tls,
 };
+use crate::os::AsFd;
 
 impl Work for Slot {
     fn client_address(&self) -> &Address {

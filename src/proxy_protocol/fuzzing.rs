@@ -3,10 +3,9 @@
 //! Compiled with `cfg(test)` and with `cfg(fuzzing)`, which `cargo fuzz` sets, and with nothing
 //! else.
 
-use std::os::unix::ffi::OsStrExt;
-
 use super::header::{Parsed, parse};
 use crate::address::Address;
+use crate::os::name_bytes;
 
 #[path = "../../tests/fuzz/proxy_model.rs"]
 mod model;
@@ -38,7 +37,7 @@ fn told(client: Option<&Address>) -> Client {
     match client {
         None => Client::Nobody,
         Some(Address::Inet(address)) => Client::Inet(*address),
-        Some(Address::Unix(path)) => Client::Unix(path.as_os_str().as_bytes().to_vec()),
+        Some(Address::Unix(path)) => Client::Unix(name_bytes(path.as_ref()).to_vec()),
     }
 }
 

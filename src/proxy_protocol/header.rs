@@ -2,11 +2,10 @@
 //!
 //! Section numbers are those of HAProxy's `proxy-protocol.txt`.
 
-use std::ffi::OsStr;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::unix::ffi::OsStrExt;
 
 use crate::address::Address;
+use crate::os::name_of;
 use crate::work;
 
 /// What the beginning of a connection is.
@@ -136,7 +135,7 @@ fn unix(addresses: &[u8]) -> Address {
     let from = usize::from(source[0] == 0);
     let end = source[from..].iter().position(|&byte| byte == 0).map_or(108, |end| from + end);
     let name = if end == from { &[][..] } else { &source[..end] };
-    Address::unix(OsStr::from_bytes(name))
+    Address::unix(name_of(name))
 }
 
 const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";

@@ -1,11 +1,11 @@
 //! Where a socket of datagrams receives them.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use crate::address::Address;
 use crate::datagram::{Packet, PacketSocket};
+use crate::os::{AsFd, BorrowedFd, OwnedFd};
 use crate::sys;
 
 /// A socket of datagrams, and room for the longest that is taken.

@@ -36,13 +36,13 @@ pub use unix::{Unix, UnixBind, UnixDatagram, UnixDatagramBind};
 use std::fmt::Debug;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::AsFd;
 
 use socket2::Socket;
 
 use crate::address::Address;
 use crate::connection;
 use crate::datagram;
+use crate::os::AsFd;
 
 /// A bound socket: Python's `socket_type` and `address_family`.
 ///

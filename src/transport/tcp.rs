@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::fd::{AsFd, BorrowedFd};
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
@@ -11,6 +10,7 @@ use super::sealed::Accept;
 use super::{BindTo, Place, ToBindAddress, Transport, bind_inet};
 use crate::address::Address;
 use crate::connection::{self, Connection};
+use crate::os::{AsFd, BorrowedFd};
 use crate::sys;
 
 /// How to bind a TCP listener: the class attributes of Python's `TCPServer`.

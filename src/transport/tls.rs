@@ -3,7 +3,6 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,6 +13,7 @@ use super::tls_config::server_config;
 use super::{BindTo, Tcp, TcpBind, Transport};
 use crate::address::Address;
 use crate::connection::{ClientSocket, Connection, Session};
+use crate::os::{AsFd, BorrowedFd};
 
 /// How to serve TLS: an address, with the options of Python 3.14's `HTTPSServer` and those of its
 /// context that servers need most.

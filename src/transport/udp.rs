@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
-use std::os::fd::{AsFd, BorrowedFd};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -12,6 +11,7 @@ use super::sealed::Accept;
 use super::{BindTo, Place, ToBindAddress, Transport, bind_inet};
 use crate::address::Address;
 use crate::datagram::{Datagram, Packet};
+use crate::os::{AsFd, BorrowedFd};
 
 /// How to bind a UDP socket: the class attributes of Python's `UDPServer`.
 ///

@@ -143,6 +143,53 @@ fn unsafe_code_is_in_sys_alone() {
     }
 }
 
+/// What is Unix alone stands in these; the rest names it through `os`, `sys` and the types of
+/// these, so that a port adds files, and conditions to few.
+#[test]
+fn unix_is_named_where_it_is_at_home() {
+    const HOMES: [&str; 22] = [
+        "address",
+        "bin/",
+        "concurrency/",
+        "connection/credentials",
+        "connection/send_file",
+        "connection/stream_socket",
+        "http/auth/users",
+        "http/cgi/",
+        "http/error_pages",
+        "http/files/beneath",
+        "http/files/etag",
+        "http/files/tree",
+        "os",
+        "poller",
+        "reactor",
+        "server/",
+        "signal",
+        "stderr",
+        "supervisor/",
+        "sys",
+        "systemd",
+        "transport/",
+    ];
+    for source in sources() {
+        let path = source.name.trim_start_matches("src/");
+        let is_test = path.ends_with("/tests.rs") || path.contains("/tests/");
+        if is_test || HOMES.iter().any(|home| path.starts_with(home)) {
+            continue;
+        }
+        let is_test =
+            |line: &str| line.starts_with("#[cfg(test)]") || line.starts_with("#[cfg(all(test");
+        for (number, line) in source.code().take_while(|(_, line)| !is_test(line)) {
+            let is_path = |character: char| character.is_alphanumeric() || "_:".contains(character);
+            for path in line.split(|character| !is_path(character)) {
+                let is_unix =
+                    ["std::os::", "nix::", "libc::"].iter().any(|it| path.starts_with(it));
+                assert!(!is_unix, "name it in `os`: {}:{number}: {line}", source.name);
+            }
+        }
+    }
+}
+
 /// A number that is closed behind its owner's back is the next file's while the owner still uses
 /// it.
 #[test]

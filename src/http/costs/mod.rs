@@ -4,8 +4,6 @@ mod forms;
 
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -24,6 +22,7 @@ use crate::http::url::{
     parse_qs, parse_qsl, quote, quote_plus, unquote, unquote_plus, unquote_to_bytes, urlparse,
     urlsplit,
 };
+use crate::os::{self, OwnedFd};
 use crate::printable::repr;
 use crate::work::assert_linear;
 
@@ -121,7 +120,7 @@ fn requests_that_arrive_in_one_piece_before_a_long_line() {
 fn a_connection_whose_bytes_arrive_one_by_one() {
     for consumed in [0, 1, 30] {
         with_each(&format!("arrived behind {consumed}"), 40_000, &["a"], |unit, length| {
-            let (client, server) = UnixStream::pair().expect("a pair of sockets");
+            let (client, server) = os::pair().expect("a pair of sockets");
             let socket = Arc::new(ClientSocket::plain(OwnedFd::from(server)));
             let mut rfile = Rfile::new(socket, None, None);
             for position in 0..length {
@@ -286,7 +285,7 @@ fn fields_that_say_who_how_long_and_since_when() {
 
 /// Reads a chunked body that arrives so many bytes at a time, waiting or not.
 fn read_body(bytes: &str, step: usize, waits: bool) {
-    let (client, server) = UnixStream::pair().expect("a pair of sockets");
+    let (client, server) = os::pair().expect("a pair of sockets");
     client.set_nonblocking(true).expect("a socket");
     let socket = Arc::new(ClientSocket::plain(OwnedFd::from(server)));
     let mut body = RequestBody::new(Rfile::new(socket, None, None), BodyLength::Chunked);

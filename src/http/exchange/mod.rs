@@ -29,7 +29,6 @@ pub(crate) use save::{atomically, copy_or};
 use std::borrow::Cow;
 use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::address::Address;
@@ -44,6 +43,7 @@ use crate::http::message::response_frame::Asked;
 use crate::http::message::status::Status;
 use crate::http::message::target::Target;
 use crate::http::message::text::trim_blanks;
+use crate::os::{AsFd, BorrowedFd};
 use crate::server_info::ServerInfo;
 use notes::Notes;
 

@@ -1,13 +1,13 @@
 //! The body of a request, as the handler reads it.
 
 use std::io::{self, BufRead, Read};
-use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use super::chunk_line::{CHUNK_LINE_BYTES, check_trailer, checked_line, malformed, truncated};
 use super::http_error::HttpError;
 use crate::connection::{PeerCredentials, Rfile, readline, timed_out};
 use crate::http::message::framing::{BodyLength, chunk_size};
+use crate::os::{AsFd, BorrowedFd};
 
 /// What the client sent after its request's head: `http.rfile`.
 ///

@@ -1,12 +1,13 @@
 //! A request's body in a file: written whole or not at all.
 
-use std::fs::{self, File, Metadata, Permissions};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::http_error::HttpError;
 use super::request_body::RequestBody;
+
+use crate::os::{new_permissions, plain_permissions};
 
 impl RequestBody {
     /// Writes the rest of the body to a file, up to `limit` bytes, and returns how many that were.
@@ -47,10 +48,10 @@ pub(crate) fn atomically<T, E>(
         _ => Path::new("."),
     };
     let replaced = fs::symlink_metadata(path).ok().filter(Metadata::is_file);
-    let kept = replaced.map(|file| Permissions::from_mode(file.permissions().mode() & 0o777));
+    let kept = replaced.map(|file| plain_permissions(&file));
     let mut builder = tempfile::Builder::new();
     // What any new file has; the process's mask applies.
-    let permissions = kept.clone().unwrap_or_else(|| Permissions::from_mode(0o666));
+    let permissions = kept.clone().unwrap_or_else(new_permissions);
     builder.prefix(".upload-").permissions(permissions);
     let mut file = builder.tempfile_in(directory).map_err(&failed)?;
     let written = write(file.as_file_mut())?;

@@ -1,7 +1,6 @@
 //! The page that lists a directory.
 
 use std::io::{self, Write};
-use std::os::unix::ffi::OsStrExt;
 
 use super::directory::Directory;
 use super::is_exhausted;
@@ -9,6 +8,7 @@ use super::tree::DirectoryEntry;
 use crate::http::exchange::Exchange;
 use crate::http::message::text::escape_html;
 use crate::http::url::{quote, unquote};
+use crate::os::name_bytes;
 
 /// Answers with the names in a directory, as CPython 3.14 does.
 pub(super) fn list_directory(http: &mut Exchange<'_>, directory: &Directory<'_>) -> io::Result<()> {
@@ -28,7 +28,7 @@ pub(super) fn list_directory(http: &mut Exchange<'_>, directory: &Directory<'_>)
 impl DirectoryEntry {
     fn push_item(&self, page: &mut Vec<u8>) {
         page.extend_from_slice(b"<li><a href=\"");
-        let name = self.name.as_bytes();
+        let name = name_bytes(&self.name);
         page.extend_from_slice(quote(name).as_bytes());
         page.extend_from_slice(if self.is_directory { b"/\">" } else { b"\">" });
         // A name that is no UTF-8 is shown as far as it is.

@@ -1,7 +1,8 @@
 //! Content types by file name.
 
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+
+use crate::os::name_bytes;
 
 /// The content type of a file: the handler's map first, then CPython's answer, then that of
 /// `mime_guess`, then `default`.
@@ -10,7 +11,7 @@ use std::path::Path;
 /// reads none. A compressed file has the type of its compression, as CPython says it of `.gz`, and
 /// not that of the file inside; but see [`coding`].
 pub(super) fn guess_type(path: &Path, extensions_map: &[(&str, &str)], default: &str) -> String {
-    let name = path.file_name().map(|name| String::from_utf8_lossy(name.as_bytes()));
+    let name = path.file_name().map(|name| String::from_utf8_lossy(name_bytes(name)));
     let name = name.as_deref().unwrap_or_default();
     let suffix = suffix(name);
     let lower = suffix.to_ascii_lowercase();
@@ -29,7 +30,7 @@ pub(super) fn guess_type(path: &Path, extensions_map: &[(&str, &str)], default: 
 /// nothing of the coding. Where the response has another type, it has no coding.
 pub(super) fn coding(path: &Path) -> Option<(&'static str, &'static str)> {
     // Most files are told by their last letter.
-    let last = path.as_os_str().as_bytes().last();
+    let last = name_bytes(path).last();
     if !matches!(last, Some(b'z' | b'Z' | b'r' | b'R')) {
         return None;
     }

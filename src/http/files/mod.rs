@@ -35,14 +35,12 @@ pub(super) use {
 
 use std::fs::Metadata;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use nix::errno::Errno;
-
 use crate::http::exchange::{Exchange, HttpRequestHandler};
+use crate::os::{is_exhausted, name_bytes};
 use answer::Answer;
 use cache::SmallFiles;
 use etag::Identity;
@@ -202,7 +200,7 @@ impl<K: FileHooks> SimpleHttpRequestHandler<K> {
         }
         // Looked at before it is opened: opening a pipe waits for its writer, and opening a
         // device may do anything.
-        let is_named_as_file = !path.as_os_str().as_bytes().ends_with(b"/");
+        let is_named_as_file = !name_bytes(&path).ends_with(b"/");
         let opened = match found {
             Ok(found) if found.is_file() && is_named_as_file => self.content(&path, found, now),
             Ok(_) => return Err(NoFile::NotFound),
@@ -212,6 +210,7 @@ impl<K: FileHooks> SimpleHttpRequestHandler<K> {
             Ok((source, modified, validators)) => {
                 Ok(FileContent::new(source, path, modified, validators))
             }
+            // Says nothing of the file: a cache or a crawler would take 404 for its end.
             Err(error) if is_exhausted(&error) => Err(NoFile::Exhausted),
             Err(_) => Err(NoFile::NotFound),
         }
@@ -302,13 +301,6 @@ impl<K: FileHooks> HttpRequestHandler for SimpleHttpRequestHandler<K> {
     fn server_version(&self) -> &str {
         "SimpleHTTP/0.6"
     }
-}
-
-/// Tells whether this process or the system has run out of what opening a file takes, which says
-/// nothing of the file: a cache or a crawler would take 404 for its end.
-fn is_exhausted(error: &io::Error) -> bool {
-    let errno = error.raw_os_error().map(Errno::from_raw);
-    matches!(errno, Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM))
 }
 
 /// Sends the client to the same place with a slash at its end, which its relative links need.

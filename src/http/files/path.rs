@@ -1,12 +1,11 @@
 //! From a request's target to a path, and to the `Location` of a directory.
 
-use std::ffi::OsStr;
 use std::fmt::Write as _;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::http::message::target::{Parts, names};
 use crate::http::url::unquote_to_bytes;
+use crate::os::name_of;
 use crate::work;
 
 /// The path below `root` that a target names, with a slash at its end where the target has one.
@@ -16,7 +15,7 @@ use crate::work;
 pub(crate) fn translate_path(root: &Path, target: &str) -> PathBuf {
     let decoded = unquote_to_bytes(Parts::of(target).path);
     let mut path = root.to_path_buf();
-    path.extend(names(&decoded).into_iter().map(OsStr::from_bytes));
+    path.extend(names(&decoded).into_iter().map(name_of));
     if decoded.ends_with(b"/") {
         // Appends a slash, unless the root brought one.
         path.push("");
@@ -88,10 +87,11 @@ fn push_escaped(location: &mut String, text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::os::name_bytes;
 
     fn translated(target: &str) -> String {
         let path = translate_path(Path::new("/root"), target);
-        String::from_utf8_lossy(path.as_os_str().as_bytes()).into_owned()
+        String::from_utf8_lossy(name_bytes(&path)).into_owned()
     }
 
     #[test]
@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn escapes_name_any_byte() {
         let path = translate_path(Path::new("/root"), "/%ff%C3%A9");
-        assert_eq!(path.as_os_str().as_bytes(), b"/root/\xff\xc3\xa9");
+        assert_eq!(name_bytes(&path), b"/root/\xff\xc3\xa9");
     }
 
     #[test]

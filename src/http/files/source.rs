@@ -3,10 +3,10 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use crate::http::exchange::ResponseBody;
+use crate::os::read_at;
 
 #[derive(Debug)]
 pub(super) enum Source {
@@ -28,7 +28,7 @@ impl Source {
         let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(target.len());
         match self {
             Self::Memory(content) => (&content[part.start as usize..]).read(&mut target[..wanted]),
-            Self::File(file, _) => file.read_at(&mut target[..wanted], part.start),
+            Self::File(file, _) => read_at(file, &mut target[..wanted], part.start),
         }
     }
 

@@ -2,13 +2,13 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::error::FormError;
 use super::save;
 use super::spool::Content;
 use crate::http::exchange::atomically;
+use crate::os::read_at;
 
 /// The content of a field, readable from its beginning, wherever it lies: Python's `field.file`.
 ///
@@ -70,7 +70,7 @@ impl Read for FormFile<'_> {
         let count = match self.place {
             _ if wanted == 0 => 0,
             Place::Memory(bytes) => (&bytes[self.position as usize..]).read(target)?,
-            Place::Disk { file, start, .. } => file.read_at(target, start + self.position)?,
+            Place::Disk { file, start, .. } => read_at(file, target, start + self.position)?,
         };
         self.position += count as u64;
         Ok(count)

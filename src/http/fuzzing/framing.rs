@@ -2,8 +2,6 @@
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +10,7 @@ use crate::connection::{ClientSocket, Rfile, Searched};
 use crate::http::exchange::RequestBody;
 use crate::http::message::framing::{BodyLength, body_length};
 use crate::http::message::parse::{Parsed, parse};
+use crate::os::{self, OwnedFd};
 
 /// Reads header lines and a body. The first byte is how much of it is read at a time.
 pub fn check(data: &[u8]) {
@@ -38,7 +37,7 @@ pub fn check(data: &[u8]) {
 
 /// The body and what follows it; none where it cannot be read to its end.
 fn read(sent: &[u8], framing: BodyLength, size: usize) -> Option<(Vec<u8>, Vec<u8>)> {
-    let (mut client, server) = UnixStream::pair().expect("a pair of sockets");
+    let (mut client, server) = os::pair().expect("a pair of sockets");
     client.write_all(sent).expect("what is sent fits into the kernel's buffer");
     client.shutdown(Shutdown::Write).expect("the end can be sent");
     let socket = Arc::new(ClientSocket::plain(OwnedFd::from(server)));

@@ -4,11 +4,12 @@ use std::env;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::Read;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use jiff::tz::TimeZone;
+
+use crate::os::{name_bytes, name_of};
 
 /// The zone of this process: that of `TZ` as it was at the first call, or of `/etc/localtime`,
 /// which is looked at anew from time to time.
@@ -34,12 +35,12 @@ fn directories() -> Vec<PathBuf> {
 /// The zone that `TZ` names: by a file, or else by a rule (POSIX.1-2017 §8.3). UTC where it does
 /// neither.
 fn of_variable(tz: &OsStr, directories: &[PathBuf]) -> TimeZone {
-    let tz = tz.as_bytes();
+    let tz = name_bytes(tz);
     let tz = tz.strip_prefix(b":").unwrap_or(tz);
     if tz.is_empty() {
         return TimeZone::UTC;
     }
-    let mut files = directories.iter().map(|directory| directory.join(OsStr::from_bytes(tz)));
+    let mut files = directories.iter().map(|directory| directory.join(name_of(tz)));
     let of_file = files.find_map(|file| of_file(&file));
     of_file.or_else(|| of_rule(str::from_utf8(tz).ok()?)).unwrap_or(TimeZone::UTC)
 }
@@ -143,7 +144,7 @@ mod tests {
         for (tz, expected) in &forms {
             assert_eq!(shown(tz.as_ref(), directory.path()), *expected, "TZ={tz:?}");
         }
-        let other_bytes = OsStr::from_bytes(b"\xff-1");
+        let other_bytes = name_of(b"\xff-1");
         assert_eq!(shown(other_bytes, directory.path()), "12:00 12:00");
     }
 

@@ -36,11 +36,11 @@ pub use response::Response;
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown};
-use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::thread;
 
 use crate::http::exchange::HttpRequestHandler;
+use crate::os;
 use place::Place;
 
 /// Has a handler answer a request, and takes its response apart.
@@ -69,7 +69,7 @@ pub fn respond(
 ///
 /// The system has no sockets or threads left.
 pub fn talk(handler: &impl HttpRequestHandler, requests: impl AsRef<[u8]>) -> io::Result<Vec<u8>> {
-    let (client, server) = UnixStream::pair()?;
+    let (client, server) = os::pair()?;
     let requests = requests.as_ref();
     // Sent and received at the same time, as neither need fit into what the kernel holds.
     thread::scope(|scope| {

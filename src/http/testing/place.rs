@@ -2,15 +2,12 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-
 use crate::address::Address;
-use crate::connection::{ClientSocket, Connection, ConnectionOwner, End, WaitFor};
+use crate::connection::{ClientSocket, Connection, ConnectionOwner, Direction, End, WaitFor};
 use crate::handler::Handler;
+use crate::os::{OwnedFd, PairEnd};
 use crate::server_info::ServerInfo;
 
 /// The place of a connection.
@@ -33,7 +30,7 @@ impl Place {
     pub(super) fn serve(
         self: Arc<Self>,
         handler: &impl Handler,
-        server: UnixStream,
+        server: PairEnd,
         client: impl Into<SocketAddr>,
     ) -> io::Result<()> {
         let rest = server.try_clone()?;
@@ -82,12 +79,7 @@ impl Place {
 
 /// Waits for bytes or for the end, one of which comes for certain.
 fn wait_for_client(connection: &Connection) -> io::Result<()> {
-    let mut readable = [PollFd::new(connection.as_fd(), PollFlags::POLLIN)];
-    // Interrupted is waited enough: the handler gives the connection back then.
-    match poll(&mut readable, PollTimeout::NONE) {
-        Ok(_) | Err(nix::errno::Errno::EINTR) => Ok(()),
-        Err(errno) => Err(errno.into()),
-    }
+    connection.rfile.socket().wait(Direction::Read, None)
 }
 
 impl ConnectionOwner for Place {

@@ -1,0 +1,80 @@
+//! What the crate names of the operating system where it needs no more than that: descriptors, pairs
+//! of sockets, names as bytes. Unix has them here; another system has a file of its own.
+
+use std::ffi::OsStr;
+use std::fs::{File, Metadata, Permissions};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
+
+use nix::errno::Errno;
+use nix::libc;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::resource::{Resource, getrlimit};
+
+pub(crate) use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+/// One end of a [`pair`].
+pub(crate) use std::os::unix::net::UnixStream as PairEnd;
+
+/// Two sockets that are connected to each other.
+pub(crate) fn pair() -> io::Result<(PairEnd, PairEnd)> {
+    PairEnd::pair()
+}
+
+/// Tells whether there is something to read, or an end, without waiting.
+pub(crate) fn is_readable(descriptor: &impl AsFd) -> bool {
+    let mut descriptors = [PollFd::new(descriptor.as_fd(), PollFlags::POLLIN)];
+    poll(&mut descriptors, PollTimeout::ZERO).is_ok_and(|count| count > 0)
+}
+
+/// The bytes of a name.
+pub(crate) fn name_bytes<N: AsRef<OsStr> + ?Sized>(name: &N) -> &[u8] {
+    name.as_ref().as_bytes()
+}
+
+/// The name with these bytes.
+pub(crate) fn name_of(bytes: &[u8]) -> &OsStr {
+    OsStr::from_bytes(bytes)
+}
+
+/// Reads from that position in a file, wherever its own is.
+pub(crate) fn read_at(file: &File, target: &mut [u8], position: u64) -> io::Result<usize> {
+    file.read_at(target, position)
+}
+
+/// The permissions of a new file.
+pub(crate) fn new_permissions() -> Permissions {
+    Permissions::from_mode(0o666)
+}
+
+/// The permissions of that file for its readers and writers, without bits that change the user.
+pub(crate) fn plain_permissions(file: &Metadata) -> Permissions {
+    Permissions::from_mode(file.permissions().mode() & 0o777)
+}
+
+/// How many descriptors the process may have, where the system tells.
+#[allow(dead_code)]
+pub(crate) fn descriptor_limit() -> Option<u64> {
+    let (soft, _) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
+    #[allow(clippy::useless_conversion, reason = "FreeBSD's limits are signed")]
+    u64::try_from(soft).ok()
+}
+
+/// Tells whether the process or the system has run out of what opening a file takes.
+pub(crate) fn is_exhausted(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    matches!(errno, Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM))
+}
+
+/// The name of this host, if it has one that is text.
+pub(crate) fn host_name() -> Option<String> {
+    nix::unistd::gethostname().ok()?.into_string().ok()
+}
+
+/// The flag by which a write to a socket whose peer is gone is an error and no signal.
+#[cfg(not(target_vendor = "apple"))]
+pub(crate) const NO_SIGNAL: libc::c_int = libc::MSG_NOSIGNAL;
+
+/// There is no such flag; Rust's runtime ignores the signal.
+#[cfg(target_vendor = "apple")]
+pub(crate) const NO_SIGNAL: libc::c_int = 0;
