@@ -2,7 +2,7 @@
 
 #[cfg(target_os = "linux")]
 use std::ffi::OsStr;
-use std::fmt::{self, Write};
+use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use socket2::SockAddr;
 
-use crate::printable::{is_unprintable, write_escape, write_shown};
+use crate::printable::{repr_quote, write_quoted, write_shown};
 
 /// The address of a client or a server: Python's `client_address`.
 ///
@@ -211,7 +211,12 @@ impl fmt::Display for Repr<'_> {
                 let (flowinfo, scope) = (address.flowinfo(), address.scope_id());
                 write!(f, "('{}', {}, {flowinfo}, {scope})", address.ip(), address.port())
             }
-            Address::Unix(path) => write_python_string(f, &path.to_string_lossy()),
+            Address::Unix(path) => {
+                let text = path.to_string_lossy();
+                // A name that begins with NUL is of type `bytes` there.
+                f.write_str(if text.starts_with('\0') { "b" } else { "" })?;
+                write_quoted(f, &text, repr_quote(&text), usize::MAX)
+            }
         }
     }
 }
@@ -221,22 +226,6 @@ fn canonical(address: SocketAddr) -> SocketAddr {
         ip @ IpAddr::V4(_) => SocketAddr::new(ip, address.port()),
         IpAddr::V6(_) => address,
     }
-}
-
-/// Writes text as Python's `repr` does; a name that begins with NUL is of type `bytes` there.
-fn write_python_string(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
-    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
-    f.write_str(if text.starts_with('\0') { "b" } else { "" })?;
-    f.write_char(quote)?;
-    for character in text.chars() {
-        match character {
-            '\\' | '\'' if character == '\\' || character == quote => write!(f, "\\{character}")?,
-            '\n' | '\r' | '\t' => write!(f, "{}", character.escape_default())?,
-            _ if is_unprintable(character) => write_escape(f, character)?,
-            other => f.write_char(other)?,
-        }
-    }
-    f.write_char(quote)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::fs::{File, Metadata, Permissions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::libc;
@@ -64,6 +65,11 @@ pub(crate) fn descriptor_limit() -> Option<u64> {
 pub(crate) fn is_exhausted(error: &io::Error) -> bool {
     let errno = error.raw_os_error().map(Errno::from_raw);
     matches!(errno, Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM))
+}
+
+/// A wait in whole milliseconds, so that it does not end just before what it waits for.
+pub(crate) fn rounded_up(wait: Duration) -> Duration {
+    wait.saturating_add(Duration::from_micros(999))
 }
 
 /// The name of this host, if it has one that is text.

@@ -57,34 +57,47 @@ pub(crate) fn shown(text: &str) -> String {
 
 /// A text as Python's `repr` writes it, cut where it would fill pages and logs.
 pub(crate) fn repr(text: &str) -> String {
-    quoted(text, if text.contains('\'') && !text.contains('"') { '"' } else { '\'' })
+    quoted(text, repr_quote(text))
 }
 
 /// A text in these quotes, escaped and cut as by [`repr`].
 pub(crate) fn quoted(text: &str, quote: char) -> String {
     work::note(text.len());
     let mut written = String::with_capacity(text.len() + 2);
-    written.push(quote);
+    // Writing to a string does not fail.
+    let _ = write_quoted(&mut written, text, quote, LONGEST_QUOTE);
+    written
+}
+
+/// Writes up to `longest` characters of a text in these quotes, escaped as by [`repr`].
+pub(crate) fn write_quoted(
+    f: &mut impl Write,
+    text: &str,
+    quote: char,
+    longest: usize,
+) -> fmt::Result {
+    f.write_char(quote)?;
     for (count, character) in text.chars().enumerate() {
-        if count == LONGEST_QUOTE {
-            written.push_str("...");
+        if count == longest {
+            f.write_str("...")?;
             break;
         }
         match character {
-            '\\' => written.push_str("\\\\"),
-            '\n' => written.push_str("\\n"),
-            '\r' => written.push_str("\\r"),
-            '\t' => written.push_str("\\t"),
-            _ if character == quote => written.extend(['\\', quote]),
-            _ if character == '\u{a0}' || is_unprintable(character) => {
-                // Writing to a string does not fail.
-                let _ = write_escape(&mut written, character);
-            }
-            _ => written.push(character),
+            '\\' => f.write_str("\\\\")?,
+            '\n' => f.write_str("\\n")?,
+            '\r' => f.write_str("\\r")?,
+            '\t' => f.write_str("\\t")?,
+            _ if character == quote => write!(f, "\\{quote}")?,
+            _ if character == '\u{a0}' || is_unprintable(character) => write_escape(f, character)?,
+            _ => f.write_char(character)?,
         }
     }
-    written.push(quote);
-    written
+    f.write_char(quote)
+}
+
+/// The quotes that Python's `repr` takes for a text.
+pub(crate) fn repr_quote(text: &str) -> char {
+    if text.contains('\'') && !text.contains('"') { '"' } else { '\'' }
 }
 
 /// Characters of a text of strangers that an error message quotes.

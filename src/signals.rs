@@ -12,6 +12,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, SigmaskHow};
 use signal_hook_registry::{FORBIDDEN, SigId};
 
+use crate::os::rounded_up;
 use crate::signal::Signal;
 pub(crate) use crate::sys::LastCounted;
 pub use crate::sys::SIGNAL_WINDOW;
@@ -65,7 +66,7 @@ impl WatchedSignal {
     /// Waits for the signal, at most for `limit`; perhaps not so long.
     pub(crate) fn wait(&mut self, limit: Duration) {
         let mut descriptors = [PollFd::new(self.reader.as_fd(), PollFlags::POLLIN)];
-        let limit = limit + Duration::from_micros(999);
+        let limit = rounded_up(limit);
         // Whoever waits looks at what it waits for, also after a wait that was interrupted.
         let _ = poll(&mut descriptors, PollTimeout::try_from(limit).unwrap_or(PollTimeout::MAX));
         self.count();

@@ -297,8 +297,7 @@ pub(crate) fn remaining(deadline: Option<Instant>) -> PollTimeout {
     let Some(deadline) = deadline else {
         return PollTimeout::NONE;
     };
-    // Rounded up, so that the wait does not end just before its deadline.
-    let left = deadline.saturating_duration_since(Instant::now()) + Duration::from_micros(999);
+    let left = os::rounded_up(deadline.saturating_duration_since(Instant::now()));
     PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
 }
 

@@ -1,16 +1,12 @@
-//! How connections end: at once, or when what the client still sends was thrown away.
+//! A closed connection whose client is still sending.
 
 use std::io;
 use std::net::Shutdown;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::Parking;
 use super::parked::HEAD_GRACE;
-use super::slot::Slot;
-use super::state::{Gone, Holder, Place, State};
-use crate::connection::{ClientSocket, Direction, End};
+use crate::connection::ClientSocket;
 
 /// A connection that its handler has let go of, while its client may still be sending.
 ///
@@ -28,7 +24,7 @@ pub(super) struct Lingering {
 
 impl Lingering {
     /// Closes the sending half.
-    fn new(socket: Arc<ClientSocket>) -> Self {
+    pub(super) fn new(socket: Arc<ClientSocket>) -> Self {
         socket.shutdown(Shutdown::Write);
         let since = Instant::now();
         let deadline = since + LINGER_LIMIT;
@@ -41,7 +37,7 @@ impl Lingering {
         self.deadline
     }
 
-    fn left(&self) -> Duration {
+    pub(super) fn left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
     }
 
@@ -56,128 +52,6 @@ impl Lingering {
                 Err(error) => return error.kind() == io::ErrorKind::WouldBlock,
             }
         }
-    }
-}
-
-impl Slot {
-    /// The connection was dropped or taken apart, and this is the server's hold of its socket.
-    pub(super) fn connection_dropped(
-        &self,
-        parking: &Parking,
-        socket: Arc<ClientSocket>,
-        end: End,
-    ) {
-        let mut place = self.place();
-        let in_job = place.out().is_some_and(|out| out.holder != Holder::Other);
-        let is_late = place.out().is_some_and(|out| out.is_late);
-        let in_child = parking.in_child.load(Ordering::Relaxed);
-        // Nothing in a child but the job can see to the end.
-        let may_linger = in_job || !in_child;
-        // A reset is told at once.
-        let end = if socket.is_open_ended() { End::AtOnce } else { end };
-        let mut lingering = match (end, Arc::try_unwrap(socket)) {
-            (End::Lingering, Ok(socket)) if may_linger => Lingering::new(Arc::new(socket)),
-            (End::Lingering, Err(socket)) if may_linger => Lingering::new(socket),
-            (End::Orderly, Ok(socket)) if may_linger && socket.has_arrivals() => {
-                Lingering::new(Arc::new(socket))
-            }
-            (_, Ok(socket)) => {
-                if !may_linger {
-                    socket.let_loose();
-                }
-                return self.leave(parking, place, &socket, true);
-            }
-            // The last one of those that hold an end of it ends it.
-            (_, Err(socket)) => {
-                socket.let_loose();
-                return self.leave(parking, place, &socket, false);
-            }
-        };
-        if let Some(began) = parking.drain_began().filter(|_| is_late) {
-            // With others that are late, and no longer than they.
-            lingering.deadline = lingering.deadline.min(began + 2 * HEAD_GRACE);
-        }
-        if in_job && in_child {
-            place.state = State::LingeringInJob(lingering);
-        } else {
-            // A job may have other work to do yet, and the serving thread does not wait for it.
-            place.state = State::Lingering(lingering);
-            self.linger(parking, place);
-        }
-    }
-
-    /// Has the serving thread see to the end of a closed connection.
-    pub(super) fn linger(&self, parking: &Parking, mut place: MutexGuard<'_, Place>) {
-        let Place { state: State::Lingering(lingering), registration } = &mut *place else {
-            return;
-        };
-        if let Some(began) = parking.drain_began() {
-            lingering.hasten(began);
-        }
-        let is_over = parking.is_closed() || registration.is_given_up();
-        if is_over || !lingering.discard() || registration.has_ended() {
-            return self.vacate(parking, place);
-        }
-        // All that had arrived was thrown away.
-        if !self.arm(parking, registration, &lingering.socket, true) {
-            // Found by the next look at the deadlines.
-            lingering.deadline = lingering.since;
-        }
-        let deadline = lingering.deadline;
-        drop(place);
-        parking.expect(deadline);
-    }
-
-    /// Sees a closed connection to its end in the job of a child process.
-    pub(super) fn linger_in_job(&self, parking: &Parking) {
-        loop {
-            let mut place = self.place();
-            let State::LingeringInJob(lingering) = &mut place.state else { return };
-            let drain_began = parking.drain_began();
-            if let Some(began) = drain_began {
-                lingering.hasten(began);
-            }
-            let (socket, left) = (Arc::clone(&lingering.socket), lingering.left());
-            if !lingering.discard() {
-                return self.vacate(parking, place);
-            }
-            drop(place);
-            let waited = match drain_began {
-                None => self.wait_or_drain(parking, &socket, Some(left)).map(drop),
-                Some(_) => socket.wait(Direction::Read, Some(left)),
-            };
-            if waited.is_err() {
-                return self.vacate(parking, self.place());
-            }
-        }
-    }
-
-    /// Closes a connection that lingers, and gives its place up.
-    pub(super) fn vacate(&self, parking: &Parking, place: MutexGuard<'_, Place>) {
-        if let State::Lingering(lingering) | State::LingeringInJob(lingering) = &place.state {
-            let socket = Arc::clone(&lingering.socket);
-            self.leave(parking, place, &socket, true);
-        }
-    }
-
-    /// Gives the place up. The client sees the end when the socket is let go of, after this.
-    fn leave(
-        &self,
-        parking: &Parking,
-        mut place: MutexGuard<'_, Place>,
-        socket: &ClientSocket,
-        is_last: bool,
-    ) {
-        place.registration.forget(&parking.poller, socket);
-        let gone = State::Gone(Gone { left_silently: socket.has_left_silently() });
-        let before = std::mem::replace(&mut place.state, gone);
-        drop(place);
-        if is_last {
-            // Before the slot is gone, as a process may end then.
-            socket.say_goodbye();
-        }
-        parking.remove(self);
-        drop(before);
     }
 }
 

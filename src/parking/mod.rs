@@ -29,6 +29,7 @@
 //! What points back is weak: a connection to its slot, and the slot to its parking. So a
 //! connection that has outlived the server just closes.
 
+mod ending;
 mod lifeline;
 mod lingering;
 mod parked;

@@ -10,6 +10,7 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use super::{Ready, Report};
+use crate::os::rounded_up;
 
 /// Waits for readable descriptors.
 #[derive(Debug)]
@@ -87,11 +88,9 @@ fn event(key: u64, report: Report) -> EpollEvent {
     EpollEvent::new(flags, key)
 }
 
-/// Rounded up, so that a wait does not end just before what it waits for.
 fn timeout(limit: Option<Duration>) -> EpollTimeout {
     limit.map_or(EpollTimeout::NONE, |limit| {
-        let rounded = limit.saturating_add(Duration::from_micros(999));
-        EpollTimeout::try_from(rounded).unwrap_or(EpollTimeout::MAX)
+        EpollTimeout::try_from(rounded_up(limit)).unwrap_or(EpollTimeout::MAX)
     })
 }
 

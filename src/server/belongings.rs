@@ -1,6 +1,5 @@
 //! What only the process that serves may hold, and a forked child closes.
 
-use std::fmt;
 use std::io;
 use std::ops::{Deref, DerefMut};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -10,8 +9,8 @@ use socket2::{Domain, Socket, Type};
 
 use super::Server;
 use super::clients::ServerKind;
+use super::leave_to_parent::LeaveToParent;
 use crate::concurrency::{self, Concurrency, Placement};
-use crate::parking::Parking;
 use crate::shutdown::{Requests, ShutdownHandle};
 
 /// What only the process that serves may hold.
@@ -61,18 +60,6 @@ pub(super) struct Belongings<T> {
     place: Mutex<Place<T>>,
     shared: Arc<dyn LeaveToParent>,
     shutdown: ShutdownHandle,
-}
-
-/// What jobs and the server share, and a child process has to let go of.
-pub(crate) trait LeaveToParent: Send + Sync + fmt::Debug {
-    /// In a forked child, before it serves: lets go of what is the server's alone.
-    fn leave_to_parent(&self);
-}
-
-impl LeaveToParent for Parking {
-    fn leave_to_parent(&self) {
-        self.leave_to_parent();
-    }
 }
 
 /// Where the server's resources are.

@@ -3,8 +3,8 @@
 use std::io;
 use std::sync::Arc;
 
-use super::belongings::LeaveToParent;
 use super::guarded_handler::GuardedHandler;
+use super::leave_to_parent::LeaveToParent;
 use crate::address::Address;
 use crate::concurrency::Placement;
 use crate::handler::Handler;

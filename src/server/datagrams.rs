@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use socket2::SockRef;
 
-use super::belongings::LeaveToParent;
 use super::clients::{Clients, Guarded, ServerKind};
 use super::guarded_handler::GuardedHandler;
+use super::leave_to_parent::LeaveToParent;
 use crate::address::Address;
 use crate::concurrency::{Job, Placement, Work};
 use crate::datagram::{Datagram, Packet, ReplyErrorSink};

@@ -6,6 +6,7 @@ mod clients;
 mod datagrams;
 mod drain;
 mod guarded_handler;
+mod leave_to_parent;
 mod serving;
 mod streams;
 mod supervised;

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::belongings::LeaveToParent;
 use super::clients::{Clients, Guarded, ServerKind};
 use super::default_max_connections;
 use super::guarded_handler::GuardedHandler;
+use super::leave_to_parent::LeaveToParent;
 use crate::address::Address;
 use crate::concurrency::{Job, Placement};
 use crate::connection::{ClientSocket, Connection};

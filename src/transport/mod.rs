@@ -29,7 +29,9 @@ pub use tcp::{Tcp, TcpBind};
 #[doc(alias = "SSLContext")]
 pub use tls::TlsBind;
 #[cfg(feature = "tls")]
-pub use tls::{Pem, Tls, TlsReloadHandle};
+pub use tls::{Tls, TlsReloadHandle};
+#[cfg(feature = "tls")]
+pub use tls_config::Pem;
 pub use udp::{Udp, UdpBind};
 pub use unix::{Unix, UnixBind, UnixDatagram, UnixDatagramBind};
 

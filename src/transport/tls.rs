@@ -3,13 +3,12 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::ServerConfig;
 
 use super::sealed::Accept;
-use super::tls_config::server_config;
+use super::tls_config::{Pem, TlsOptions, server_config};
 use super::{BindTo, Tcp, TcpBind, Transport};
 use crate::address::Address;
 use crate::connection::{ClientSocket, Connection, Session};
@@ -44,43 +43,6 @@ use crate::os::{AsFd, BorrowedFd};
 pub struct TlsBind {
     tcp: TcpBind,
     options: TlsOptions,
-}
-
-/// What is read anew when certificates are.
-#[derive(Clone)]
-pub(super) struct TlsOptions {
-    pub(super) certfile: Pem,
-    pub(super) keyfile: Option<Pem>,
-    pub(super) password: Option<String>,
-    pub(super) alpn_protocols: Vec<String>,
-    pub(super) client_ca: Option<Pem>,
-    pub(super) client_certificate_is_optional: bool,
-}
-
-/// Where certificates or a key are; in the PEM format, between `-----BEGIN` and `-----END` lines.
-#[derive(Clone)]
-#[non_exhaustive]
-pub enum Pem {
-    /// In this file, which [`TlsReloadHandle::reload`] reads anew.
-    File(PathBuf),
-    /// In this text.
-    Text(String),
-}
-
-impl<P: Into<PathBuf>> From<P> for Pem {
-    fn from(path: P) -> Self {
-        Self::File(path.into())
-    }
-}
-
-impl fmt::Debug for Pem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(path) => f.debug_tuple("File").field(path).finish(),
-            // It may hold a key.
-            Self::Text(_) => f.debug_tuple("Text").finish_non_exhaustive(),
-        }
-    }
 }
 
 impl TlsBind {
@@ -141,19 +103,6 @@ impl TlsBind {
 impl BindTo<Self> for TlsBind {
     fn options(self) -> Self {
         self
-    }
-}
-
-impl fmt::Debug for TlsOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // All but the password.
-        f.debug_struct("TlsOptions")
-            .field("certfile", &self.certfile)
-            .field("keyfile", &self.keyfile)
-            .field("alpn_protocols", &self.alpn_protocols)
-            .field("client_ca", &self.client_ca)
-            .field("client_certificate_is_optional", &self.client_certificate_is_optional)
-            .finish_non_exhaustive()
     }
 }
 

@@ -1,8 +1,10 @@
 //! From certificate files to what rustls serves with, or one line that says what is wrong.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::fs;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::crypto::ring;
@@ -12,7 +14,55 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::{InconsistentKeys, RootCertStore, ServerConfig, ServerConnection};
 
-use super::tls::{Pem, TlsOptions};
+/// What is read anew when certificates are.
+#[derive(Clone)]
+pub(super) struct TlsOptions {
+    pub(super) certfile: Pem,
+    pub(super) keyfile: Option<Pem>,
+    pub(super) password: Option<String>,
+    pub(super) alpn_protocols: Vec<String>,
+    pub(super) client_ca: Option<Pem>,
+    pub(super) client_certificate_is_optional: bool,
+}
+
+/// Where certificates or a key are; in the PEM format, between `-----BEGIN` and `-----END` lines.
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum Pem {
+    /// In this file, which [`TlsReloadHandle::reload`](super::TlsReloadHandle::reload) reads anew.
+    File(PathBuf),
+    /// In this text.
+    Text(String),
+}
+
+impl<P: Into<PathBuf>> From<P> for Pem {
+    fn from(path: P) -> Self {
+        Self::File(path.into())
+    }
+}
+
+impl fmt::Debug for Pem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+            // It may hold a key.
+            Self::Text(_) => f.debug_tuple("Text").finish_non_exhaustive(),
+        }
+    }
+}
+
+impl fmt::Debug for TlsOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // All but the password.
+        f.debug_struct("TlsOptions")
+            .field("certfile", &self.certfile)
+            .field("keyfile", &self.keyfile)
+            .field("alpn_protocols", &self.alpn_protocols)
+            .field("client_ca", &self.client_ca)
+            .field("client_certificate_is_optional", &self.client_certificate_is_optional)
+            .finish_non_exhaustive()
+    }
+}
 
 pub(super) fn server_config(options: &TlsOptions) -> io::Result<Arc<ServerConfig>> {
     let provider = Arc::new(ring::default_provider());

@@ -177,10 +177,16 @@ fn bind_path(
 /// A listening Unix socket: what a [`UnixStreamServer`](crate::UnixStreamServer) serves.
 #[derive(Debug)]
 pub struct Unix {
-    // Gone before the socket, so that nobody connects where nobody accepts.
     file: Option<SocketFile>,
     listener: UnixListener,
     path: PathBuf,
+}
+
+/// The name goes before the socket, so that no client connects that is not accepted.
+impl Drop for Unix {
+    fn drop(&mut self) {
+        self.remove_name();
+    }
 }
 
 impl Transport for Unix {

@@ -53,6 +53,43 @@ fn check_arrows(wing: &str) {
     }
 }
 
+/// A folder's page, its `mod.rs`, may be named by each of its files.
+#[test]
+fn files_of_a_room_name_each_other_in_one_direction() {
+    let mut named: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let sources = sources();
+    let modules: BTreeSet<String> = sources.iter().map(Source::module).collect();
+    let is_tests = |line: &str| line.starts_with("#[cfg(test)]");
+    for source in &sources {
+        if source.name.ends_with("/mod.rs") || source.name.starts_with("src/bin/") {
+            continue;
+        }
+        let module = source.module();
+        let (folder, _) = module.rsplit_once('/').unwrap();
+        let code = source.code().map(|(_, line)| line).take_while(|line| !is_tests(line));
+        let code: String = code.collect();
+        let inside = |path: &str| {
+            let end = path.find(|character: char| !character.is_alphanumeric() && character != '_');
+            format!("{folder}/{}", &path[..end.unwrap_or(path.len())])
+        };
+        let targets = code.split("super::").skip(1).map(inside);
+        let targets = targets.filter(|target| modules.contains(target) && *target != module);
+        let targets: BTreeSet<String> = targets.collect();
+        named.insert(module, targets);
+    }
+    for module in named.keys() {
+        let (mut reached, mut next) = (BTreeSet::new(), vec![module]);
+        while let Some(one) = next.pop() {
+            for target in named.get(one).into_iter().flatten() {
+                assert_ne!(target, module, "`{module}` is reached from what it names: {reached:?}");
+                if reached.insert(target) {
+                    next.push(target);
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn http_knows_no_thread_and_no_process_and_strategies_know_no_socket() {
     for (room, words) in [
@@ -249,6 +286,11 @@ impl Source {
         let path = self.name.trim_start_matches("src/");
         let first = path.split('/').next().unwrap();
         first.trim_end_matches(".rs").to_owned()
+    }
+
+    /// `src/http/files` for `src/http/files/mod.rs`, `src/http/files/tree` for `tree.rs` there.
+    fn module(&self) -> String {
+        self.name.trim_end_matches(".rs").trim_end_matches("/mod").to_owned()
     }
 
     /// The lines that are code, and their numbers.

@@ -56,7 +56,6 @@ use crate::trusted_proxies::TrustedProxies;
 /// [`send_error`](Exchange::send_error), or [`HttpError`](crate::http::HttpError), which `?` may
 /// carry.
 /// Another error or a panic before the response has begun is answered 500.
-#[allow(unused_variables)]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not handle requests",
     note = "implement `http::HttpRequestHandler`, or for another protocol `Handler`, or wrap a \
