@@ -168,8 +168,7 @@ impl ClientSocket {
         self.session().and_then(Session::busy_since)
     }
 
-    /// Tells whether bytes were received and decrypted that nobody has read: no poller tells of
-    /// them.
+    /// Tells whether bytes were received and decrypted and not read: no poller tells of them.
     pub(crate) fn holds_unread(&self) -> bool {
         self.session().is_some_and(Session::holds_unread)
     }
@@ -179,7 +178,7 @@ impl ClientSocket {
         self.session().is_some()
     }
 
-    /// The client's certificates, its own first; none where it has shown none.
+    /// The client's certificates, its own first; empty where it has shown no certificate.
     pub(crate) fn peer_certificates(&self) -> Vec<Vec<u8>> {
         self.session().map(Session::peer_certificates).unwrap_or_default()
     }
@@ -282,7 +281,8 @@ impl ClientSocket {
         loop {
             let taken = session.encrypt(pieces)?;
             self.when_writable(limit, || session.push(&self.stream))?;
-            // None where another thread has filled the session's buffer, which is empty now.
+            // Nothing was taken where another thread has filled the session's buffer, which is
+            // empty now.
             if taken > 0 || is_nothing {
                 return Ok(taken);
             }

@@ -1,11 +1,11 @@
-//! Who is at the other end of a Unix socket.
+//! The process at the other end of a Unix socket.
 
 use std::io;
 use std::os::fd::AsFd;
 
 /// The process that connected to a Unix socket, as the kernel knows it (`SO_PEERCRED`).
 ///
-/// Nobody can forge these, unlike anything that a client sends.
+/// The kernel knows these; a client cannot forge them, unlike what it sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PeerCredentials {

@@ -9,8 +9,8 @@ impl Rfile {
     /// `self.rfile.readline(limit)`.
     ///
     /// Empty at the end of the stream; the last line may lack its end. A line that was cut by the
-    /// limit has none either, and the next call goes on with its rest. `BufRead::read_until` and
-    /// `lines` have no limit but the memory.
+    /// limit has no line end either, and the next call goes on with its rest. `BufRead::read_until`
+    /// and `lines` have no limit but the memory.
     ///
     /// # Errors
     ///

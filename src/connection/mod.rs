@@ -66,7 +66,7 @@ use crate::server_info::ServerInfo;
 /// | `self.rfile.readline(limit)` | [`connection.rfile.readline(limit)?`](Rfile::readline) |
 /// | `self.rfile.readline()`, `for line in self.rfile` | `rfile.read_until(b'\n', &mut line)?`, `rfile.split(b'\n')`: without a limit |
 /// | `self.rfile.read(n)` | `rfile.read_exact(&mut buffer)?`: an error where the client ends early; `(&mut rfile).take(n).read_to_end(&mut bytes)?`: fewer bytes then |
-/// | `self.request.recv(n)` | `rfile.read(&mut buffer)?`: what has arrived, at least a byte, none at the end |
+/// | `self.request.recv(n)` | `rfile.read(&mut buffer)?`: what has arrived, at least a byte; 0 at the end |
 /// | `self.wfile.write(data)`, `self.request.sendall(data)` | `wfile.write_all(data)?` |
 /// | `self.request.settimeout(seconds)` | [`rfile.set_timeout`](Rfile::set_timeout), [`wfile.set_timeout`](Wfile::set_timeout); for all connections [`Handler::timeouts`](crate::Handler::timeouts) |
 /// | `self.request.shutdown(socket.SHUT_WR)` | [`wfile.shutdown()?`](Wfile::shutdown) |
@@ -76,7 +76,7 @@ use crate::server_info::ServerInfo;
 /// # How it ends
 ///
 /// As in Python (`shutdown(SHUT_WR)`, then `close`), for every process that holds the socket: the
-/// client reads what was written, and then the end. Where it has sent what nobody read, closing
+/// client reads what was written, and then the end. Where it has sent what was not read, closing
 /// would reset the connection, on a Unix socket for certain; so what has arrived and what still
 /// comes is thrown away first, for at most two seconds and 256 KiB. The server does that, and no
 /// thread waits for it, but for a child of [`Forking`](crate::Forking). Where an end of the
@@ -132,7 +132,7 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// None today; the result makes `return connection.park()` the last line of a handler.
+    /// Does not fail today; the result makes `return connection.park()` the last line of a handler.
     pub fn park(self) -> io::Result<()> {
         self.give_back(WaitFor::NextRequest)
     }
@@ -146,7 +146,7 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// None today; see [`park`](Self::park).
+    /// Does not fail today; see [`park`](Self::park).
     pub fn park_for_more(self) -> io::Result<()> {
         self.give_back(WaitFor::RestOfRequest)
     }
@@ -185,7 +185,7 @@ impl Connection {
         self.guard.finds_draining()
     }
 
-    /// Who is at the other end, if this is a Unix socket.
+    /// The process at the other end, if this is a Unix socket.
     ///
     /// # Errors
     ///
@@ -196,7 +196,7 @@ impl Connection {
 
     /// The certificates that the client has shown over TLS, each in DER, its own first.
     ///
-    /// Empty where it has shown none, which the server may insist on
+    /// Empty where it has shown no certificate, which the server may insist on
     /// ([`TlsBind::client_ca`](crate::transport::TlsBind::client_ca)), and on a connection without
     /// TLS, and in [`Handler::verify_request`](crate::Handler::verify_request), which runs before
     /// the handshake. What is here was verified. Python's `SSLSocket.getpeercert(True)` has the
@@ -256,7 +256,7 @@ impl Connection {
 /// The socket itself, for options and addresses that have no method here.
 ///
 /// Reading from it and writing to it goes around the buffer and around TLS. A duplicate of it does
-/// not keep the connection open: dropping the connection ends it for all who hold the socket. It
+/// not keep the connection open: dropping the connection ends it for every holder of the socket. It
 /// blocks, as in Python, until [`Wfile::send_file`] has been called on Linux.
 ///
 /// ```

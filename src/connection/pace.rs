@@ -15,7 +15,7 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// A pace of at least so many bytes a second; none where nothing has to come.
+    /// A pace of at least so many bytes a second; `None` where nothing has to come.
     pub(super) fn of_at_least(least: Option<u64>) -> Option<Self> {
         let least = least.filter(|least| *least > 0)?;
         Some(Self { least, late: Duration::ZERO })

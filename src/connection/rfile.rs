@@ -171,8 +171,8 @@ impl Rfile {
         }
     }
 
-    /// Receives what has arrived, as [`receive`](Self::receive), but does not begin to decrypt:
-    /// for whoever has no time for that. Then the count only tells whether something is there.
+    /// Receives what has arrived, as [`receive`](Self::receive), but does not begin to decrypt: for
+    /// callers that have no time for that. Then the count only tells whether something is there.
     pub(crate) fn look(&mut self) -> io::Result<usize> {
         if !self.socket.is_secure() {
             return self.receive();
@@ -304,7 +304,7 @@ impl Rfile {
         }
     }
 
-    /// Waits for bytes in the buffer; none at the end of the stream.
+    /// Waits for bytes in the buffer; returns no bytes at the end of the stream.
     fn fill(&mut self) -> io::Result<()> {
         while self.start == self.end {
             match self.receive() {

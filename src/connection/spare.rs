@@ -21,7 +21,7 @@ pub(super) fn give_spare(buffer: Vec<u8>) {
 
 thread_local! {
     /// Buffers of connections that went to wait, for those that come to be served: an idle
-    /// connection holds none, and a busy thread allocates none.
+    /// connection holds no buffer, and a busy thread allocates no further one.
     static SPARE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
 

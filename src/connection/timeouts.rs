@@ -74,7 +74,7 @@ impl Timeouts {
     /// waited for; a client may be late by [`stall`](Self::stall). Defaults to 500.
     ///
     /// Each second of waiting makes a client a second later, and each so many bytes a second less
-    /// late; none is ever early, so that what came fast is no credit for a slow rest. Time that the
+    /// late; it is never early, so that what came fast is no credit for a slow rest. Time that the
     /// handler needs for itself does not count. `None`, or 0, lets a body take as long as each
     /// single wait stays below `stall`.
     pub fn body_rate(mut self, bytes_per_second: impl Into<Option<u64>>) -> Self {

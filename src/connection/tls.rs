@@ -29,9 +29,9 @@ struct State {
     record_begun: Option<Instant>,
     /// The first bytes, where they were read before the session began.
     early: Vec<u8>,
-    /// Decrypted bytes that nobody has read.
+    /// Decrypted bytes that were not read.
     unread: usize,
-    /// The client has ended, and nobody has read that.
+    /// The client has ended, and that was not read.
     ended: bool,
     /// The last read took all that had arrived.
     took_all: bool,
@@ -200,7 +200,8 @@ impl Session {
 
     /// Tells the client that nothing more comes, if it can be told at once.
     ///
-    /// In a process that had no part in the handshake this does nothing: whoever had speaks.
+    /// In a process that had no part in the handshake this does nothing: the process that had one
+    /// speaks.
     pub(super) fn say_goodbye(&self, stream: &StreamSocket) {
         if self.is_established() {
             let mut state = self.state();
@@ -292,7 +293,7 @@ impl State {
                 }
             }
             Err(error) => {
-                // The alert. Nobody waits for a client that broke the rules.
+                // The alert. A client that broke the rules is not waited for.
                 let _ = self.push(stream);
                 return Err(io::Error::new(io::ErrorKind::InvalidData, error));
             }

@@ -12,12 +12,12 @@ use super::send_file::{Sent, copy_file, send_by_kernel};
 
 /// What a client receives.
 ///
-/// Not buffered, as in Python: a write returns when the kernel has taken bytes. A client that
-/// takes none for the stall limit makes it fail with `TimedOut`, and so does one that is late by
-/// that limit against [`Timeouts::response_rate`](crate::Timeouts::response_rate): each second for
-/// which a write waits makes it a second later, and each 500 bytes that it takes a second less
-/// late, but never early. So a client that takes a byte now and then is given up after little more
-/// than the stall limit, and one that keeps the rate gets all of it, however long that is.
+/// Not buffered, as in Python: a write returns when the kernel has taken bytes. A client that takes
+/// no byte for the stall limit makes it fail with `TimedOut`, and so does one that is late by that
+/// limit against [`Timeouts::response_rate`](crate::Timeouts::response_rate): each second for which
+/// a write waits makes it a second later, and each 500 bytes that it takes a second less late, but
+/// never early. So a client that takes a byte now and then is given up after little more than the
+/// stall limit, and one that keeps the rate gets all of it, however long that is.
 ///
 /// Linux tells what the client has taken: over TCP what it has acknowledged, on a Unix socket the
 /// writes of which it has read the last byte, in pieces of up to 36 KiB, of a file 64 KiB. Of
@@ -29,7 +29,7 @@ use super::send_file::{Sent, copy_file, send_by_kernel};
 ///
 /// A clone is another writing end of the same connection, for other threads that write to this
 /// client; the client sees the end when all ends are dropped. Each call of `write` stands alone:
-/// who wants the lines of several threads whole writes them behind a lock, as in Python. In
+/// several threads that write lines take a lock, so that each line is whole, as in Python. In
 /// `examples/chat.rs` the lock is that of the list of clients.
 #[derive(Clone)]
 pub struct Wfile {

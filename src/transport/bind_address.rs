@@ -40,7 +40,7 @@ pub trait ToBindAddress: Bindable {}
             Unix socket a path; for TLS `TlsBind::new(address, \"cert.pem\")`"
 )]
 pub trait BindTo<B> {
-    /// The address with its options, which are the defaults where none are given.
+    /// The address with its options, or with the defaults where no options are given.
     fn options(self) -> B;
 }
 

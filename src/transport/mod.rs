@@ -127,7 +127,7 @@ pub(crate) mod sealed {
         ///
         /// # Errors
         ///
-        /// `WouldBlock` when nobody waits, and what the kernel reports.
+        /// `WouldBlock` when no client waits, and what the kernel reports.
         fn accept(&mut self) -> io::Result<(Self::Arrival, Address)>;
 
         /// Tells whether an arrival has a handshake to do before its first request.
@@ -136,7 +136,7 @@ pub(crate) mod sealed {
         }
 
         /// Removes the file that clients find this socket by, if there is one and this process made
-        /// it. Once the listener is closed that file is anybody's.
+        /// it. Once the listener is closed another server may have that file.
         fn remove_name(&mut self) {}
 
         /// Closes the listening socket. What is given takes its place, so that there still is a
@@ -149,8 +149,8 @@ pub(crate) mod sealed {
         /// Takes up to `most` of the clients that wait already, and has the kernel refuse all
         /// others. What is given takes the listening socket's place, as for [`close`](Self::close).
         ///
-        /// Nothing else is done between the last look and the closing, as whoever came in between
-        /// would be lost.
+        /// Nothing else is done between the last look and the closing, as a client that came in
+        /// between would be lost.
         fn accept_last(
             &mut self,
             most: usize,

@@ -64,7 +64,7 @@ impl Drop for SocketFile {
     fn drop(&mut self) {
         let ours = |file: fs::Metadata| (file.dev(), file.ino()) == (self.device, self.inode);
         if process::id() == self.owner && fs::symlink_metadata(&self.path).is_ok_and(ours) {
-            // Whoever is faster has removed it.
+            // Another process may have removed it.
             let _ = fs::remove_file(&self.path);
         }
     }
@@ -83,11 +83,11 @@ fn address_of(path: &Path) -> io::Result<SockAddr> {
     SockAddr::unix(path)
 }
 
-/// Removes the file of a socket that nobody listens on any more.
+/// Removes the file of a socket that no process listens on any more.
 ///
 /// # Errors
 ///
-/// Says who or what else has the path.
+/// Says what else has the path.
 fn remove_left_over(path: &Path, address: &SockAddr, kind: Type) -> io::Result<()> {
     let file = match fs::symlink_metadata(path) {
         // Just removed by the server that had it.
@@ -98,7 +98,7 @@ fn remove_left_over(path: &Path, address: &SockAddr, kind: Type) -> io::Result<(
         return Err(refused(ErrorKind::AddrInUse, "the file there is no socket"));
     }
     let asking = Socket::new(Domain::UNIX, kind, None)?;
-    // A full queue would block, and then somebody is there.
+    // A full queue would block, and then a server is there.
     asking.set_nonblocking(true)?;
     match asking.connect(address) {
         Err(error) if error.kind() == ErrorKind::ConnectionRefused => fs::remove_file(path),
@@ -115,8 +115,8 @@ fn refused(kind: ErrorKind, why: &str) -> io::Error {
 }
 
 /// Held while a file is examined and replaced. Where the directory cannot be read, or is locked by
-/// somebody else for longer than a server needs, the start goes on without: flock(1) and whoever
-/// wants a directory left alone hold such a lock for as long as they run.
+/// another program for longer than a server needs, the start goes on without: flock(1) and other
+/// programs hold such a lock for as long as they run.
 fn lock_directory(path: &Path) -> Option<Flock<File>> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let mut directory = File::open(directory.unwrap_or_else(|| Path::new("."))).ok()?;
@@ -135,7 +135,7 @@ fn lock_directory(path: &Path) -> Option<Flock<File>> {
 const LOCK_LIMIT: Duration = Duration::from_secs(1);
 const RETRY_PAUSE: Duration = Duration::from_millis(1);
 
-/// Linux makes the file with the socket's own mode, so that nobody sends to it too early.
+/// Linux makes the file with the socket's own mode, so that no client sends to it too early.
 /// Elsewhere it is changed after the file was made.
 #[cfg(target_os = "linux")]
 fn set_mode_before(socket: &Socket, mode: Option<u32>) -> io::Result<()> {

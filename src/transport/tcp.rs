@@ -141,8 +141,8 @@ pub struct Tcp {
 impl Tcp {
     fn new(listener: TcpListener) -> io::Result<Self> {
         let address = listener.local_addr()?;
-        // Between "somebody waits" and `accept` the client may leave; a blocking accept would
-        // then sleep through a shutdown.
+        // Between "a client waits" and `accept` the client may leave; a blocking accept would then
+        // sleep through a shutdown.
         listener.set_nonblocking(true)?;
         // Small responses leave at once. Linux and the BSDs hand the option on to accepted
         // sockets, which saves a call for each of them.

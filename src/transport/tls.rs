@@ -165,7 +165,7 @@ impl Transport for Tls {
 
     fn bind(to: impl BindTo<TlsBind>) -> io::Result<Self> {
         let TlsBind { tcp, options } = to.options();
-        // Nobody should connect to a server that cannot serve.
+        // No client should connect to a server that cannot serve.
         let config = Arc::new(Mutex::new(server_config(&options)?));
         let reload = TlsReloadHandle { options: Arc::new(options), config };
         Ok(Self { tcp: Tcp::bind(tcp)?, reload })

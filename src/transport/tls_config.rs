@@ -83,10 +83,10 @@ pub(super) fn server_config(options: &TlsOptions) -> io::Result<Arc<ServerConfig
         options.alpn_protocols.iter().map(|name| name.clone().into_bytes()).collect();
     // One key for all processes that are forked from here.
     config.ticketer = ring::Ticketer::new().map_err(io::Error::other)?;
-    // It reads no ticket that is longer than those it has made, and a child has made none yet.
+    // It reads no ticket that is longer than those it has made, and a child has not made any yet.
     config.ticketer.encrypt(&[0; LONGEST_TICKET]);
     let config = Arc::new(config);
-    // What is wrong with it should show before somebody connects.
+    // What is wrong with it should show before a client connects.
     ServerConnection::new(Arc::clone(&config)).map_err(io::Error::other)?;
     Ok(config)
 }

@@ -17,7 +17,7 @@ use crate::datagram::{Datagram, Packet};
 
 /// How to bind a Unix socket.
 ///
-/// A socket file that is left over from a server that is gone is replaced; one that somebody
+/// A socket file that is left over from a server that is gone is replaced; one that a process
 /// listens on is not. To find out, a connection to it is made and closed at once. The file is
 /// removed when the server is closed. Python's servers do neither, so that the second start fails.
 ///
@@ -74,8 +74,8 @@ impl UnixBind {
         self
     }
 
-    /// Who may connect: the permissions of the socket file, as `chmod` takes them. Nobody can
-    /// connect before they are set. Defaults to `None`: what the process's umask leaves.
+    /// The users that may connect: the permissions of the socket file, as `chmod` takes them. No
+    /// client can connect before they are set. Defaults to `None`: what the process's umask leaves.
     pub fn mode(mut self, mode: impl Into<Option<u32>>) -> Self {
         self.mode = mode.into();
         self
@@ -140,7 +140,8 @@ impl UnixDatagramBind {
         self
     }
 
-    /// Who may send; see [`UnixBind::mode`]. Defaults to `None`: what the process's umask leaves.
+    /// The users that may send; see [`UnixBind::mode`]. Defaults to `None`: what the process's
+    /// umask leaves.
     pub fn mode(mut self, mode: impl Into<Option<u32>>) -> Self {
         self.mode = mode.into();
         self
@@ -204,7 +205,7 @@ impl Transport for Unix {
             }
             Place::Socket(listener) => (listener, None),
         };
-        // Between "somebody waits" and `accept` the client may leave.
+        // Between "a client waits" and `accept` the client may leave.
         listener.set_nonblocking(true)?;
         let path = path_of(listener.local_addr()?);
         Ok(Self { file, listener, path })

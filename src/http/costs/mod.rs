@@ -1,4 +1,4 @@
-//! What a stranger's bytes cost: each parser at its limit and at half of it.
+//! What a client's bytes cost: each parser at its limit and at half of it.
 
 mod forms;
 

@@ -19,7 +19,7 @@ pub enum FormError {
     /// The boundary is absent, or is not 1 to 201 printable characters of which the last is no
     /// blank.
     Boundary,
-    /// The request's content type is none with parts.
+    /// The request's `Content-Type` is not `multipart/*`.
     NotMultipart,
     /// The body ended before its last boundary.
     Truncated,

@@ -51,7 +51,7 @@ impl Field {
         Self { head: PartHead::named(name), body: Body::Text(value) }
     }
 
-    /// The text of the field; none for an uploaded file, see [`bytes`](Self::bytes).
+    /// The text of the field; `None` for an uploaded file, see [`bytes`](Self::bytes).
     ///
     /// Python's `field.value` is text or bytes, as the field has it.
     pub fn value(&self) -> Option<&str> {

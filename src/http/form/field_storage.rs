@@ -23,7 +23,7 @@ use crate::http::exchange::Exchange;
 /// | GET, HEAD | the query's; the body is not read |
 /// | `application/x-www-form-urlencoded`, and POST without a type | the body's, then the query's |
 /// | `multipart/…` | the query's, then the parts |
-/// | another type, and PUT without a type | none; the body is in [`file`](Self::file) |
+/// | another type, and PUT without a type | no fields; the body is in [`file`](Self::file) |
 ///
 /// That is what CPython does with CGI's environment; in the hands of a `BaseHTTPRequestHandler` it
 /// never sees the query. It cannot read a body of another type at all (`TypeError`). A form that
@@ -91,7 +91,7 @@ impl FieldStorage {
         Ok(Self { content_type, type_options, list: reader.list, body })
     }
 
-    /// All fields in their order. None of a body that is no form.
+    /// All fields in their order; empty for a body that is not a form.
     pub fn list(&self) -> &[Field] {
         &self.list
     }
@@ -152,12 +152,12 @@ impl FieldStorage {
         self.list.is_empty()
     }
 
-    /// The body of a request that is no form, to be read from its beginning; none of a form.
+    /// The body of a request that is not a form, to be read from its beginning; `None` of a form.
     pub fn file(&self) -> Option<FormFile<'_>> {
         self.body.as_ref().map(FormFile::of)
     }
 
-    /// The whole body of a request that is no form; none of a form.
+    /// The whole body of a request that is not a form; `None` of a form.
     ///
     /// # Errors
     ///
@@ -174,7 +174,7 @@ impl FieldStorage {
 ///
 /// # Panics
 ///
-/// There is none, as Python's raises `KeyError`.
+/// There is no such field, where Python's raises `KeyError`.
 impl Index<&str> for FieldStorage {
     type Output = Field;
 

@@ -1,6 +1,6 @@
 //! What a form may cost.
 
-/// Bounds on a form. Whoever passes one is answered 413.
+/// Bounds on a form. A client that passes one is answered 413.
 ///
 /// Python's `cgi` knows `max_num_fields` and `maxlen`, neither of which is set by default; the
 /// head of a part has no bound there at all (gh-79047).

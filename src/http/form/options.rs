@@ -94,7 +94,7 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    /// The encoding of that name; none for one that this crate does not read.
+    /// The encoding of that name; `None` for one that this crate does not read.
     ///
     /// What is written in another one is read in the form's encoding, and its bytes are there in
     /// any case: [`Field::file`](super::Field::file).

@@ -12,8 +12,8 @@ use crate::work;
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct PartHead {
-    /// The field's name. None in a part that has none, which the standard asks for
-    /// (RFC 7578 §4.2) and CPython does not.
+    /// The field's name. `None` in a part without a name, which the standard asks for (RFC 7578
+    /// §4.2) and CPython does not.
     pub name: Option<String>,
     /// The file's name as the client knows it, where the part is a file.
     ///
@@ -27,7 +27,7 @@ pub struct PartHead {
     pub disposition: String,
     /// The parameters of `Content-Disposition`, as they are written.
     pub disposition_options: HeaderParams,
-    /// The content type without its parameters. `text/plain` where a part has none, empty for a
+    /// The content type without its parameters. `text/plain` where a part has no type, empty for a
     /// field of a URL-encoded form.
     #[doc(alias = "type")]
     pub content_type: String,

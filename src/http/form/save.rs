@@ -13,7 +13,7 @@ pub(super) fn copy(input: &mut impl Read, output: &File) -> Result<u64, FormErro
 
 /// The last component of a client's file name, if it can be a file's name here.
 ///
-/// A directory before it is dropped, whether written with `/` or with `\`. None where nothing is
+/// A directory before it is dropped, whether written with `/` or with `\`. `None` where nothing is
 /// left, or the rest begins with a dot, contains a control character, or is longer than 255 bytes,
 /// which is more than most file systems take. Python leaves all this to the program.
 ///

@@ -1,4 +1,5 @@
-//! For whom a proxy asks: nobody who stands behind a stranger, and who a second reading says.
+//! The client that a proxy asks for: not one behind a proxy that is not trusted, and the one that a
+//! second reading finds.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -23,7 +24,7 @@ pub fn check(data: &[u8]) {
     let client = found(peer, &fields);
     assert_eq!(client, client_in(peer, &fields), "{fields:?}");
     if is_same_host(&client, peer) {
-        // Where a header names nobody, it is the peer that the other one has to name.
+        // Where a header names no client, the other one has to name the peer.
         return;
     }
     assert!(is_trusted(peer));
@@ -32,7 +33,7 @@ pub fn check(data: &[u8]) {
     }
     stands_somewhere(&client, &fields);
     for hops in chains(&fields) {
-        // Whoever spoke after it is trusted.
+        // All that spoke after it are trusted.
         let same = |hop: &Hop| hop.address().is_some_and(|hop| is_same_host(hop, &client));
         let place = hops.iter().rposition(same).expect("every header that came names the client");
         let later = &hops[place + 1..];
@@ -77,7 +78,7 @@ fn stands_somewhere(client: &Address, fields: &[Field]) {
     }
 }
 
-/// What strangers have written before the proxy was called is of no consequence.
+/// What clients have written before the proxy was called is of no consequence.
 fn is_not_moved_by_what_comes_first(peer: &Address, fields: &[Field], client: &Address) {
     let first = fields.first().expect("a client that was named");
     for (is_forwarded, lie) in [(true, "for=10.0.0.3"), (false, "10.0.0.3"), (false, "")] {
@@ -93,7 +94,7 @@ fn is_not_moved_by_what_comes_first(peer: &Address, fields: &[Field], client: &A
     }
 }
 
-/// Whoever is connected.
+/// The connected peer.
 fn peer_number(number: u8) -> Address {
     match number % 4 {
         0 => SocketAddr::from(([10, 0, 0, 1], 1)).into(),
@@ -103,13 +104,13 @@ fn peer_number(number: u8) -> Address {
     }
 }
 
-/// One who has passed the request on.
+/// A proxy that has passed the request on.
 #[derive(Clone, Debug)]
 enum Hop {
     Known(Address),
     /// Or not to be read.
     Hidden,
-    /// What stands there is no element, and nobody can tell where the next one begins.
+    /// What stands there is not an element, so that the next one's beginning is not known.
     Broken,
 }
 
@@ -122,7 +123,7 @@ impl Hop {
     }
 }
 
-/// A client that nobody can know.
+/// A client that is not known.
 fn nobody() -> Address {
     SocketAddr::from(([0, 0, 0, 0], 0)).into()
 }
@@ -147,7 +148,7 @@ fn chains(fields: &[Field]) -> Vec<Vec<Hop>> {
     [of(true, forwarded), of(false, list)].into_iter().flatten().collect()
 }
 
-/// Who is the furthest from here that somebody trusted has named.
+/// The furthest client that a trusted proxy has named.
 fn last_known(peer: &Address, hops: &[Hop]) -> Address {
     match hops {
         [earlier @ .., Hop::Known(hop)] if is_trusted(peer) => last_known(hop, earlier),
@@ -161,7 +162,7 @@ fn list(value: &str) -> Vec<Hop> {
     words.filter(|word| !word.is_empty()).map(node).collect()
 }
 
-/// Elements up to the first that is none; behind that nobody can tell where one begins.
+/// Elements up to the first that is not one; behind that no beginning is known.
 fn forwarded(value: &str) -> Vec<Hop> {
     let mut hops = Vec::new();
     for element in outside_quotes(value, ',') {
@@ -177,7 +178,7 @@ fn forwarded(value: &str) -> Vec<Hop> {
     hops
 }
 
-/// What `for` says, if it is there; none of what is no element.
+/// What `for` says, if it is there; `None` for what is not an element.
 fn element_for(element: &str) -> Option<Option<String>> {
     let mut found = None;
     for pair in outside_quotes(element, ';') {

@@ -35,7 +35,7 @@ pub fn check(data: &[u8]) {
     }
 }
 
-/// The body and what follows it; none where it cannot be read to its end.
+/// The body and what follows it; `None` where it cannot be read to its end.
 fn read(sent: &[u8], framing: BodyLength, size: usize) -> Option<(Vec<u8>, Vec<u8>)> {
     let (mut client, server) = os::pair().expect("a pair of sockets");
     client.write_all(sent).expect("what is sent fits into the kernel's buffer");

@@ -1,4 +1,4 @@
-//! Text of strangers: nothing of it steers a terminal or a browser, and nothing of it is lost.
+//! Text of clients in logs and pages: it steers no terminal and no browser, and all of it is there.
 
 use super::text;
 use crate::http::message::text::{escape_html, escape_log};

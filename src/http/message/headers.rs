@@ -87,7 +87,7 @@ impl Headers {
         self.fields.len()
     }
 
-    /// Tells whether there are none, as in every HTTP/0.9 request.
+    /// Tells whether there are no fields, as in every HTTP/0.9 request.
     pub fn is_empty(&self) -> bool {
         self.fields.is_empty()
     }

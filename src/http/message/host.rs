@@ -9,7 +9,7 @@ use crate::work;
 pub(crate) struct HostPort<'a> {
     /// With the brackets of an IPv6 address. Not empty.
     pub(crate) host: &'a str,
-    /// Absent where there is none, and where nothing stands behind the colon.
+    /// Absent where there is no colon, and where nothing stands behind it.
     pub(crate) port: Option<u16>,
 }
 

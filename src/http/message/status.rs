@@ -33,7 +33,7 @@ impl Status {
         self.entry().map(|(_, phrase, _)| *phrase)
     }
 
-    /// What the status means, in Python's words; empty where Python has none.
+    /// What the status means, in Python's words; empty where Python says nothing.
     pub fn description(self) -> Option<&'static str> {
         self.entry().map(|(_, _, description)| *description)
     }

@@ -49,7 +49,7 @@ impl<'a> Target<'a> {
     /// The host that the request is for, without its port: the target's where the target has one,
     /// otherwise that of `Host` (RFC 9112 §3.2.2). An IPv6 address is in brackets.
     ///
-    /// It is what the client says. Absent in HTTP/0.9 and, where the client names none, in
+    /// It is what the client says. Absent in HTTP/0.9 and, where the client names no host, in
     /// HTTP/1.0; absent where `Host` is empty.
     #[doc(alias = "SERVER_NAME")]
     pub fn host(&self) -> Option<&'a str> {

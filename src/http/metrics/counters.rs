@@ -40,8 +40,8 @@ impl Counters {
         })
     }
 
-    /// How many took how long: a bound in microseconds each, and how many took no longer; none for
-    /// all of them.
+    /// How many took how long: a bound in microseconds each, and how many took no longer; no bound
+    /// for all of them.
     pub(super) fn durations(&self) -> impl Iterator<Item = (Option<u64>, u64)> {
         let bounds = BOUNDS.iter().copied().map(Some).chain([None]);
         bounds.enumerate().scan(0, |sum, (index, bound)| {
@@ -89,7 +89,7 @@ fn code_label(index: usize) -> String {
 const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other"];
 const OTHER: usize = METHODS.len() - 1;
 
-/// 100 to 599, any other, and none.
+/// 100 to 599, any other, and no response.
 const CODES: usize = 502;
 
 /// Upper bounds of the histogram in microseconds: Prometheus' usual ones from 5 ms on, and some for

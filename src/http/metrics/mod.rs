@@ -12,8 +12,8 @@ use crate::http::exchange::HttpRequestHandler;
 use crate::http::message::target::canonical;
 use counters::Counters;
 
-/// Counts the requests of another handler, and answers who asks for the numbers or whether all is
-/// well.
+/// Counts the requests of another handler, and has two pages of its own: the numbers, and whether
+/// all is well.
 ///
 /// Answers nothing of its own until it is told under which paths: [`metrics`](Self::metrics) and
 /// [`healthz`](Self::healthz). Everything else, and every override, is the other handler's. Python
@@ -93,7 +93,7 @@ impl<H: HttpRequestHandler> Metrics<H> {
     }
 
     /// Answers these clients only, by [`Exchange::client_address`]. For all others the paths are
-    /// what the other handler makes of them. Defaults to everybody.
+    /// what the other handler makes of them. Defaults to all clients.
     #[must_use]
     pub fn only_for(mut self, admits: impl Fn(&Address) -> bool + Send + Sync + 'static) -> Self {
         self.admits = Box::new(admits);

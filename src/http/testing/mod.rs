@@ -45,8 +45,8 @@ use place::Place;
 
 /// Has a handler answer a request, and takes its response apart.
 ///
-/// The last response counts that is none of those that announce another one, such as 100. Where
-/// several requests are sent, that is the first one's; [`talk`] has them all.
+/// Responses that announce another one, such as 100, are skipped. Where several requests are sent,
+/// the response is the first one's; [`talk`] has them all.
 ///
 /// # Errors
 ///

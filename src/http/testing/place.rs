@@ -26,7 +26,7 @@ enum State {
 }
 
 impl Place {
-    /// Does what a server does with a connection, until that ends or is somebody else's.
+    /// Does what a server does with a connection, until that ends or is taken over.
     pub(super) fn serve(
         self: Arc<Self>,
         handler: &impl Handler,

@@ -110,8 +110,8 @@ fn is_future(text: &str) -> bool {
     !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_hexdigit()) && !rest.is_empty()
 }
 
-/// The characters that become or contain one of `/?#@:` under NFKC. None of these five combines
-/// with what follows, so that a look at single characters is enough.
+/// The characters that become or contain one of `/?#@:` under NFKC. These five do not combine with
+/// what follows, so that a look at single characters is enough.
 const STANDS_FOR_DELIMITERS: [char; 19] = [
     '\u{2047}', '\u{2048}', '\u{2049}', '\u{2100}', '\u{2101}', '\u{2105}', '\u{2106}', '\u{2A74}',
     '\u{FE13}', '\u{FE16}', '\u{FE55}', '\u{FE56}', '\u{FE5F}', '\u{FE6B}', '\u{FF03}', '\u{FF0F}',

@@ -173,7 +173,7 @@ impl Query {
         self.fields.len()
     }
 
-    /// Tells whether there are none.
+    /// Tells whether there are no names.
     pub fn is_empty(&self) -> bool {
         self.fields.is_empty()
     }

@@ -42,8 +42,8 @@ pub fn quote_plus(string: impl AsRef<[u8]>) -> String {
 
 /// Replaces escapes by the characters they stand for: Python's `unquote`.
 ///
-/// Escapes are UTF-8. What they make that is none becomes U+FFFD; a `%` without two digits stays as
-/// it is.
+/// Escapes are UTF-8. Bytes that are not UTF-8 become U+FFFD; a `%` without two digits stays as it
+/// is.
 ///
 /// ```
 /// # use socketserver::http::url::unquote;

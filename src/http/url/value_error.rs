@@ -14,7 +14,7 @@ use crate::printable::repr;
 pub enum ValueError {
     /// The brackets around an address do not match, or stand elsewhere than around the host.
     InvalidIpv6Url,
-    /// What stands in brackets begins like an address of a future version and is none.
+    /// What stands in brackets begins like an address of a future version and is not one.
     InvalidIpvFuture,
     /// An IPv4 address stands in brackets.
     BracketedIpv4,
