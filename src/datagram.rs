@@ -54,7 +54,7 @@ pub struct Datagram {
     /// The reply, which leaves as one datagram when it is flushed or dropped.
     #[doc(alias = "DatagramRequestHandler.wfile")]
     pub wfile: Reply,
-    /// Where the packet says that it comes from; with UDP, anybody can say anything.
+    /// Where the packet says that it comes from; with UDP a sender can write any address there.
     pub client_address: Address,
     /// The server that received it.
     pub server: ServerInfo,
@@ -89,11 +89,11 @@ impl Datagram {
         self.send_to(bytes, &self.client_address)
     }
 
-    /// Sends a datagram to somebody else, from the server's address.
+    /// Sends a datagram to another address, from the server's own.
     ///
     /// # Errors
     ///
-    /// What the kernel reports: too long, nobody bound to the path, no name to answer to.
+    /// What the kernel reports: too long, no socket bound to the path, no name to answer to.
     /// `TimedOut` when the receiver's queue stays full for the stall limit
     /// ([`Timeouts::stall`](crate::Timeouts::stall)).
     #[doc(alias = "sendto")]
@@ -158,7 +158,7 @@ impl fmt::Debug for Reply {
 
 /// Where replies are reported that could not be sent.
 pub(crate) trait ReplyErrorSink: Send + Sync {
-    /// Hears that a reply could not be sent when nobody else could be told.
+    /// Takes the error of a reply that is sent where no caller could be told.
     fn reply_failed(&self, to: &Address, error: &io::Error);
 }
 

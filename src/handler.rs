@@ -49,7 +49,7 @@ pub trait Handler<R = Connection>: Send + Sync + 'static {
     /// Handles one request.
     ///
     /// Dropping the connection closes it, [`Connection::park`] keeps it for another call. May
-    /// block; whom that holds up is the strategy's matter.
+    /// block; what that delays depends on the strategy.
     ///
     /// # Errors
     ///

@@ -109,7 +109,7 @@ pub type TlsServer<C, H> = StreamServer<Tls, C, H>;
 
 /// A sequential HTTPS server: Python 3.14's `HTTPSServer`.
 ///
-/// Its handshakes wait for no client, so that one that is silent holds nobody up.
+/// Its handshakes wait for no client, so that a silent one delays no other.
 #[cfg(feature = "tls")]
 #[doc(alias = "HTTPSServer")]
 pub type HttpsServer<H> = TlsServer<Sequential, H>;

@@ -100,7 +100,7 @@ pub(crate) fn repr_quote(text: &str) -> char {
     if text.contains('\'') && !text.contains('"') { '"' } else { '\'' }
 }
 
-/// Characters of a text of strangers that an error message quotes.
+/// Characters of a client's text that an error message quotes.
 const LONGEST_QUOTE: usize = 200;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Which proxies are believed when they say who the client is.
+//! Which proxies are believed when they say which client they ask for.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -8,15 +8,15 @@ use ipnet::IpNet;
 
 use crate::address::Address;
 
-/// The proxies that may tell a server for whom they ask.
+/// The proxies that may tell a server which client they ask for.
 ///
-/// Whatever stands in `Forwarded`, `X-Forwarded-For` or a PROXY header can be written by anybody.
-/// It is believed from these peers only. The default is nobody.
+/// Whatever stands in `Forwarded`, `X-Forwarded-For` or a PROXY header can be written by any
+/// client. It is believed from these peers only. The default is no peer.
 ///
-/// As text it is a list of addresses and networks, separated by commas, with `unix:` for whoever
-/// connects to a Unix socket: `127.0.0.1,10.0.0.0/8,::1,unix:`. Bits of a network's address
-/// beyond its prefix do not matter. Clients of a socket for IPv4 and IPv6 are compared with the
-/// networks of their own kind, whatever the socket; `::ffff:10.0.0.0/104` is another spelling of
+/// As text it is a list of addresses and networks, separated by commas, with `unix:` for every
+/// client of a Unix socket: `127.0.0.1,10.0.0.0/8,::1,unix:`. Bits of a network's address beyond
+/// its prefix do not matter. Clients of a socket for IPv4 and IPv6 are compared with the networks
+/// of their own kind, whatever the socket; `::ffff:10.0.0.0/104` is another spelling of
 /// `10.0.0.0/8`, and `::/0` is all of IPv6. Python has nothing alike.
 ///
 /// # Examples
@@ -59,8 +59,8 @@ impl ForwardedHeader {
 }
 
 impl TrustedProxies {
-    /// Trusts nobody.
-    pub const fn nobody() -> Self {
+    /// Trusts no peer.
+    pub const fn empty() -> Self {
         Self { networks: Vec::new(), unix: false, header: None }
     }
 
@@ -90,7 +90,7 @@ impl TrustedProxies {
         self.header
     }
 
-    /// Tells whether nobody is trusted.
+    /// Tells whether no peer is trusted.
     pub fn is_empty(&self) -> bool {
         self.networks.is_empty() && !self.unix
     }
@@ -112,7 +112,7 @@ impl FromStr for TrustedProxies {
     type Err = InvalidNetwork;
 
     fn from_str(text: &str) -> Result<Self, InvalidNetwork> {
-        let mut trusted = Self::nobody();
+        let mut trusted = Self::empty();
         for word in text.split(',').map(str::trim) {
             if word == "unix:" {
                 trusted.unix = true;
@@ -153,7 +153,7 @@ fn network(word: &str) -> Result<IpNet, InvalidNetwork> {
 /// The bits before an IPv4 address in its form for IPv6.
 const IPV4_IN_IPV6: u8 = 96;
 
-/// A word in a list of proxies that is no address and no network.
+/// An entry in a list of proxies that is neither an address nor a network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidNetwork {
     word: String,

@@ -1,4 +1,4 @@
-//! Counts what reading a stranger's bytes costs, in tests alone.
+//! Counts what reading a client's bytes costs, in tests alone.
 //!
 //! What walks over bytes says how many. A test compares what an input costs with what half of it
 //! does: more than twice as much is a way to keep a server busy with little. Steps are counted, as

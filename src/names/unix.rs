@@ -54,7 +54,7 @@ pub type ForkingUnixDatagramServer<H> = UnixDatagramServer<Forking, H>;
 #[doc(alias = "ForkingHTTPServer")]
 pub type ForkingHttpServer<H> = TcpServer<Forking, H>;
 
-/// An HTTP server of several processes, each with a thread pool. Python has none.
+/// An HTTP server of several processes, each with a thread pool. Python has no such server.
 #[cfg(feature = "http")]
 pub type PreForkHttpServer<H> = PreFork<ThreadingHttpServer<H>>;
 

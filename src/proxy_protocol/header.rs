@@ -54,7 +54,7 @@ fn text(bytes: &[u8]) -> Parsed {
     }
 }
 
-/// The client of `PROXY TCP4 192.0.2.1 192.0.2.2 56324 443`, or none of `PROXY UNKNOWN ...`.
+/// The client of `PROXY TCP4 192.0.2.1 192.0.2.2 56324 443`, or `None` for `PROXY UNKNOWN ...`.
 fn named_in_line(line: &str) -> Option<Option<Address>> {
     let mut words = line.split(' ').skip(1);
     let family = words.next()?;
@@ -167,7 +167,7 @@ mod tests {
         v2(0x21, 0x31, &payload)
     }
 
-    /// Headers that are right, and whom they name.
+    /// Headers that are right, and the client that they name.
     fn good() -> Vec<(Vec<u8>, &'static str)> {
         let inet = [&[192, 0, 2, 1, 10, 0, 0, 1, 0xdc, 0x04, 0x01, 0xbb][..], b"\x04\0\x01x"];
         let mut inet6 = [0; 36];

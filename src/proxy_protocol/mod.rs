@@ -1,4 +1,4 @@
-//! The PROXY protocol: a balancer's word before a client's first.
+//! The PROXY protocol: a balancer says which client it connects, before that client's first byte.
 
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
@@ -19,11 +19,11 @@ use header::{Parsed, parse};
 /// A connection from a [trusted](TrustedProxies) peer must begin with a header of version 1 or 2.
 /// The handler finds its [`client_address`](Connection::client_address) to be the client's, for as
 /// long as the connection lasts, and `verify_request` is asked with that address, where the handler
-/// runs. A header that names nobody (`LOCAL`, `UNKNOWN`) leaves the peer's address. A connection
+/// runs. A header that names no client (`LOCAL`, `UNKNOWN`) leaves the peer's address. A connection
 /// that begins with anything else, or not within [`Timeouts::head`], is closed, with a line in the
 /// log.
 ///
-/// Whether a header comes is settled by who connects and never guessed from what arrives, as
+/// Whether a header comes is settled by the peer's address and never guessed from what arrives, as
 /// [the protocol](https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt) demands: otherwise
 /// every client could make one up. So all other peers are refused, unless
 /// [`serve_others`](Self::serve_others) has them served as they are.
@@ -88,7 +88,7 @@ impl<H: Handler> ProxyProtocol<H> {
             }
         };
         match received {
-            // Whoever only looks whether somebody listens says nothing.
+            // A client that only looks whether the port is open sends nothing.
             Ok(()) if connection.rfile.unread().is_empty() => Ok(()),
             Ok(()) => refuse(&connection, "it ended within its PROXY header"),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => connection.park_for_more(),
@@ -171,7 +171,7 @@ impl<H: Handler> Handler for ProxyProtocol<H> {
     }
 
     fn client_speaks_first(&self) -> bool {
-        // Somebody who is served without a header may wait for a greeting.
+        // A client that is served without a header may wait for a greeting.
         !self.serves_others || self.handler.client_speaks_first()
     }
 }

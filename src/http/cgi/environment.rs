@@ -14,7 +14,7 @@ use crate::http::message::headers::Headers;
 use crate::http::message::text::encode_latin1;
 use crate::work;
 
-/// A script's variables, of which none twice.
+/// A script's variables, each once.
 #[derive(Debug, Default)]
 struct Environment(BTreeMap<String, Vec<u8>>);
 
@@ -130,11 +130,11 @@ fn describe_headers(all: &mut Environment, headers: &Headers, pass_authorization
     }
 }
 
-/// The variable for a header; `None` for those that have none.
+/// The variable for a header; `None` for a header without one.
 ///
-/// `Proxy` is none as programs take `HTTP_PROXY` for the proxy to use (httpoxy, CVE-2016-5385).
-/// A name with an underscore would be taken for the one with a hyphen in its place. The rest is
-/// of the connection, or has a variable of its own.
+/// `Proxy` has no variable, as programs take `HTTP_PROXY` for the proxy to use (httpoxy,
+/// CVE-2016-5385). A name with an underscore would be taken for the one with a hyphen in its place.
+/// The rest is of the connection, or has a variable of its own.
 fn variable(header: &str) -> Option<String> {
     work::note(header.len());
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';

@@ -38,8 +38,8 @@ pub trait CgiHooks: FileHooks {
 
     /// Directories of programs. Defaults to `/cgi-bin` and `/htbin`, as in CPython.
     ///
-    /// Paths as in a URL, decoded, each with a slash at its start and none at its end; `/` means
-    /// the programs beside the files.
+    /// Paths as in a URL, decoded, each with a slash at its start and not at its end; `/` means the
+    /// programs beside the files.
     fn cgi_directories(&self) -> &[&str] {
         &["/cgi-bin", "/htbin"]
     }

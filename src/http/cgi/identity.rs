@@ -1,4 +1,5 @@
-//! Whom programs run as: the look-up of a user's numbers, which is made until it succeeds once.
+//! The user that programs run as: the look-up of a user's numbers, which is made until it succeeds
+//! once.
 
 use std::io;
 use std::sync::OnceLock;

@@ -48,8 +48,8 @@ use settings::Settings;
 /// The environment of RFC 3875 §4.1 with every header as `HTTP_*`, but for `Proxy`, names with an
 /// underscore, and, unless [`pass_authorization`](Self::pass_authorization) says so, passwords;
 /// `REQUEST_URI`, `DOCUMENT_ROOT`, `SCRIPT_FILENAME` and, over TLS, `HTTPS`, as other servers have
-/// it; `SERVER_NAME` and `SERVER_PORT` of the URL that the client asked for, which is the client's
-/// word ([`environment`](Self::environment) can set others); and nothing of the server's own
+/// it; `SERVER_NAME` and `SERVER_PORT` of the URL that the client asked for, which the client
+/// chooses ([`environment`](Self::environment) can set others); and nothing of the server's own
 /// environment but what is [`inherited`](Self::inherited). It is started in its own directory. The
 /// request's body is its standard input. A chunked body is stored before the program starts, so
 /// that it has a `CONTENT_LENGTH` as any other: [`chunked_body_limit`](Self::chunked_body_limit).

@@ -16,7 +16,7 @@ use nix::unistd::{Pid, getpid};
 use crate::sys;
 
 /// A running script. Dropping it before it has ended ends it, with its whole process group, and
-/// waits for that, so that none is left behind and none is a zombie. What a script has started goes
+/// waits for that, so that no process is left behind and no zombie. What a script has started goes
 /// on where the script has ended by itself, as in CPython.
 #[derive(Debug)]
 pub(super) struct Process {
@@ -51,7 +51,7 @@ impl Process {
         self.exit_notice.as_ref().map(AsFd::as_fd)
     }
 
-    /// Reaps a script whose exit notice has come, so that nobody signals what it has left. A
+    /// Reaps a script whose exit notice has come, so that what it has left is not signalled. A
     /// failure to do so is told to [`try_wait`](Self::try_wait) again.
     pub(super) fn note_exit(&mut self) {
         let _ = self.try_wait();
@@ -64,7 +64,7 @@ impl Process {
             // The status is kept, and the number may be that of another script.
             return self.child.try_wait();
         }
-        // Once it is reaped, its number may be another's: nobody must signal it then.
+        // Once it is reaped, its number may be another's, and must not be signalled then.
         let mut state = self.running.state();
         end_with_this_process(None);
         let status = self.child.try_wait()?;
@@ -78,7 +78,7 @@ impl Process {
         Ok(status)
     }
 
-    /// Waits until nobody holds the script's output, for a while.
+    /// Waits until no process holds the script's output, for a while.
     fn wait_for_end_of_output(&self) {
         let (stdout, stderr) = (&self.child.stdout, &self.child.stderr);
         let pipes = stdout.iter().map(AsFd::as_fd).chain(stderr.iter().map(AsFd::as_fd));
@@ -118,7 +118,7 @@ pub(super) struct Running {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Their process groups, none of them reaped.
+    /// Their process groups, not yet reaped.
     groups: BTreeSet<Pid>,
     has_ended: bool,
 }
@@ -138,7 +138,7 @@ impl State {
 }
 
 impl Running {
-    /// None so far.
+    /// No scripts so far.
     pub(super) fn new() -> Arc<Self> {
         let running = Arc::new(Self::default());
         let mut every = EVERY.lock().unwrap_or_else(PoisonError::into_inner);
@@ -149,7 +149,7 @@ impl Running {
         running
     }
 
-    /// Ends all scripts, and lets none start.
+    /// Ends all scripts, and lets no more start.
     pub(super) fn end(&self) {
         let mut state = self.state();
         state.has_ended = true;
@@ -161,10 +161,10 @@ impl Running {
         state.signal(Signal::SIGKILL);
     }
 
-    /// Forgets a group that nobody need signal any more.
+    /// Forgets a group that need not be signalled any more.
     fn forget(&self, state: &mut State, group: Pid) {
         state.groups.remove(&group);
-        // Each call costs a system call, and nobody waits before the end.
+        // Each call costs a system call, and only the end waits.
         if state.has_ended {
             self.changed.notify_all();
         }

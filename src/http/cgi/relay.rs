@@ -95,7 +95,7 @@ impl Relay {
     ///
     /// # Errors
     ///
-    /// The client's connection is broken, or its body is none.
+    /// The client's connection is broken, or its body is malformed.
     pub(super) fn run(&mut self, http: &mut Exchange<'_>) -> io::Result<Outcome> {
         let mut buffer = vec![0; BUFFER_SIZE];
         loop {

@@ -18,7 +18,7 @@ pub(super) enum Reply {
     Raw(bool),
     /// Another path answers; nothing of the output matters.
     Redirected(String),
-    /// The output is none, for this reason.
+    /// The output is not a response, for this reason.
     Bad(&'static str),
 }
 

@@ -132,7 +132,7 @@ impl<K: CgiHooks> CgiHttpRequestHandler<K> {
         Ok((Process::start(&mut command, &self.running)?, input))
     }
 
-    /// Whom a program is to run as, if that is another.
+    /// The user and the group that a program is to run as, if they are others.
     fn identity(&self) -> io::Result<Option<(u32, u32)>> {
         let Some(name) = self.settings.user.as_ref().filter(|_| geteuid().is_root()) else {
             return Ok(None);
@@ -145,7 +145,7 @@ impl<K: CgiHooks> CgiHttpRequestHandler<K> {
 /// Sees a program to its end, and says what became of it as CPython does.
 fn wait_for_exit(mut relay: Relay, http: &Exchange<'_>) -> io::Result<()> {
     if relay.is_open() {
-        // It writes what nobody reads; dropping it ends it.
+        // What it writes is not read; dropping it ends it.
         return Ok(());
     }
     match relay.wait_for_exit(http)? {

@@ -35,7 +35,7 @@ pub(super) type Refused = (u16, String);
 impl Script {
     /// The words of an indexed query, which are the script's arguments (RFC 3875 §4.4).
     ///
-    /// None where one begins with a hyphen: interpreters take those for options of their own
+    /// No words where one begins with a hyphen: interpreters take those for options of their own
     /// (CVE-2012-1823).
     pub(super) fn search_words(&self, method: &str) -> Vec<Vec<u8>> {
         let is_indexed = matches!(method, "GET" | "HEAD") && !self.query.contains('=');

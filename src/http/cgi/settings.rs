@@ -40,7 +40,7 @@ impl<H> CgiHttpRequestHandler<H> {
         self
     }
 
-    /// The user whom programs run as where the server runs as root: with that user's own group and
+    /// The user that programs run as where the server runs as root: with that user's own group and
     /// no others. Defaults to `nobody`. With `None` they are root, too. CPython keeps root's
     /// groups, and goes on as root where it cannot change.
     #[doc(alias = "nobody_uid")]
@@ -59,7 +59,7 @@ impl<H> CgiHttpRequestHandler<H> {
         self
     }
 
-    /// Further variables for programs, which come before all others. Defaults to none.
+    /// Further variables for programs, which come before all others. Defaults to no variables.
     #[must_use]
     pub fn environment<K, V>(mut self, variables: impl IntoIterator<Item = (K, V)>) -> Self
     where
@@ -72,11 +72,11 @@ impl<H> CgiHttpRequestHandler<H> {
         self
     }
 
-    /// Tells programs who the client says it is: `HTTP_AUTHORIZATION`, `AUTH_TYPE` and
+    /// Tells programs which user the client says it is: `HTTP_AUTHORIZATION`, `AUTH_TYPE` and
     /// `REMOTE_USER`. Defaults to `false`.
     ///
-    /// Nobody checks the password here. Programs such as `git http-backend` take `REMOTE_USER` for
-    /// someone who was checked, so switch it on in a handler that does so first, or for a program
+    /// The password is not checked here. Programs such as `git http-backend` take `REMOTE_USER` for
+    /// a user that was checked, so switch it on in a handler that does so first, or for a program
     /// that does so itself. CPython always sets the last two.
     #[must_use]
     pub fn pass_authorization(mut self, passed: bool) -> Self {

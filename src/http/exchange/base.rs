@@ -136,7 +136,7 @@ impl HttpRequestHandler for BaseHttpRequestHandler {
     fn finish(&self, _: &Exchange<'_>) {}
 
     fn log_request(&self, http: &Exchange<'_>, code: Status, size: Option<u64>) {
-        // As URLs have it: a quote would end the line for who parses the log.
+        // As URLs have it: a quote would end the line for programs that parse the log.
         let line = http.requestline().replace('"', "%22");
         match size {
             Some(size) => http.log_message(format_args!("\"{line}\" {code} {size}")),
@@ -165,7 +165,7 @@ impl HttpRequestHandler for BaseHttpRequestHandler {
     }
 
     fn trusted_proxies(&self) -> &TrustedProxies {
-        &NOBODY
+        &NO_PROXIES
     }
 
     fn verify_request(&self, _: &Connection, _: &Address) -> bool {
@@ -188,7 +188,7 @@ fn dispatch(http: &mut Exchange<'_>) -> io::Result<()> {
     let handler = http.handler();
     if http.awaits_leave {
         if !handler.handle_expect_100(http)? {
-            // The body was declined; nobody knows whether it comes all the same.
+            // The body was declined, and may come all the same.
             http.close_connection = true;
             return Ok(());
         }
@@ -212,7 +212,7 @@ pub(crate) const CLEAR_TEXT: &str = "Plain HTTP was sent to an HTTPS port";
 /// Seconds after which a client that was turned away may come again.
 const RETRY_AFTER: u32 = 1;
 
-static NOBODY: TrustedProxies = TrustedProxies::nobody();
+static NO_PROXIES: TrustedProxies = TrustedProxies::empty();
 
 /// The error page of CPython 3.14, byte for byte.
 const ERROR_PAGE: &str = r#"<!DOCTYPE HTML>

@@ -1,4 +1,4 @@
-//! For whom a proxy asks: `Forwarded` (RFC 7239) and `X-Forwarded-For`.
+//! The client that a proxy asks for: `Forwarded` (RFC 7239) and `X-Forwarded-For`.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -12,13 +12,13 @@ use crate::work;
 ///
 /// Each proxy adds the address that it was called from at the end. So the list is read from there,
 /// for as long as the addresses are those of trusted proxies; what comes before the first other one
-/// was written by nobody who is trusted. An address that is hidden (`unknown`, `_gazonk`) ends the
+/// was not written by a trusted proxy. An address that is hidden (`unknown`, `_gazonk`) ends the
 /// search: the last one known is the proxy that hides it.
 ///
-/// A proxy that writes one of the two headers may hand on the other as a client made it up.
-/// Where both came, they must name the same client, or neither is believed. The client is
-/// [`nobody`] then, and where its own bytes have spoiled what a proxy wrote behind them. It must
-/// not be the proxy: everybody could have what that is allowed to. Where the one header is known
+/// A proxy that writes one of the two headers may hand on the other as a client made it up. Where
+/// both came, they must name the same client, or neither is believed. The client is [`unknown`]
+/// then, and where its own bytes have spoiled what a proxy wrote behind them. It must not be the
+/// proxy, as every client would then be allowed what the proxy is. Where the one header is known
 /// that counts ([`TrustedProxies::reading_only`]), the other is not looked at.
 pub(crate) fn client_of(peer: &Address, headers: &Headers, trusted: &TrustedProxies) -> Address {
     if trusted.is_empty() || !trusted.contains(peer) {
@@ -36,22 +36,22 @@ pub(crate) fn client_of(peer: &Address, headers: &Headers, trusted: &TrustedProx
         (Some(client), Some(other)) if is_same_host(&client, &other) => client,
         (Some(client), Some(other)) => {
             log::debug!("{peer} names both {client} and {other}; neither is believed");
-            nobody()
+            unknown()
         }
     }
 }
 
 /// The address of a client that cannot be known: `0.0.0.0`.
-fn nobody() -> Address {
+fn unknown() -> Address {
     SocketAddr::from(([0; 4], 0)).into()
 }
 
-/// From whom a proxy was called.
+/// Where a proxy was called from.
 enum Hop {
     Known(Address),
     /// The proxy does not say, or in a way that we do not read.
     Hidden,
-    /// The list is none from here on.
+    /// What follows is not a list.
     Broken,
 }
 
@@ -61,14 +61,14 @@ impl From<Option<Address>> for Hop {
     }
 }
 
-/// Goes back from the peer while whoever speaks is trusted.
+/// Goes back from the peer as long as the addresses are trusted.
 fn walk(peer: &Address, hops: Vec<Hop>, trusted: &TrustedProxies) -> Address {
     let mut client = peer.clone();
     for hop in hops.into_iter().rev() {
         match hop {
             Hop::Known(address) => client = address,
             Hop::Hidden => break,
-            Hop::Broken => return nobody(),
+            Hop::Broken => return unknown(),
         }
         if !trusted.contains(&client) {
             break;
@@ -91,7 +91,7 @@ fn forwarded(headers: &Headers) -> Vec<Hop> {
         let mut rest = without_empty_elements(value);
         while !rest.is_empty() {
             let Some((hop, after)) = element(rest) else {
-                // Nobody can tell where it would have gone on.
+                // Where it would have gone on is not known.
                 hops.push(Hop::Broken);
                 break;
             };
@@ -159,7 +159,8 @@ fn take_token_or_quoted(text: &str) -> Option<(String, &str)> {
 }
 
 /// An address as proxies write it: `192.0.2.43`, `192.0.2.43:4711`, `2001:db8::17`,
-/// `[2001:db8::17]:4711`, and nginx's `unix:`. The port is 0 where there is none, or a hidden one.
+/// `[2001:db8::17]:4711`, and nginx's `unix:`. The port is 0 where there is no port, or a hidden
+/// one.
 fn node(text: &str) -> Option<Address> {
     work::note(text.len());
     if text == "unix:" {
@@ -228,7 +229,7 @@ mod tests {
     }
 
     const PEER: &str = "10.0.0.1:1";
-    const NOBODY: &str = "0.0.0.0:0";
+    const UNKNOWN: &str = "0.0.0.0:0";
 
     #[test]
     fn the_last_address_that_is_no_proxy_is_the_clients() {
@@ -276,17 +277,17 @@ mod tests {
             (" ,, for=192.0.2.43 , \t,", "192.0.2.43:0"),
             ("for=6.6.6.6,,for=192.0.2.43;,,for=10.0.0.2,", "192.0.2.43:0"),
             (",", PEER),
-            // An element that says something else than who it is for.
+            // An element without the client that it is for.
             ("for=192.0.2.43, ;", PEER),
-            ("for=192.0.2.43;for=192.0.2.44", NOBODY),
-            ("for=\"192.0.2.43", NOBODY),
-            ("for=\"6.6.6.6, for=192.0.2.43", NOBODY),
-            ("for=[2001:db8::17]", NOBODY),
+            ("for=192.0.2.43;for=192.0.2.44", UNKNOWN),
+            ("for=\"192.0.2.43", UNKNOWN),
+            ("for=\"6.6.6.6, for=192.0.2.43", UNKNOWN),
+            ("for=[2001:db8::17]", UNKNOWN),
             ("for=\"192.0.2.43:+80\"", PEER),
             ("for=\"192.0.2.43:000080\"", PEER),
             ("for=\"192.0.2.43:_\"", PEER),
-            ("for = 192.0.2.43", NOBODY),
-            ("=", NOBODY),
+            ("for = 192.0.2.43", UNKNOWN),
+            ("=", UNKNOWN),
         ] {
             assert_eq!(client(&[(FORWARDED, value)]), expected, "{value:?}");
         }
@@ -300,14 +301,14 @@ mod tests {
         assert_eq!(client(&[nginx, (FORWARDED, "for=\"unix:\"")]), "unix:");
         assert_eq!(client(&[nginx, (FORWARDED, "for=192.0.2.1")]), NOBODY);
         // Whichever of them the proxy wrote, the client wrote the other.
-        assert_eq!(client(&[(LIST, "192.0.2.1"), (FORWARDED, "for=6.6.6.6")]), NOBODY);
-        assert_eq!(client(&[(LIST, "6.6.6.6"), (FORWARDED, "for=192.0.2.1")]), NOBODY);
+        assert_eq!(client(&[(LIST, "192.0.2.1"), (FORWARDED, "for=6.6.6.6")]), UNKNOWN);
+        assert_eq!(client(&[(LIST, "6.6.6.6"), (FORWARDED, "for=192.0.2.1")]), UNKNOWN);
         // The proxy does not become the client, whatever a client makes up.
         for forged in ["for=_x", "for=10.0.0.1", "proto=http", "for=\"", ""] {
             let made_up = client(&[(FORWARDED, forged), (LIST, "192.0.2.1")]);
-            assert_eq!(made_up, NOBODY, "{forged}");
+            assert_eq!(made_up, UNKNOWN, "{forged}");
         }
-        // An empty line names nobody; that it came at all counts.
+        // An empty line names no client; that it came at all counts.
         for name in [FORWARDED, LIST] {
             let value = if name == LIST { "192.0.2.1" } else { "for=192.0.2.1" };
             for lines in [[(name, value), (name, "")], [(name, " ,"), (name, value)]] {
@@ -352,7 +353,7 @@ mod tests {
         ) {
             client(&[(LIST, &list)]);
             client(&[(FORWARDED, &value)]);
-            // What nobody trusted has said before the last entry changes nothing.
+            // What stands before the last entry and is not trusted changes nothing.
             let ending = format!("{list},192.0.2.9");
             prop_assert_eq!(client(&[(LIST, &ending)]), "192.0.2.9:0");
         }

@@ -283,19 +283,20 @@ pub trait HttpRequestHandler: Send + Sync + 'static {
         self.base().timeouts()
     }
 
-    /// The proxies that are believed when they say for whom they ask. Defaults to nobody.
+    /// The proxies that are believed when they name the client that they ask for. Defaults to no
+    /// proxy.
     ///
     /// In a request from one of them, [`Exchange::client_address`] is the last address in
     /// `Forwarded` (RFC 7239) or `X-Forwarded-For` that is not a trusted proxy's itself, with port
-    /// 0 where none is told, and the log has it, too. From everybody else both headers are ignored.
+    /// 0 where no port is told, and the log has it, too. From other peers both headers are ignored.
     /// A proxy that sends neither must not be named here, as it may hand on those that a client has
     /// made up. Where both came and do not name the same client, neither is believed, and the
-    /// client is nobody's address, `0.0.0.0`: whoever made one of them up should not be taken for
-    /// the proxy. Name the header that the proxy writes ([`TrustedProxies::reading_only`]), and the
+    /// client's address is `0.0.0.0`: a client that made one of them up must not be taken for the
+    /// proxy. Name the header that the proxy writes ([`TrustedProxies::reading_only`]), and the
     /// other is ignored. Empty elements of the lists count for nothing (RFC 9110 §5.6.1).
     ///
-    /// [`verify_request`](Self::verify_request) and [`handle_error`](Self::handle_error) hear
-    /// of the connection's own address all the same: they know no request.
+    /// [`verify_request`](Self::verify_request) and [`handle_error`](Self::handle_error) get the
+    /// connection's own address all the same: they know no request.
     fn trusted_proxies(&self) -> &TrustedProxies {
         self.base().trusted_proxies()
     }

@@ -269,7 +269,7 @@ impl<'h> Exchange<'h> {
         self.handler
     }
 
-    /// Who is at the other end, if the server listens on a Unix socket.
+    /// The process at the other end, if the server listens on a Unix socket.
     ///
     /// # Errors
     ///

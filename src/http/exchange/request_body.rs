@@ -301,7 +301,7 @@ impl RequestBody {
         }
     }
 
-    /// Counts bytes that came; none are too few, unless the handler is to see the end itself.
+    /// Counts bytes that came; no bytes are too few, unless the handler is to see the end itself.
     fn count(&mut self, count: usize) -> io::Result<usize> {
         if count == 0 && self.state != State::Unbounded {
             self.state = State::Broken;

@@ -218,7 +218,7 @@ impl Exchange<'_> {
     /// `keep-alive`.
     ///
     /// A response of HTTP/1.1 is not the last one unless it says so, and a client of HTTP/1.0 waits
-    /// for the end unless it is told that there will be none.
+    /// for the end unless it is told that the connection stays open.
     fn connection_line(&mut self) -> Option<&'static [u8]> {
         let status = self.wfile.status();
         let is_last_head = !status.is_interim() && status.code() != 101 && !self.wfile.is_tunnel();

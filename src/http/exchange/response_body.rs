@@ -29,7 +29,7 @@ pub struct ResponseBody {
     /// How the body ends; settled by `end_head`.
     framing: Framing,
     declared: Declared,
-    /// None before the first one, and while another one takes its place.
+    /// `None` before the first one, and while another one takes its place.
     status: Option<Status>,
     asked: Asked,
     must_close: bool,
@@ -46,7 +46,7 @@ pub(crate) enum Stage {
     /// Between the status line and `end_headers`.
     Head,
     Body,
-    /// Finished, or none of our business any more.
+    /// Finished, or taken over.
     Done,
 }
 

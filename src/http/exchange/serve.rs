@@ -89,7 +89,7 @@ enum Received {
     Nothing,
     /// The beginning of a request.
     Part,
-    /// No request, and there will be none.
+    /// No request, and no further one will come.
     End,
 }
 
@@ -338,8 +338,8 @@ fn go_on(mut http: Exchange<'_>) -> io::Result<()> {
     let drained = closes || http.rfile.drain();
     let body_ended = http.rfile.is_ended();
     let connection = http.release()?;
-    // Whoever holds the socket last ends it, which must have happened when the server hears of the
-    // end.
+    // The last holder of the socket ends it, which must have happened when the server is told of
+    // the end.
     drop(http);
     if !closes && drained {
         connection.park()

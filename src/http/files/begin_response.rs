@@ -23,7 +23,7 @@ impl FileContent {
     /// | 412, the client means another one | `Content-Length: 0` |
     /// | 416, the parts lie beyond the end | `Content-Range`, `Content-Length: 0` |
     ///
-    /// Up to 64 parts are sent, if none overlaps another one; otherwise the whole is. `ETag` and
+    /// Up to 64 parts are sent, if they do not overlap; otherwise the whole is. `ETag` and
     /// `Last-Modified` are sent where there is [one](Self::etag) and [the
     /// other](Self::last_modified).
     ///
@@ -54,7 +54,7 @@ impl FileContent {
     ///
     /// # Errors
     ///
-    /// A response was begun before; the type is none that a header can have.
+    /// A response was begun before; the type cannot stand in a header.
     pub fn begin_response(
         &mut self,
         http: &mut Exchange<'_>,

@@ -7,9 +7,9 @@ use crate::os::name_bytes;
 /// The content type of a file: the handler's map first, then CPython's answer, then that of
 /// `mime_guess`, then `default`.
 ///
-/// The same on every machine: unlike CPython, which reads up to nine `mime.types` files, this
-/// reads none. A compressed file has the type of its compression, as CPython says it of `.gz`, and
-/// not that of the file inside; but see [`coding`].
+/// The same on every machine: unlike CPython, which reads up to nine `mime.types` files, this reads
+/// no file. A compressed file has the type of its compression, as CPython says it of `.gz`, and not
+/// that of the file inside; but see [`coding`].
 pub(super) fn guess_type(path: &Path, extensions_map: &[(&str, &str)], default: &str) -> String {
     let name = path.file_name().map(|name| String::from_utf8_lossy(name_bytes(name)));
     let name = name.as_deref().unwrap_or_default();

@@ -11,7 +11,7 @@ pub(crate) enum Selection {
     Whole,
     /// One part, which is not empty and lies within the content.
     Part(Range<u64>),
-    /// Several of them, in the order asked for. None overlaps another one.
+    /// Several of them, in the order asked for. They do not overlap.
     Parts(Vec<Range<u64>>),
     /// Parts that all lie beyond the end.
     Unsatisfiable,

@@ -148,7 +148,7 @@ impl From<Option<nix::dir::Type>> for Kind {
     }
 }
 
-/// `.well-known` is for everybody to see (RFC 8615); `.` and `..` are no names.
+/// `.well-known` is public (RFC 8615); `.` and `..` are not names.
 fn is_hidden(name: &[u8]) -> bool {
     name.starts_with(b".") && !matches!(name, b"." | b".." | b".well-known")
 }

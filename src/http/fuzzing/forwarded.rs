@@ -28,7 +28,7 @@ pub fn check(data: &[u8]) {
         return;
     }
     assert!(is_trusted(peer));
-    if is_same_host(&client, &nobody()) {
+    if is_same_host(&client, &unknown()) {
         return;
     }
     stands_somewhere(&client, &fields);
@@ -124,7 +124,7 @@ impl Hop {
 }
 
 /// A client that is not known.
-fn nobody() -> Address {
+fn unknown() -> Address {
     SocketAddr::from(([0, 0, 0, 0], 0)).into()
 }
 
@@ -134,7 +134,7 @@ fn client_in(peer: &Address, fields: &[Field]) -> Address {
     match &clients[..] {
         [client] if is_trusted(peer) => client.clone(),
         [client, other] if is_trusted(peer) && is_same_host(client, other) => client.clone(),
-        [_, _] if is_trusted(peer) => nobody(),
+        [_, _] if is_trusted(peer) => unknown(),
         _ => peer.clone(),
     }
 }
@@ -152,7 +152,7 @@ fn chains(fields: &[Field]) -> Vec<Vec<Hop>> {
 fn last_known(peer: &Address, hops: &[Hop]) -> Address {
     match hops {
         [earlier @ .., Hop::Known(hop)] if is_trusted(peer) => last_known(hop, earlier),
-        [.., Hop::Broken] if is_trusted(peer) => nobody(),
+        [.., Hop::Broken] if is_trusted(peer) => unknown(),
         _ => peer.clone(),
     }
 }
