@@ -38,7 +38,7 @@ pub(crate) struct Gauges {
 }
 
 impl Gauges {
-    /// In a new process, which has none of all this.
+    /// In a new process, which has no connections and no requests.
     pub(crate) fn reset(&self) {
         for gauge in [&self.open, &self.waiting, &self.running, &self.workers] {
             gauge.store(0, Ordering::Relaxed);
@@ -85,7 +85,7 @@ impl ServerInfo {
         &self.inner.name
     }
 
-    /// The port the server listens on; 0 for a Unix socket, which has none.
+    /// The port the server listens on; 0 for a Unix socket, which has no port.
     pub fn server_port(&self) -> u16 {
         self.inner.address.port().unwrap_or(0)
     }

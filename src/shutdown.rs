@@ -51,11 +51,10 @@ impl ShutdownHandle {
     /// Asks the server to stop and returns at once.
     ///
     /// A waiting server is woken immediately; Python's polls twice a second. The request is
-    /// remembered when nobody serves yet: the next
-    /// [`serve_forever`](crate::Server::serve_forever) returns after answering nothing. Unlike
-    /// Python's, this call does not wait for the loop to end, so a handler may make it; to wait,
-    /// join the thread that serves. In a forked process it reaches the process that was asked to
-    /// serve; in Python's children it waits for ever.
+    /// remembered when no loop runs yet: the next [`serve_forever`](crate::Server::serve_forever)
+    /// returns after answering nothing. Unlike Python's, this call does not wait for the loop to
+    /// end, so a handler may make it; to wait, join the thread that serves. In a forked process it
+    /// reaches the process that was asked to serve; in Python's children it waits for ever.
     #[doc(alias = "BaseServer.shutdown")]
     pub fn shutdown(&self) {
         let Some(asks) = lock(&self.stop.asks).clone() else { return self.stop_here() };

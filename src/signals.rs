@@ -67,7 +67,7 @@ impl WatchedSignal {
     pub(crate) fn wait(&mut self, limit: Duration) {
         let mut descriptors = [PollFd::new(self.reader.as_fd(), PollFlags::POLLIN)];
         let limit = rounded_up(limit);
-        // Whoever waits looks at what it waits for, also after a wait that was interrupted.
+        // The caller looks at what it waits for, also after a wait that was interrupted.
         let _ = poll(&mut descriptors, PollTimeout::try_from(limit).unwrap_or(PollTimeout::MAX));
         self.count();
     }
@@ -85,10 +85,10 @@ impl Drop for WatchedSignal {
     }
 }
 
-/// Has a signal its default action where no loop hears of it, if it has that now.
+/// Gives a signal its default action where no loop hears of it, if it has that now.
 ///
-/// Before its pipe is there: whoever reads that may have ended the loop in the next moment, and
-/// this signal was still for the loop.
+/// To be called before its pipe is there: what reads the pipe may end the loop in the next moment,
+/// and this signal was still for the loop.
 fn arrange_default_action(number: i32) -> io::Result<()> {
     let mut arranged = ARRANGED.lock().unwrap_or_else(PoisonError::into_inner);
     if !arranged.contains(&number) && sys::has_default_action(number) {
@@ -103,12 +103,15 @@ static ARRANGED: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
 
 /// A server that a signal ends, for as long as it hears of that signal.
 ///
-/// Without one the signal has its default action: it ends the process, as it would have if it had
-/// not been watched. So it does where no loop runs and one has come already, which is kept for the
-/// next loop; there may be none. And so it does where a loop calls handlers itself and two have
-/// come that it has not heard of, one to stop and one to cut: it is stuck in a handler then. A
-/// supervisor's [word](sys::HURRY_SIGNAL) is worth two. Signals that had another action before they
-/// were first watched keep that one, and those that come [together](SIGNAL_WINDOW) are one.
+/// Without a server that hears of it the signal has its default action: it ends the process, as if
+/// it had not been watched. It also does so
+///
+/// - where no loop runs and one signal is kept for the next loop already, which may never come;
+/// - where a loop calls handlers itself and has not heard of two, one to stop and one to cut: it is
+///   stuck in a handler. A supervisor's [`HURRY_SIGNAL`](sys::HURRY_SIGNAL) counts as two.
+///
+/// Signals that had another action before they were first watched keep that one, and those that
+/// come [together](SIGNAL_WINDOW) are one.
 #[derive(Debug)]
 pub(crate) struct Hearing {
     number: i32,

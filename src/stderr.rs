@@ -1,4 +1,4 @@
-//! Standard error, without waiting for whoever reads it.
+//! Standard error, without waiting for its reader.
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
@@ -21,10 +21,10 @@ use crate::os;
 
 /// Writes lines to standard error, as the log of requests is written.
 ///
-/// A server must not stop because nobody reads its log: where standard error is a pipe, a socket or
+/// A server must not stop because its log is not read: where standard error is a pipe, a socket or
 /// a terminal that takes nothing for 200 ms, what is written is lost from then on, and counted,
-/// until it takes something again. Errors (a full disk, nobody at the other end) are ignored. For
-/// handlers that override [`log_message`](crate::http::HttpRequestHandler::log_message).
+/// until it takes something again. Errors (a full disk, no reader at the other end) are ignored.
+/// For handlers that override [`log_message`](crate::http::HttpRequestHandler::log_message).
 pub fn write_to_stderr(text: &str) {
     let mut log = LOG.lock().unwrap_or_else(PoisonError::into_inner);
     log.write(text.as_bytes());
@@ -114,7 +114,7 @@ impl StandardError {
                 Ok(count) => (text, deadline) = (&text[count..], None),
                 Err(Errno::EINTR) => {}
                 Err(Errno::EAGAIN) if !self.stalls => {
-                    // A terminal may say that it has room, and have none for a line's end.
+                    // A terminal may say that it has room, and have no room for a line's end.
                     let now = Instant::now();
                     let end = *deadline.get_or_insert(now + STDERR_STALL);
                     let left = end.saturating_duration_since(now);

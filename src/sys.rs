@@ -26,7 +26,7 @@ mod start;
 
 /// Forks a child that runs `job` and exits with status 0 if it returned true, 1 otherwise.
 ///
-/// The child never returns from here, never unwinds into the caller's frames and runs none of the
+/// The child never returns from here, never unwinds into the caller's frames and does not run the
 /// caller's destructors. Signals may be sent to all processes of a server: of SIGTERM the child
 /// takes note ([`is_asked_to_end`]), SIGINT is the parent's. A second SIGTERM, unless it comes
 /// [together](SIGNAL_WINDOW) with the first, SIGQUIT and [`HURRY_SIGNAL`] end it at once, after its
@@ -144,8 +144,9 @@ fn handle(number: i32, handler: extern "C" fn(libc::c_int)) {
 
 fn fork_with(prepare: impl FnOnce(), job: impl FnOnce() -> bool) -> io::Result<Pid> {
     // SAFETY: after a fork only the calling thread exists in the child. If other threads ran, one
-    // of them may have held a lock (of the allocator, of stdio) that nobody will release: a hazard
-    // for liveness, not for memory. The strategies refuse to fork then, unless told otherwise.
+    // of them may have held a lock (of the allocator, of stdio) that is not released again: a
+    // hazard for liveness, not for memory. The strategies refuse to fork then, unless told
+    // otherwise.
     match unsafe { fork() }? {
         ForkResult::Parent { child } => Ok(child),
         ForkResult::Child => {
@@ -236,10 +237,10 @@ fn call_hook_of_cuts() {
 
 /// Takes ownership of a descriptor that the program was started with.
 ///
-/// Only for numbers that whoever started it has named for that purpose, and once for each.
+/// Only for numbers that were named to the program for that purpose, and once for each.
 pub(crate) fn adopt(descriptor: RawFd) -> OwnedFd {
-    // SAFETY: the caller has found it open, and it belongs to nobody in this process: it was open
-    // before the program began.
+    // SAFETY: the caller has found it open, and it has no owner in this process: it was open before
+    // the program began.
     unsafe { OwnedFd::from_raw_fd(descriptor) }
 }
 
@@ -296,7 +297,7 @@ impl SharedCounters {
 
 impl Drop for SharedCounters {
     fn drop(&mut self) {
-        // SAFETY: mapped by `new` with this size, and borrowed by nobody any more.
+        // SAFETY: mapped by `new` with this size, and not borrowed any more.
         let _ = unsafe { munmap(self.memory.cast(), self.count * size_of::<AtomicU64>()) };
     }
 }

@@ -45,7 +45,7 @@ use crate::sys;
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Inherited {
-    /// Its name, `FileDescriptorName=` in the socket's unit; `unknown` where there is none.
+    /// Its name, `FileDescriptorName=` in the socket's unit; `unknown` where it has no name.
     pub name: String,
     /// The socket.
     pub socket: Socket,
@@ -69,8 +69,8 @@ pub enum Socket {
 ///
 /// They are closed in programs that this one executes. `LISTEN_FDS`, `LISTEN_PID` and
 /// `LISTEN_FDNAMES` are removed from the environment if no other thread runs; `LISTEN_PID` keeps
-/// children from taking the sockets in any case. A second call finds none, and so does every call
-/// in a program that was not started by a socket.
+/// children from taking the sockets in any case. A second call finds no sockets, nor does a call in
+/// a program that was not started by a socket.
 ///
 /// # Errors
 ///

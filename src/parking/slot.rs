@@ -31,7 +31,7 @@ pub(super) enum Overdue {
     Request,
     /// The deadline is still to come.
     At(Instant),
-    /// There is none, or none any more.
+    /// There is no deadline, or no connection any more.
     Never,
 }
 
@@ -148,7 +148,7 @@ impl Slot {
     }
 
     /// Ends the wait of a job for the connection's next request, if there is one. It hears by the
-    /// lifeline that the server stops, or in another way where there is none.
+    /// lifeline that the server stops, or in another way where there is no lifeline.
     fn end_wait_in_job(&self, parking: &Parking, place: &Place) -> bool {
         let waits = matches!(&place.state, State::Out(out) if out.holder == Holder::WaitingJob);
         if waits

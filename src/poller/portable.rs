@@ -51,7 +51,7 @@ impl Poller {
 
     /// Ends the present wait, or the next one.
     pub(super) fn notify(&self) {
-        // Fails only when the poller is gone, and with it anybody to wake.
+        // Fails only when the poller is gone, and with it what could be woken.
         let _ = self.poller.notify();
     }
 }

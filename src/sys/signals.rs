@@ -38,12 +38,12 @@ impl Listener {
 /// Signals that ask for an end count as one if they come within this time of the first of them:
 /// 100 ms.
 ///
-/// Who sends one may send it twice, as `timeout` does to its process and then to the process's
-/// group. For programs that count signals by themselves; a
-/// [`Server`](crate::Server::shutdown_on_signals) does so without being told.
+/// A program may send one twice, as `timeout` does to its process and then to the process's group.
+/// For programs that count signals by themselves; a [`Server`](crate::Server::shutdown_on_signals)
+/// does so without being told.
 pub const SIGNAL_WINDOW: Duration = Duration::from_millis(100);
 
-/// The time, in nanoseconds of a clock that nobody sets. May be called in a signal handler.
+/// The time, in nanoseconds of a clock that is never set. May be called in a signal handler.
 pub(crate) fn monotonic_time() -> u64 {
     let now = clock_gettime(ClockId::CLOCK_MONOTONIC).map(Duration::from);
     now.map_or(0, |now| u64::try_from(now.as_nanos()).unwrap_or(u64::MAX))
@@ -74,7 +74,7 @@ impl LastCounted {
         self.0.load(Ordering::SeqCst) != NEVER
     }
 
-    /// In a new process, to which none has come.
+    /// In a new process, to which no signal has come.
     pub(crate) fn reset(&self) {
         self.0.store(NEVER, Ordering::SeqCst);
     }

@@ -98,7 +98,7 @@ pub(crate) fn copies_of(_: Pid) -> Vec<Pid> {
 /// to be known. Looking takes time in proportion to all that are open, so it is done once.
 pub(crate) fn note_descriptors() -> &'static [RawFd] {
     static NOTED: OnceLock<Vec<RawFd>> = OnceLock::new();
-    // There is none from here on, so that this only asks whether it can be done.
+    // There is no such descriptor from here on, so that this only asks whether it can be done.
     let has_to_know = || !close_range_at_exec(libc::c_uint::MAX);
     NOTED.get_or_init(|| if has_to_know() { inheritable_descriptors() } else { Vec::new() })
 }
@@ -107,7 +107,7 @@ pub(crate) fn note_descriptors() -> &'static [RawFd] {
 ///
 /// # Errors
 ///
-/// The system has no such descriptor (Linux before 5.3), forbids it or has none left.
+/// The system has no such descriptor (Linux before 5.3), forbids it or has no descriptor left.
 #[cfg(target_os = "linux")]
 pub(crate) fn exit_notice(child: Pid) -> io::Result<OwnedFd> {
     use std::os::fd::FromRawFd;
@@ -115,7 +115,7 @@ pub(crate) fn exit_notice(child: Pid) -> io::Result<OwnedFd> {
     // SAFETY: a plain call with plain numbers.
     let opened = unsafe { libc::syscall(libc::SYS_pidfd_open, child.as_raw(), 0) };
     let opened = RawFd::try_from(Errno::result(opened)?).map_err(io::Error::other)?;
-    // SAFETY: it was just opened, and belongs to nobody else.
+    // SAFETY: it was just opened, and has no other owner.
     Ok(unsafe { OwnedFd::from_raw_fd(opened) })
 }
 

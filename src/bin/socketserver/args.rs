@@ -105,7 +105,7 @@ pub(crate) struct Args {
 
     /// serve nothing outside the directory, wherever symbolic links lead
     ///
-    /// Links that stay inside are followed on Linux 5.6 and later; on other systems none is.
+    /// Links that stay inside are followed on Linux 5.6 and later; on other systems they are not.
     #[arg(long, help_heading = "Files")]
     pub(crate) confine: bool,
 
@@ -207,8 +207,8 @@ pub(crate) struct Args {
     /// shed, wait or refuse further clients
     ///
     /// This is about clients beyond --max-connections. shed: close the connection that has been
-    /// idle longest, and wait if none is idle. wait: let clients wait until a connection is
-    /// closed. refuse: answer 503, or close where TLS would come first.
+    /// idle longest, and wait if all are busy. wait: let clients wait until a connection is closed.
+    /// refuse: answer 503, or close where TLS would come first.
     #[arg(long, value_name = "POLICY", help_heading = "Limits")]
     #[arg(value_enum, hide_possible_values = true, default_value_t = OverloadPolicy::Shed)]
     overload: OverloadPolicy,

@@ -13,7 +13,7 @@ use crate::complain;
 #[derive(Debug)]
 pub(crate) struct Service {
     watchdog: Option<Watchdog>,
-    /// The process that sends messages; those that serve under it send none.
+    /// The process that sends messages; those that serve under it do not send any.
     owner: u32,
     is_ready: AtomicBool,
 }
