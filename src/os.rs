@@ -1,5 +1,5 @@
-//! What the crate names of the operating system where it needs no more than that: descriptors, pairs
-//! of sockets, names as bytes. Unix has them here; another system has a file of its own.
+//! What the crate names of the operating system where it needs no more than that: descriptors,
+//! pairs of sockets, names as bytes. Unix has them here; another system has a file of its own.
 
 use std::ffi::OsStr;
 use std::fs::{File, Metadata, Permissions};

@@ -21,9 +21,9 @@ pub(super) struct Post {
 /// Jobs that wait, and threads that wait for them.
 ///
 /// The channel's own wait would yield the processor several times before it sleeps, and each job
-/// would wake another thread. Both cost a busy pool more than the requests' hand-over does, so
-/// that threads sleep here, and are called one by the other: whoever is called and finds more
-/// than one job calls the next thread before it runs its own.
+/// would wake another thread. Both cost a busy pool more than the requests' hand-over does. So
+/// threads sleep here, and call each other: a thread that is called and finds more than one job
+/// calls the next thread before it runs its own.
 #[derive(Debug)]
 pub(super) struct Queue {
     sender: Sender<Job>,
@@ -122,7 +122,7 @@ impl Queue {
     /// Sleeps until called; false when nobody has called for `idle`.
     fn sleep(&self, me: &Arc<Sleeper>, idle: Duration) -> bool {
         let mut sleepers = self.sleepers();
-        // Asked with the lock held, so that whoever queues a job after this finds us here.
+        // Asked with the lock held, so that a job that is queued after this finds this thread here.
         if !self.receiver.is_empty() || self.closed.load(Ordering::SeqCst) {
             return true;
         }
