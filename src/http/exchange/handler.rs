@@ -52,10 +52,10 @@ use crate::trusted_proxies::TrustedProxies;
 ///
 /// # Results
 ///
-/// `?` in a handler means that the connection is broken; everything else deserves
-/// [`send_error`](Exchange::send_error), or [`HttpError`](crate::http::HttpError), which `?` may
-/// carry.
-/// Another error or a panic before the response has begun is answered 500.
+/// A handler returns an error where the connection is broken, as `?` does on a write that fails.
+/// To answer with a status, call [`send_error`](Exchange::send_error), or return an
+/// [`HttpError`](crate::http::HttpError), by `?` as well. Any other error, and a panic, is answered
+/// 500 if no response has begun, and is reported to [`handle_error`](Self::handle_error).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not handle requests",
     note = "implement `http::HttpRequestHandler`, or for another protocol `Handler`, or wrap a \
@@ -73,7 +73,8 @@ pub trait HttpRequestHandler: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// The connection is broken; so for all of these.
+    /// The connection is broken, or an [`HttpError`](crate::http::HttpError) says how to answer.
+    /// This holds for all `do_` methods.
     #[doc(alias = "do_GET")]
     fn do_get(&self, http: &mut Exchange<'_>) -> io::Result<()> {
         self.base().do_get(http)
