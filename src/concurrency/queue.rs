@@ -83,7 +83,7 @@ impl Queue {
         }
     }
 
-    /// Runs jobs until none has come for `idle`, or none can come any more.
+    /// Runs jobs until no job has come for `idle`, or no more can come.
     pub(super) fn work(&self, post: &Post, idle: Duration, max_threads: usize) {
         let sleeper =
             Arc::new(Sleeper { thread: thread::current(), called: AtomicBool::new(false) });

@@ -9,7 +9,7 @@ pub(crate) struct Types {
 }
 
 impl Types {
-    /// With Python's type where none is given.
+    /// With Python's type where no type is given.
     pub(crate) fn new(default: Option<&str>) -> Self {
         Self { default: default.unwrap_or(Defaults.default_content_type()).to_owned() }
     }

@@ -70,7 +70,7 @@ pub struct BasicAuth<H> {
 }
 
 impl<H: HttpRequestHandler> BasicAuth<H> {
-    /// Lets these users reach this handler; none, where there are none.
+    /// Lets these users reach this handler; an empty list lets no user in.
     pub fn new(handler: H, users: Users) -> Self {
         Self {
             handler,

@@ -27,7 +27,7 @@ impl Turns {
         Self { cells, at_once, began: Instant::now() }
     }
 
-    /// Waits for a place, and tells by `None` that there is none for this one. Ends early with
+    /// Waits for a place, and returns `None` where this one gets no place. Ends early with
     /// `None` where `is_known` says that it need not be verified any more.
     pub(super) fn wait(&self, is_known: impl Fn() -> bool) -> Option<Turn<'_>> {
         let (verifying, waiting) = self.cells.cells().split_at(self.at_once);

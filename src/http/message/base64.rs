@@ -2,7 +2,7 @@
 
 use crate::work;
 
-/// Decodes base64 (RFC 4648 §4); `None` where it is none.
+/// Decodes base64 (RFC 4648 §4); `None` where the text is not base64.
 pub(crate) fn decode_base64(text: &str) -> Option<Vec<u8>> {
     let digits = text.trim_end_matches('=');
     let mut decoded = Vec::with_capacity(digits.len() * 3 / 4);
