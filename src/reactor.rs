@@ -50,7 +50,7 @@ pub(crate) struct Reactor {
     counted_number: i32,
     hearings: Vec<Hearing>,
     /// Numbers of those that end nothing.
-    mere_news: Vec<i32>,
+    notify_only: Vec<i32>,
     /// A supervisor stops this process, and hears of signals in its place.
     is_leashed: bool,
     // Storage of one turn, kept for the next.
@@ -75,9 +75,9 @@ pub(crate) struct Turn {
     /// A forked process asks for a shutdown.
     pub(crate) child_asks: bool,
     /// Numbers of the signals that came and end the server, each as often as it counts.
-    pub(crate) signals: Vec<i32>,
+    pub(crate) stop_signals: Vec<i32>,
     /// Numbers of all that a handler is told of, in the order in which they came.
-    pub(crate) news: Vec<i32>,
+    pub(crate) signals: Vec<i32>,
 }
 
 impl Reactor {
@@ -96,7 +96,7 @@ impl Reactor {
             counted: LastCounted::never(),
             counted_number: 0,
             hearings: Vec::new(),
-            mere_news: Vec::new(),
+            notify_only: Vec::new(),
             is_leashed: false,
             reported: Vec::new(),
         })
@@ -130,11 +130,11 @@ impl Reactor {
     }
 
     /// Watches signals that are told of and end nothing, in addition to those watched already.
-    pub(crate) fn watch_news(&mut self, numbers: &[i32]) -> io::Result<()> {
-        let news = numbers.iter().filter(|number| !self.watches(**number)).copied();
-        let news: Vec<i32> = news.collect();
-        news.iter().try_for_each(|&number| self.watch_signal(number))?;
-        self.mere_news.extend(news);
+    pub(crate) fn watch_notify_only(&mut self, numbers: &[i32]) -> io::Result<()> {
+        let new = numbers.iter().filter(|number| !self.watches(**number)).copied();
+        let new: Vec<i32> = new.collect();
+        new.iter().try_for_each(|&number| self.watch_signal(number))?;
+        self.notify_only.extend(new);
         Ok(())
     }
 
@@ -174,7 +174,7 @@ impl Reactor {
 
     /// Watches a signal that is told of with those that end the server.
     pub(crate) fn watch_signal(&mut self, number: i32) -> io::Result<()> {
-        self.mere_news.retain(|news| *news != number);
+        self.notify_only.retain(|other| *other != number);
         if !self.watches(number) {
             let signal = WatchedSignal::new(number)?;
             self.poller.watch(&signal, SIGNALS, Report::Always)?;
@@ -261,16 +261,16 @@ impl Reactor {
         for (time, number) in came {
             let is_request = self.endings.contains(&number) && !self.is_urgent(number);
             let counts = !is_request || self.counted.counts(time);
-            // Of the same kind, it is no news.
+            // One of the same kind was told of just now.
             if !counts && number == self.counted_number {
                 continue;
             }
             if is_request && counts {
                 self.counted_number = number;
             }
-            turn.news.push(number);
-            if counts && !self.mere_news.contains(&number) {
-                turn.signals.push(number);
+            turn.signals.push(number);
+            if counts && !self.notify_only.contains(&number) {
+                turn.stop_signals.push(number);
             }
         }
     }

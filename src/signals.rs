@@ -108,7 +108,7 @@ static ARRANGED: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
 ///
 /// - where no loop runs and one signal is kept for the next loop already, which may never come;
 /// - where a loop calls handlers itself and has not heard of two, one to stop and one to cut: it is
-///   stuck in a handler. A supervisor's [`HURRY_SIGNAL`](sys::HURRY_SIGNAL) counts as two.
+///   stuck in a handler. A supervisor's [`CUT_SIGNAL`](sys::CUT_SIGNAL) counts as two.
 ///
 /// Signals that had another action before they were first watched keep that one, and those that
 /// come [together](SIGNAL_WINDOW) are one.
@@ -158,15 +158,15 @@ fn has_default_action(number: i32) -> bool {
     let Some(ending) = ending(number).filter(|ending| ending.is_one.load(Ordering::SeqCst)) else {
         return false;
     };
-    let is_hurry = number == sys::HURRY_SIGNAL as i32;
-    if !is_hurry && !COUNTED.counts(sys::monotonic_time()) {
+    let is_cut = number == sys::CUT_SIGNAL as i32;
+    if !is_cut && !COUNTED.counts(sys::monotonic_time()) {
         return false;
     }
-    let worth = if is_hurry { MOST_UNHEARD } else { 1 };
+    let worth = if is_cut { MAX_UNHEARD } else { 1 };
     let was_unheard = UNHEARD.fetch_add(worth, Ordering::SeqCst);
     let has = |listens: Listens| ending.servers(listens).load(Ordering::SeqCst) > 0;
     if has(Listens::BetweenHandlers) {
-        was_unheard >= MOST_UNHEARD
+        was_unheard >= MAX_UNHEARD
     } else if has(Listens::Now) {
         false
     } else {
@@ -207,7 +207,7 @@ static UNHEARD: AtomicUsize = AtomicUsize::new(0);
 static COUNTED: LastCounted = LastCounted::never();
 
 /// One to stop, and one to cut.
-const MOST_UNHEARD: usize = 2;
+const MAX_UNHEARD: usize = 2;
 
 /// The numbers of those signals that may be handled: what is [ignored](Signal::is_ignored) stays
 /// so.

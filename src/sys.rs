@@ -29,7 +29,7 @@ mod start;
 /// The child never returns from here, never unwinds into the caller's frames and does not run the
 /// caller's destructors. Signals may be sent to all processes of a server: of SIGTERM the child
 /// takes note ([`is_asked_to_end`]), SIGINT is the parent's. A second SIGTERM, unless it comes
-/// [together](SIGNAL_WINDOW) with the first, SIGQUIT and [`HURRY_SIGNAL`] end it at once, after its
+/// [together](SIGNAL_WINDOW) with the first, SIGQUIT and [`CUT_SIGNAL`] end it at once, after its
 /// [last call](call_when_cut).
 ///
 /// Block signals meanwhile, or the child misses those that come before it has handlers of its own.
@@ -41,7 +41,7 @@ pub(crate) fn fork_child(job: impl FnOnce() -> bool) -> io::Result<Pid> {
             ASKED_WRITER.store(NO_DESCRIPTOR, Ordering::SeqCst);
             handle_unless_ignored(libc::SIGTERM, ask_to_end);
             handle_unless_ignored(libc::SIGQUIT, end_at_once);
-            handle(HURRY_SIGNAL as i32, end_at_once);
+            handle(CUT_SIGNAL as i32, end_at_once);
             // SAFETY: the default action runs no code of ours.
             unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
         },
@@ -64,7 +64,7 @@ pub(crate) fn fork_worker(job: impl FnOnce() -> bool) -> io::Result<Pid> {
 
 /// Has a process that was forked here end at once. Not a signal that people send, or a terminal:
 /// those go to all processes, or may have been ignored since the program was started.
-pub(crate) const HURRY_SIGNAL: Signal = Signal::SIGURG;
+pub(crate) const CUT_SIGNAL: Signal = Signal::SIGURG;
 
 /// Tells whether this process ignores a signal.
 pub(crate) fn is_ignored(number: i32) -> bool {
@@ -85,7 +85,7 @@ fn action_of(number: i32) -> Option<libc::sighandler_t> {
 }
 
 /// Has a signal do by default what it would do if it were not handled, whenever `is_due` says so as
-/// it comes; [`HURRY_SIGNAL`] ends the process then. What ends it does so after its
+/// it comes; [`CUT_SIGNAL`] ends the process then. What ends it does so after its
 /// [last call](call_when_cut). `is_due` may use atomics and a clock, and nothing else: it runs in
 /// a signal handler.
 pub(crate) fn default_action_when(number: i32, is_due: fn(i32) -> bool) -> io::Result<()> {
@@ -93,7 +93,7 @@ pub(crate) fn default_action_when(number: i32, is_due: fn(i32) -> bool) -> io::R
         if !is_due(number) {
             return;
         }
-        if number == HURRY_SIGNAL as i32 {
+        if number == CUT_SIGNAL as i32 {
             return end_at_once(number);
         }
         call_hook_of_cuts();

@@ -115,7 +115,7 @@ impl Children {
 
 /// Sends a child a signal.
 pub(crate) fn signal(child: Pid, signal: Signal) {
-    // Gone already is as good as signalled.
+    // Fails only if it has already exited.
     let _ = kill(child, signal);
 }
 
@@ -142,7 +142,7 @@ pub(crate) fn know_the_processor() {
 /// How a child is ended, and how long it has after each signal. One that is stuck in a handler ends
 /// what it has started by the second one, and would leave it behind if it were killed.
 pub(crate) const ENDING: [(Signal, Duration); 3] = [
-    (sys::HURRY_SIGNAL, Duration::from_secs(1)),
-    (sys::HURRY_SIGNAL, Duration::from_millis(300)),
+    (sys::CUT_SIGNAL, Duration::from_secs(1)),
+    (sys::CUT_SIGNAL, Duration::from_millis(300)),
     (Signal::SIGKILL, Duration::ZERO),
 ];

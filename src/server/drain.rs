@@ -13,12 +13,12 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
     /// Lets running requests finish until the deadline, and cuts the rest.
     pub(super) fn drain(&mut self) {
         let mut deadline = self.deadline(self.time_to_finish());
-        // Who has begun this has asked once. The leash does not count: whoever signals the one that
-        // holds it may signal this process as well, as `pkill` does.
-        self.heard = self.heard.max(usize::from(!self.reactor.is_leashed()));
+        // What has begun this has asked once. The leash does not count: a signal to the supervisor
+        // may be sent to this process as well, as `pkill` does.
+        self.stop_signals = self.stop_signals.max(usize::from(!self.reactor.is_leashed()));
         self.clients.begin_drain();
-        if self.ends {
-            self.stop_listening(MOST_AT_LAST);
+        if self.closed_for_good {
+            self.stop_listening(MAX_LAST_CLIENTS);
         }
         // Its end would end the watch as well.
         self.reactor.end_rest(&self.clients);
@@ -41,10 +41,10 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
             let wanted = wanted.fold(left, Duration::min);
             match self.wait(Some(wanted), false) {
                 Ok(turn) => {
-                    self.hears(&turn);
+                    self.dispatch_signals(&turn);
                     self.heed_requests(&turn);
-                    self.note_signals(&turn.signals);
-                    if self.is_hasty() {
+                    self.note_signals(&turn.stop_signals);
+                    if self.must_cut_now() {
                         deadline = Instant::now();
                     }
                 }
@@ -63,14 +63,14 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
         if cut > 0 {
             self.wait_shortly();
         }
-        self.heard = 0;
+        self.stop_signals = 0;
         self.clients.watch_ends(false);
         self.clients.end_drain();
     }
 
     /// How long running requests may take to finish.
     fn time_to_finish(&self) -> Duration {
-        if self.daemon_threads && !self.ends {
+        if self.daemon_threads && !self.closed_for_good {
             self.shutdown_timeout.min(DAEMON_GRACE)
         } else {
             self.shutdown_timeout
@@ -110,7 +110,7 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
     /// When what runs is cut: after the limit, or at once where a second signal came with the
     /// first.
     pub(crate) fn deadline(&self, limit: Duration) -> Instant {
-        let limit = if self.is_hasty() { Duration::ZERO } else { limit };
+        let limit = if self.must_cut_now() { Duration::ZERO } else { limit };
         let now = Instant::now();
         now.checked_add(limit).unwrap_or(now + FOR_EVER)
     }
@@ -155,4 +155,4 @@ const LOOK_AGAIN: Duration = Duration::from_millis(2);
 const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 /// As long as the kernel's queue may be.
-const MOST_AT_LAST: usize = 4096;
+const MAX_LAST_CLIENTS: usize = 4096;

@@ -84,9 +84,9 @@ pub struct Server<K: ServerKind, C: Concurrency> {
     pub daemon_threads: bool,
     report: ShutdownReport,
     /// How often signals have asked this server to stop.
-    heard: usize,
+    stop_signals: usize,
     /// This server was asked to stop for good, by a signal or by its supervisor.
-    ends: bool,
+    closed_for_good: bool,
     /// Connections or datagrams, and the handler.
     clients: K,
     reactor: Reactor,
@@ -107,15 +107,15 @@ pub type DatagramServer<T, C, H> = Server<Datagrams<T, H>, C>;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Overload {
-    /// Closes the connection that is idle longest; where none is idle, as [`Wait`](Self::Wait).
+    /// Closes the connection that is idle longest; where all are busy, as [`Wait`](Self::Wait).
     #[default]
     Shed,
     /// Lets them wait in the kernel's queue.
     Wait,
     /// Accepts them and tells the handler
     /// ([`Handler::handle_overload`](crate::Handler::handle_overload)), which for HTTP answers 503
-    /// with `Retry-After`. A quarter more than the bound are told so; the rest is closed without a
-    /// word, and so are all of them where a handshake would have to come first.
+    /// with `Retry-After`. Up to a quarter of the bound is told so at a time; clients beyond that,
+    /// and all TLS clients, are closed without an answer.
     Refuse,
 }
 
@@ -151,8 +151,8 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
             shutdown_timeout: Duration::from_secs(30),
             daemon_threads,
             report: ShutdownReport::default(),
-            heard: 0,
-            ends: false,
+            stop_signals: 0,
+            closed_for_good: false,
             clients,
             reactor,
             resources: Lendable::new(transport)?,
@@ -231,7 +231,8 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
         let shutdown = self.shutdown_handle();
         let deadline = self.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         self.activate()?;
-        // A job for a handshake is none for a request. What children do is not heard of here.
+        // A job that only continues a handshake is not a request. Children cannot report back, so
+        // that under Forking every job counts.
         let counts_calls = self.resources.transport.shakes_hands()
             && self.strategy.placement() != Placement::Detached;
         self.clients.handler().await_call(counts_calls);
@@ -310,7 +311,7 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
     ///
     /// One of them cannot be caught, such as SIGKILL: an error of the kind `InvalidInput`.
     pub fn watch_signals(&mut self, signals: &[Signal]) -> io::Result<()> {
-        self.reactor.watch_news(&signals::heeded(signals))
+        self.reactor.watch_notify_only(&signals::heeded(signals))
     }
 
     /// The address that clients connect to, with the real port where 0 was asked for.

@@ -73,7 +73,7 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
 
     /// There is no listening socket any more once a signal has come.
     pub(super) fn refuse_if_ended(&self) -> io::Result<()> {
-        if !self.ends {
+        if !self.closed_for_good {
             return Ok(());
         }
         let message = "the server was closed by a signal";
@@ -100,13 +100,13 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
         let turn = self.wait(limit, has_room)?;
         // A child that ended makes room.
         self.strategy_actions();
-        if self.hears(&turn) || turn.leash_cut {
+        if self.dispatch_signals(&turn) || turn.leash_cut {
             self.shutdown_handle().stop_here();
-            self.ends = true;
-            self.note_signals(&turn.signals);
+            self.closed_for_good = true;
+            self.note_signals(&turn.stop_signals);
         }
         self.heed_requests(&turn);
-        // Nobody is accepted after a shutdown was asked for.
+        // No client is accepted after a shutdown was asked for.
         if self.shutdown_handle().is_stopping_here() {
             return Ok(0);
         }
@@ -126,25 +126,25 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
         self.clients.handler().info.gauges().workers.store(workers, Ordering::Relaxed);
     }
 
-    /// Tells whether signals came that end the server, and lets the handler hear of all, unless
-    /// that is for whoever holds the leash.
-    pub(super) fn hears(&self, turn: &Turn) -> bool {
+    /// Tells the handler of the signals that came, unless the supervisor does that; returns whether
+    /// one of them ends the server.
+    pub(super) fn dispatch_signals(&self, turn: &Turn) -> bool {
         if !self.reactor.is_leashed() {
-            self.clients.handler().hear_signals(&turn.news);
+            self.clients.handler().hear_signals(&turn.signals);
         }
-        !turn.signals.is_empty()
+        !turn.stop_signals.is_empty()
     }
 
     /// Takes note of signals that ask this server to stop.
     pub(super) fn note_signals(&mut self, signals: &[i32]) {
-        // The supervisor's is worth two, and so is what ends other programs at once.
-        let hurries = signals.iter().any(|&signal| self.reactor.is_urgent(signal));
-        self.heard += signals.len() + usize::from(hurries);
+        // The supervisor's counts as two, and so does one that ends other programs at once.
+        let cuts = signals.iter().any(|&signal| self.reactor.is_urgent(signal));
+        self.stop_signals += signals.len() + usize::from(cuts);
     }
 
     /// Tells whether what runs is to be cut, of which all signals but the first one ask.
-    pub(super) fn is_hasty(&self) -> bool {
-        self.heard > 1
+    pub(super) fn must_cut_now(&self) -> bool {
+        self.stop_signals > 1
     }
 
     /// Waits until there is something to do, at most for `limit`.

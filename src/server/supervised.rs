@@ -34,9 +34,9 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
     /// returns those that are not for the handler alone.
     pub(crate) fn watch(&mut self, limit: Option<Duration>) -> io::Result<Vec<i32>> {
         let turn = self.wait(limit, false)?;
-        self.hears(&turn);
+        self.dispatch_signals(&turn);
         self.heed_requests(&turn);
-        Ok(turn.signals)
+        Ok(turn.stop_signals)
     }
 
     /// Lets the handler do what it does now and then.
@@ -47,14 +47,14 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
     /// Stops for good, as these signals ask.
     pub(crate) fn stop_by(&mut self, signals: &[i32]) {
         self.shutdown_handle().stop_here();
-        self.ends = true;
+        self.closed_for_good = true;
         self.note_signals(signals);
     }
 
     /// Has new clients refused, if the server stops for good. Those that wait are left to the
     /// forked processes, the last of which takes them in.
     pub(crate) fn stop_listening_for_good(&mut self) {
-        if self.ends {
+        if self.closed_for_good {
             self.stop_listening(0);
         }
     }
@@ -62,7 +62,7 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
     /// Ends what [`begin_watch`](Self::begin_watch) has begun.
     pub(crate) fn end_watch(&mut self) {
         self.end_hearing();
-        self.heard = 0;
+        self.stop_signals = 0;
         self.rearm();
     }
 
@@ -102,7 +102,7 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
         mem::replace(&mut self.clients, clients).shared().leave_to_parent();
         self.reactor.watch_signals(&signals::heeded(&[Signal::TERM]))?;
         self.reactor.watch_urgent(&signals::heeded(&[Signal::QUIT]))?;
-        self.reactor.watch_urgent(&[sys::HURRY_SIGNAL as i32])?;
+        self.reactor.watch_urgent(&[sys::CUT_SIGNAL as i32])?;
         self.reactor.watch_leash(leash.as_fd())?;
         prepare(self)?;
         self.activate()

@@ -43,7 +43,7 @@ struct Worker {
     /// When it was asked to stop.
     retired: Option<Instant>,
     /// Signals that it was sent as it did not stop in time.
-    hurried: usize,
+    signalled: usize,
     started: Instant,
 }
 
@@ -138,7 +138,7 @@ impl Workers {
             generation: self.generation,
             phase: Phase::Starts,
             retired: None,
-            hurried: 0,
+            signalled: 0,
             started: Instant::now(),
         });
     }
@@ -310,16 +310,16 @@ impl Worker {
     fn end_overdue(&mut self, limit: Duration) -> Option<Duration> {
         let overdue = self.retired?.elapsed();
         loop {
-            let (signal, _) = ENDING.get(self.hurried)?;
-            let graces = ENDING[..self.hurried].iter().map(|(_, grace)| *grace);
+            let (signal, _) = ENDING.get(self.signalled)?;
+            let graces = ENDING[..self.signalled].iter().map(|(_, grace)| *grace);
             let due = graces.fold(limit, Duration::saturating_add);
             if overdue < due {
                 return Some(due - overdue);
             }
-            if self.hurried == 0 {
+            if self.signalled == 0 {
                 report(format_args!("process {} has not stopped in time, killing it", self.pid));
             }
-            self.hurried += 1;
+            self.signalled += 1;
             signal_worker(self.pid, *signal);
         }
     }
