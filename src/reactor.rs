@@ -12,7 +12,7 @@ use crate::concurrency::Job;
 use crate::poller::{Poller, Ready, Report};
 use crate::signals::{Hearing, LastCounted, Listens, WatchedSignal, note_heard};
 
-/// What is to be served, in the order in which it gets its turn, and for whom.
+/// What is to be served, in the order in which it gets its turn, and for which client.
 pub(crate) type Jobs = VecDeque<(Job, Address)>;
 
 /// What was accepted and has not ended, as far as the loop has to know of it.
@@ -202,8 +202,8 @@ impl Reactor {
         }
     }
 
-    /// Waits until there is something to do, at most for `limit`. Hears of waiting clients only
-    /// if there is use for them: those that nobody accepts would end each wait at once.
+    /// Waits until there is something to do, at most for `limit`. Hears of waiting clients only if
+    /// there is use for them: those that are not accepted would end each wait at once.
     pub(crate) fn wait(
         &mut self,
         listener: &impl AsFd,

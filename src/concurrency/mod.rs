@@ -3,7 +3,7 @@
 //! | | [`Sequential`] | [`ThreadPool`] | [`Forking`] |
 //! |---|---|---|---|
 //! | a request runs | on the serving thread | on a pooled thread, started on demand | in a child process, one for each connection |
-//! | a slow handler holds up | everyone | nobody, until every thread is busy | nobody, until `max_children` run |
+//! | a slow handler delays | all clients | no client, until every thread is busy | no client, until `max_children` run |
 //! | the next client then waits | in the kernel | in the pool's queue | in the kernel |
 //! | the handler's state is | shared | shared (`Send + Sync`) | copied; changes are lost with the child |
 //! | a panic costs | its connection | its connection | its connection |

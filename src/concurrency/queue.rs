@@ -119,7 +119,7 @@ impl Queue {
         self.threads.fetch_sub(1, Ordering::SeqCst);
     }
 
-    /// Sleeps until called; false when nobody has called for `idle`.
+    /// Sleeps until called; false when no call has come for `idle`.
     fn sleep(&self, me: &Arc<Sleeper>, idle: Duration) -> bool {
         let mut sleepers = self.sleepers();
         // Asked with the lock held, so that a job that is queued after this finds this thread here.

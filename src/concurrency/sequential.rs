@@ -6,8 +6,8 @@ use super::{Concurrency, Job, Placement};
 
 /// Runs each request on the serving thread, as Python's servers without a mix-in do.
 ///
-/// The next client waits until this one is answered. Clients that are merely connected hold up
-/// nobody: the server waits for all of them at once.
+/// The next client waits until this one is answered. Idle connections delay no other: the server
+/// waits for all of them at once.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sequential;
 

@@ -101,7 +101,7 @@ impl<T: Send> concurrency::Belongings for Belongings<T> {
     }
 
     fn leave_to_parent(&self) {
-        // New clients would connect to a listener that nobody accepts from, for as long as this
+        // New clients would connect to a listener that is not accepted from, for as long as this
         // child outlives its parent.
         let requests = self.take(Place::Gone).and_then(|resources| resources.requests);
         if let Some(requests) = requests {

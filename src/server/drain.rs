@@ -115,10 +115,10 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
         now.checked_add(limit).unwrap_or(now + FOR_EVER)
     }
 
-    /// Takes up to `most` of the clients in who wait already, and has the kernel refuse all others,
-    /// so that they go elsewhere at once.
+    /// Takes up to `most` of the waiting clients in, and has the kernel refuse all others, so that
+    /// they go elsewhere at once.
     pub(super) fn stop_listening(&mut self, most: usize) {
-        // Done already where there is none.
+        // Done already where there is no listener.
         let Some(in_its_place) = self.resources.spare.take() else { return };
         self.reactor.forget_listener(&self.resources.transport);
         for (arrival, address) in self.resources.transport.accept_last(most, in_its_place) {
@@ -151,7 +151,7 @@ const DAEMON_GRACE: Duration = Duration::from_millis(500);
 /// How long until the next look whether they are.
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
-/// For who will not have anything cut; clocks end soon after.
+/// For programs that want nothing cut; clocks end soon after.
 const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 /// As long as the kernel's queue may be.

@@ -90,7 +90,7 @@ impl<H: Handler<R>, R> GuardedHandler<H, R> {
     }
 
     pub(super) fn report(&self, address: &Address, error: &io::Error) {
-        // A panic here is printed by the panic hook; there is nobody else to tell.
+        // A panic here is printed by the panic hook; there is no client to tell.
         let _ = catch_unwind(AssertUnwindSafe(|| self.handler.handle_error(address, error)));
     }
 }

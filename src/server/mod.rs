@@ -221,8 +221,8 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
 
     /// Waits for one request and hands it to the strategy.
     ///
-    /// Where none comes within [`timeout`](Self::timeout), calls [`Handler::handle_timeout`] and
-    /// returns. Also returns when a shutdown is asked for, which stays asked for.
+    /// Where no request comes within [`timeout`](Self::timeout), calls [`Handler::handle_timeout`]
+    /// and returns. Also returns when a shutdown is asked for, which stays asked for.
     ///
     /// # Errors
     ///

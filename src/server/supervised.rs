@@ -17,7 +17,7 @@ use crate::signal::Signal;
 use crate::signals::{self, Listens};
 use crate::sys;
 
-/// In the supervising process: the loop of a server that accepts nobody.
+/// In the supervising process: the loop of a server that accepts no clients.
 impl<K: ServerKind, C: Concurrency> Server<K, C> {
     /// Begins to hear of signals, of this one too, and of forked processes that ask for a shutdown.
     pub(crate) fn begin_watch(&mut self, also: Option<Signal>) -> io::Result<()> {

@@ -29,12 +29,12 @@ impl Leash {
 
     /// Asks the process to stop.
     pub(super) fn cut(&self) {
-        // Its end becomes readable, whoever holds copies of ours.
+        // Its end becomes readable, also where others hold copies of ours.
         let _ = shutdown(self.ours.as_raw_fd(), Shutdown::Write);
     }
 
-    /// The first word of a process that starts: that it serves, or what keeps it from that. There
-    /// is none for as long as it starts.
+    /// The first word of a process that starts: that it serves, or what keeps it from that. `None`
+    /// for as long as it starts.
     pub(super) fn first_word(&self) -> Option<io::Result<()>> {
         let failed =
             |kind, why: &str| io::Error::new(kind, format!("a process could not start: {why}"));

@@ -30,14 +30,14 @@ use workers::Workers;
 /// - A process that ends unasked is replaced: at once if it had run for five seconds, otherwise
 ///   after a pause that doubles from 100 ms to 10 s. It takes its own connections with it, no
 ///   others.
-/// - A process that cannot start ends `serve_forever` with its error. Where others serve or have
-///   served, and the system has no process to spare or the new one ends without a word, as by a
-///   crash, it is tried again after the same pauses. It has 30 seconds to start.
+/// - A process has 30 seconds to start. If the first ones cannot start, `serve_forever` returns the
+///   error. Where others serve or have served, one that crashes at its start, or for which the
+///   system has no process to spare, is tried again after the same pauses.
 /// - [`replace_on`](Self::replace_on), by default SIGHUP, replaces them one by one, each after its
 ///   successor is ready, so that no client is refused.
 ///   [`Handler::handle_signal`](crate::Handler::handle_signal) is called in the supervising process
 ///   before, to load again what the new ones shall have. The supervisor hears all signals that the
-///   program [watches](Server::watch_signals), and its processes none of them.
+///   program [watches](Server::watch_signals), and its processes do not.
 /// - One that is asked to end and does not, as its handler never returns or it was stopped by
 ///   SIGSTOP, is killed 2.3 seconds after [`shutdown_timeout`](Server::shutdown_timeout). Before
 ///   that it is asked to end its CGI script, with all that the script has started.
@@ -100,8 +100,8 @@ impl<S> PreFork<S> {
         self
     }
 
-    /// The signal that replaces the processes one by one. Defaults to SIGHUP; with `None` there is
-    /// none.
+    /// The signal that replaces the processes one by one. Defaults to SIGHUP; with `None` no signal
+    /// does.
     #[must_use]
     pub fn replace_on(mut self, signal: impl Into<Option<Signal>>) -> Self {
         self.workers.replace_on = signal.into();

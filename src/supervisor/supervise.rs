@@ -130,7 +130,8 @@ impl<K: ServerKind, C: Concurrency> PreFork<Server<K, C>> {
     /// Lets all workers finish until the deadline, and ends the rest.
     fn end_workers(&mut self) {
         let mut deadline = self.server.deadline(self.time_to_end());
-        // Before the workers: the last to close the listener is one that accepts who waits.
+        // Before the workers: the last to close the listener is one that accepts the clients that
+        // wait.
         self.server.stop_listening_for_good();
         self.workers.retire_all();
         while self.remaining_workers() > 0 && Instant::now() < deadline {

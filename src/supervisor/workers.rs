@@ -205,7 +205,7 @@ impl Workers {
     ///
     /// # Errors
     ///
-    /// This one, where none has served yet.
+    /// This one, where no worker has served yet.
     pub(super) fn not_started(&mut self, error: io::Error) -> io::Result<()> {
         if !self.have_served {
             return Err(error);
