@@ -299,7 +299,7 @@ mod tests {
         assert_eq!(client(&agree), "192.0.2.1:99");
         let nginx = (LIST, "unix:");
         assert_eq!(client(&[nginx, (FORWARDED, "for=\"unix:\"")]), "unix:");
-        assert_eq!(client(&[nginx, (FORWARDED, "for=192.0.2.1")]), NOBODY);
+        assert_eq!(client(&[nginx, (FORWARDED, "for=192.0.2.1")]), UNKNOWN);
         // Whichever of them the proxy wrote, the client wrote the other.
         assert_eq!(client(&[(LIST, "192.0.2.1"), (FORWARDED, "for=6.6.6.6")]), UNKNOWN);
         assert_eq!(client(&[(LIST, "6.6.6.6"), (FORWARDED, "for=192.0.2.1")]), UNKNOWN);
