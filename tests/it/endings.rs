@@ -116,19 +116,25 @@ fn a_client_whose_connection_was_taken_over_sees_an_end<T: Streams, C: Strategy>
 }
 
 fn a_client_of_an_http_handler_that_took_over_sees_an_end<T: Streams, C: Strategy>() {
-    struct Upgrades;
+    /// Once all has been sent: it reads as much as has come, and with nothing left that it has not
+    /// read the connection ends under a client that is sending still.
+    struct Upgrades(Gate);
 
     impl HttpRequestHandler for Upgrades {
         fn do_get(&self, http: &mut Exchange<'_>) -> io::Result<()> {
-            too_large(&mut http.take_over()?)
+            let mut connection = http.take_over()?;
+            self.0.pass();
+            too_large(&mut connection)
         }
     }
 
-    let running = Running::start(T::bind_free::<C, _>(Upgrades));
+    let gate = Gate::new();
+    let running = Running::start(T::bind_free::<C, _>(Upgrades(gate.clone())));
     for _ in 0..TIMES {
         let mut client = running.connect();
         client.send("GET / HTTP/1.0\r\n\r\nDATA\n");
         client.send(vec![b'x'; TOO_MUCH]);
+        gate.let_through(1);
         assert_eq!(client.read_to_end(), "552 Too large\n");
     }
 }
