@@ -36,6 +36,7 @@ fn usage_errors_are_one_line_and_status_2() {
             "--max-threads works with --concurrency threading only",
         ),
         (&["--cgi-timeout", "3"], "required arguments were not provided: --cgi"),
+        (&["--stall", "-1"], "a number of whole seconds is expected; 0 is no limit"),
         (&["--cgi", "--cgi-timeout", "-1"], "a number of whole seconds is expected; 0 is no limit"),
         (&["-H", "X-Alone"], "2 values required for '--header"),
         (&["-H", "", "value"], "'' is not a header name"),

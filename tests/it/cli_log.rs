@@ -1,11 +1,14 @@
 //! The command's log: its times, and what strangers may write into it.
 
 use std::fs;
+use std::os::fd::AsFd;
 use std::process::Command;
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 
 use crate::cli::{STRATEGIES, Serving, fails};
+use crate::support::LIMIT;
 
 /// A zone five hours and a quarter east, in the form of RFC 9636: nothing but a rule.
 fn quarter_zone() -> Vec<u8> {
@@ -194,5 +197,21 @@ fn a_malformed_body_for_a_program_is_one_line_and_quiet_obeys() {
             let expected = if quiet.is_empty() { (2, 4) } else { (0, 0) };
             assert_eq!((told, said.lines().count()), expected, "{concurrency} {quiet:?}: {said}");
         }
+    }
+}
+
+#[test]
+fn a_client_that_takes_nothing_is_given_up_as_asked() {
+    for concurrency in STRATEGIES {
+        let arguments = ["-b", "127.0.0.1", "--stall", "1", "--concurrency", concurrency];
+        let serving = Serving::start(&arguments);
+        let download = serving.begin_download();
+        let mut closed = [PollFd::new(download.as_fd(), PollFlags::empty())];
+        let limit = PollTimeout::try_from(LIMIT).unwrap();
+        assert_eq!(poll(&mut closed, limit), Ok(1), "{concurrency}: the client is waited for");
+        let said = serving.stop(Signal::SIGINT).stderr;
+        let line = said.lines().find(|line| line.contains("gave up after ")).unwrap_or_default();
+        assert!(line.contains(r#" while answering "GET /"#), "{concurrency}: {said}");
+        assert!(line.ends_with(" bytes: the client took nothing for 1s"), "{concurrency}: {said}");
     }
 }

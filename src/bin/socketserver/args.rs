@@ -213,6 +213,12 @@ pub(crate) struct Args {
     #[arg(value_enum, hide_possible_values = true, default_value_t = OverloadPolicy::Shed)]
     overload: OverloadPolicy,
 
+    /// give up clients that stall this long; 0 is never [default: 60]
+    ///
+    /// A client stalls that takes or sends nothing, as a player that is paused.
+    #[arg(long, value_name = "SECONDS", help_heading = "Limits", value_parser = seconds)]
+    pub(crate) stall: Option<u32>,
+
     /// believe the client addresses that these proxies report
     ///
     /// A list of IP addresses and networks, separated by commas, such as 127.0.0.1,10.0.0.0/8;

@@ -3,12 +3,13 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use socketserver::http::{
     CgiHttpRequestHandler, Exchange, HttpRequestHandler, ProtocolVersion, Status,
 };
 use socketserver::transport::TlsReloadHandle;
-use socketserver::{Signal, TrustedProxies};
+use socketserver::{Signal, Timeouts, TrustedProxies};
 
 use crate::complain;
 use crate::header::Header;
@@ -23,6 +24,8 @@ pub(crate) struct Files {
     /// Runs the programs among them. Their output describes its content itself.
     pub(crate) programs: Option<CgiHttpRequestHandler<Types>>,
     pub(crate) quiet: bool,
+    /// How long a client is waited for inside a request; `None` is for ever.
+    pub(crate) stall: Option<Duration>,
     /// Reads the certificate again on SIGHUP.
     pub(crate) certificate: Option<TlsReloadHandle>,
     pub(crate) trusted_proxies: TrustedProxies,
@@ -38,6 +41,10 @@ impl HttpRequestHandler for Files {
 
     fn protocol_version(&self) -> ProtocolVersion {
         self.protocol_version
+    }
+
+    fn timeouts(&self) -> Timeouts {
+        self.files.timeouts().stall(self.stall)
     }
 
     fn trusted_proxies(&self) -> &TrustedProxies {

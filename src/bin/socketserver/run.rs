@@ -66,6 +66,7 @@ pub(crate) fn run(args: Args) -> io::Result<()> {
         programs: scripts.clone(),
         headers: args.headers().map_err(io::Error::other)?,
         quiet: args.quiet,
+        stall: stall(args.stall),
         certificate: None,
         trusted_proxies: args.trusted_proxies(),
         service: Arc::clone(&service),
@@ -228,6 +229,13 @@ fn forking(max_children: Option<u32>) -> Forking {
         Some(max_children) => Forking::default().max_children(max_children as usize),
         None => Forking::default(),
     }
+}
+
+/// Twice the library's limit, as other web servers have it: what is served here are files, also to
+/// players and to clients that keep a rate by pausing.
+fn stall(seconds: Option<u32>) -> Option<Duration> {
+    let seconds = seconds.unwrap_or(60);
+    (seconds > 0).then(|| Duration::from_secs(seconds.into()))
 }
 
 /// Prints the banner at once: scripts wait for it to learn the port.
