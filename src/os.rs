@@ -2,13 +2,15 @@
 //! pairs of sockets, names as bytes. Unix has them here; another system has a file of its own.
 
 use std::ffi::OsStr;
-use std::fs::{File, Metadata, Permissions};
-use std::io;
+use std::fs::{File, Metadata, OpenOptions, Permissions};
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
 use std::time::Duration;
 
 use nix::errno::Errno;
+use nix::fcntl::OFlag;
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::resource::{Resource, getrlimit};
@@ -43,6 +45,26 @@ pub(crate) fn read_at(file: &File, target: &mut [u8], position: u64) -> io::Resu
     file.read_at(target, position)
 }
 
+/// Reads a regular file of at most 1 MiB whole.
+pub(crate) fn read_small_file(path: &Path) -> io::Result<Vec<u8>> {
+    // Opening a pipe would wait for its writer.
+    let flags = OFlag::O_NONBLOCK.bits();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let unfit = |why| io::Error::new(io::ErrorKind::InvalidInput, why);
+    if !file.metadata()?.is_file() {
+        return Err(unfit("it is no regular file"));
+    }
+    let mut content = Vec::new();
+    file.take(LARGEST_SMALL_FILE + 1).read_to_end(&mut content)?;
+    if content.len() as u64 > LARGEST_SMALL_FILE {
+        return Err(unfit("it is longer than 1 MiB"));
+    }
+    Ok(content)
+}
+
+/// Bytes.
+const LARGEST_SMALL_FILE: u64 = 1 << 20;
+
 /// The permissions of a new file.
 pub(crate) fn new_permissions() -> Permissions {
     Permissions::from_mode(0o666)
@@ -53,8 +75,12 @@ pub(crate) fn plain_permissions(file: &Metadata) -> Permissions {
     Permissions::from_mode(file.permissions().mode() & 0o777)
 }
 
+/// Tells whether every user of this machine may read that file.
+pub(crate) fn is_for_everybody(file: &Metadata) -> bool {
+    file.permissions().mode() & 0o004 != 0
+}
+
 /// How many descriptors the process may have, where the system tells.
-#[allow(dead_code)]
 pub(crate) fn descriptor_limit() -> Option<u64> {
     let (soft, _) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
     #[allow(clippy::useless_conversion, reason = "FreeBSD's limits are signed")]

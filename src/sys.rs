@@ -255,7 +255,6 @@ pub(crate) fn remove_variables(names: &[&str]) {
 }
 
 /// Processors that this process may use.
-#[cfg(feature = "auth")]
 pub(crate) fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, NonZero::get)
 }

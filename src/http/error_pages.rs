@@ -2,17 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::OpenOptions;
-use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
-
-use nix::fcntl::OFlag;
 
 use crate::http::exchange::{Exchange, HttpRequestHandler};
 use crate::http::files::{page_type, with_charset};
 use crate::http::message::status::Status;
+use crate::os::read_small_file;
 use crate::signal::Signal;
 use crate::stderr::report;
 
@@ -158,24 +155,8 @@ impl<H: fmt::Debug> fmt::Debug for ErrorPages<H> {
     }
 }
 
-fn read(path: &PathBuf) -> io::Result<Vec<u8>> {
-    let name = path.display();
-    let failed = |why: &dyn fmt::Display| format!("cannot read '{name}': {why}");
-    // Opening a pipe would wait for its writer.
-    let opened = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path);
-    let read = opened.and_then(|file| {
-        if !file.metadata()?.is_file() {
-            return Err(io::Error::other("it is no regular file"));
-        }
-        let mut content = Vec::new();
-        file.take(LARGEST_PAGE + 1).read_to_end(&mut content)?;
-        if content.len() as u64 > LARGEST_PAGE {
-            return Err(io::Error::other("it is longer than 1 MiB"));
-        }
-        Ok(content)
-    });
-    read.map_err(|error| io::Error::new(error.kind(), failed(&error)))
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    read_small_file(path).map_err(|error| {
+        io::Error::new(error.kind(), format!("cannot read '{}': {error}", path.display()))
+    })
 }
-
-/// Bytes, as each page is in memory.
-const LARGEST_PAGE: u64 = 1 << 20;

@@ -17,10 +17,9 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use nix::sys::resource::{Resource, getrlimit};
-
 use crate::concurrency::{Concurrency, Placement};
 use crate::handler::Handler;
+use crate::os::descriptor_limit;
 use crate::poller::Poller;
 use crate::reactor::Reactor;
 use crate::server_info::ServerInfo;
@@ -371,6 +370,6 @@ impl<K: ServerKind, C: Concurrency> fmt::Debug for Server<K, C> {
 }
 
 fn default_max_connections() -> usize {
-    let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(soft, _)| soft);
+    let limit = descriptor_limit().unwrap_or(1024);
     usize::try_from(limit / 4 * 3).unwrap_or(usize::MAX).max(1)
 }

@@ -1,9 +1,7 @@
 //! Processes that serve beside each other, as their supervisor keeps them.
 
 use std::io;
-use std::num::NonZero;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal as SystemSignal;
@@ -69,7 +67,7 @@ pub(super) type Ended = Vec<(Pid, WaitStatus)>;
 impl Workers {
     pub(super) fn new() -> Self {
         Self {
-            wanted: available_parallelism().map_or(1, NonZero::get),
+            wanted: sys::processors(),
             replace_on: Some(Signal::HUP),
             allow_threads: false,
             children: Children::default(),

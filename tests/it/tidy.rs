@@ -184,16 +184,14 @@ fn unsafe_code_is_in_sys_alone() {
 /// these, so that a port adds files, and conditions to few.
 #[test]
 fn unix_is_named_where_it_is_at_home() {
-    const HOMES: [&str; 22] = [
+    const HOMES: [&str; 20] = [
         "address",
         "bin/",
         "concurrency/",
         "connection/credentials",
         "connection/send_file",
         "connection/stream_socket",
-        "http/auth/users",
         "http/cgi/",
-        "http/error_pages",
         "http/files/beneath",
         "http/files/etag",
         "http/files/tree",

@@ -1,13 +1,11 @@
 //! Users and the hashes of their passwords.
 
 use std::fs;
-use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::OFlag;
-
 use super::hash::PasswordHash;
+use crate::os::{is_for_everybody, read_small_file};
 
 /// Who may enter: names and the hashes of their passwords.
 ///
@@ -64,8 +62,8 @@ impl Users {
 
     /// The files that everybody on this machine can read.
     pub fn files_for_everybody(&self) -> impl Iterator<Item = &Path> {
-        let mode = |path: &Path| fs::metadata(path).map_or(0, |metadata| metadata.mode());
-        self.files.iter().map(PathBuf::as_path).filter(move |path| mode(path) & 0o004 != 0)
+        let files = self.files.iter().map(PathBuf::as_path);
+        files.filter(|path| fs::metadata(path).is_ok_and(|file| is_for_everybody(&file)))
     }
 
     /// Tells whether there is no user.
@@ -143,20 +141,6 @@ fn invalid(what: String) -> io::Error {
 }
 
 fn read(path: &Path) -> io::Result<String> {
-    // Opening a pipe would wait for its writer.
-    let flags = OFlag::O_NONBLOCK.bits();
-    let file = fs::OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-    let what = |text| io::Error::new(ErrorKind::InvalidInput, text);
-    if !file.metadata()?.is_file() {
-        return Err(what("it is no regular file"));
-    }
-    let mut bytes = Vec::new();
-    file.take(LARGEST_FILE + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LARGEST_FILE {
-        return Err(what("it is longer than 1 MiB"));
-    }
-    String::from_utf8(bytes).map_err(|_| what("it is no text in UTF-8"))
+    let no_text = |_| io::Error::new(ErrorKind::InvalidInput, "it is no text in UTF-8");
+    String::from_utf8(read_small_file(path)?).map_err(no_text)
 }
-
-/// Bytes; some ten thousand users.
-const LARGEST_FILE: u64 = 1 << 20;
