@@ -130,9 +130,7 @@ impl<H: HttpRequestHandler> HttpRequestHandler for ErrorPages<H> {
         let Some(page) = page else {
             return self.handler.send_error(http, code, message, explain);
         };
-        let message = message.or(code.phrase()).unwrap_or("???");
-        http.log_error(format_args!("code {code}, message {message}"));
-        http.begin_error(code, message)?;
+        http.announce_error(code, message)?;
         http.send_header("Content-Type", &page.kind)?;
         http.send_header("Content-Length", page.content.len())?;
         http.end_headers()?;

@@ -93,10 +93,8 @@ impl HttpRequestHandler for BaseHttpRequestHandler {
         explain: Option<&str>,
     ) -> io::Result<()> {
         let handler = http.handler();
-        let message = message.or(code.phrase()).unwrap_or("???");
+        let message = http.announce_error(code, message)?;
         let explain = explain.or(code.description()).unwrap_or("???");
-        handler.log_error(http, format_args!("code {code}, message {message}"));
-        http.begin_error(code, message)?;
         if code.is_bodiless() {
             return http.end_headers();
         }

@@ -237,6 +237,19 @@ impl Exchange<'_> {
         }
     }
 
+    /// Logs an error and begins its response. Returns the error's message: this one, or the phrase
+    /// of its status.
+    pub(crate) fn announce_error<'m>(
+        &mut self,
+        code: Status,
+        message: Option<&'m str>,
+    ) -> io::Result<&'m str> {
+        let message = code.message(message);
+        self.log_error(format_args!("code {code}, message {message}"));
+        self.begin_error(code, message)?;
+        Ok(message)
+    }
+
     /// Begins an error response in the place of whatever was begun.
     pub(crate) fn begin_error(&mut self, code: Status, message: &str) -> io::Result<()> {
         if !self.wfile.is_recallable() {

@@ -33,6 +33,11 @@ impl Status {
         self.entry().map(|(_, phrase, _)| *phrase)
     }
 
+    /// What an error with this status says: this message, or else the phrase.
+    pub(crate) fn message(self, message: Option<&str>) -> &str {
+        message.or(self.phrase()).unwrap_or("???")
+    }
+
     /// What the status means, in Python's words; empty where Python says nothing.
     pub fn description(self) -> Option<&'static str> {
         self.entry().map(|(_, _, description)| *description)
