@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::http::exchange::{Exchange, HttpRequestHandler};
 use crate::http::message::date;
+use crate::http::message::parse::target_in;
 use crate::http::message::status::Status;
 use crate::http::message::text::encode_latin1;
 use crate::stderr::write_to_stderr;
@@ -85,7 +86,7 @@ impl<H: HttpRequestHandler> HttpRequestHandler for AccessLog<H> {
         explain: Option<&str>,
     ) -> io::Result<()> {
         // The request's line has the code; a line of its own would say it twice.
-        http.notes.error = Some((code, message.or(code.phrase()).unwrap_or("???").to_owned()));
+        http.notes.error = Some((code, code.message(message).to_owned()));
         self.handler.send_error(http, code, message, explain)
     }
 
@@ -98,7 +99,7 @@ impl<H: HttpRequestHandler> HttpRequestHandler for AccessLog<H> {
             client: &address,
             user: http.remote_user(),
             request: http.requestline(),
-            target: http.requestline().split(' ').nth(1).unwrap_or_default(),
+            target: target_in(http.requestline()),
             method: &http.command,
             status: http.status().map(Status::code),
             bytes: http.wfile.sent(),
@@ -115,6 +116,7 @@ impl<H: HttpRequestHandler> HttpRequestHandler for AccessLog<H> {
     fn log_request(&self, _: &Exchange<'_>, _: Status, _: Option<u64>) {}
 
     fn log_error(&self, http: &Exchange<'_>, message: fmt::Arguments<'_>) {
+        // As `Exchange::announce_error` logs it.
         let is_said = |(code, error): &(Status, String)| {
             message.to_string() == format!("code {code}, message {error}")
         };
@@ -195,7 +197,7 @@ fn push_word(line: &mut String, word: &str) {
     push_escaped(line, word, |byte| byte.is_ascii_graphic() && !b"\"\\".contains(&byte));
 }
 
-/// Text in quotes, `-` where there is none.
+/// Text in quotes, `-` for text that is empty or absent.
 fn push_quoted(line: &mut String, text: Option<&str>) {
     line.push('"');
     let text = text.filter(|text| !text.is_empty()).unwrap_or("-");
@@ -234,7 +236,7 @@ impl Object {
         object
     }
 
-    /// A value that is written as it is; null where there is none.
+    /// A value that is written as it is; `None` is null.
     fn number(&mut self, name: &str, value: Option<String>) {
         if self.0.len() > 1 {
             self.0.push(',');

@@ -130,6 +130,15 @@ fn a_log_of_json_has_an_object_for_each_request() {
 }
 
 #[test]
+fn the_target_in_json_is_what_the_parser_has_found() {
+    for line in ["GET /a.txt HTTP/1.0", "GET  /a.txt\tHTTP/1.0", " GET\t/a.txt  HTTP/1.0 "] {
+        let lines = log_of(&["--log-format", "json"], &[format!("{line}\r\n\r\n")]);
+        let object: Value = serde_json::from_str(&lines[0]).unwrap();
+        assert_eq!((&object["status"], &object["target"]), (&200.into(), &"/a.txt".into()));
+    }
+}
+
+#[test]
 fn the_size_is_that_of_the_body_and_the_line_comes_when_it_is_sent() {
     let serving = start(&["--log-format", "json"]);
     let large = serving.directory.as_ref().unwrap().path().join("large");
