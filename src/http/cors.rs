@@ -1,6 +1,5 @@
 //! Pages of other origins that may read responses: CORS, as the Fetch standard has it.
 
-use std::fmt;
 use std::io;
 
 use crate::http::exchange::{Exchange, HttpRequestHandler};
@@ -20,7 +19,7 @@ use crate::http::message::token::is_token;
 /// `Access-Control-Request-Method`) is answered 204 here, and reaches no handler within: it carries
 /// no password. What the request itself may do is still up to the handler.
 ///
-/// This keeps nobody from asking: programs that are no browsers read every response. Python has
+/// It protects nothing by itself: programs that are no browsers read every response. Python has
 /// nothing alike; its programs override `end_headers` and `do_OPTIONS`.
 ///
 /// ```
@@ -33,6 +32,7 @@ use crate::http::message::token::is_token;
 /// # let _ = server;
 /// # std::io::Result::Ok(())
 /// ```
+#[derive(Debug)]
 pub struct Cors<H> {
     handler: H,
     /// The origins that are named; without any, it is for all.
@@ -144,15 +144,6 @@ impl<H: HttpRequestHandler> HttpRequestHandler for Cors<H> {
     }
 }
 
-impl<H: fmt::Debug> fmt::Debug for Cors<H> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cors")
-            .field("handler", &self.handler)
-            .field("origins", &self.origins)
-            .finish_non_exhaustive()
-    }
-}
-
 /// An origin as browsers send it: a scheme, a host and a port that is not the scheme's own.
 fn parse_origin(text: &str) -> Result<String, String> {
     let expected = |what: &str| {
@@ -166,7 +157,7 @@ fn parse_origin(text: &str) -> Result<String, String> {
     let is_scheme = scheme.starts_with(|first: char| first.is_ascii_lowercase())
         && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
     if !is_scheme {
-        return Err(expected("its scheme is none"));
+        return Err(expected("it has no valid scheme"));
     }
     if place.contains(['/', '?', '#', '@']) {
         return Err(expected("it has more than a scheme, a host and a port"));
@@ -185,7 +176,7 @@ fn parse_origin(text: &str) -> Result<String, String> {
             || (is_in_brackets && b":[]".contains(&byte))
     };
     if host.is_empty() || !host.bytes().all(is_host) {
-        return Err(expected("its host is none"));
+        return Err(expected("it has no valid host"));
     }
     match port.map(|port| (port, port.parse::<u16>())) {
         None => Ok(format!("{scheme}://{host}")),
@@ -194,7 +185,7 @@ fn parse_origin(text: &str) -> Result<String, String> {
         Some((text, Ok(port))) if text == port.to_string() => {
             Ok(format!("{scheme}://{host}:{port}"))
         }
-        Some(_) => Err(expected("its port is none")),
+        Some(_) => Err(expected("its port is no valid one")),
     }
 }
 

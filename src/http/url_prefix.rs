@@ -1,6 +1,5 @@
 //! A handler below a path, behind proxies that pass paths on as they are.
 
-use std::fmt;
 use std::io;
 
 use crate::http::exchange::{Exchange, HttpRequestHandler};
@@ -27,7 +26,7 @@ use crate::http::url::quote_with;
 /// # let _ = server;
 /// # std::io::Result::Ok(())
 /// ```
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct UrlPrefix<H> {
     handler: H,
     /// Begins with a slash, and ends with none.
@@ -111,13 +110,4 @@ fn redirect(http: &mut Exchange<'_>, prefix: &str) -> io::Result<()> {
     http.send_header("Location", location)?;
     http.send_header("Content-Length", 0)?;
     http.end_headers()
-}
-
-impl<H: fmt::Debug> fmt::Debug for UrlPrefix<H> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UrlPrefix")
-            .field("handler", &self.handler)
-            .field("prefix", &self.prefix)
-            .finish()
-    }
 }

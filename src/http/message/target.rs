@@ -75,14 +75,8 @@ impl<'a> Target<'a> {
 
     /// The target without scheme and host.
     pub(crate) fn origin_form(&self) -> String {
-        let Parts { path, query, fragment, .. } = self.parts;
-        let mut form = path.to_owned();
-        for (mark, part) in [('?', query), ('#', fragment)] {
-            if let Some(part) = part {
-                form.push(mark);
-                form.push_str(part);
-            }
-        }
+        let mut form = self.parts.path.to_owned();
+        self.parts.push_end(&mut form);
         form
     }
 }
@@ -146,13 +140,18 @@ impl Parts<'_> {
             (Some(scheme), Some(authority)) => [scheme, "://", authority, path].concat(),
             _ => path.to_owned(),
         };
+        self.push_end(&mut target);
+        target
+    }
+
+    /// Adds what stands behind the path.
+    fn push_end(&self, target: &mut String) {
         for (mark, part) in [('?', self.query), ('#', self.fragment)] {
             if let Some(part) = part {
                 target.push(mark);
                 target.push_str(part);
             }
         }
-        target
     }
 }
 
