@@ -75,8 +75,8 @@ impl FileContent {
         };
         let size = self.size();
         let selection = if range { self.selection(http) } else { Selection::Whole };
-        let length = match selection {
-            Selection::Whole => size,
+        let (answer, length) = match selection {
+            Selection::Whole => (Answer::Whole, size),
             Selection::Unsatisfiable => {
                 http.send_response(416)?;
                 http.send_header("Content-Range", format_args!("bytes */{size}"))?;
@@ -84,21 +84,16 @@ impl FileContent {
             }
             Selection::Part(part) => {
                 let length = part.end - part.start;
-                self.answer = Answer::Part(part);
-                length
+                (Answer::Part(part), length)
             }
             Selection::Parts(parts) => {
                 let parts = ByteRanges::new(&parts, size, content_type)?;
                 let length = parts.length();
                 // With what stands between the parts it may be more than the whole.
-                if length < size {
-                    self.answer = Answer::Parts(parts);
-                    length
-                } else {
-                    size
-                }
+                if length < size { (Answer::Parts(parts), length) } else { (Answer::Whole, size) }
             }
         };
+        self.answer = answer;
         self.announce(http, content_type, length)
     }
 
@@ -116,15 +111,7 @@ impl FileContent {
         }
     }
 
-    fn announce(
-        &mut self,
-        http: &mut Exchange<'_>,
-        content_type: &str,
-        length: u64,
-    ) -> io::Result<()> {
-        if matches!(self.answer, Answer::Nothing) {
-            self.answer = Answer::Whole;
-        }
+    fn announce(&self, http: &mut Exchange<'_>, content_type: &str, length: u64) -> io::Result<()> {
         let is_whole = matches!(self.answer, Answer::Whole);
         http.send_response(if is_whole { 200 } else { 206 })?;
         match &self.answer {
