@@ -2,7 +2,7 @@
 //! with a line that says so.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -222,21 +222,27 @@ fn balancers_reach_all_instances_and_name_the_client() {
     }
 }
 
+/// A server of this handler behind a balancer, which names the client to it in its own way; `None`
+/// where the balancer is not there.
+fn behind<F>(name: &str, answer: F) -> Option<(Running, Balancer)>
+where
+    F: Fn(&mut Exchange<'_>) -> io::Result<()> + Send + Sync + 'static,
+{
+    let trusted: TrustedProxies = "127.0.0.1".parse().unwrap();
+    let handler = Behind { base: answering(answer), trusted: trusted.clone() };
+    let server = match name {
+        "nginx" => Running::start(bind::<ThreadPool, _>(handler)),
+        _ => Running::start(bind::<ThreadPool, _>(ProxyProtocol::new(handler, trusted))),
+    };
+    let place = server.address.to_string();
+    let balancer = balancer(name, &[(); 3].map(|()| place.clone()), "send-proxy-v2")?;
+    Some((server, balancer))
+}
+
 #[test]
 fn a_handler_behind_a_balancer_sees_the_client() {
-    let trusted: TrustedProxies = "127.0.0.1".parse().unwrap();
-    let handler = || Behind { base: answering(who), trusted: trusted.clone() };
     for name in ["nginx", "haproxy"] {
-        let server = match name {
-            "nginx" => Running::start(bind::<ThreadPool, _>(handler())),
-            _ => {
-                let handler = ProxyProtocol::new(handler(), trusted.clone());
-                Running::start(bind::<ThreadPool, _>(handler))
-            }
-        };
-        let place = server.address.to_string();
-        let instances = [(); 3].map(|()| place.clone());
-        let Some(balancer) = balancer(name, &instances, "send-proxy-v2") else { continue };
+        let Some((_server, balancer)) = behind(name, who) else { continue };
         let reply = client_from("127.0.0.3", balancer.address).ask(get("/"));
         assert!(reply.text().starts_with("127.0.0.3:"), "{name}: {}", reply.text());
         if name == "haproxy" {
@@ -256,20 +262,8 @@ fn balancers_pass_on_the_host_that_the_client_named() {
         let host = http.headers.get("Host").unwrap_or_default().to_owned();
         answer(http, host)
     };
-    let handler = || Behind { base: answering(host), trusted: "127.0.0.1".parse().unwrap() };
     for name in ["nginx", "haproxy"] {
-        let server = match name {
-            "nginx" => Running::start(bind::<ThreadPool, _>(handler())),
-            _ => {
-                let trusted = "127.0.0.1".parse().unwrap();
-                Running::start(bind::<ThreadPool, _>(ProxyProtocol::new(handler(), trusted)))
-            }
-        };
-        let place = server.address.to_string();
-        let Some(balancer) = balancer(name, &[(); 3].map(|()| place.clone()), "send-proxy-v2")
-        else {
-            continue;
-        };
+        let Some((_server, balancer)) = behind(name, host) else { continue };
         for (target, field, expected) in [
             ("/", "x.Example:8080", "x.Example:8080"),
             ("/", "x.example", "x.example"),
@@ -281,8 +275,8 @@ fn balancers_pass_on_the_host_that_the_client_named() {
             assert_eq!((reply.status(), reply.text()), (200, expected), "{name}: {target}");
         }
         if name == "nginx" {
-            // Whose target is none of that host, and who names none. HAProxy passes on both as
-            // they are.
+            // A target of another host than the field's, and a request without the field. HAProxy
+            // passes on both as they are.
             for (request, expected) in [
                 ("GET http://a/ HTTP/1.1\r\nHost: b:82\r\n\r\n", "a"),
                 ("GET / HTTP/1.0\r\n\r\n", "localhost"),
@@ -332,24 +326,12 @@ const SPELLINGS: [&str; 31] = [
 
 #[test]
 fn no_spelling_of_a_path_reaches_what_is_not_for_clients() {
-    let handler = || {
-        let answering = answering(|http| {
-            let path = http.path.clone();
-            answer(http, format!("reached: {path}"))
-        });
-        Behind { base: answering, trusted: "127.0.0.1".parse().unwrap() }
+    let reached = |http: &mut Exchange<'_>| {
+        let path = http.path.clone();
+        answer(http, format!("reached: {path}"))
     };
     for name in ["nginx", "haproxy"] {
-        let server = match name {
-            "nginx" => Running::start(bind::<ThreadPool, _>(handler())),
-            _ => {
-                let trusted = "127.0.0.1".parse().unwrap();
-                Running::start(bind::<ThreadPool, _>(ProxyProtocol::new(handler(), trusted)))
-            }
-        };
-        let place = server.address.to_string();
-        let instances = [(); 3].map(|()| place.clone());
-        let Some(balancer) = balancer(name, &instances, "send-proxy-v2") else { continue };
+        let Some((_server, balancer)) = behind(name, reached) else { continue };
         let ask = |target: &str| client_from("127.0.0.3", balancer.address).ask(get(target));
         for page in ["metrics", "healthz"] {
             let escaped = page.replace('e', "%65");

@@ -29,7 +29,7 @@ fn ended(thread: JoinHandle<()>) {
     thread.join().expect("no panic");
 }
 
-/// Adds a job, and has nobody called for it.
+/// Adds a job, and calls no thread for it.
 fn add(queue: &Queue) -> Waiting {
     let (job, waiting) = job(|| ());
     queue.push(job);

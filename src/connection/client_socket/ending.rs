@@ -35,7 +35,7 @@ impl ClientSocket {
         self.stream.shutdown(how);
     }
 
-    /// Ends the connection under whoever serves it, who may ask why.
+    /// Ends the connection while it is served. What serves it may ask why.
     pub(crate) fn cut(&self) {
         self.is_cut.store(true, Ordering::Relaxed);
         self.shutdown(Shutdown::Both);
