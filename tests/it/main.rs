@@ -33,6 +33,8 @@ mod cli_auth; // its options for users and passwords
 #[cfg(feature = "cli")]
 mod cli_cgi; // the command's options for programs
 #[cfg(feature = "cli")]
+mod cli_compress; // what it sends compressed, where that is asked for
+#[cfg(feature = "cli")]
 mod cli_ends; // how the command ends
 #[cfg(feature = "cli")]
 mod cli_errors; // what the command says of what cannot be done, and streams that nobody reads
@@ -116,6 +118,7 @@ mod platforms; // where it cannot run, the build says so in one line
 mod porting; // what Python's handlers do with socket, request and server
 mod porting_examples; // the examples that docs/PORTING.md leads to
 mod porting_page; // the code of docs/PORTING.md compiles, or has the message that it quotes
+mod precompressed; // files that stand compressed beside others
 mod promises; // the documents of security and reliability name tests that there are
 mod proxies; // who the client is, behind balancers
 mod range_clients; // programs that go on with a download

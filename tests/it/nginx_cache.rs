@@ -13,7 +13,7 @@ use crate::support::{PAUSE, Running, eventually};
 use crate::web::{Site, noting, serve, set_modified};
 
 /// A proxy for a server, with a cache whose entries are good for so long.
-fn cache(server: &Running, valid: &str) -> Option<Nginx> {
+pub(crate) fn cache(server: &Running, valid: &str) -> Option<Nginx> {
     let address = server.address;
     Nginx::start(&format!(
         "proxy_cache_path {{here}}/cache keys_zone=files:1m; proxy_cache files;

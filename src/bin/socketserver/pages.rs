@@ -18,6 +18,13 @@ pub(crate) struct Pages {
     #[arg(long, value_name = "NAME", value_parser = charset)]
     pub(crate) charset: Option<String>,
 
+    /// send files compressed, to clients that accept it
+    ///
+    /// app.js.br, app.js.zst or app.js.gz is sent in the place of app.js. Make them anew when the
+    /// file changes.
+    #[arg(long)]
+    pub(crate) compress: bool,
+
     /// answer this error with this file; may be repeated
     ///
     /// The file is read at the start, and again on SIGHUP. It is sent with the status of the

@@ -52,6 +52,9 @@ pub(crate) fn run(args: Args) -> io::Result<()> {
     if let Some(charset) = &args.pages.charset {
         files = files.charset(charset);
     }
+    if args.pages.compress {
+        files = files.precompressed();
+    }
     check_directory(files.directory())?;
     let files = files.with_hooks(Types::new(args.content_type.as_deref()));
     let scripts =

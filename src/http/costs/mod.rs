@@ -12,6 +12,7 @@ use crate::http::cgi;
 use crate::http::exchange::RequestBody;
 use crate::http::exchange::client_of;
 use crate::http::files::{self, EntityTag, Validators};
+use crate::http::message::accept_encoding::AcceptEncoding;
 use crate::http::message::framing::{BodyLength, body_length, chunk_size};
 use crate::http::message::headers::Headers;
 use crate::http::message::host::HostPort;
@@ -279,6 +280,9 @@ fn fields_that_say_who_how_long_and_since_when() {
     for name in ["If-Match", "If-None-Match"] {
         over(name, LINE, &units, |text| evaluate(name, text));
     }
+    over("Accept-Encoding", LINE, &["gzip", ",", "br;q=0.1,", ";", " ", "*,", "\t,"], |text| {
+        AcceptEncoding::of(&headers(&[("Accept-Encoding", text)])).order().for_each(drop);
+    });
     let units = ["0", "-", ",", "0-1,", "-5,", " ", "bytes="];
     over("Range", LINE, &units, |text| drop(files::select(&["bytes=", text].concat(), 1 << 40)));
 }

@@ -64,12 +64,12 @@ impl FileContent {
         let range = match self.evaluate(http) {
             Precondition::Holds { range } => range,
             Precondition::NotModified => {
-                http.send_response(304)?;
+                self.begin(http, 304)?;
                 self.send_etag(http);
                 return Ok(());
             }
             Precondition::Failed => {
-                http.send_response(412)?;
+                self.begin(http, 412)?;
                 return http.send_header("Content-Length", 0);
             }
         };
@@ -78,7 +78,7 @@ impl FileContent {
         let (answer, length) = match selection {
             Selection::Whole => (Answer::Whole, size),
             Selection::Unsatisfiable => {
-                http.send_response(416)?;
+                self.begin(http, 416)?;
                 http.send_header("Content-Range", format_args!("bytes */{size}"))?;
                 return http.send_header("Content-Length", 0);
             }
@@ -97,6 +97,19 @@ impl FileContent {
         self.announce(http, content_type, length)
     }
 
+    fn begin(&self, http: &mut Exchange<'_>, code: u16) -> io::Result<()> {
+        http.send_response(code)?;
+        if self.is_negotiated {
+            http.add_plain_header("Vary", "Accept-Encoding");
+        }
+        Ok(())
+    }
+
+    /// Tells whether the content has a coding of which the response speaks.
+    fn is_coded(&self) -> bool {
+        self.coding.is_some() || mime::coding(&self.path).is_some()
+    }
+
     /// What the request's `Range` selects.
     fn selection(&self, http: &Exchange<'_>) -> Selection {
         let mut fields = http.headers.get_all("Range");
@@ -106,19 +119,21 @@ impl FileContent {
         };
         match selection {
             // Where the coding would be said: of the whole, or of each part.
-            Selection::Parts(_) if mime::coding(&self.path).is_some() => Selection::Whole,
+            Selection::Parts(_) if self.is_coded() => Selection::Whole,
             selection => selection,
         }
     }
 
     fn announce(&self, http: &mut Exchange<'_>, content_type: &str, length: u64) -> io::Result<()> {
         let is_whole = matches!(self.answer, Answer::Whole);
-        http.send_response(if is_whole { 200 } else { 206 })?;
+        self.begin(http, if is_whole { 200 } else { 206 })?;
         match &self.answer {
             Answer::Parts(parts) => http.announce_multipart(parts.content_type()),
             _ => http.send_header("Content-type", content_type)?,
         }
-        if let Some((coding, inside)) = mime::coding(&self.path) {
+        if let Some(coding) = self.coding {
+            http.send_header("Content-Encoding", coding.name())?;
+        } else if let Some((coding, inside)) = mime::coding(&self.path) {
             http.announce_coding(coding, inside);
         }
         http.send_header("Content-Length", length)?;

@@ -9,6 +9,7 @@ use super::conditional::{self, Precondition};
 use super::etag::{EntityTag, Validators};
 use super::source::Source;
 use crate::http::exchange::{Exchange, ResponseBody};
+use crate::http::message::accept_encoding::Coding;
 use crate::http::message::status::Status;
 
 /// A file that may be served, opened: what [`SimpleHttpRequestHandler::open`] and
@@ -25,6 +26,10 @@ pub struct FileContent {
     validators: Validators,
     /// How much of the body was read.
     position: u64,
+    /// Others may be sent another file than this one, as they accept other codings.
+    pub(super) is_negotiated: bool,
+    /// The coding of what the path names, if this is a file compressed that stands beside it.
+    pub(super) coding: Option<Coding>,
     /// What the response's head has promised.
     pub(super) answer: Answer,
 }
@@ -36,7 +41,22 @@ impl FileContent {
         modified: SystemTime,
         validators: Validators,
     ) -> Self {
-        Self { source, path, modified, validators, position: 0, answer: Answer::Whole }
+        Self {
+            source,
+            path,
+            modified,
+            validators,
+            position: 0,
+            is_negotiated: false,
+            coding: None,
+            answer: Answer::Whole,
+        }
+    }
+
+    /// The same as the one of several that was chosen for a client: that of the path, or a file
+    /// beside it in this coding.
+    pub(super) fn chosen(self, coding: Option<Coding>) -> Self {
+        Self { is_negotiated: true, coding, ..self }
     }
 
     /// How many bytes it was when it was looked at: what `Content-Length` says of the whole.
@@ -69,7 +89,10 @@ impl FileContent {
         self.validators.etag.as_ref().map(EntityTag::as_str)
     }
 
-    /// Where it is: that of the index page where the target names a directory.
+    /// Where it is: that of the index page where the target names a directory, and that of the
+    /// file itself where one that stands [compressed] beside it is sent.
+    ///
+    /// [compressed]: super::SimpleHttpRequestHandler::precompressed
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -93,7 +116,17 @@ impl FileContent {
     }
 
     pub(super) fn evaluate(&self, http: &Exchange<'_>) -> Precondition {
-        conditional::evaluate(&http.command, &http.headers, Some(&self.validators))
+        let headers = &http.headers;
+        match conditional::evaluate(&http.command, headers, Some(&self.validators)) {
+            // Both files may have the same date (RFC 9110 §13.1.5: a strong validator).
+            Precondition::Holds { range: true }
+                if self.is_negotiated
+                    && headers.get("If-Range").is_some_and(|it| !it.starts_with('"')) =>
+            {
+                Precondition::Holds { range: false }
+            }
+            evaluated => evaluated,
+        }
     }
 
     /// Sends the content: Python's `copyfile`. After [`begin_response`](Self::begin_response), what

@@ -14,6 +14,7 @@ mod listing;
 mod mime;
 mod no_file;
 mod path;
+mod precompressed;
 mod range;
 mod source;
 mod tree;
@@ -65,6 +66,7 @@ pub struct SimpleHttpRequestHandler<K = Defaults> {
     tree: Tree,
     small_files: Arc<SmallFiles>,
     charset: Option<Arc<str>>,
+    is_precompressed: bool,
     hooks: K,
 }
 
@@ -74,7 +76,13 @@ impl SimpleHttpRequestHandler {
     #[doc(alias = "partial")]
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         let tree = Tree { directory: directory.into(), is_confined: false, hides_dot_files: false };
-        Self { tree, small_files: Arc::default(), charset: None, hooks: Defaults }
+        Self {
+            tree,
+            small_files: Arc::default(),
+            charset: None,
+            is_precompressed: false,
+            hooks: Defaults,
+        }
     }
 }
 
@@ -82,8 +90,8 @@ impl<K> SimpleHttpRequestHandler<K> {
     /// The same directory, with hooks that say how its files are found, named and listed.
     #[must_use]
     pub fn with_hooks<N: FileHooks>(self, hooks: N) -> SimpleHttpRequestHandler<N> {
-        let Self { tree, small_files, charset, .. } = self;
-        SimpleHttpRequestHandler { tree, small_files, charset, hooks }
+        let Self { tree, small_files, charset, is_precompressed, .. } = self;
+        SimpleHttpRequestHandler { tree, small_files, charset, is_precompressed, hooks }
     }
 
     /// Reaches nothing outside the directory, wherever symbolic links lead and however names
@@ -115,6 +123,26 @@ impl<K> SimpleHttpRequestHandler<K> {
     #[must_use]
     pub fn charset(mut self, charset: &str) -> Self {
         self.charset = Some(charset.into());
+        self
+    }
+
+    /// Sends files that stand compressed beside others in their place, where the client accepts
+    /// that: `app.js.br`, `app.js.zst` or `app.js.gz` for `app.js`.
+    ///
+    /// By the weights of `Accept-Encoding` (RFC 9110 §12.5.3), and in this order where they are
+    /// equal. The response has the type of the file that is asked for, `Content-Encoding`, and
+    /// `ETag` and `Last-Modified` of the file that is sent; conditions and ranges are about that,
+    /// too. `Vary: Accept-Encoding` is sent wherever there is a compressed file, whatever is
+    /// chosen; a `Range` with a date in `If-Range` is then answered by the whole, as a date does
+    /// not tell one from another.
+    ///
+    /// Make the files anew when the other changes: as with nginx's `gzip_static`, nothing but the
+    /// name tells that they belong together. `Content-Location` is not sent, as the compressed file
+    /// has another type where it is asked for by its own name. [`open`](Self::open) always finds
+    /// the file itself. CPython has nothing alike.
+    #[must_use]
+    pub fn precompressed(mut self) -> Self {
+        self.is_precompressed = true;
         self
     }
 
@@ -187,6 +215,12 @@ impl<K: FileHooks> SimpleHttpRequestHandler<K> {
     /// What there is instead.
     pub fn open(&self, http: &Exchange<'_>) -> Result<FileContent, NoFile> {
         let now = SystemTime::now();
+        let (path, found) = self.find(http)?;
+        self.opened(path, found, now)
+    }
+
+    /// The regular file that the request's target names.
+    fn find(&self, http: &Exchange<'_>) -> Result<(PathBuf, Metadata), NoFile> {
         let mut path = self.translate_path(http, &http.path);
         let mut found = self.tree.metadata(&path);
         if found.as_ref().is_ok_and(Metadata::is_dir) {
@@ -201,18 +235,25 @@ impl<K: FileHooks> SimpleHttpRequestHandler<K> {
         // Looked at before it is opened: opening a pipe waits for its writer, and opening a
         // device may do anything.
         let is_named_as_file = !name_bytes(&path).ends_with(b"/");
-        let opened = match found {
-            Ok(found) if found.is_file() && is_named_as_file => self.content(&path, found, now),
-            Ok(_) => return Err(NoFile::NotFound),
-            Err(error) => Err(error),
-        };
-        match opened {
+        match found {
+            Ok(found) if found.is_file() && is_named_as_file => Ok((path, found)),
+            Ok(_) => Err(NoFile::NotFound),
+            Err(error) => Err(NoFile::because(&error)),
+        }
+    }
+
+    /// Opens a file of which this was just found out.
+    fn opened(
+        &self,
+        path: PathBuf,
+        found: Metadata,
+        now: SystemTime,
+    ) -> Result<FileContent, NoFile> {
+        match self.content(&path, found, now) {
             Ok((source, modified, validators)) => {
                 Ok(FileContent::new(source, path, modified, validators))
             }
-            // Says nothing of the file: a cache or a crawler would take 404 for its end.
-            Err(error) if is_exhausted(&error) => Err(NoFile::Exhausted),
-            Err(_) => Err(NoFile::NotFound),
+            Err(error) => Err(NoFile::because(&error)),
         }
     }
 
@@ -242,7 +283,7 @@ impl<K: FileHooks> SimpleHttpRequestHandler<K> {
     ///
     /// The connection is broken.
     pub fn send_head(&self, http: &mut Exchange<'_>) -> io::Result<Option<FileContent>> {
-        let mut file = match self.open(http) {
+        let mut file = match self.open_accepted(http) {
             Ok(file) => file,
             Err(why) => return self.send_instead(http, why).map(|()| None),
         };

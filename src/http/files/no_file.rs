@@ -9,6 +9,7 @@ use super::conditional;
 use super::etag::Validators;
 use crate::http::exchange::{Exchange, HttpError};
 use crate::http::message::status::Status;
+use crate::os::is_exhausted;
 
 /// Why a request's target names no file that may be served: see
 /// [`SimpleHttpRequestHandler::open`](super::SimpleHttpRequestHandler::open).
@@ -32,6 +33,12 @@ pub enum NoFile {
 }
 
 impl NoFile {
+    /// Why a file could not be opened.
+    pub(super) fn because(error: &io::Error) -> Self {
+        // Says nothing of the file: a cache or a crawler would take 404 for its end.
+        if is_exhausted(error) { Self::Exhausted } else { Self::NotFound }
+    }
+
     /// What the request's conditions come to where there is no file: 412 for `If-Match`, whatever
     /// it names. `If-None-Match: *` holds, so that PUT makes a file only where there was none.
     ///

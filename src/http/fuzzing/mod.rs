@@ -3,6 +3,7 @@
 //! Compiled with `cfg(test)` and with `cfg(fuzzing)`, which `cargo fuzz` sets, and with nothing
 //! else.
 
+mod accept_encoding;
 mod conditions;
 mod dates;
 mod forwarded;
@@ -14,6 +15,7 @@ mod model;
 mod path;
 
 pub use crate::http::cgi::fuzzing::check as cgi;
+pub use accept_encoding::check as accept_encoding;
 pub use conditions::check as conditions;
 pub use dates::check as dates;
 pub use forwarded::check as forwarded;
@@ -35,7 +37,8 @@ mod tests {
     #[test]
     fn the_corpus_of_every_parser_passes() {
         for (target, check) in [
-            ("cgi", super::cgi as fn(&[u8])),
+            ("accept_encoding", super::accept_encoding as fn(&[u8])),
+            ("cgi", super::cgi),
             ("conditions", super::conditions),
             ("dates", super::dates),
             ("forwarded", super::forwarded),

@@ -1,5 +1,7 @@
 //! Heads as bytes and as what they say: pure functions, which know no socket.
 
+#[cfg(feature = "files")]
+pub(crate) mod accept_encoding;
 #[cfg(any(feature = "auth", feature = "cgi"))]
 pub(crate) mod base64;
 pub(crate) mod date;
