@@ -1,9 +1,10 @@
 //! What a client has of a file already: validators, and what is answered to those who show them.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use socketserver::http::{Exchange, HttpRequestHandler, SimpleHttpRequestHandler};
@@ -200,6 +201,49 @@ const EDITS: [(&str, Edit); 7] = [
 ];
 
 /// With what the client was given, and with the copy in the server's memory.
+/// Changes the first byte of a file through a shared mapping, for each line that it reads.
+const MAPPING: &str = "\
+import mmap, sys
+with open(sys.argv[1], 'r+b') as file:
+    mapping = mmap.mmap(file.fileno(), 0)
+for line in sys.stdin.buffer:
+    mapping[0] = line[0]
+    print(flush=True)
+";
+
+#[test]
+fn a_change_through_a_mapping_is_seen() {
+    let site = Site::empty();
+    let server = site.serve();
+    fs::write(site.path("page"), "one").unwrap();
+    let mut writer = Command::new("python3")
+        .args(["-c", MAPPING])
+        .arg(site.path("page"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(writer.stdout.take().unwrap()).lines();
+    let mut change = |line: &str| {
+        writer.stdin.as_ref().unwrap().write_all(line.as_bytes()).unwrap();
+        lines.next().unwrap().unwrap();
+    };
+    let get = |fields: &[_]| ask(&server, request("GET", "/page", fields));
+    // The kernel may set the file's times at the first change, and not at the next ones.
+    change("1\n");
+    eventually(|| get(&[]).header("ETag").is_some());
+    let first = get(&[]);
+    assert_eq!(first.text(), "1ne");
+    change("2\n");
+    let tag = header(&first, "ETag");
+    eventually(|| get(&[("If-None-Match", &tag)]).status() == 200);
+    let second = get(&[]);
+    assert_eq!(second.text(), "2ne");
+    assert!(second.header("ETag").is_none_or(|second| second != tag));
+    drop(writer.stdin.take());
+    writer.wait().unwrap();
+}
+
 #[test]
 fn every_edit_is_seen() {
     let site = Site::empty();

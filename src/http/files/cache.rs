@@ -14,6 +14,10 @@ use super::etag::{Identity, MIN_AGE, Validators};
 /// Opening, reading and closing a small file takes longer than sending it. A name is still looked
 /// up for each request, and the content used only if it is the same file of the same size and
 /// times; so a change shows at once, as it would without a cache.
+///
+/// A change through a shared mapping need not set the times (mmap(2)): only the first one sets them
+/// until the kernel has written the page back, which may be never in memory (tmpfs). So no content
+/// is used for longer than [`LONGEST_USE`], and its tag is of the content itself, too.
 #[derive(Debug)]
 pub(super) struct SmallFiles {
     entries: Mutex<HashMap<PathBuf, Entry>>,
@@ -31,16 +35,25 @@ impl Default for SmallFiles {
 struct Entry {
     identity: Identity,
     validators: Validators,
+    /// A time before it was read.
+    read: SystemTime,
     content: Arc<[u8]>,
 }
 
 impl SmallFiles {
     /// The content of the file with this name, of which this was just found out, and its
-    /// validators.
-    pub(super) fn get(&self, path: &Path, metadata: &Metadata) -> Option<(Arc<[u8]>, Validators)> {
+    /// validators. `now` is a time before that.
+    pub(super) fn get(
+        &self,
+        path: &Path,
+        metadata: &Metadata,
+        now: SystemTime,
+    ) -> Option<(Arc<[u8]>, Validators)> {
         let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = entries.get(path)?;
-        let is_same = entry.identity == Identity::of(metadata);
+        // A clock that was set back is no reason to use it for longer.
+        let is_recent = now.duration_since(entry.read).is_ok_and(|age| age < LONGEST_USE);
+        let is_same = is_recent && entry.identity == Identity::of(metadata);
         is_same.then(|| (Arc::clone(&entry.content), entry.validators))
     }
 
@@ -54,7 +67,7 @@ impl SmallFiles {
         file: &File,
         metadata: &Metadata,
         now: SystemTime,
-    ) -> io::Result<Option<Arc<[u8]>>> {
+    ) -> io::Result<Option<(Arc<[u8]>, Validators)>> {
         let (size, identity) = (metadata.len(), Identity::of(metadata));
         if size == 0 || size > MAX_FILE_BYTES || !identity.is_old_enough(self.min_age, now) {
             return Ok(None);
@@ -65,19 +78,22 @@ impl SmallFiles {
             return Ok(None);
         }
         let content: Arc<[u8]> = content.into();
-        let validators = Validators::of(&identity, now);
-        let entry = Entry { identity, validators, content: Arc::clone(&content) };
+        let validators = Validators::of_content(&identity, &content, now);
+        let entry = Entry { identity, validators, read: now, content: Arc::clone(&content) };
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        if entries.len() >= MAX_FILES {
+        if entries.len() >= MAX_FILES && !entries.contains_key(path) {
             entries.clear();
         }
         entries.insert(path.to_path_buf(), entry);
-        Ok(Some(content))
+        Ok(Some((content, validators)))
     }
 }
 
 /// Bytes of the largest file that is kept.
 const MAX_FILE_BYTES: u64 = 16 * 1024;
+
+/// Time after which a content is read again although nothing tells of a change.
+const LONGEST_USE: Duration = Duration::from_secs(1);
 
 /// Files that are kept: 4 MiB at the most.
 const MAX_FILES: usize = 256;
@@ -94,13 +110,14 @@ mod tests {
         let path = directory.path().join("page");
         let files = SmallFiles { min_age: Duration::ZERO, ..SmallFiles::default() };
         let look = |files: &SmallFiles| {
-            let found = files.get(&path, &fs::metadata(&path).expect("a file"));
+            let found = files.get(&path, &fs::metadata(&path).expect("a file"), SystemTime::now());
             found.map(|(content, _)| content)
         };
         let read = || {
             let file = File::open(&path).expect("a file");
             let metadata = file.metadata().expect("a file");
-            files.keep(&path, &file, &metadata, SystemTime::now()).expect("readable")
+            let kept = files.keep(&path, &file, &metadata, SystemTime::now());
+            kept.expect("readable").map(|(content, _)| content)
         };
 
         fs::write(&path, "one").expect("writable");
@@ -125,6 +142,22 @@ mod tests {
         // Longer.
         fs::write(&path, "three").expect("writable");
         assert_eq!(look(&files), None);
+    }
+
+    #[test]
+    fn a_content_is_used_for_a_second_at_the_most() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("page");
+        fs::write(&path, "one").expect("writable");
+        let files = SmallFiles { min_age: Duration::ZERO, ..SmallFiles::default() };
+        let (file, metadata) = (File::open(&path), fs::metadata(&path).expect("a file"));
+        let read = SystemTime::now();
+        files.keep(&path, &file.expect("a file"), &metadata, read).expect("readable");
+        let is_used = |time| files.get(&path, &metadata, time).is_some();
+        assert!(is_used(read) && is_used(read + LONGEST_USE / 2));
+        assert!(!is_used(read + LONGEST_USE));
+        // The clock was set back.
+        assert!(!is_used(read - Duration::from_millis(1)));
     }
 
     #[test]

@@ -83,8 +83,13 @@ impl FileContent {
     /// What `ETag` says: a strong entity tag, quotes included (RFC 9110 §8.8.3).
     ///
     /// It stands for the file's device, inode and size, and the times of its last change, one of
-    /// which only the kernel sets. `None` of a file that was changed within the last three seconds:
-    /// it could change again without any of these telling.
+    /// which only the kernel sets; up to 16 KiB it stands for the content as well. `None` of a file
+    /// that was changed within the last three seconds: it could change again without any of these
+    /// telling.
+    ///
+    /// A program that writes to a larger file through a shared mapping (mmap(2)) may change it
+    /// without any of these telling, until the kernel has written it back; have it replace the
+    /// file.
     pub fn etag(&self) -> Option<&str> {
         self.validators.etag.as_ref().map(EntityTag::as_str)
     }

@@ -57,6 +57,14 @@ impl Validators {
             changed: modified.max(changed),
         }
     }
+
+    /// Those of a file whose content is known: that is in the tag, too, as a change through a
+    /// shared mapping need not change the identity.
+    pub(super) fn of_content(identity: &Identity, content: &[u8], now: SystemTime) -> Self {
+        let others = Self::of(identity, now);
+        let etag = others.etag.map(|_| EntityTag::of(&(identity, content)));
+        Self { etag, ..others }
+    }
 }
 
 /// A strong entity tag, quotes included.
@@ -65,7 +73,7 @@ pub(crate) struct EntityTag([u8; 18]);
 
 impl EntityTag {
     /// A digest, as the numbers themselves would tell of the file system.
-    fn of(identity: &Identity) -> Self {
+    fn of(identity: &impl Hash) -> Self {
         let mut hasher = DefaultHasher::new();
         identity.hash(&mut hasher);
         Self::new(hasher.finish())
@@ -141,6 +149,11 @@ mod tests {
             assert!(text.is_some_and(|text| text.len() == 16 && is_hexadecimal(text)));
         }
         assert_eq!(tag(identity(5, CHANGED)), tags[0]);
+        let of_content = |content: &[u8]| {
+            Validators::of_content(&identity(5, CHANGED), content, after(9)).etag.expect("a tag")
+        };
+        assert_eq!(of_content(b"one"), of_content(b"one"));
+        assert_ne!(of_content(b"one"), of_content(b"two"));
         assert_eq!(EntityTag::new(0x0123_4567_89ab_cdef).as_str(), "\"0123456789abcdef\"");
     }
 

@@ -307,15 +307,17 @@ impl<K: FileHooks> SimpleHttpRequestHandler<K> {
         found: Metadata,
         now: SystemTime,
     ) -> io::Result<(Source, SystemTime, Validators)> {
-        if let Some((content, validators)) = self.small_files.get(path, &found) {
+        if let Some((content, validators)) = self.small_files.get(path, &found, now) {
             return Ok((Source::Memory(content), found.modified()?, validators));
         }
         let (file, metadata) = self.tree.open(path)?;
-        let source = match self.small_files.keep(path, &file, &metadata, now)? {
-            Some(content) => Source::Memory(content),
-            None => Source::File(file, metadata.len()),
+        let (source, validators) = match self.small_files.keep(path, &file, &metadata, now)? {
+            Some((content, validators)) => (Source::Memory(content), validators),
+            None => {
+                let validators = Validators::of(&Identity::of(&metadata), now);
+                (Source::File(file, metadata.len()), validators)
+            }
         };
-        let validators = Validators::of(&Identity::of(&metadata), now);
         Ok((source, metadata.modified()?, validators))
     }
 }
