@@ -36,8 +36,9 @@ impl Precondition {
 ///
 /// A date counts only if it is the file's own: an older file that is put in the place of a newer
 /// one is another file. In CPython a later date does, too; it reads no other condition than
-/// `If-Modified-Since`. `If-Unmodified-Since` holds for a later date as well, after which nothing
-/// was put in the file's place, by the time that the kernel sets.
+/// `If-Modified-Since`. `If-Unmodified-Since` holds for a later date as well (§13.1.4); where the
+/// file has no date that is sent, for one after which nothing was put in its place, by the time
+/// that the kernel sets.
 pub(crate) fn evaluate(
     command: &str,
     headers: &Headers,
@@ -55,8 +56,7 @@ pub(crate) fn evaluate(
             return Precondition::Failed;
         }
     } else if let (Some(date), Some(current)) = (date(headers, "If-Unmodified-Since"), current)
-        && current.last_modified != Some(date)
-        && current.changed >= date
+        && current.last_modified.map_or(current.changed >= date, |modified| modified > date)
     {
         return Precondition::Failed;
     }

@@ -165,8 +165,11 @@ fn reading(command: &str, fields: &[(&str, String)], current: Option<&Validators
             return Precondition::Failed;
         }
     } else if let (Some(date), Some(current)) = (date("If-Unmodified-Since"), current) {
-        let is_that = current.last_modified == Some(date);
-        if !is_that && date <= current.changed {
+        let is_modified = match current.last_modified {
+            Some(modified) => date < modified,
+            None => date <= current.changed,
+        };
+        if is_modified {
             return Precondition::Failed;
         }
     }
