@@ -94,6 +94,17 @@ fn a_preflight_passes_where_passwords_are_asked_for() {
 }
 
 #[test]
+fn a_header_on_which_responses_depend_is_added_to() {
+    for way in WAYS {
+        let all = ["--cors", "http://one.example", "-H", "Vary", "Accept", "-H", "vary", "DNT"];
+        let reply = get(&start(&[way, &all].concat()), "/a.txt");
+        for line in ["Vary: Origin", "Vary: Accept", "vary: DNT"] {
+            assert!(has(&reply, line), "{way:?}: {reply}");
+        }
+    }
+}
+
+#[test]
 fn files_are_served_below_a_prefix() {
     for way in WAYS {
         let all = ["--url-prefix", "/x/y/", "--healthz", "/well", "--auth", ADA];
@@ -309,6 +320,10 @@ fn what_cannot_be_done_is_told_in_one_line() {
         (&["--cors", "example.org"], "it has no scheme"),
         (&["--cors=https://example.org/"], "more than a scheme, a host and a port"),
         (&["--cors", "--cors", "https://a.example"], "--cors without an origin is for all pages"),
+        (
+            &["--cors", "-H", "access-control-allow-origin", "x"],
+            "--cors sends Access-Control-Allow-O",
+        ),
         (&["--url-prefix", "docs"], "begins with a slash"),
         (&["--url-prefix", "/"], "begins with a slash"),
         (&["--url-prefix", "/a/../b"], "a plain path"),

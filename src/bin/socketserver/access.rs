@@ -8,6 +8,7 @@ use socketserver::Address;
 use socketserver::http::{BaseHttpRequestHandler, BasicAuth, Cors, HttpRequestHandler, Users};
 
 use crate::complain;
+use crate::header::Header;
 
 /// The options, and what was read because of them.
 #[derive(Args, Debug)]
@@ -73,6 +74,22 @@ impl Access {
         }
         self.users = Some(users);
         Ok(())
+    }
+
+    /// Checks that no header takes the place of what `--cors` sends.
+    ///
+    /// # Errors
+    ///
+    /// The text names the header.
+    pub(crate) fn check_headers(&self, headers: &[Header]) -> Result<(), String> {
+        let own = ["Access-Control-Allow-Origin", "Access-Control-Allow-Credentials"];
+        let taken = own.iter().find(|name| headers.iter().any(|header| header.is_named(name)));
+        match taken {
+            Some(name) if !self.cors.is_empty() => {
+                Err(format!("--cors sends {name} itself; leave out one of the two"))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn check_cors(&self) -> Result<(), String> {

@@ -55,9 +55,9 @@ pub(crate) struct Args {
 
     /// send this header with every response; may be repeated
     ///
-    /// It replaces a header of this name that the server would send by itself. A header that
-    /// describes content (Content-Type, Content-Encoding, ETag and the like) is sent with
-    /// successful responses only. -H 'NAME: VALUE' means the same as -H NAME VALUE.
+    /// It replaces a header of this name that the server would send by itself; Vary is added. A
+    /// header that describes content (Content-Type, Content-Encoding, ETag and the like) is sent
+    /// with successful responses only. -H 'NAME: VALUE' means the same as -H NAME VALUE.
     #[arg(
         short = 'H',
         long = "header",
@@ -347,7 +347,8 @@ impl Args {
 
     fn check(&mut self) -> Result<(), clap::Error> {
         let refuse = |kind, message: String| Err(Self::command().error(kind, message));
-        let checked = self.headers().and_then(|_| self.pages.check());
+        let checked = self.headers().and_then(|headers| self.access.check_headers(&headers));
+        let checked = checked.and_then(|()| self.pages.check());
         if let Err(message) = checked.and_then(|()| self.access.check()) {
             return refuse(ErrorKind::ValueValidation, message);
         }

@@ -59,8 +59,10 @@ impl HttpRequestHandler for Files {
             if !header.goes_with(status) || (is_of_program && header.is_of_content()) {
                 continue;
             }
-            // The first one replaces the server's own.
-            if self.headers[..position].iter().any(|other| other.is_named(name)) {
+            // The first one replaces the server's own, but for those that every handler adds to.
+            if header.is_added()
+                || self.headers[..position].iter().any(|other| other.is_named(name))
+            {
                 http.send_header(name, value)?;
             } else {
                 http.set_header(name, value)?;

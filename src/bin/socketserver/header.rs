@@ -46,6 +46,12 @@ impl Header {
         OF_CONTENT.iter().any(|name| self.is_named(name))
     }
 
+    /// Tells whether it stands beside those of other handlers: what one says that a response
+    /// depends on stays true (RFC 9110 §12.5.5).
+    pub(crate) fn is_added(&self) -> bool {
+        self.is_named("Vary")
+    }
+
     /// Tells whether a response with this status has the header. One that describes the content of
     /// a file is wrong for an error page.
     pub(crate) fn goes_with(&self, status: u16) -> bool {
