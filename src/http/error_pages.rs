@@ -16,10 +16,11 @@ use crate::stderr::report;
 /// Answers the errors of another handler with pages of its own, each with the error's status.
 ///
 /// It is about what [`Exchange::send_error`] answers: missing files, refused requests, handlers
-/// that fail. What a program sends as its own response stays. Pages are in memory; those of files
-/// are read again on SIGHUP, where the program [watches](crate::Server::watch_signals) it, and the
-/// old ones stay where that fails. A page is shown at the path of the request, so that its links
-/// begin with a slash. Python has one format for all errors, `error_message_format`.
+/// that fail. What a program sends as its own response stays; so do a file's 412 and 416, which are
+/// empty. Pages are in memory; those of files are read again on SIGHUP, where the program
+/// [watches](crate::Server::watch_signals) it, and the old ones stay where that fails. A page is
+/// shown at the path of the request, so that its links begin with a slash. Python has one format
+/// for all errors, `error_message_format`.
 ///
 /// ```
 /// use socketserver::ThreadingHttpServer;

@@ -324,6 +324,8 @@ fn what_cannot_be_done_is_told_in_one_line() {
             &["--cors", "-H", "access-control-allow-origin", "x"],
             "--cors sends Access-Control-Allow-O",
         ),
+        (&["--error-page", "412=a"], "412 and 416 are sent without a page"),
+        (&["--error-page", "0416=a"], "412 and 416 are sent without a page"),
         (&["--url-prefix", "docs"], "begins with a slash"),
         (&["--url-prefix", "/"], "begins with a slash"),
         (&["--url-prefix", "/a/../b"], "a plain path"),

@@ -111,7 +111,13 @@ fn error_page(text: &str) -> Result<(Status, PathBuf), &'static str> {
         let code = code.parse().ok().filter(|code: &u16| (400..600).contains(code))?;
         (!path.is_empty()).then_some((Status::try_from(code).ok()?, path.into()))
     });
-    page.ok_or("CODE=PATH is expected, such as 404=404.html, with a code from 400 to 599")
+    match page {
+        Some((Status::PRECONDITION_FAILED | Status::RANGE_NOT_SATISFIABLE, _)) => {
+            Err("412 and 416 are sent without a page")
+        }
+        Some(page) => Ok(page),
+        None => Err("CODE=PATH is expected, such as 404=404.html, with a code from 400 to 599"),
+    }
 }
 
 fn url_prefix(text: &str) -> Result<String, String> {
