@@ -4,7 +4,7 @@ use std::io;
 
 use crate::http::exchange::{Exchange, HttpRequestHandler};
 use crate::http::message::status::Status;
-use crate::http::message::target::{Parts, below};
+use crate::http::message::target::{Parts, below, climbs, without_dots};
 use crate::http::url::quote_with;
 
 /// Puts another handler below a path, as `/docs`.
@@ -79,7 +79,16 @@ impl<H: HttpRequestHandler> HttpRequestHandler for UrlPrefix<H> {
             return self.handler.handle_one_request(http);
         }
         let parts = Parts::of(&http.path);
-        match below(parts.path, &self.prefix) {
+        let resolved;
+        let rest = match below(parts.path, &self.prefix) {
+            // What does not leave the prefix stays as it is spelled.
+            Some(rest) if !climbs(rest) => Some(rest),
+            _ => {
+                resolved = without_dots(parts.path);
+                below(&resolved, &self.prefix)
+            }
+        };
+        match rest {
             Some("") => redirect(http, &self.prefix),
             Some(rest) => {
                 let path = parts.with_path(rest);

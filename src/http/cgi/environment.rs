@@ -85,7 +85,14 @@ fn describe_server(
 
 fn describe_request(all: &mut Environment, http: &Exchange<'_>, script: &Script) {
     all.set_text("REQUEST_METHOD", &http.command);
-    all.set_text("REQUEST_URI", &(http.url_prefix().to_owned() + &http.target().origin_form()));
+    // As it was sent, also where a handler around this one has taken dots and slashes from it.
+    let uri = match http.url_prefix() {
+        prefix if prefix.is_empty() || http.redirects() > 0 => {
+            prefix.to_owned() + &http.target().origin_form()
+        }
+        _ => http.requested_target().origin_form(),
+    };
+    all.set_text("REQUEST_URI", &uri);
     all.set("SCRIPT_NAME", [http.url_prefix().as_bytes(), script.name.as_ref()].concat());
     all.set("SCRIPT_FILENAME", script.file.as_os_str().as_bytes());
     all.set_text("QUERY_STRING", &script.query);

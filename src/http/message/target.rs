@@ -178,6 +178,66 @@ pub(crate) fn below<'a>(path: &'a str, prefix: &str) -> Option<&'a str> {
     Some(&rest[slashes.saturating_sub(1)..])
 }
 
+/// Tells whether the dots of a path lead above where it begins, if only for a while.
+pub(crate) fn climbs(path: &str) -> bool {
+    let decoded = unquote_to_bytes(path);
+    let mut depth = 0_usize;
+    for name in decoded.split(|&byte| byte == b'/') {
+        match name {
+            b"" | b"." => {}
+            b".." if depth == 0 => return true,
+            b".." => depth -= 1,
+            _ => depth += 1,
+        }
+    }
+    false
+}
+
+/// A path with its dots resolved, as [`names`] resolves them, and otherwise as it is spelled: with
+/// its escapes, slashes among them.
+pub(crate) fn without_dots(path: &str) -> String {
+    // Each name with the slash before it.
+    let mut kept: Vec<(&str, &str)> = Vec::new();
+    let (mut slash, mut rest) = ("", path);
+    loop {
+        let (end, length) = first_slash(rest).unwrap_or((rest.len(), 0));
+        let (name, behind) = rest.split_at(end);
+        match &unquote_to_bytes(name)[..] {
+            b"." => {}
+            b".." => {
+                while kept.pop_if(|(_, name)| name.is_empty()).is_some() {}
+                kept.pop();
+            }
+            _ => kept.push((slash, name)),
+        }
+        if length == 0 {
+            if matches!(&unquote_to_bytes(name)[..], b"." | b"..") {
+                kept.push(("/", ""));
+            }
+            break;
+        }
+        (slash, rest) = behind.split_at(length);
+    }
+    let mut resolved = String::with_capacity(path.len());
+    for (slash, name) in kept {
+        resolved.push_str(if resolved.is_empty() && !slash.is_empty() { "/" } else { slash });
+        resolved.push_str(name);
+    }
+    resolved
+}
+
+/// Where the first slash of a path is, and how many bytes spell it.
+fn first_slash(path: &str) -> Option<(usize, usize)> {
+    let bytes = path.as_bytes();
+    let found = (0..bytes.len()).find_map(|position| match &bytes[position..] {
+        [b'/', ..] => Some((position, 1)),
+        [b'%', b'2', b'f' | b'F', ..] => Some((position, 3)),
+        _ => None,
+    });
+    work::note(found.map_or(bytes.len(), |(position, length)| position + length));
+    found
+}
+
 /// The names in a decoded path: dots are resolved, and do not lead above the root.
 pub(crate) fn names(decoded: &[u8]) -> Vec<&[u8]> {
     work::note(decoded.len());
@@ -280,6 +340,43 @@ mod tests {
         let target = Parts::of("http://h:8/x/y/a?b#c");
         assert_eq!(target.with_path("/a"), "http://h:8/a?b#c");
         assert_eq!(Parts::of("/x?").with_path("/"), "/?");
+    }
+
+    #[test]
+    fn dots_are_resolved_and_the_rest_is_spelled_as_it_was() {
+        for (path, resolved) in [
+            ("/x/a%2fb//c?", "/x/a%2fb//c?"),
+            ("/x/../a", "/a"),
+            ("/x/..", "/"),
+            ("/x/.", "/x/"),
+            ("/x/y/..", "/x/"),
+            ("/../../a", "/a"),
+            ("/x/%2e%2E/%61", "/%61"),
+            ("/x/..%2fa", "/a"),
+            ("/x%2F..%2fa%2fb", "/a%2fb"),
+            ("/x//../a", "/a"),
+            ("/x/./y", "/x/y"),
+            ("/x/...", "/x/..."),
+        ] {
+            assert_eq!(without_dots(path), resolved, "{path}");
+            // The same names; behind dots at its end a slash is added (RFC 3986 §5.2.4).
+            let [one, other] = [resolved, path].map(unquote_to_bytes);
+            assert_eq!(names(&one), names(&other), "{path}");
+        }
+        for (path, does) in
+            [("/..", true), ("/a/../..", true), ("/a%2f..%2f%2e.", true), ("/a/..//b/./..", false)]
+        {
+            assert_eq!(climbs(path), does, "{path}");
+        }
+    }
+
+    #[test]
+    fn resolving_dots_costs_what_the_path_is_long() {
+        for unit in ["/", "/a", "/..", "%2f", "%2F%2e%2E/", "a", "%"] {
+            assert!(crate::work::assert_linear(unit, 200_000, |length| {
+                without_dots(&unit.repeat(length / unit.len()));
+            }));
+        }
     }
 
     #[test]
