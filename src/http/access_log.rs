@@ -9,6 +9,7 @@ use crate::http::message::date;
 use crate::http::message::parse::target_in;
 use crate::http::message::status::Status;
 use crate::http::message::text::encode_latin1;
+use crate::printable::is_unprintable;
 use crate::stderr::write_to_stderr;
 
 /// Writes a line for each request to standard error, in another format than Python's.
@@ -266,18 +267,11 @@ fn quoted(text: &str) -> String {
     for character in text.chars() {
         match character {
             '"' | '\\' => quoted.extend(['\\', character]),
-            // Those beside control characters end lines, or turn the direction of text.
-            '\u{2028}'
-            | '\u{2029}'
-            | '\u{200e}'
-            | '\u{200f}'
-            | '\u{202a}'..='\u{202e}'
-            | '\u{2066}'..='\u{2069}'
-            | '\u{feff}' => {
-                let _ = write!(quoted, "\\u{:04x}", u32::from(character));
-            }
-            _ if character.is_control() => {
-                let _ = write!(quoted, "\\u{:04x}", u32::from(character));
+            // JSON writes characters beyond U+FFFF as two.
+            _ if is_unprintable(character) => {
+                for unit in character.encode_utf16(&mut [0; 2]) {
+                    let _ = write!(quoted, "\\u{unit:04x}");
+                }
             }
             _ => quoted.push(character),
         }
@@ -363,6 +357,8 @@ mod tests {
         for (agent, json, combined) in [
             ("\u{c3}\u{a9}", "\"\u{e9}\"", "\"\\xC3\\xA9\""),
             ("\u{e9}", "\"\u{e9}\"", "\"\\xE9\""),
+            ("\u{d8}\u{9c}", "\"\\u061c\"", "\"\\xD8\\x9C\""),
+            ("\u{f3}\u{a0}\u{80}\u{81}", "\"\\udb40\\udc01\"", "\\xF3\\xA0\\x80\\x81"),
             ("\u{e2}\u{80}\u{ae}", "\"\\u202e\"", "\"\\xE2\\x80\\xAE\""),
         ] {
             assert!(of(agent).json().contains(json), "{}", of(agent).json());
