@@ -102,6 +102,11 @@ impl Reactor {
         })
     }
 
+    /// What this waits by.
+    pub(crate) fn poller(&self) -> Arc<Poller> {
+        Arc::clone(&self.poller)
+    }
+
     /// Watches a strategy's or a supervisor's descriptor, which ends a wait.
     pub(crate) fn watch_strategy(&self, descriptor: BorrowedFd<'_>) -> io::Result<()> {
         self.poller.watch(descriptor, STRATEGY, Report::Always)

@@ -10,8 +10,10 @@ use socket2::{Domain, Socket, Type};
 use super::Server;
 use super::clients::ServerKind;
 use super::leave_to_parent::LeaveToParent;
-use crate::concurrency::{self, Concurrency, Placement};
+use crate::concurrency::{self, Concurrency, Job, Placement};
+use crate::poller::Poller;
 use crate::shutdown::{Requests, ShutdownHandle};
+use crate::transport::Transport;
 
 /// What only the process that serves may hold.
 #[derive(Debug)]
@@ -69,6 +71,9 @@ enum Place<T> {
     Server,
     /// Here, during a call of the strategy.
     Lent(Resources<T>),
+    /// Here, while a handler keeps the loop of a process that has a
+    /// [watch](super::hangup_watch).
+    Watched(Resources<T>),
     /// Dropped, or about to be before anything is forked.
     Gone,
 }
@@ -85,7 +90,7 @@ impl<T> Belongings<T> {
 
     fn take(&self, place: Place<T>) -> Option<Resources<T>> {
         match std::mem::replace(&mut *self.place(), place) {
-            Place::Lent(resources) => Some(resources),
+            Place::Lent(resources) | Place::Watched(resources) => Some(resources),
             Place::Server | Place::Gone => None,
         }
     }
@@ -95,9 +100,28 @@ impl<T> Belongings<T> {
     }
 }
 
+impl<T: Transport> Belongings<T> {
+    /// Closes the listener while a handler keeps the loop from that; false where the loop has it,
+    /// and may call another handler next.
+    pub(super) fn close_listener(&self, poller: &Poller) -> bool {
+        match &mut *self.place() {
+            Place::Watched(resources) => {
+                if let Some(in_its_place) = resources.spare.take() {
+                    // The poller would report it for as long as another process has it open.
+                    let _ = poller.forget(&resources.transport);
+                    resources.transport.close(in_its_place);
+                }
+                true
+            }
+            Place::Server => false,
+            Place::Lent(_) | Place::Gone => true,
+        }
+    }
+}
+
 impl<T: Send> concurrency::Belongings for Belongings<T> {
     fn may_be_left(&self) -> bool {
-        !matches!(*self.place(), Place::Server)
+        !matches!(*self.place(), Place::Server | Place::Watched(_))
     }
 
     fn leave_to_parent(&self) {
@@ -118,7 +142,26 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
         if self.strategy.placement() != Placement::Detached {
             return call(&mut self.strategy);
         }
-        *self.belongings.place() = self.resources.0.take().map_or(Place::Server, Place::Lent);
+        self.call_lending(Place::Lent, call)
+    }
+
+    /// Calls the strategy with a job that the serving thread may be busy with for as long as its
+    /// handler likes.
+    pub(super) fn hand_over(&mut self, job: Job) -> io::Result<()> {
+        let call = |strategy: &mut C| strategy.process_request(job);
+        if self.is_watched {
+            self.call_lending(Place::Watched, call)
+        } else {
+            self.call_strategy(call)
+        }
+    }
+
+    fn call_lending<R>(
+        &mut self,
+        place: impl FnOnce(Resources<K::Transport>) -> Place<K::Transport>,
+        call: impl FnOnce(&mut C) -> R,
+    ) -> R {
+        *self.belongings.place() = self.resources.0.take().map_or(Place::Server, place);
         let called = catch_unwind(AssertUnwindSafe(|| call(&mut self.strategy)));
         self.resources.0 = self.belongings.take(Place::Server);
         called.unwrap_or_else(|panic| resume_unwind(panic))

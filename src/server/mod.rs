@@ -6,6 +6,7 @@ mod clients;
 mod datagrams;
 mod drain;
 mod guarded_handler;
+mod hangup_watch;
 mod leave_to_parent;
 mod serving;
 mod streams;
@@ -93,6 +94,8 @@ pub struct Server<K: ServerKind, C: Concurrency> {
     resources: Lendable<K::Transport>,
     /// Where that is while the strategy is called.
     belongings: Arc<Belongings<K::Transport>>,
+    /// A thread closes the listener while a handler keeps the loop from that.
+    is_watched: bool,
     strategy: C,
 }
 
@@ -154,6 +157,7 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
             closed_for_good: false,
             clients,
             reactor,
+            is_watched: false,
             resources: Lendable::new(transport)?,
             belongings,
             strategy,

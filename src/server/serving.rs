@@ -90,6 +90,13 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
 
     /// Waits once, and hands up to `most` requests over; returns how many.
     pub(super) fn turn(&mut self, limit: Option<Duration>, most: usize) -> io::Result<usize> {
+        if self.resources.spare.is_none() {
+            // The supervisor is gone, and with it the listener, which cannot be waited for.
+            self.reactor.forget_listener(&self.resources.transport);
+            self.shutdown_handle().stop_here();
+            self.closed_for_good = true;
+            return Ok(0);
+        }
         let wanted = self.strategy_actions();
         let has_room = self.strategy.has_room();
         let limit = if !self.reactor.jobs.is_empty() && has_room {
@@ -223,7 +230,7 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
             let Some((job, address)) = self.reactor.jobs.pop_front() else { break };
             let belongings = Arc::clone(&self.belongings);
             let job = job.with_belongings(belongings);
-            if let Err(error) = self.call_strategy(|strategy| strategy.process_request(job)) {
+            if let Err(error) = self.hand_over(job) {
                 self.clients.handler().report(&address, &error);
             }
             count += 1;

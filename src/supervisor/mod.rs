@@ -41,9 +41,12 @@ use workers::Workers;
 /// - One that is asked to end and does not, as its handler never returns or it was stopped by
 ///   SIGSTOP, is killed 2.3 seconds after [`shutdown_timeout`](Server::shutdown_timeout). Before
 ///   that it is asked to end its CGI script, with all that the script has started.
-/// - They end with the supervising process, even if that is killed: each finishes its requests for
-///   at most [`shutdown_timeout`](Server::shutdown_timeout). SIGTERM asks one of them to do so, and
-///   SIGQUIT to end at once; it is replaced then.
+/// - They end with the supervising process, even if that is killed: each closes the listener, and
+///   finishes its requests for at most [`shutdown_timeout`](Server::shutdown_timeout). One whose
+///   loop calls handlers itself, as that of [`Sequential`](crate::Sequential), and is stuck in one
+///   then, is ended as above, by a thread of its own.
+/// - SIGTERM asks a process to finish its requests for as long, and SIGQUIT to end at once; it is
+///   replaced then.
 /// - A signal that is sent to the supervising process and to all others, as `pkill` does, counts
 ///   once.
 /// - A process that ends unasked or cannot start is reported by `log`, or on standard error where

@@ -116,6 +116,8 @@ impl<K: ServerKind, C: Concurrency> PreFork<Server<K, C>> {
             Some(prepare) => prepare(server),
             None => Ok(()),
         });
+        let limit = self.time_to_end();
+        let started = started.and_then(|()| self.server.watch_for_hangup(collar, limit));
         // Heard by this process alone from now on.
         blocked.unblock();
         collar.tell(&started);

@@ -2,10 +2,15 @@
 
 use std::fs;
 use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::time::Instant;
 
 use nix::sys::signal::Signal;
+use nix::sys::stat::{Mode, SFlag, makedev, mknod};
+use nix::unistd::mkfifo;
 use serde_json::Value;
 
 use crate::auth::{ADA, ADA_WRONG, ADAS};
@@ -41,8 +46,100 @@ fn the_port_is_in_a_file_while_the_server_runs() {
     assert_eq!(fs::read_to_string(&path).unwrap(), format!("{}\n", second.port));
     second.stop(Signal::SIGTERM);
     assert!(!path.exists());
-    let said = fails(&["0", "-b", "127.0.0.1", "--port-file", "/no/such/place/port"], 1);
-    assert!(said.contains("cannot write the port to '/no/such/place/port': "), "{said}");
+    for missing in ["/no/such/place/port", directory.path().join("no/port").to_str().unwrap()] {
+        let said = refuses(Path::new(missing));
+        assert!(said.ends_with("': its directory does not exist; choose another path\n"), "{said}");
+    }
+}
+
+#[track_caller]
+fn refuses(path: &Path) -> String {
+    let path = path.to_str().unwrap();
+    let said = fails(&["0", "-b", "127.0.0.1", "--port-file", path], 1);
+    assert!(said.contains(&format!("cannot write the port to '{path}': ")), "{said}");
+    // Nor the name that the file would have had until it was complete.
+    assert!(!said.replace(path, "").contains(".tmp"), "{said}");
+    said
+}
+
+#[test]
+fn a_port_file_replaces_nothing_else() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    fs::write(path("document"), "8000 words\n").unwrap();
+    fs::write(path("long"), "8000\n8000\n").unwrap();
+    fs::write(path("read-only"), "8000\n").unwrap();
+    fs::set_permissions(path("read-only"), fs::Permissions::from_mode(0o444)).unwrap();
+    fs::create_dir(path("directory")).unwrap();
+    fs::write(path("target"), "8000\n").unwrap();
+    symlink("target", path("link")).unwrap();
+    symlink("nothing", path("dangling")).unwrap();
+    mkfifo(&path("pipe"), Mode::S_IRWXU).unwrap();
+    let _socket = UnixListener::bind(path("socket")).unwrap();
+    let mut there = vec![
+        ("document", "it has other content than a port"),
+        ("long", "it has other content than a port"),
+        ("read-only", "it is read-only"),
+        ("directory", "it is a directory"),
+        ("link", "it is not a regular file"),
+        ("dangling", "it is not a regular file"),
+        ("pipe", "it is not a regular file"),
+        ("socket", "it is not a regular file"),
+    ];
+    // As /dev/null. Only root can make one.
+    if mknod(&path("null"), SFlag::S_IFCHR, Mode::S_IRWXU, makedev(1, 3)).is_ok() {
+        there.push(("null", "it is not a regular file"));
+    }
+    for (name, reason) in there {
+        let before = fs::symlink_metadata(path(name)).unwrap();
+        let said = refuses(&path(name));
+        assert!(said.contains(&format!("': {reason}; ")), "{name}: {said}");
+        let after = fs::symlink_metadata(path(name)).unwrap();
+        assert_eq!((after.ino(), after.mode()), (before.ino(), before.mode()), "{name}");
+    }
+    assert_eq!(fs::read_to_string(path("document")).unwrap(), "8000 words\n");
+    // What a killed server or mktemp(1) has left is replaced.
+    for left in ["", "8000\n", "65535"] {
+        fs::write(path("left"), left).unwrap();
+        let serving = start(&["--port-file", path("left").to_str().unwrap()]);
+        assert_eq!(fs::read_to_string(path("left")).unwrap(), format!("{}\n", serving.port));
+        serving.stop(Signal::SIGTERM);
+        assert!(!path("left").exists(), "{left:?}");
+    }
+}
+
+#[test]
+fn a_port_file_of_another_is_not_removed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("port");
+    let option = ["--port-file", path.to_str().unwrap()];
+    // The next server on the same port has the same text.
+    for way in [WAYS[1], WAYS[2], WAYS[3]] {
+        let first = start(&[way, &option].concat());
+        let download = first.begin_download();
+        first.signal(Signal::SIGTERM);
+        eventually(|| TcpStream::connect(("127.0.0.1", first.port)).is_err());
+        let next = [&["-b", "127.0.0.1"], way, &option].concat();
+        let next = Serving::start_on(first.port, &next, |_| {});
+        drop(download);
+        first.wait();
+        assert_eq!(fs::read_to_string(&path).unwrap(), format!("{}\n", next.port), "{way:?}");
+        next.stop(Signal::SIGTERM);
+        assert!(!path.exists(), "{way:?}");
+    }
+    // An inode may be given to the next file once it is free.
+    let first = start(&option);
+    drop(start(&option));
+    let third = start(&option);
+    first.stop(Signal::SIGTERM);
+    assert_eq!(fs::read_to_string(&path).unwrap(), format!("{}\n", third.port));
+    third.stop(Signal::SIGTERM);
+    // A pipe is not read.
+    let serving = start(&option);
+    fs::remove_file(&path).unwrap();
+    mkfifo(&path, Mode::S_IRWXU).unwrap();
+    assert_eq!(serving.stop(Signal::SIGTERM).status, Some(0));
+    assert!(path.exists());
 }
 
 /// A download that is not read runs until it is cut.

@@ -16,7 +16,9 @@ use socketserver::{Sequential, ThreadPool};
 use crate::certificates::{Authority, TlsClient, client_config};
 use crate::cgi_site::CgiSite;
 use crate::stalls::is_unix;
-use crate::support::{Client, Gate, MOMENT, Notes, Running, Strategy, Streams, bind, bind_with};
+use crate::support::{
+    Client, Gate, MOMENT, Notes, Running, Strategy, Streams, bind, bind_with, side_by_side,
+};
 use crate::web::{answering, noting};
 
 /// What the client has of each response.
@@ -258,4 +260,50 @@ fn a_scripts_response_that_is_cut_at_its_limit_is_reset() {
             assert!(heard.ends_with(&format!("{PART}\r\n")), "the last chunk came: {heard}");
         }
     }
+}
+
+/// As the kernel does when memory is short, and a fault of the script's own.
+#[test]
+fn a_response_of_a_script_that_a_signal_kills_is_cut() {
+    let plain = "echo Content-Type: text/plain;";
+    let counted = format!("{plain} echo Content-Length: {}; echo; printf '{PART}'", PART.len());
+    // The pause has what was written leave before.
+    let mut scripts = Vec::new();
+    for signal in ["KILL", "SEGV", "TERM"] {
+        let killed = format!("sleep 0.2; ulimit -c 0; kill -{signal} $$");
+        scripts.extend([
+            (format!("dies-{signal}"), format!("{plain} echo; printf '{PART}'; {killed}")),
+            (
+                format!("nph-dies-{signal}"),
+                format!("printf 'HTTP/1.0 200 OK\\r\\n\\r\\n{PART}'; {killed}"),
+            ),
+            (
+                format!("holds-{signal}"),
+                format!("{plain} echo; printf '{PART}'; sleep 60 & {killed}"),
+            ),
+            (format!("whole-{signal}"), format!("{counted}; {killed}")),
+        ]);
+    }
+    scripts.push(("fails".to_owned(), format!("{plain} echo; printf '{PART}'; exit 1")));
+    let scripts: Vec<_> =
+        scripts.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let site = CgiSite::new(&scripts);
+    let handler = noting(site.handler()).http11();
+    let server = Running::start(bind::<ThreadPool, _>(handler));
+    side_by_side(scripts.iter().map(|(name, _)| *name), |name| {
+        let is_cut = !name.starts_with("whole") && name != "fails";
+        for version in ["", " 1.1"] {
+            let mut client = server.connect();
+            client.send(request(("GET", &format!("/cgi-bin/{name}{version}"))));
+            client.finish_sending();
+            let (heard, end) = hear_out(&mut client);
+            assert!(heard.contains(PART), "{name}{version}: {heard}");
+            let is_chunked = heard.contains("chunked");
+            let is_reset = is_cut && !is_chunked;
+            assert_eq!(end, is_reset.then_some(ErrorKind::ConnectionReset), "{name}{version}");
+            if is_chunked {
+                assert_eq!(heard.ends_with("\r\n0\r\n\r\n"), !is_cut, "{name}: {heard}");
+            }
+        }
+    });
 }

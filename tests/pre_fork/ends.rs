@@ -162,6 +162,50 @@ fn what_scripts_have_started_ends_with_a_process_that_is_stuck() {
     }
 }
 
+/// Its only thread is busy, and no supervisor is there to end it.
+#[test]
+fn a_process_that_is_stuck_ends_with_its_supervisor() {
+    let server = Supervisor::start("scripts one by one");
+    let (mut client, pids) = server.begin_script();
+    let processes = server.processes();
+    send_signal(server.pid(), Signal::SIGKILL);
+    see_the_end_of(pids);
+    assert!(client.is_reset());
+    processes.into_iter().for_each(|pid| eventually(|| is_gone(pid)));
+
+    let server = Supervisor::start("stuck");
+    let mut slow = server.begin_slow();
+    let processes = server.processes();
+    send_signal(server.pid(), Signal::SIGKILL);
+    processes.into_iter().for_each(|pid| eventually(|| is_gone(pid)));
+    slow.client.rest();
+}
+
+/// Another server may listen there before the last request is finished.
+#[test]
+fn a_process_that_is_stuck_frees_the_port_when_its_supervisor_is_killed() {
+    let server = Supervisor::start("sequential");
+    let mut slow = [(); 2].map(|()| server.begin_slow());
+    send_signal(server.pid(), Signal::SIGKILL);
+    eventually(|| TcpStream::connect(server.address).is_err());
+    let again = std::net::TcpListener::bind(server.address);
+    assert!(again.is_ok(), "{again:?}");
+    slow.iter_mut().for_each(SlowRequest::finish);
+    slow.iter().for_each(|slow| eventually(|| is_gone(slow.pid)));
+}
+
+/// One that is replaced is told to end by a supervisor that may be killed then.
+#[test]
+fn a_process_that_is_stuck_and_replaced_ends_with_its_supervisor() {
+    let mut server = Supervisor::start("stuck");
+    let mut slow = server.begin_slow();
+    send_signal(server.pid(), Signal::SIGHUP);
+    assert_eq!(server.line(), "signal 1");
+    send_signal(server.pid(), Signal::SIGKILL);
+    eventually(|| is_gone(slow.pid));
+    slow.client.rest();
+}
+
 #[track_caller]
 fn see_the_end_of(pids: [i32; 2]) {
     for pid in pids {

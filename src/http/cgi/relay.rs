@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 use std::os::fd::AsFd;
+use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -42,6 +43,8 @@ pub(super) enum Outcome {
     /// There is no response, for this reason.
     Bad(&'static str),
     TimedOut,
+    /// A signal has ended the script in the middle of its response.
+    Killed(ExitStatus),
 }
 
 fn has_passed(deadline: Option<Instant>) -> bool {
@@ -120,14 +123,14 @@ impl Relay {
             }
             if ready.stdout {
                 if self.read_output(&mut buffer, http)? {
-                    return Ok(self.outcome());
+                    return self.outcome(http);
                 }
                 self.quiet_since = self.quiet_since.map(|_| Instant::now());
             }
             if has_passed(self.quiet_end(http)) {
                 self.is_output_held = !self.is_complete(http);
                 self.process.child.stdout = None;
-                return Ok(self.outcome());
+                return self.outcome(http);
             }
         }
     }
@@ -159,15 +162,33 @@ impl Relay {
         Ok(matches!(self.reply, Reply::Bad(_)))
     }
 
-    fn outcome(&mut self) -> Outcome {
-        match std::mem::replace(&mut self.reply, Reply::Body(None)) {
-            Reply::Body(_) | Reply::Raw(true) => Outcome::Responded,
+    fn outcome(&mut self, http: &Exchange<'_>) -> io::Result<Outcome> {
+        let is_complete = self.is_complete(http);
+        Ok(match std::mem::replace(&mut self.reply, Reply::Body(None)) {
+            Reply::Body(_) | Reply::Raw(true) => match self.exit_soon()? {
+                Some(status) if !is_complete && status.signal().is_some() => {
+                    Outcome::Killed(status)
+                }
+                _ => Outcome::Responded,
+            },
             Reply::Redirected(location) => Outcome::Redirected(location),
             Reply::Bad(why) => Outcome::Bad(why),
             Reply::Head(head) if head.is_empty() => Outcome::Bad("it wrote nothing"),
             Reply::Head(_) => Outcome::Bad("it ended within its head"),
             Reply::Raw(false) => Outcome::Bad("it wrote nothing"),
+        })
+    }
+
+    /// How the script has ended, if it ends within a moment of its output: the system closes the
+    /// output of a process that a signal kills just before it tells of the end. Most scripts end
+    /// then, too. One that goes on without its output holds the end of its response up so long.
+    fn exit_soon(&mut self) -> io::Result<Option<ExitStatus>> {
+        if let Some(notice) = self.process.exit_notice() {
+            let mut notice = [PollFd::new(notice, PollFlags::POLLIN)];
+            // Interrupted is waited enough: the status is asked for in any case.
+            let _ = poll(&mut notice, PollTimeout::from(MOMENT_TO_EXIT));
         }
+        self.process.try_wait()
     }
 
     /// Waits until something can be moved.
@@ -310,6 +331,9 @@ const BUFFER_SIZE: usize = 64 * 1024;
 /// How long more output of a script that has ended is waited for each time: what a program that it
 /// has written to, such as a filter, has not passed on yet. CPython does not wait.
 const AFTER_EXIT: Duration = Duration::from_secs(1);
+
+/// Milliseconds in which a script that has closed its output may end before its response does.
+const MOMENT_TO_EXIT: u8 = 100;
 
 /// How long a script goes on whose output is dropped, as in answer to HEAD, once its client has
 /// ended its half.

@@ -32,7 +32,7 @@ impl<K: CgiHooks> CgiHttpRequestHandler<K> {
     /// # Errors
     ///
     /// The connection is broken, the client has left, the body cannot be read or stored, or the
-    /// program's time was over after its response had begun. A body beyond
+    /// program's time was over, or a signal ended it, after its response had begun. A body beyond
     /// [`chunked_body_limit`](Self::chunked_body_limit) is an
     /// [`HttpError`](crate::http::HttpError) 413.
     pub fn run_cgi(&self, http: &mut Exchange<'_>, cgi_info: &CgiInfo) -> io::Result<()> {
@@ -88,6 +88,10 @@ impl<K: CgiHooks> CgiHttpRequestHandler<K> {
                 http.send_error(502)?;
                 http.wfile.finish()?;
                 wait_for_exit(relay, http)
+            }
+            Outcome::Killed(status) => {
+                log_exit(status, http);
+                Err(io::Error::other("a signal ended the CGI script"))
             }
             Outcome::TimedOut => {
                 let what = match relay.status() {
