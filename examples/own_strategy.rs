@@ -12,7 +12,7 @@ use socketserver::concurrency::{Concurrency, Job, Placement};
 use socketserver::http::{Exchange, HttpRequestHandler};
 
 #[derive(Default)]
-struct ThreadingMixIn {
+pub(crate) struct ThreadingMixIn {
     started: usize,
     threads: Vec<JoinHandle<()>>,
 }

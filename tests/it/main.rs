@@ -101,6 +101,8 @@ mod http_takeover; // connections that a handler takes over
 mod http_target; // the path, the query and the host that a request is for
 mod http_wire; // the reference's cases, byte for byte
 mod http_wire_methods; // those of methods and handlers
+#[cfg(feature = "cli")]
+mod lab; // examples/lab: who waits for whom, and that its servers end with it
 mod malformed_bodies; // whose mistake they are, and how much is said of it
 #[cfg(feature = "cli")]
 mod manual; // the help and the manual page, which say what the command does
