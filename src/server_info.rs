@@ -35,6 +35,8 @@ pub(crate) struct Gauges {
     pub(crate) running: AtomicUsize,
     /// Threads or processes, as the strategy has told last.
     pub(crate) workers: AtomicUsize,
+    /// What there may be of them, and 0 where that has no bound.
+    pub(crate) max_workers: AtomicUsize,
 }
 
 impl Gauges {
@@ -108,6 +110,14 @@ impl ServerInfo {
     /// [`Concurrency::worker_count`](crate::Concurrency::worker_count).
     pub fn worker_count(&self) -> usize {
         self.gauges().workers.load(Ordering::Relaxed)
+    }
+
+    /// How many requests the strategy runs at once, at most, if it has such a bound; see
+    /// [`Concurrency::max_workers`](crate::Concurrency::max_workers). With
+    /// [`PreFork`](crate::PreFork) these are those of one process, or the number of processes where
+    /// each runs one request at a time.
+    pub fn max_workers(&self) -> Option<usize> {
+        Some(self.gauges().max_workers.load(Ordering::Relaxed)).filter(|&count| count > 0)
     }
 
     pub(crate) fn gauges(&self) -> &Arc<Gauges> {

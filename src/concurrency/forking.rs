@@ -171,6 +171,10 @@ impl Concurrency for Forking {
         self.active_children()
     }
 
+    fn max_workers(&self) -> Option<usize> {
+        Some(self.max_children)
+    }
+
     fn server_close(&mut self, drain: Drain) -> usize {
         let (_, gone) = self.children.end(drain.deadline, children::signal);
         // By how they ended: a signal to all processes ends children before their parent does.

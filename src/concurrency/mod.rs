@@ -151,6 +151,15 @@ pub trait Concurrency {
         self.active()
     }
 
+    /// How many requests this strategy runs at once, at most, if it has such a bound. The default
+    /// says that it has none.
+    ///
+    /// For [`ServerInfo::max_workers`](crate::ServerInfo::max_workers), by which handlers that take
+    /// long leave some of them to others: `BasicAuth` verifies passwords in half of them.
+    fn max_workers(&self) -> Option<usize> {
+        None
+    }
+
     /// Ends what [`active`](Self::active) still counts at the deadline. Returns how much that was,
     /// with what was ended otherwise before it had finished, since the drain began. The default has
     /// nothing to end.

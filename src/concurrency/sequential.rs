@@ -22,6 +22,10 @@ impl Concurrency for Sequential {
         1
     }
 
+    fn max_workers(&self) -> Option<usize> {
+        Some(1)
+    }
+
     fn placement(&self) -> Placement {
         Placement::ServingThread
     }

@@ -201,6 +201,10 @@ impl Concurrency for ThreadPool {
         self.queue.threads.load(Ordering::SeqCst)
     }
 
+    fn max_workers(&self) -> Option<usize> {
+        Some(self.max_threads)
+    }
+
     /// Calls a thread for what was queued in this turn; it calls the next if there is more.
     fn service_actions(&mut self) -> Option<Duration> {
         self.queue.call();

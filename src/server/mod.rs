@@ -16,6 +16,7 @@ use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use crate::concurrency::{Concurrency, Placement};
@@ -137,6 +138,8 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
         let poller = Arc::new(Poller::new()?);
         let shutdown = ShutdownHandle::new(Arc::clone(&poller));
         let info = ServerInfo::new(transport.server_address().into(), shutdown.clone());
+        let most = strategy.max_workers().unwrap_or(0);
+        info.gauges().max_workers.store(most, Relaxed);
         let placement = strategy.placement();
         // Those of others do not hold the process up.
         let daemon_threads = handler.daemon_threads() && placement == Placement::OtherThread;

@@ -4,6 +4,7 @@ use std::io;
 use std::mem;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::belongings::Belongings;
@@ -19,6 +20,15 @@ use crate::sys;
 
 /// In the supervising process: the loop of a server that accepts no clients.
 impl<K: ServerKind, C: Concurrency> Server<K, C> {
+    /// Takes note of how many processes serve: that many requests run at once where each process
+    /// runs one at a time.
+    pub(crate) fn note_processes(&self, count: usize) {
+        if self.strategy.max_workers() == Some(1) {
+            let gauges = self.clients.handler().info.gauges();
+            gauges.max_workers.store(count, Ordering::Relaxed);
+        }
+    }
+
     /// Begins to hear of signals, of this one too, and of forked processes that ask for a shutdown.
     pub(crate) fn begin_watch(&mut self, also: Option<Signal>) -> io::Result<()> {
         self.refuse_if_ended()?;

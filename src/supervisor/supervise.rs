@@ -111,6 +111,7 @@ impl<K: ServerKind, C: Concurrency> PreFork<Server<K, C>> {
     /// A worker's whole life.
     fn work(&mut self, ours: Leash, collar: &Collar, blocked: &Blocked) -> bool {
         self.workers.leave_to_supervisor(ours);
+        self.server.note_processes(self.workers.wanted);
         let post_fork = self.post_fork.as_deref();
         let started = self.server.move_in(collar, |server| match post_fork {
             Some(prepare) => prepare(server),

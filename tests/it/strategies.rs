@@ -9,7 +9,7 @@ use std::time::Duration;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::{Uid, setuid};
 use socketserver::concurrency::{Concurrency, Job, Placement};
-use socketserver::{Connection, Sequential, ThreadPool};
+use socketserver::{Connection, Forking, Sequential, ThreadPool};
 
 use crate::support::{
     Client, Gate, MOMENT, Notes, Running, bind, bind_with, echo_lines, eventually,
@@ -414,6 +414,16 @@ impl Concurrency for AtMost {
     fn placement(&self) -> Placement {
         Placement::OtherThread
     }
+}
+
+#[test]
+fn handlers_know_how_many_requests_run_at_once() {
+    let most = |strategy: &dyn Concurrency| strategy.max_workers();
+    assert_eq!(most(&Forking::default().max_children(3)), Some(3));
+    assert_eq!(most(&AtMost { most: 2, running: Arc::default() }), None);
+    let pool = ThreadPool::default().max_threads(5);
+    assert_eq!(bind_with(testing(echo_lines), pool).info().max_workers(), Some(5));
+    assert_eq!(bind_with(testing(echo_lines), Sequential).info().max_workers(), Some(1));
 }
 
 #[test]

@@ -37,6 +37,18 @@ fn any_strategy_serves_in_them() {
 }
 
 #[test]
+fn processes_with_one_request_each_run_as_many_as_they_are() {
+    for (strategy, most) in
+        [("sequential", "Some(3)"), ("threads", "Some(1024)"), ("forks", "Some(40)")]
+    {
+        let server = Supervisor::start(strategy);
+        let mut client = server.connect();
+        client.send("GET /most HTTP/1.1\r\nHost: x\r\n\r\n");
+        assert_eq!(client.reply(), most, "{strategy}");
+    }
+}
+
+#[test]
 fn packets_are_shared_out() {
     let server = Supervisor::start("packets");
     let client = UdpSocket::bind("127.0.0.1:0").unwrap();

@@ -156,12 +156,13 @@ impl HttpRequestHandler for Obedient {
     }
 
     fn do_get(&self, http: &mut Exchange<'_>) -> io::Result<()> {
-        let pid = std::process::id().to_string();
+        let mut said = std::process::id().to_string();
         match http.path.as_str() {
+            "/most" => said = format!("{:?}", http.server.max_workers()),
             "/slow" => {
                 http.send_response(200)?;
                 http.end_headers()?;
-                http.wfile.write_all(format!("{pid}\n").as_bytes())?;
+                http.wfile.write_all(format!("{said}\n").as_bytes())?;
                 let mut word = [0; 2];
                 http.rfile.read_exact(&mut word)?;
                 return http.wfile.write_all(b"done");
@@ -171,9 +172,9 @@ impl HttpRequestHandler for Obedient {
             _ => {}
         }
         http.send_response(200)?;
-        http.send_header("Content-Length", pid.len())?;
+        http.send_header("Content-Length", said.len())?;
         http.end_headers()?;
-        http.wfile.write_all(pid.as_bytes())
+        http.wfile.write_all(said.as_bytes())
     }
 
     fn log_request(&self, _: &Exchange<'_>, _: Status, _: Option<u64>) {}
