@@ -4,6 +4,7 @@
 use std::ffi::OsStr;
 use std::fs::{File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Read};
+use std::num::NonZero;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
@@ -14,6 +15,8 @@ use nix::fcntl::OFlag;
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::resource::{Resource, getrlimit};
+#[cfg(feature = "auth")]
+use nix::{sys::signal::kill, unistd::Pid};
 
 pub(crate) use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 /// One end of a [`pair`].
@@ -78,6 +81,32 @@ pub(crate) fn plain_permissions(file: &Metadata) -> Permissions {
 /// Tells whether every user of this machine may read that file.
 pub(crate) fn is_for_everybody(file: &Metadata) -> bool {
     file.permissions().mode() & 0o004 != 0
+}
+
+/// Processors that this process may use.
+pub(crate) fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get)
+}
+
+/// The number of this process.
+#[cfg(feature = "auth")]
+pub(crate) fn process_number() -> u32 {
+    std::process::id()
+}
+
+/// Tells whether there is no process of this number any more. One that its parent has not reaped is
+/// still there.
+#[cfg(feature = "auth")]
+pub(crate) fn has_ended(process: u32) -> bool {
+    let number = i32::try_from(process).unwrap_or(0);
+    // 0 and less are groups of processes.
+    number <= 0 || kill(Pid::from_raw(number), None) == Err(Errno::ESRCH)
+}
+
+/// Waits for nothing but time.
+#[cfg(feature = "auth")]
+pub(crate) fn pause(time: Duration) {
+    std::thread::sleep(time);
 }
 
 /// How many descriptors the process may have, where the system tells.

@@ -254,17 +254,6 @@ pub(crate) fn remove_variables(names: &[&str]) {
     }
 }
 
-/// Processors that this process may use.
-pub(crate) fn processors() -> usize {
-    std::thread::available_parallelism().map_or(1, NonZero::get)
-}
-
-/// Waits for nothing but time.
-#[cfg(feature = "auth")]
-pub(crate) fn pause(time: std::time::Duration) {
-    std::thread::sleep(time);
-}
-
 /// Counters that this process and those it forks later count together, as atomics can be shared
 /// between processes.
 pub(crate) struct SharedCounters {

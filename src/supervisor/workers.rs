@@ -10,6 +10,7 @@ use nix::unistd::Pid;
 
 use super::leash::Leash;
 use crate::concurrency::children::{self, Children, ENDING, know_the_processor, refuse_threads};
+use crate::os::processors;
 use crate::signal::Signal;
 use crate::stderr::report;
 use crate::sys;
@@ -67,7 +68,7 @@ pub(super) type Ended = Vec<(Pid, WaitStatus)>;
 impl Workers {
     pub(super) fn new() -> Self {
         Self {
-            wanted: sys::processors(),
+            wanted: processors(),
             replace_on: Some(Signal::HUP),
             allow_threads: false,
             children: Children::default(),

@@ -31,6 +31,8 @@ mod cli_asked; // origins, prefixes, charsets and pages for errors, where they a
 #[cfg(feature = "cli")]
 mod cli_auth; // its options for users and passwords
 #[cfg(feature = "cli")]
+mod cli_auth_load; // what many logins at once, or processes that are killed, cost others
+#[cfg(feature = "cli")]
 mod cli_cgi; // the command's options for programs
 #[cfg(feature = "cli")]
 mod cli_compress; // what it sends compressed, where that is asked for

@@ -32,7 +32,8 @@ pub(crate) struct Access {
 
     /// ask for a user and a password of this file
     ///
-    /// A line for each user, as htpasswd -B writes it. SIGHUP reads the file again.
+    /// A line for each user, as htpasswd -B writes it. SIGHUP reads the file again. If it has no
+    /// users, every password is refused; if it cannot be used, the old users stay.
     #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
     auth_file: Option<PathBuf>,
 

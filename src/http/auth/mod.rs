@@ -1,5 +1,6 @@
 //! Users and passwords in front of any other handler: Basic authentication, RFC 7617.
 
+mod clock;
 mod credentials;
 mod hash;
 mod turns;
@@ -17,9 +18,10 @@ use std::time::Duration;
 use crate::http::exchange::{Exchange, HttpRequestHandler, Refused};
 use crate::http::message::status::Status;
 use crate::http::message::target::canonical;
+use crate::os::processors;
 use crate::signal::Signal;
 use crate::stderr::report;
-use crate::sys::{SharedCounters, processors};
+use crate::sys::SharedCounters;
 use credentials::Credentials;
 use turns::Turns;
 use verified::Verified;
@@ -34,13 +36,15 @@ use verified::Verified;
 ///
 /// - credentials that were right are [remembered](Self::remember_for) for 5 minutes, as a hash with
 ///   a secret of this server, in memory of a fixed size that the processes of a server share;
-/// - [only so many](Self::verifications) are verified at the same time, by default for half of the
-///   processors, and 24 wait; what is beyond is answered 503 with `Retry-After`;
-/// - a user that there is not takes the time of one that there is.
+/// - [only so many](Self::verifications) are verified at the same time, by default on half of the
+///   processors, and 24 wait, all in half of the server's threads or children at most; further
+///   requests are answered 503 with `Retry-After`, and so are those that wait when the server is to
+///   end;
+/// - the name of no user takes the time of a user's.
 ///
 /// On SIGHUP, where the program [watches](crate::Server::watch_signals) it, the users' files are
 /// read again, in all of the server's processes, also for connections that are open. If they cannot
-/// be used, the old users stay.
+/// be used, the old users stay. If they have no users, no password is right.
 ///
 /// Python has nothing alike.
 ///
@@ -112,7 +116,10 @@ impl<H: HttpRequestHandler> BasicAuth<H> {
     /// How many are verified at the same time in all processes of this server, at least one, and
     /// how many wait for that.
     ///
-    /// Each of them holds a thread or a child. Defaults to half of the processors, and 24.
+    /// Each of them holds a thread or a child. Of the requests that the server may run at once
+    /// ([`ServerInfo::max_workers`](crate::ServerInfo::max_workers)) half are kept for those whose
+    /// password need not be verified, whatever is said here; but one may always verify. Defaults
+    /// to half of the processors, and 24.
     #[must_use]
     pub fn verifications(mut self, at_once: usize, waiting: usize) -> Self {
         self.turns = Turns::new(at_once, waiting);
@@ -128,7 +135,8 @@ impl<H: HttpRequestHandler> BasicAuth<H> {
     ///
     /// # Errors
     ///
-    /// They cannot be used, or have no user. The old users stay.
+    /// They cannot be used. The old users stay. Files without users are no error: no password is
+    /// right then.
     pub fn reload(&self) -> io::Result<()> {
         self.read_again()?;
         let before = self.readings.cells()[0].fetch_add(1, Ordering::AcqRel);
@@ -138,9 +146,6 @@ impl<H: HttpRequestHandler> BasicAuth<H> {
 
     fn read_again(&self) -> io::Result<()> {
         let users = self.users().read_again()?;
-        if users.is_empty() {
-            return Err(io::Error::other("there is no user"));
-        }
         *self.users.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(users);
         Ok(())
     }
@@ -155,7 +160,7 @@ impl<H: HttpRequestHandler> BasicAuth<H> {
         if self.seen.swap(readings, Ordering::AcqRel) != readings
             && let Err(error) = self.read_again()
         {
-            report(format_args!("the old users stay: {error}"));
+            report_kept(&error);
         }
         self.users()
     }
@@ -171,7 +176,9 @@ impl<H: HttpRequestHandler> BasicAuth<H> {
         if is_known() {
             return Ok(credentials.name);
         }
-        let Some(_turn) = self.turns.wait(is_known) else {
+        // A server that is to end would wait for all of them, one after the other.
+        let is_over = || is_known() || http.is_draining();
+        let Some(_turn) = self.turns.wait(http.server.max_workers(), is_over) else {
             // Another request of this user may have been verified meanwhile.
             return if is_known() { Ok(credentials.name) } else { Err(Refused::Busy) };
         };
@@ -223,11 +230,14 @@ impl<H: HttpRequestHandler> HttpRequestHandler for BasicAuth<H> {
     }
 
     fn handle_signal(&self, signal: Signal) {
-        if signal == Signal::HUP
-            && self.users().has_files()
-            && let Err(error) = self.reload()
-        {
-            report(format_args!("the old users stay: {error}"));
+        if signal == Signal::HUP && self.users().has_files() {
+            match self.reload() {
+                Ok(()) if self.users().is_empty() => {
+                    report(format_args!("there are no users now: every password is refused"));
+                }
+                Ok(()) => {}
+                Err(error) => report_kept(&error),
+            }
         }
         self.handler.handle_signal(signal);
     }
@@ -240,6 +250,10 @@ impl<H: fmt::Debug> fmt::Debug for BasicAuth<H> {
             .field("challenge", &self.challenge)
             .finish_non_exhaustive()
     }
+}
+
+fn report_kept(error: &io::Error) {
+    report(format_args!("the old users stay: {error}"));
 }
 
 fn challenge(realm: &str) -> String {

@@ -3,40 +3,54 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::sys::{SharedCounters, pause};
+use super::clock::Clock;
+use crate::os::{has_ended, pause, process_number};
+use crate::sys::SharedCounters;
 
 /// Places for those that verify, and for those that wait for that.
 ///
-/// A place holds the time until which it is taken: a process that was killed gives none back.
+/// A place holds the process that has taken it, and the time until which it is taken. A process
+/// that was killed gives none back: its places are free because it has ended. The time is for where
+/// another process has its number by now, and for one that the system stops.
 pub(super) struct Turns {
     cells: SharedCounters,
     at_once: usize,
-    began: Instant,
+    clock: Clock,
 }
 
 /// A place, until it is dropped.
 pub(super) struct Turn<'a> {
     cell: &'a AtomicU64,
-    until: u64,
+    taken: u64,
 }
 
 impl Turns {
     pub(super) fn new(at_once: usize, waiting: usize) -> Self {
         let at_once = at_once.max(1);
         let cells = SharedCounters::new(at_once + waiting);
-        Self { cells, at_once, began: Instant::now() }
+        Self { cells, at_once, clock: Clock::new() }
     }
 
-    /// Waits for a place, and returns `None` where this one gets no place. Ends early with
-    /// `None` where `is_known` says that it need not be verified any more.
-    pub(super) fn wait(&self, is_known: impl Fn() -> bool) -> Option<Turn<'_>> {
+    /// Waits for a place, and returns `None` where this one gets no place. Ends early with `None`
+    /// where `is_over` says that it need not wait any more.
+    ///
+    /// Where no more than `workers` requests run at once, half of the workers are left to others,
+    /// but for one that verifies.
+    pub(super) fn wait(
+        &self,
+        workers: Option<usize>,
+        is_over: impl Fn() -> bool,
+    ) -> Option<Turn<'_>> {
         let (verifying, waiting) = self.cells.cells().split_at(self.at_once);
+        let most = workers.map_or(usize::MAX, |count| (count / 2).max(1));
+        let verifying = &verifying[..most.min(verifying.len())];
+        let waiting = &waiting[..(most - verifying.len()).min(waiting.len())];
         if let Some(turn) = self.take(verifying, LONGEST_VERIFICATION) {
             return Some(turn);
         }
         let _waiting = self.take(waiting, LONGEST_WAIT + PAUSE)?;
         let end = Instant::now() + LONGEST_WAIT;
-        while Instant::now() < end && !is_known() {
+        while Instant::now() < end && !is_over() {
             pause(PAUSE);
             if let Some(turn) = self.take(verifying, LONGEST_VERIFICATION) {
                 return Some(turn);
@@ -46,30 +60,45 @@ impl Turns {
     }
 
     fn take<'a>(&self, cells: &'a [AtomicU64], time: Duration) -> Option<Turn<'a>> {
-        let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX / 2);
-        let now = milliseconds(self.began.elapsed()) + 1;
-        let until = now + milliseconds(time);
+        let now = self.clock.now();
+        let mine = place_of(process_number(), self.clock.after(time));
         cells.iter().find_map(|cell| {
             let taken = cell.load(Ordering::Acquire);
-            let is_free = taken < now
-                && cell.compare_exchange(taken, until, Ordering::AcqRel, Ordering::Relaxed).is_ok();
+            let is_free = is_free(taken, now)
+                && cell.compare_exchange(taken, mine, Ordering::AcqRel, Ordering::Relaxed).is_ok();
             // Not made where it is not taken: dropping it gives the place back.
-            is_free.then(|| Turn { cell, until })
+            is_free.then(|| Turn { cell, taken: mine })
         })
     }
+}
+
+/// What a place holds that this process has taken until this time, in milliseconds.
+fn place_of(process: u32, until: u64) -> u64 {
+    until << NUMBER_BITS | u64::from(process) & LARGEST_NUMBER
+}
+
+/// Tells whether a place that holds this may be taken.
+fn is_free(taken: u64, now: u64) -> bool {
+    let owner = u32::try_from(taken & LARGEST_NUMBER).unwrap_or(0);
+    taken >> NUMBER_BITS < now || owner != process_number() && has_ended(owner)
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         // Unless it was taken for lost meanwhile.
-        let _ = self.cell.compare_exchange(self.until, 0, Ordering::AcqRel, Ordering::Relaxed);
+        let _ = self.cell.compare_exchange(self.taken, 0, Ordering::AcqRel, Ordering::Relaxed);
     }
 }
+
+/// Linux has no larger numbers of processes than 22 bits, the other systems none above 99999. The
+/// other 42 bits are 139 years in milliseconds.
+const NUMBER_BITS: u32 = 22;
+const LARGEST_NUMBER: u64 = (1 << NUMBER_BITS) - 1;
 
 /// More than a verification takes.
 const LONGEST_VERIFICATION: Duration = Duration::from_secs(60);
 
-/// After that a client is told to come again.
+/// After it a client is told to come again.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 const PAUSE: Duration = Duration::from_millis(5);
@@ -78,32 +107,91 @@ const PAUSE: Duration = Duration::from_millis(5);
 mod tests {
     use std::cell::Cell;
 
+    use nix::sys::wait::waitpid;
+
     use super::*;
+    use crate::sys::fork_child;
 
     #[test]
     fn so_many_verify_and_so_many_wait() {
         let turns = Turns::new(2, 1);
-        let first = Cell::new(turns.wait(|| false));
-        let second = turns.wait(|| false);
+        let first = Cell::new(turns.wait(None, || false));
+        let second = turns.wait(None, || false);
         assert!(second.is_some());
-        let third = turns.wait(|| {
+        let third = turns.wait(None, || {
             // There is one place to wait in; who comes while it is taken is refused at once.
-            assert!(turns.wait(|| false).is_none());
+            assert!(turns.wait(None, || false).is_none());
             assert!(first.take().is_some());
             false
         });
         assert!(third.is_some());
         // Known by now: no turn is needed.
-        assert!(turns.wait(|| true).is_none());
+        assert!(turns.wait(None, || true).is_none());
     }
 
     #[test]
-    fn a_place_whose_owner_was_killed_is_free_after_a_time() {
+    fn a_place_whose_owner_has_ended_is_free() {
         let turns = Turns::new(1, 0);
-        std::mem::forget(turns.wait(|| false));
-        assert!(turns.wait(|| false).is_none());
-        turns.cells.cells()[0].store(1, Ordering::Release);
+        let cell = &turns.cells.cells()[0];
+        let far = 3_600_000;
+        let other = fork_child(|| true).expect("a child");
+        let number = other.as_raw().unsigned_abs();
+        cell.store(place_of(number, far), Ordering::Release);
+        // It is there until it is reaped.
+        assert!(turns.wait(None, || false).is_none());
+        waitpid(other, None).expect("its end");
+        let turn = turns.wait(None, || false).expect("the place of a process that has ended");
+        assert_eq!(cell.load(Ordering::Acquire) & LARGEST_NUMBER, u64::from(process_number()));
+        drop(turn);
+        assert_eq!(cell.load(Ordering::Acquire), 0);
+    }
+
+    #[test]
+    fn a_place_is_free_after_a_time_whatever_its_owner_does() {
+        let turns = Turns::new(1, 0);
+        std::mem::forget(turns.wait(None, || false));
+        assert!(turns.wait(None, || false).is_none());
+        turns.cells.cells()[0].store(place_of(process_number(), 1), Ordering::Release);
         pause(PAUSE);
-        assert!(turns.wait(|| false).is_some());
+        assert!(turns.wait(None, || false).is_some());
+    }
+
+    #[test]
+    fn half_of_the_workers_are_left_to_others() {
+        // Workers, and how many of them verify and wait where 2 and 3 may.
+        for (workers, verify, wait) in [
+            (Some(1), 1, 0),
+            (Some(2), 1, 0),
+            (Some(3), 1, 0),
+            (Some(4), 2, 0),
+            (Some(7), 2, 1),
+            (Some(100), 2, 3),
+            (None, 2, 3),
+        ] {
+            let turns = Turns::new(2, 3);
+            let held: Vec<Turn<'_>> = (0..5).map_while(|_| turns.wait(workers, || true)).collect();
+            assert_eq!(held.len(), verify, "{workers:?}");
+            let waiting = Cell::new(0);
+            wait_within(&turns, workers, &waiting);
+            assert_eq!(waiting.get(), wait, "{workers:?}");
+        }
+    }
+
+    /// Counts those that wait, each while the one before it does.
+    fn wait_within(turns: &Turns, workers: Option<usize>, count: &Cell<usize>) {
+        let _ = turns.wait(workers, || {
+            count.set(count.get() + 1);
+            wait_within(turns, workers, count);
+            true
+        });
+    }
+
+    #[test]
+    fn what_is_over_waits_no_longer() {
+        let turns = Turns::new(1, 1);
+        let _first = turns.wait(None, || false);
+        let began = Instant::now();
+        assert!(turns.wait(None, || true).is_none());
+        assert!(began.elapsed() < LONGEST_WAIT);
     }
 }

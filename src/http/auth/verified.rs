@@ -1,10 +1,11 @@
 //! Passwords that were verified a short time ago, in memory that processes share.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
+use super::clock::Clock;
 use super::credentials::Credentials;
 use super::hash::PasswordHash;
 use crate::sys::SharedCounters;
@@ -16,9 +17,9 @@ use crate::sys::SharedCounters;
 /// password was changed is not found.
 pub(super) struct Verified {
     secret: [u8; 32],
-    /// For each entry: until when it counts, and four words of the hash.
+    /// For each entry: until when it counts, or 0 if it is empty, and four words of the hash.
     cells: SharedCounters,
-    began: Instant,
+    clock: Clock,
 }
 
 /// What stands for credentials.
@@ -36,7 +37,7 @@ impl Verified {
     pub(super) fn new() -> Self {
         let mut secret = [0; 32];
         getrandom::fill(&mut secret).expect("random bytes of the system");
-        Self { secret, cells: SharedCounters::new(ENTRIES * WORDS), began: Instant::now() }
+        Self { secret, cells: SharedCounters::new(ENTRIES * WORDS), clock: Clock::new() }
     }
 
     /// What stands for these credentials, where the user has this hash.
@@ -64,7 +65,7 @@ impl Verified {
 
     /// Tells whether these were right a short time ago.
     pub(super) fn knows(&self, mark: Mark) -> bool {
-        let now = self.now();
+        let now = self.clock.now();
         self.entries(mark).any(|entry| {
             let until = entry[0].load(Ordering::Acquire);
             let words = mark.0.iter().zip(&entry[1..]);
@@ -77,7 +78,7 @@ impl Verified {
 
     /// Takes note that these were right. Takes the place of those that end first.
     pub(super) fn remember(&self, mark: Mark, time: Duration) {
-        let until = self.now().saturating_add(milliseconds(time));
+        let until = self.clock.after(time);
         let Some(entry) = self.entries(mark).min_by_key(|entry| entry[0].load(Ordering::Relaxed))
         else {
             return;
@@ -95,16 +96,6 @@ impl Verified {
         let cells = &self.cells.cells()[first * WORDS..(first + WAYS) * WORDS];
         cells.chunks_exact(WORDS)
     }
-
-    /// Milliseconds since the server was made, and never 0, which is an empty place. The clock is
-    /// the same in all processes.
-    fn now(&self) -> u64 {
-        milliseconds(self.began.elapsed()) + 1
-    }
-}
-
-fn milliseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX / 2)
 }
 
 /// Credentials that are kept at the same time: 160 KiB.
