@@ -6,10 +6,10 @@ use std::time::{Duration, SystemTime};
 
 use crate::http::exchange::{Exchange, HttpRequestHandler};
 use crate::http::message::date;
+use crate::http::message::json;
 use crate::http::message::parse::target_in;
 use crate::http::message::status::Status;
 use crate::http::message::text::encode_latin1;
-use crate::printable::is_unprintable;
 use crate::stderr::write_to_stderr;
 
 /// Writes a line for each request to standard error, in another format than Python's.
@@ -246,7 +246,12 @@ impl Object {
     }
 
     fn text(&mut self, name: &str, text: Option<&str>) {
-        self.number(name, text.map(quoted));
+        let quoted = text.map(|text| {
+            let mut quoted = String::with_capacity(text.len() + 2);
+            json::push_string(&mut quoted, text);
+            quoted
+        });
+        self.number(name, quoted);
     }
 
     /// Text of a client, in UTF-8 where it is that.
@@ -259,25 +264,6 @@ impl Object {
         self.0.push_str("}\n");
         self.0
     }
-}
-
-fn quoted(text: &str) -> String {
-    let mut quoted = String::with_capacity(text.len() + 2);
-    quoted.push('"');
-    for character in text.chars() {
-        match character {
-            '"' | '\\' => quoted.extend(['\\', character]),
-            // JSON writes characters beyond U+FFFF as two.
-            _ if is_unprintable(character) => {
-                for unit in character.encode_utf16(&mut [0; 2]) {
-                    let _ = write!(quoted, "\\u{unit:04x}");
-                }
-            }
-            _ => quoted.push(character),
-        }
-    }
-    quoted.push('"');
-    quoted
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ pub(crate) mod framing;
 pub(crate) mod head_end;
 pub(crate) mod headers;
 pub(crate) mod host;
+pub(crate) mod json;
 pub(crate) mod misuse;
 pub(crate) mod own_chunks;
 pub(crate) mod parse;
