@@ -107,7 +107,7 @@ pub use exchange::ResponseBody;
 #[cfg(feature = "files")]
 pub use files::SimpleHttpRequestHandler;
 #[cfg(feature = "files")]
-pub use files::{Defaults, Directory, DirectoryEntry, FileContent, FileHooks, NoFile};
+pub use files::{Defaults, Directory, DirectoryEntry, FileContent, FileHooks, Listing, NoFile};
 #[doc(alias = "MessageClass")]
 #[doc(alias = "HTTPMessage")]
 pub use message::headers::Headers;

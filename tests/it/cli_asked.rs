@@ -253,6 +253,43 @@ fn errors_are_answered_with_pages() {
 }
 
 #[test]
+fn directories_are_listed_as_asked_for() {
+    for way in WAYS {
+        let serving = start(&[way, &["--listing", "table", "--url-prefix", "/x"]].concat());
+        for version in ["1.0", "1.1"] {
+            let get = |target: &str, field: &str| {
+                let end = "Connection: close";
+                ask(
+                    &serving,
+                    &format!("GET {target} HTTP/{version}\r\nHost: h\r\n{field}{end}\r\n\r\n"),
+                )
+            };
+            let page = get("/x/", "");
+            assert!(page.starts_with("HTTP/1.0 200 ") && page.ends_with("</html>\n"), "{page}");
+            assert!(page.contains("<a href=\"./a.txt\">") && !page.contains("\"../\""), "{page}");
+            assert!(get("/x/sub/", "").contains("<a href=\"../\">"), "{way:?}");
+            let json = get("/x/?C=S", "Accept: application/json\r\n");
+            let (head, body) = json.split_once("\r\n\r\n").unwrap();
+            assert!(has(head, "Vary: Accept"), "{head}");
+            let entries: Vec<serde_json::Value> = serde_json::from_str(body).unwrap();
+            assert!(entries.iter().any(|entry| entry["href"] == "./sub/"), "{body}");
+        }
+        let head = ask(&serving, "HEAD /x/ HTTP/1.0\r\n\r\n");
+        assert!(head.starts_with("HTTP/1.0 200 ") && head.ends_with("\r\n\r\n"), "{head}");
+        let serving = start(&[way, &["--listing", "off"]].concat());
+        for path in ["/", "/sub/"] {
+            let reply = get(&serving, path);
+            assert!(reply.starts_with("HTTP/1.0 403 ") && !reply.contains("a.txt"), "{reply}");
+        }
+        assert!(get(&serving, "/a.txt").starts_with("HTTP/1.0 200 "));
+        for arguments in [&[][..], &["--listing", "plain"]] {
+            let serving = start(&[way, arguments].concat());
+            assert!(get(&serving, "/").contains("<li><a href=\"a.txt\">a.txt</a></li>"));
+        }
+    }
+}
+
+#[test]
 fn all_options_work_together() {
     let directory = tempfile::tempdir().unwrap();
     let page = directory.path().join("404.html");
@@ -288,6 +325,8 @@ fn all_options_work_together() {
             "/x",
             "--charset",
             "utf-8",
+            "--listing",
+            "table",
             "-H",
             "X-A",
             "b",
@@ -353,6 +392,7 @@ fn what_cannot_be_done_is_told_in_one_line() {
         (&["--error-page", &folder], "it is no regular file"),
         (&["--error-page", &long], "it is longer than 1 MiB"),
         (&["--log-format", "xml"], "invalid value 'xml'"),
+        (&["--listing", "fancy"], "invalid value 'fancy'"),
         (&["--shutdown-timeout", "-1"], "a number of whole seconds is expected"),
         (&["--shutdown-timeout", "soon"], "a number of whole seconds is expected"),
         (&["--unix", "/tmp/s", "--port-file", "p"], "cannot be used with"),

@@ -105,6 +105,7 @@ mod http_wire; // the reference's cases, byte for byte
 mod http_wire_methods; // those of methods and handlers
 #[cfg(feature = "cli")]
 mod lab; // examples/lab: who waits for whom, and that its servers end with it
+mod listings; // directories as tables, as JSON, and not at all
 mod malformed_bodies; // whose mistake they are, and how much is said of it
 #[cfg(feature = "cli")]
 mod manual; // the help and the manual page, which say what the command does

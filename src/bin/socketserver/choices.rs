@@ -3,6 +3,7 @@
 use std::fmt;
 
 use clap::ValueEnum;
+use socketserver::http::Listing;
 
 /// Decides where requests run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -40,6 +41,24 @@ pub(crate) enum Log {
     Python,
     Combined,
     Json,
+}
+
+/// How directories are listed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Listings {
+    Plain,
+    Table,
+    Off,
+}
+
+impl From<Listings> for Listing {
+    fn from(listings: Listings) -> Self {
+        match listings {
+            Listings::Plain => Self::Plain,
+            Listings::Table => Self::Table,
+            Listings::Off => Self::Off,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

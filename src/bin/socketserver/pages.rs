@@ -8,6 +8,7 @@ use socketserver::http::{
     BaseHttpRequestHandler, ErrorPages, HttpRequestHandler, Status, UrlPrefix,
 };
 
+use crate::choices::Listings;
 use crate::token::is_token;
 
 /// The options.
@@ -31,6 +32,14 @@ pub(crate) struct Pages {
     /// error. Links in it have to begin with a slash, as it is shown at any path.
     #[arg(long, value_name = "CODE=PATH", value_parser = error_page)]
     error_page: Vec<(Status, PathBuf)>,
+
+    /// how directories are listed: plain, table or off
+    ///
+    /// plain is Python's page; table has sizes and times, can be sorted, and is JSON for clients
+    /// that ask for it by Accept: application/json; off answers 403.
+    #[arg(long, value_name = "STYLE")]
+    #[arg(value_enum, hide_possible_values = true, default_value_t = Listings::Plain)]
+    pub(crate) listing: Listings,
 
     /// serve below this path, such as /docs
     ///

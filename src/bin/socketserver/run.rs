@@ -56,6 +56,7 @@ pub(crate) fn run(args: Args) -> io::Result<()> {
         files = files.precompressed();
     }
     check_directory(files.directory())?;
+    let files = files.listing(args.pages.listing.into());
     let files = files.with_hooks(Types::new(args.content_type.as_deref()));
     let scripts =
         if args.cgi { Some(scripts(&args, files.clone(), descriptor_limit)?) } else { None };

@@ -3,18 +3,73 @@
 use std::io;
 use std::path::Path;
 
-use super::tree::{DirectoryEntry, Tree};
+use super::tree::{DirectoryEntry, OpenDirectory, Tree};
 
 /// A directory that is to be listed: see [`FileHooks::list_directory`](super::FileHooks).
 #[derive(Debug)]
 pub struct Directory<'a> {
     tree: &'a Tree,
     path: &'a Path,
+    listing: Listing,
+}
+
+/// How a directory without an index page is answered: see
+/// [`SimpleHttpRequestHandler::listing`](super::SimpleHttpRequestHandler::listing).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Listing {
+    /// CPython's page: the names, in their order.
+    #[default]
+    Plain,
+    /// A table of the names with their sizes and times (in UTC), below a link to the directory
+    /// above; for clients that ask for it, JSON.
+    ///
+    /// Directories come first. The query orders what follows, by Apache's words: `?C=N` by name,
+    /// `?C=S` by size, `?C=M` by the time of the last change, `;O=A` ascending, `;O=D` descending.
+    /// What is no such word is ignored. The page has links for that, and needs no script.
+    ///
+    /// A client whose `Accept` prefers `application/json` to `text/html` gets an array with an
+    /// object for each name, in the same order, each on a line:
+    ///
+    /// ```json
+    /// [
+    /// {"name":"a","kind":"directory","size":null,"mtime":"2026-11-27T07:15:00Z","href":"./a/"},
+    /// {"name":"b c","kind":"file","size":12,"mtime":"2026-11-27T07:15:00Z","href":"./b%20c"}
+    /// ]
+    /// ```
+    ///
+    /// `kind` is of what a link leads to: `file`, `directory`, `other` (a pipe, a socket, a device,
+    /// which are not served), or `link` where it leads to nothing that may be reached. `size` is in
+    /// bytes, of files alone. `mtime` is as in RFC 3339, in whole seconds of UTC; null where it
+    /// cannot be known. In a `name` that is no UTF-8, U+FFFD stands for what is none; `href` leads
+    /// to any of them.
+    ///
+    /// The response is sent while it is made, without `Content-Length` and validators. In memory
+    /// are the names, with some 32 bytes for each. `Vary: Accept` is sent, and with the page a
+    /// `Content-Security-Policy` by which nothing in it is executed.
+    Table,
+    /// 403, as nginx and Apache answer without their modules for listings. It tells no more of a
+    /// directory than the redirect to it does.
+    Off,
 }
 
 impl<'a> Directory<'a> {
-    pub(super) fn new(tree: &'a Tree, path: &'a Path) -> Self {
-        Self { tree, path }
+    pub(super) fn new(tree: &'a Tree, path: &'a Path, listing: Listing) -> Self {
+        Self { tree, path, listing }
+    }
+
+    /// How its handler lists directories. The default hook obeys it.
+    pub fn listing(&self) -> Listing {
+        self.listing
+    }
+
+    /// Tells whether it is the handler's own directory, which has none above it.
+    pub(super) fn is_root(&self) -> bool {
+        self.path == self.tree.directory
+    }
+
+    pub(super) fn open(&self) -> io::Result<OpenDirectory<'a>> {
+        self.tree.open_directory(self.path)
     }
 
     /// Where it is.

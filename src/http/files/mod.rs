@@ -20,7 +20,7 @@ mod source;
 mod tree;
 
 pub use content::FileContent;
-pub use directory::Directory;
+pub use directory::{Directory, Listing};
 pub use hooks::{Defaults, FileHooks};
 pub(super) use mime::{page_type, with_charset};
 pub use no_file::NoFile;
@@ -67,6 +67,7 @@ pub struct SimpleHttpRequestHandler<K = Defaults> {
     small_files: Arc<SmallFiles>,
     charset: Option<Arc<str>>,
     is_precompressed: bool,
+    listing: Listing,
     hooks: K,
 }
 
@@ -81,6 +82,7 @@ impl SimpleHttpRequestHandler {
             small_files: Arc::default(),
             charset: None,
             is_precompressed: false,
+            listing: Listing::default(),
             hooks: Defaults,
         }
     }
@@ -90,8 +92,8 @@ impl<K> SimpleHttpRequestHandler<K> {
     /// The same directory, with hooks that say how its files are found, named and listed.
     #[must_use]
     pub fn with_hooks<N: FileHooks>(self, hooks: N) -> SimpleHttpRequestHandler<N> {
-        let Self { tree, small_files, charset, is_precompressed, .. } = self;
-        SimpleHttpRequestHandler { tree, small_files, charset, is_precompressed, hooks }
+        let Self { tree, small_files, charset, is_precompressed, listing, .. } = self;
+        SimpleHttpRequestHandler { tree, small_files, charset, is_precompressed, listing, hooks }
     }
 
     /// Reaches nothing outside the directory, wherever symbolic links lead and however names
@@ -143,6 +145,15 @@ impl<K> SimpleHttpRequestHandler<K> {
     #[must_use]
     pub fn precompressed(mut self) -> Self {
         self.is_precompressed = true;
+        self
+    }
+
+    /// Lists directories in this way. Defaults to [`Listing::Plain`], CPython's page.
+    ///
+    /// [`FileHooks::list_directory`] obeys it, unless it is overridden.
+    #[must_use]
+    pub fn listing(mut self, listing: Listing) -> Self {
+        self.listing = listing;
         self
     }
 
@@ -268,7 +279,7 @@ impl<K: FileHooks> SimpleHttpRequestHandler<K> {
             NoFile::NotFound => http.send_error_with(404, "File not found"),
             NoFile::NoSlash => redirect_to_directory(http),
             NoFile::Directory(path) => {
-                self.hooks.list_directory(http, &Directory::new(&self.tree, &path))
+                self.hooks.list_directory(http, &Directory::new(&self.tree, &path, self.listing))
             }
             NoFile::Exhausted => http.send_error(503),
         }

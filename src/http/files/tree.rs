@@ -1,14 +1,16 @@
 //! How the files below a directory are reached, and which of them.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::dir::Dir;
-use nix::fcntl::OFlag;
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, OFlag};
+use nix::sys::stat::{FileStat, SFlag, fstatat};
 
 use super::beneath;
 
@@ -63,39 +65,33 @@ impl Tree {
 
     /// The names in a directory, in no order.
     pub(super) fn read_directory(&self, path: &Path) -> io::Result<Vec<DirectoryEntry>> {
-        self.refuse_hidden(path)?;
-        let mut names = if self.is_confined {
-            self.read_confined(path)?
-        } else {
-            fs::read_dir(path)?
-                .map(|entry| {
-                    entry.and_then(|entry| Ok((entry.file_name(), entry.file_type()?.into())))
-                })
-                .collect::<io::Result<Vec<(OsString, Kind)>>>()?
-        };
-        names.retain(|(name, _)| !self.hides_dot_files || !is_hidden(name.as_bytes()));
-        let named = |(name, kind): (OsString, Kind)| {
-            let is_directory = match kind {
-                Kind::Directory => true,
-                Kind::Link => self.metadata(&path.join(&name)).is_ok_and(|target| target.is_dir()),
-                Kind::Other => false,
+        let mut directory = self.open_directory(path)?;
+        let mut names = Vec::new();
+        directory.read_names(|name, kind| names.push((OsString::from_vec(name.to_vec()), kind)))?;
+        let named = |(name, kind): (OsString, Option<Kind>)| {
+            let (is_link, is_directory) = match kind {
+                Some(Kind::Directory) => (false, true),
+                Some(Kind::Other) => (false, false),
+                Some(Kind::Link) | None => {
+                    let found = directory.look(&name, kind);
+                    (found.is_link, found.is_directory())
+                }
             };
-            DirectoryEntry { name, is_link: kind == Kind::Link, is_directory }
+            DirectoryEntry { name, is_link, is_directory }
         };
         Ok(names.into_iter().map(named).collect())
     }
 
-    fn read_confined(&self, path: &Path) -> io::Result<Vec<(OsString, Kind)>> {
-        let directory = self.open_beneath(path, OFlag::O_RDONLY | OFlag::O_DIRECTORY)?;
-        let mut names = Vec::new();
-        for entry in Dir::from_fd(directory.into())? {
-            let entry = entry?;
-            let name = entry.file_name().to_bytes().to_vec();
-            if name != b"." && name != b".." {
-                names.push((OsString::from_vec(name), entry.file_type().into()));
-            }
-        }
-        Ok(names)
+    /// Opens a directory, to read the names in it.
+    pub(super) fn open_directory<'a>(&'a self, path: &'a Path) -> io::Result<OpenDirectory<'a>> {
+        self.refuse_hidden(path)?;
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY;
+        let directory = if self.is_confined {
+            self.open_beneath(path, flags)?
+        } else {
+            OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)?
+        };
+        Ok(OpenDirectory { tree: self, path, names: Dir::from_fd(directory.into())? })
     }
 
     /// Opens what is at a path below the directory, by its path from there.
@@ -121,31 +117,118 @@ impl Tree {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+/// A directory that was reached: what is in it is looked at from there, whatever has become of its
+/// path meanwhile.
+pub(super) struct OpenDirectory<'a> {
+    tree: &'a Tree,
+    path: &'a Path,
+    names: Dir,
+}
+
+impl OpenDirectory<'_> {
+    /// Calls with each name that may be seen, and with its kind where the directory itself says it.
+    pub(super) fn read_names(
+        &mut self,
+        mut each: impl FnMut(&[u8], Option<Kind>),
+    ) -> io::Result<()> {
+        for entry in self.names.iter() {
+            let entry = entry?;
+            let name = entry.file_name().to_bytes();
+            let is_hidden = self.tree.hides_dot_files && is_hidden(name);
+            if !is_hidden && name != b"." && name != b".." {
+                each(name, entry.file_type().map(Kind::from));
+            }
+        }
+        Ok(())
+    }
+
+    /// What there is behind a name: one look, two where the directory did not say that it is a
+    /// link.
+    pub(super) fn look(&self, name: &OsStr, kind: Option<Kind>) -> Found {
+        if kind != Some(Kind::Link) {
+            match fstatat(&self.names, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
+                Ok(status) if !is_link(&status) => return Found::of(&status),
+                Ok(_) => {}
+                // What is gone is not there; of the rest nothing may be known.
+                Err(errno) => return Found { is_gone: errno == Errno::ENOENT, ..Found::default() },
+            }
+        }
+        match self.tree.metadata(&self.path.join(name)) {
+            Ok(target) => Found { is_link: true, ..Found::by(&target) },
+            Err(_) => Found { is_link: true, ..Found::default() },
+        }
+    }
+}
+
+/// What a directory says of a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
     Directory,
     Link,
     Other,
 }
 
-impl From<fs::FileType> for Kind {
-    fn from(kind: fs::FileType) -> Self {
-        match () {
-            () if kind.is_symlink() => Self::Link,
-            () if kind.is_dir() => Self::Directory,
-            () => Self::Other,
+impl From<nix::dir::Type> for Kind {
+    fn from(kind: nix::dir::Type) -> Self {
+        match kind {
+            nix::dir::Type::Directory => Self::Directory,
+            nix::dir::Type::Symlink => Self::Link,
+            _ => Self::Other,
         }
     }
 }
 
-impl From<Option<nix::dir::Type>> for Kind {
-    fn from(kind: Option<nix::dir::Type>) -> Self {
-        match kind {
-            Some(nix::dir::Type::Directory) => Self::Directory,
-            Some(nix::dir::Type::Symlink) => Self::Link,
-            _ => Self::Other,
-        }
+/// What there is behind a name; of a link, what it leads to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) is_gone: bool,
+    pub(super) is_link: bool,
+    /// `None` where nothing is there, or nothing that may be reached.
+    pub(super) content: Option<Content>,
+    /// Seconds and nanoseconds since 1970.
+    pub(super) modified: (i64, u32),
+}
+
+/// What something contains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    Directory,
+    /// So many bytes.
+    File(u64),
+    /// What is not served: a pipe, a socket, a device.
+    Other,
+}
+
+impl Found {
+    pub(super) fn is_directory(&self) -> bool {
+        self.content == Some(Content::Directory)
     }
+
+    fn by(metadata: &Metadata) -> Self {
+        let content = match () {
+            () if metadata.is_dir() => Content::Directory,
+            () if metadata.is_file() => Content::File(metadata.len()),
+            () => Content::Other,
+        };
+        let modified = (metadata.mtime(), u32::try_from(metadata.mtime_nsec()).unwrap_or(0));
+        Self { content: Some(content), modified, ..Self::default() }
+    }
+
+    #[allow(clippy::useless_conversion, reason = "these types differ between systems")]
+    fn of(status: &FileStat) -> Self {
+        let content = match SFlag::from_bits_truncate(status.st_mode & SFlag::S_IFMT.bits()) {
+            SFlag::S_IFDIR => Content::Directory,
+            SFlag::S_IFREG => Content::File(u64::try_from(status.st_size).unwrap_or(0)),
+            _ => Content::Other,
+        };
+        let nanoseconds = u32::try_from(status.st_mtime_nsec).unwrap_or(0);
+        let modified = (i64::from(status.st_mtime), nanoseconds);
+        Self { content: Some(content), modified, ..Self::default() }
+    }
+}
+
+fn is_link(status: &FileStat) -> bool {
+    status.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFLNK.bits()
 }
 
 /// `.well-known` is public (RFC 8615); `.` and `..` are not names.

@@ -98,7 +98,7 @@ fn element(text: &str) -> Option<(&str, u16)> {
 }
 
 /// The thousandths of `q=0.5` (RFC 9110 §12.4.2).
-fn weight(parameter: &str) -> Option<u16> {
+pub(super) fn weight(parameter: &str) -> Option<u16> {
     let value = parameter.strip_prefix(['q', 'Q'])?.strip_prefix('=')?;
     let (whole, digits) = value.split_once('.').unwrap_or((value, ""));
     if digits.len() > 3 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {

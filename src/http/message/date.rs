@@ -16,6 +16,14 @@ pub(crate) fn http_date(time: SystemTime) -> String {
     fmt_http_date(UNIX_EPOCH + Duration::from_secs(seconds.min(LAST_SECOND)))
 }
 
+/// Seconds since 1970 as RFC 3339 writes the time in UTC: `2020-01-02T03:04:05Z`. `None` where the
+/// year has other than four digits.
+#[cfg(feature = "files")]
+pub(crate) fn rfc3339(seconds: i64) -> Option<String> {
+    let text = Timestamp::from_second(seconds).ok()?.to_string();
+    (text.len() == "2020-01-02T03:04:05Z".len()).then_some(text)
+}
+
 /// Appends the present time as a header has it.
 pub(crate) fn push_now(bytes: &mut Vec<u8>) {
     let second = present_second();
@@ -72,5 +80,21 @@ mod tests {
         assert_eq!(http_date(before), "Thu, 01 Jan 1970 00:00:00 GMT");
         let far = UNIX_EPOCH + Duration::from_secs(LAST_SECOND * 2);
         assert_eq!(http_date(far), "Fri, 31 Dec 9999 23:59:59 GMT");
+    }
+
+    #[cfg(feature = "files")]
+    #[test]
+    fn times_of_rfc_3339_have_a_year_of_four_digits() {
+        for (seconds, expected) in [
+            (1_577_934_245, Some("2020-01-02T03:04:05Z")),
+            (-1, Some("1969-12-31T23:59:59Z")),
+            (-62_167_219_200, Some("0000-01-01T00:00:00Z")),
+            (-62_167_219_201, None),
+            (253_402_207_200, Some("9999-12-30T22:00:00Z")),
+            (i64::MAX, None),
+            (i64::MIN, None),
+        ] {
+            assert_eq!(rfc3339(seconds).as_deref(), expected, "{seconds}");
+        }
     }
 }

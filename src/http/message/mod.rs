@@ -1,6 +1,8 @@
 //! Heads as bytes and as what they say: pure functions, which know no socket.
 
 #[cfg(feature = "files")]
+pub(crate) mod accept;
+#[cfg(feature = "files")]
 pub(crate) mod accept_encoding;
 #[cfg(any(feature = "auth", feature = "cgi"))]
 pub(crate) mod base64;

@@ -1,23 +1,16 @@
-//! The page that lists a directory.
+//! Python's page of a directory.
 
 use std::io::{self, Write};
 
-use super::directory::Directory;
-use super::is_exhausted;
-use super::tree::DirectoryEntry;
 use crate::http::exchange::Exchange;
+use crate::http::files::tree::DirectoryEntry;
 use crate::http::message::text::escape_html;
 use crate::http::url::{quote, unquote};
 use crate::os::name_bytes;
 
-/// Answers with the names in a directory, as CPython 3.14 does.
-pub(super) fn list_directory(http: &mut Exchange<'_>, directory: &Directory<'_>) -> io::Result<()> {
-    let entries = match directory.entries() {
-        Ok(entries) => entries,
-        Err(error) if is_exhausted(&error) => return http.send_error(503),
-        Err(_) => return http.send_error_with(404, "No permission to list directory"),
-    };
-    let page = page(&unquote(http.target().path()), &entries);
+/// Answers with names, as CPython 3.14 does.
+pub(super) fn send(http: &mut Exchange<'_>, entries: &[DirectoryEntry]) -> io::Result<()> {
+    let page = page(&unquote(http.target().path()), entries);
     http.send_response(200)?;
     http.send_header("Content-type", "text/html; charset=utf-8")?;
     http.send_header("Content-Length", page.len())?;
