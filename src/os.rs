@@ -122,6 +122,12 @@ pub(crate) fn is_exhausted(error: &io::Error) -> bool {
     matches!(errno, Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM))
 }
 
+/// Tells whether a link was in the way of what follows none.
+#[cfg(feature = "files")]
+pub(crate) fn is_link_refused(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::ELOOP)
+}
+
 /// A wait in whole milliseconds, so that it does not end just before what it waits for.
 pub(crate) fn rounded_up(wait: Duration) -> Duration {
     wait.saturating_add(Duration::from_micros(999))

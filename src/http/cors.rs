@@ -132,6 +132,7 @@ impl<H: HttpRequestHandler> HttpRequestHandler for Cors<H> {
         if is_preflight {
             self.answer_preflight(http)
         } else {
+            http.notes.is_origin_named = !self.origins.is_empty() && self.admitted(http).is_some();
             self.handler.handle_one_request(http)
         }
     }

@@ -35,6 +35,7 @@
 //! |---|---|
 //! | answer requests by a program's own code | [`HttpRequestHandler`] |
 //! | serve the files of a directory, and change how | `SimpleHttpRequestHandler`, `FileHooks` |
+//! | take files from clients | `SimpleHttpRequestHandler::uploads`, `Uploads` |
 //! | run programs | `CgiHttpRequestHandler`, `CgiHooks` |
 //! | read forms and uploads | the module `form`, [`RequestBody::read_all`], [`RequestBody::save_as`] |
 //! | take URLs and queries apart | [`Exchange::target`], [`url`] |
@@ -107,7 +108,9 @@ pub use exchange::ResponseBody;
 #[cfg(feature = "files")]
 pub use files::SimpleHttpRequestHandler;
 #[cfg(feature = "files")]
-pub use files::{Defaults, Directory, DirectoryEntry, FileContent, FileHooks, Listing, NoFile};
+pub use files::{
+    Defaults, Directory, DirectoryEntry, FileContent, FileHooks, Listing, NoFile, Uploads,
+};
 #[doc(alias = "MessageClass")]
 #[doc(alias = "HTTPMessage")]
 pub use message::headers::Headers;

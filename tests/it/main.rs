@@ -51,6 +51,8 @@ mod cli_sockets; // the command on Unix sockets
 #[cfg(feature = "cli")]
 mod cli_tls; // the command over HTTPS: its options, its files, and what it says of them
 #[cfg(feature = "cli")]
+mod cli_uploads; // files that the command takes, however it serves
+#[cfg(feature = "cli")]
 mod cli_words; // how its arguments may be written, and what is said of wrong ones
 mod client_addresses; // a client of IPv4 is one, whatever the socket and whoever says so
 mod comparison; // COMPARISON.md shows programs as they are, its tables name what exists
@@ -126,6 +128,8 @@ mod porting_page; // the code of docs/PORTING.md compiles, or has the message th
 mod precompressed; // files that stand compressed beside others
 mod promises; // the documents of security and reliability name tests that there are
 mod proxies; // who the client is, behind balancers
+mod put_races; // two at once, names that change meanwhile, ends in the middle
+mod puts; // files that a directory takes by PUT
 mod range_clients; // programs that go on with a download
 mod ranges; // parts of files
 mod redirects; // a directory without its slash leads to where the client is

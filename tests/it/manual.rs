@@ -27,7 +27,7 @@ fn the_summary_has_a_line_for_each_option() {
     let help = succeeds(&["-h"]);
     for option in options(&succeeds(&["--help"])) {
         let is_of_option = |line: &&str| {
-            let mut words = line.split([' ', ',']).take_while(|word| !word.starts_with('<'));
+            let mut words = line.split([' ', ',', '[']).take_while(|word| !word.starts_with('<'));
             line.starts_with("  ") && words.any(|word| word == option)
         };
         let line = help.lines().find(is_of_option);
@@ -213,7 +213,8 @@ fn names(page: &str, section_name: &str) -> BTreeSet<String> {
 /// The long names of the options.
 fn options(help: &str) -> BTreeSet<&str> {
     let lines = help.lines().map(str::trim_start).filter(|line| line.starts_with('-'));
-    let words = lines.flat_map(|line| line.split([' ', ',']).take_while(|it| !it.starts_with('<')));
+    let ends = [' ', ',', '['];
+    let words = lines.flat_map(|line| line.split(ends).take_while(|it| !it.starts_with('<')));
     let options: BTreeSet<&str> = words.filter(|word| word.starts_with("--")).collect();
     assert!(options.len() > 30, "{options:?}");
     options

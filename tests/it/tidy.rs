@@ -184,7 +184,7 @@ fn unsafe_code_is_in_sys_alone() {
 /// these, so that a port adds files, and conditions to few.
 #[test]
 fn unix_is_named_where_it_is_at_home() {
-    const HOMES: [&str; 20] = [
+    const HOMES: [&str; 21] = [
         "address",
         "bin/",
         "concurrency/",
@@ -194,6 +194,7 @@ fn unix_is_named_where_it_is_at_home() {
         "http/cgi/",
         "http/files/beneath",
         "http/files/etag",
+        "http/files/new_file",
         "http/files/tree",
         "os",
         "poller",

@@ -150,6 +150,11 @@ impl Access {
         Ok(())
     }
 
+    /// Tells whether a password is asked for.
+    pub(crate) fn asks_for_password(&self) -> bool {
+        self.users.is_some()
+    }
+
     /// Tells whether SIGHUP has something to read.
     pub(crate) fn has_files(&self) -> bool {
         self.auth_file.is_some()

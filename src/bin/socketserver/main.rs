@@ -24,6 +24,7 @@ mod tls;
 #[path = "../../http/message/token.rs"]
 mod token;
 mod types;
+mod uploads;
 mod usage;
 mod values;
 mod variable;

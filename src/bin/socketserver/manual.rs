@@ -108,7 +108,13 @@ fn options(page: &mut Roff, command: &Command) {
 fn value(arg: &Arg, separator: &str) -> Option<Inline> {
     let names = arg.get_value_names().filter(|_| takes_value(arg))?;
     let names: Vec<&str> = names.iter().map(|name| name.as_str()).collect();
-    Some(italic(format!("{separator}{}", names.join(" "))))
+    let names = names.join(" ");
+    let is_optional = arg.get_num_args().is_some_and(|range| range.min_values() == 0);
+    Some(italic(match (is_optional, arg.is_require_equals_set()) {
+        (true, true) => format!("[={names}]"),
+        (true, false) => format!("{separator}[{names}]"),
+        (false, _) => format!("{separator}{names}"),
+    }))
 }
 
 fn takes_value(arg: &Arg) -> bool {

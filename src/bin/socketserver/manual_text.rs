@@ -57,8 +57,8 @@ pub(crate) const EXIT_STATUS: Entries = &[
     (
         "2",
         "The command line is wrong, a file of --tls-password-file, --auth-file or --error-page \
-         cannot be used, or passwords would cross a network in clear text. A line on standard \
-         error says why.",
+         cannot be used, passwords would cross a network in clear text, or everybody on one could \
+         upload files. A line on standard error says why.",
     ),
     ("128+N", "Signal N ended the server, as shells report it: 129 for SIGHUP, 131 for SIGQUIT."),
 ];

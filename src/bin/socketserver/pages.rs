@@ -10,6 +10,7 @@ use socketserver::http::{
 
 use crate::choices::Listings;
 use crate::token::is_token;
+use crate::uploads::Uploading;
 
 /// The options.
 #[derive(Args, Debug)]
@@ -47,6 +48,9 @@ pub(crate) struct Pages {
     /// The paths of --metrics and --healthz are below it, too.
     #[arg(long, value_name = "PATH", value_parser = url_prefix)]
     url_prefix: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) uploading: Uploading,
 }
 
 impl Pages {

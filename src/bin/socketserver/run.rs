@@ -14,7 +14,7 @@ use signal_hook::iterator::Signals;
 use socketserver::http::{CgiHttpRequestHandler, SimpleHttpRequestHandler};
 use socketserver::transport::StreamTransport;
 use socketserver::{
-    Concurrency, Forking, Handler, PreFork, SIGNAL_WINDOW, Sequential, ServerInfo, Signal,
+    Address, Concurrency, Forking, Handler, PreFork, SIGNAL_WINDOW, Sequential, ServerInfo, Signal,
     StreamServer, TcpServer, ThreadPool, TlsServer, UnixStreamServer,
 };
 
@@ -57,6 +57,7 @@ pub(crate) fn run(args: Args) -> io::Result<()> {
     }
     check_directory(files.directory())?;
     let files = files.listing(args.pages.listing.into());
+    let files = args.pages.uploading.take(files);
     let files = files.with_hooks(Types::new(args.content_type.as_deref()));
     let scripts =
         if args.cgi { Some(scripts(&args, files.clone(), descriptor_limit)?) } else { None };
@@ -119,6 +120,7 @@ impl Serving<'_> {
                 let handler = wrap(self.args, handler)?;
                 let server = TcpServer::from_transport(transport, handler, strategy)?;
                 self.args.access.check_clear_text(&server.server_address().into())?;
+                self.check_uploads(&server.server_address().into())?;
                 let banner = banner(&server.server_address().into(), false);
                 self.serve_with(server, &banner)
             }
@@ -126,10 +128,15 @@ impl Serving<'_> {
                 handler.certificate = Some(transport.reload_handle());
                 let handler = wrap(self.args, handler)?;
                 let server = TlsServer::from_transport(transport, handler, strategy)?;
+                self.check_uploads(&server.server_address().into())?;
                 let banner = banner(&server.server_address().into(), true);
                 self.serve_with(server, &(banner + &notice.unwrap_or_default()))
             }
         }
+    }
+
+    fn check_uploads(&self, address: &Address) -> io::Result<()> {
+        self.args.pages.uploading.check_reach(address, self.args.access.asks_for_password())
     }
 
     fn serve_with<T, C>(

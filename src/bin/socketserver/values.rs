@@ -92,6 +92,22 @@ pub(crate) fn count(text: &str) -> Result<u32, String> {
     count.ok_or_else(|| format!("a number from 1 to {} is expected", u32::MAX))
 }
 
+/// A number of bytes, perhaps of a power of 1024.
+pub(crate) fn size(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|character: char| character.is_ascii_alphabetic());
+    let shift = match text[digits.len()..].to_ascii_uppercase().as_str() {
+        "" => 0,
+        "K" => 10,
+        "M" => 20,
+        "G" => 30,
+        "T" => 40,
+        _ => 64,
+    };
+    let number = digits.parse().ok().filter(|_| is_number(digits));
+    let bytes = number.and_then(|number: u64| number.checked_mul(1_u64.checked_shl(shift)?));
+    bytes.ok_or_else(|| "a number of bytes is expected, perhaps with K, M, G or T".to_owned())
+}
+
 /// A time limit.
 pub(crate) fn seconds(text: &str) -> Result<u32, String> {
     text.parse().map_err(|_| "a number of whole seconds is expected; 0 is no limit".to_owned())

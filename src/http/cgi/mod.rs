@@ -29,7 +29,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::http::exchange::{Exchange, HttpRequestHandler};
+use crate::http::exchange::{BaseHttpRequestHandler, Exchange, HttpError, HttpRequestHandler};
 use crate::http::files::{Defaults, SimpleHttpRequestHandler};
 use crate::sys;
 use identity::Identity;
@@ -138,6 +138,15 @@ impl<K: CgiHooks> CgiHttpRequestHandler<K> {
     pub fn is_cgi(&self, http: &Exchange<'_>) -> Option<CgiInfo> {
         self.files.hooks().is_cgi(http)
     }
+
+    /// Refuses to put a file where programs are.
+    fn refuse_program(&self, http: &Exchange<'_>) -> io::Result<()> {
+        let is_upload = http.command == "PUT" && self.files.takes_uploads();
+        if is_upload && self.is_cgi(http).is_some() {
+            return Err(HttpError::new(403, "A program is not uploaded").into());
+        }
+        Ok(())
+    }
 }
 
 /// Serves the current directory, as it is when the handler is made.
@@ -184,6 +193,19 @@ impl<K: CgiHooks> HttpRequestHandler for CgiHttpRequestHandler<K> {
         match self.is_cgi(http) {
             Some(info) => self.run_cgi(http, &info),
             None => http.send_error_with(501, "Can only POST to CGI scripts"),
+        }
+    }
+
+    fn do_put(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        self.refuse_program(http)?;
+        self.files.do_put(http)
+    }
+
+    fn handle_expect_100(&self, http: &mut Exchange<'_>) -> io::Result<bool> {
+        self.refuse_program(http)?;
+        match self.is_cgi(http) {
+            Some(_) => BaseHttpRequestHandler.handle_expect_100(http),
+            None => self.files.handle_expect_100(http),
         }
     }
 }

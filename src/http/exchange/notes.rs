@@ -11,6 +11,8 @@ pub(crate) struct Notes {
     pub(crate) error: Option<(Status, String)>,
     /// What handlers around have taken from the path.
     url_prefix: String,
+    /// The page that has made the request is of an origin that may do so, as it is named.
+    pub(crate) is_origin_named: bool,
     #[cfg(feature = "auth")]
     /// Why a handler around the others has refused the request.
     pub(crate) refused: Option<Refused>,

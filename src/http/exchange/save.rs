@@ -26,9 +26,12 @@ impl RequestBody {
             return Err(HttpError::new(400, "A part of a file is not the whole").into());
         }
         self.check_length(limit)?;
-        atomically(path.as_ref(), not_stored, |file| {
-            copy_or(&mut self.within(limit, 0), file, |error| error, not_stored)
-        })
+        atomically(path.as_ref(), not_stored, |file| self.copy_to(file, limit))
+    }
+
+    /// Writes the rest of the body to an open file, up to `limit` bytes.
+    pub(crate) fn copy_to(&mut self, file: &File, limit: u64) -> io::Result<u64> {
+        copy_or(&mut self.within(limit, 0), file, |error| error, not_stored)
     }
 }
 

@@ -16,17 +16,42 @@ use nix::sys::stat::Mode;
 /// no link is followed at all.
 pub(super) fn open(root: &File, relative: &Path, flags: OFlag) -> io::Result<File> {
     let relative = if relative.as_os_str().is_empty() { Path::new(".") } else { relative };
-    match open_by_kernel(root, relative, flags) {
+    match open_by_kernel(root, relative, flags, Links::Followed) {
         Err(Errno::ENOSYS | Errno::EPERM) => Ok(walk(root, relative, flags)?.into()),
         opened => Ok(opened?.into()),
     }
 }
 
+/// Opens the directory `relative` from `root`, to which no link leads.
+pub(super) fn open_directory(root: &File, relative: &Path) -> io::Result<File> {
+    let relative = if relative.as_os_str().is_empty() { Path::new(".") } else { relative };
+    let flags = STAT_FLAGS | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    match open_by_kernel(root, relative, flags, Links::Refused) {
+        Err(Errno::ENOSYS | Errno::EPERM) => Ok(walk(root, relative, flags)?.into()),
+        opened => Ok(opened?.into()),
+    }
+}
+
+/// What becomes of symbolic links that stay below the root.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Links {
+    Followed,
+    Refused,
+}
+
 #[cfg(target_os = "linux")]
-fn open_by_kernel(root: &File, relative: &Path, flags: OFlag) -> nix::Result<OwnedFd> {
+fn open_by_kernel(
+    root: &File,
+    relative: &Path,
+    flags: OFlag,
+    links: Links,
+) -> nix::Result<OwnedFd> {
     use nix::fcntl::{OpenHow, ResolveFlag, openat2};
 
-    let resolve = ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_MAGICLINKS;
+    let mut resolve = ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_MAGICLINKS;
+    if links == Links::Refused {
+        resolve |= ResolveFlag::RESOLVE_NO_SYMLINKS;
+    }
     let mut attempts = 0;
     loop {
         match openat2(root, relative, OpenHow::new().flags(flags).resolve(resolve)) {
@@ -38,7 +63,7 @@ fn open_by_kernel(root: &File, relative: &Path, flags: OFlag) -> nix::Result<Own
 }
 
 #[cfg(not(target_os = "linux"))]
-fn open_by_kernel(_: &File, _: &Path, _: OFlag) -> nix::Result<OwnedFd> {
+fn open_by_kernel(_: &File, _: &Path, _: OFlag, _: Links) -> nix::Result<OwnedFd> {
     Err(Errno::ENOSYS)
 }
 

@@ -69,7 +69,7 @@ impl SmallFiles {
         now: SystemTime,
     ) -> io::Result<Option<(Arc<[u8]>, Validators)>> {
         let (size, identity) = (metadata.len(), Identity::of(metadata));
-        if size == 0 || size > MAX_FILE_BYTES || !identity.is_old_enough(self.min_age, now) {
+        if !is_small(size) || !identity.is_old_enough(self.min_age, now) {
             return Ok(None);
         }
         let mut content = Vec::with_capacity(size as usize + 1);
@@ -87,6 +87,11 @@ impl SmallFiles {
         entries.insert(path.to_path_buf(), entry);
         Ok(Some((content, validators)))
     }
+}
+
+/// Tells whether the content of a file of this size is in its tag.
+pub(super) fn is_small(size: u64) -> bool {
+    (1..=MAX_FILE_BYTES).contains(&size)
 }
 
 /// Bytes of the largest file that is kept.

@@ -5,6 +5,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use nix::sys::stat::FileStat;
+
 /// What changes when a file is replaced or written to.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct Identity {
@@ -24,6 +26,18 @@ impl Identity {
             size: metadata.size(),
             modified: (metadata.mtime(), metadata.mtime_nsec()),
             changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+
+    /// As that of the same file's `Metadata`.
+    #[allow(clippy::unnecessary_cast, reason = "these are not as wide on every system")]
+    pub(super) fn of_stat(stat: &FileStat) -> Self {
+        Self {
+            device: stat.st_dev as u64,
+            inode: stat.st_ino as u64,
+            size: stat.st_size as u64,
+            modified: (stat.st_mtime as i64, stat.st_mtime_nsec as i64),
+            changed: (stat.st_ctime as i64, stat.st_ctime_nsec as i64),
         }
     }
 
@@ -62,8 +76,19 @@ impl Validators {
     /// shared mapping need not change the identity.
     pub(super) fn of_content(identity: &Identity, content: &[u8], now: SystemTime) -> Self {
         let others = Self::of(identity, now);
-        let etag = others.etag.map(|_| EntityTag::of(&(identity, content)));
+        let etag = others.etag.map(|_| EntityTag::of_file(identity, Some(content)));
         Self { etag, ..others }
+    }
+
+    /// Those of a file that is about to be replaced, with its content where that is in its tag. It
+    /// has one whatever its age: a client has one of [`of`](Self::of), after which no change has
+    /// left the file's identity as it was, or that of an upload, which sets a time of its own.
+    pub(super) fn to_be_changed(
+        identity: &Identity,
+        content: Option<&[u8]>,
+        now: SystemTime,
+    ) -> Self {
+        Self { etag: Some(EntityTag::of_file(identity, content)), ..Self::of(identity, now) }
     }
 }
 
@@ -73,6 +98,13 @@ pub(crate) struct EntityTag([u8; 18]);
 
 impl EntityTag {
     /// A digest, as the numbers themselves would tell of the file system.
+    pub(super) fn of_file(identity: &Identity, content: Option<&[u8]>) -> Self {
+        match content {
+            Some(content) => Self::of(&(identity, content)),
+            None => Self::of(identity),
+        }
+    }
+
     fn of(identity: &impl Hash) -> Self {
         let mut hasher = DefaultHasher::new();
         identity.hash(&mut hasher);

@@ -12,12 +12,16 @@ mod etag;
 mod hooks;
 mod listing;
 mod mime;
+mod new_file;
 mod no_file;
 mod path;
 mod precompressed;
 mod range;
+mod redirect;
+mod same_origin;
 mod source;
 mod tree;
+mod uploads;
 
 pub use content::FileContent;
 pub use directory::{Directory, Listing};
@@ -25,6 +29,7 @@ pub use hooks::{Defaults, FileHooks};
 pub(super) use mime::{page_type, with_charset};
 pub use no_file::NoFile;
 pub use tree::DirectoryEntry;
+pub use uploads::Uploads;
 
 #[cfg(any(test, fuzzing))]
 pub(super) use {
@@ -40,14 +45,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::http::exchange::{Exchange, HttpRequestHandler};
+use crate::http::exchange::{BaseHttpRequestHandler, Exchange, HttpRequestHandler};
 use crate::os::{is_exhausted, name_bytes};
 use answer::Answer;
 use cache::SmallFiles;
 use etag::Identity;
 pub(super) use etag::Validators;
+use redirect::redirect_to_directory;
 use source::Source;
 use tree::Tree;
+use uploads::Receiver;
 
 /// Serves the files below a directory to GET and HEAD requests.
 ///
@@ -68,6 +75,7 @@ pub struct SimpleHttpRequestHandler<K = Defaults> {
     charset: Option<Arc<str>>,
     is_precompressed: bool,
     listing: Listing,
+    receiver: Option<Receiver>,
     hooks: K,
 }
 
@@ -76,13 +84,19 @@ impl SimpleHttpRequestHandler {
     /// `functools.partial(SimpleHTTPRequestHandler, directory=directory)`.
     #[doc(alias = "partial")]
     pub fn new(directory: impl Into<PathBuf>) -> Self {
-        let tree = Tree { directory: directory.into(), is_confined: false, hides_dot_files: false };
+        let tree = Tree {
+            directory: directory.into(),
+            is_confined: false,
+            hides_dot_files: false,
+            hides_uploads: false,
+        };
         Self {
             tree,
             small_files: Arc::default(),
             charset: None,
             is_precompressed: false,
             listing: Listing::default(),
+            receiver: None,
             hooks: Defaults,
         }
     }
@@ -92,8 +106,16 @@ impl<K> SimpleHttpRequestHandler<K> {
     /// The same directory, with hooks that say how its files are found, named and listed.
     #[must_use]
     pub fn with_hooks<N: FileHooks>(self, hooks: N) -> SimpleHttpRequestHandler<N> {
-        let Self { tree, small_files, charset, is_precompressed, listing, .. } = self;
-        SimpleHttpRequestHandler { tree, small_files, charset, is_precompressed, listing, hooks }
+        let Self { tree, small_files, charset, is_precompressed, listing, receiver, .. } = self;
+        SimpleHttpRequestHandler {
+            tree,
+            small_files,
+            charset,
+            is_precompressed,
+            listing,
+            receiver,
+            hooks,
+        }
     }
 
     /// Reaches nothing outside the directory, wherever symbolic links lead and however names
@@ -180,7 +202,7 @@ impl<K: FileHooks> SimpleHttpRequestHandler<K> {
     ///
     /// What is opened by this path is not checked: a symbolic link may lead elsewhere, a name may
     /// begin with a dot, and opening a pipe waits. Only [`open`](Self::open) looks at what it
-    /// opens. To write a file, see the example `upload_files`.
+    /// opens. To take files from clients, see [`uploads`](Self::uploads).
     pub fn translate_path(&self, http: &Exchange<'_>, path: &str) -> PathBuf {
         self.hooks.translate_path(http, &self.tree.directory, path)
     }
@@ -352,24 +374,16 @@ impl<K: FileHooks> HttpRequestHandler for SimpleHttpRequestHandler<K> {
         self.send_head(http).map(drop)
     }
 
+    fn do_put(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        self.take_file(http)
+    }
+
+    fn handle_expect_100(&self, http: &mut Exchange<'_>) -> io::Result<bool> {
+        self.admit_body(http)?;
+        BaseHttpRequestHandler.handle_expect_100(http)
+    }
+
     fn server_version(&self) -> &str {
         "SimpleHTTP/0.6"
     }
-}
-
-/// Sends the client to the same place with a slash at its end, which its relative links need.
-fn redirect_to_directory(http: &mut Exchange<'_>) -> io::Result<()> {
-    // A relative reference begins where the client is, which is not where a script or a handler has
-    // sent the request on to.
-    let is_there = http.redirects() == 0
-        && path::last_name(http.requested_target().path()) == path::last_name(http.target().path());
-    let location = if is_there {
-        path::directory_reference(&http.path)
-    } else {
-        http.url_prefix().to_owned() + &path::directory_location(&http.path)
-    };
-    http.send_response(301)?;
-    http.send_header("Location", location)?;
-    http.send_header("Content-Length", 0)?;
-    http.end_headers()
 }

@@ -43,6 +43,23 @@ pub(crate) fn directory_reference(target: &str) -> String {
     location
 }
 
+/// Where the file of this target is, seen from the target: its last name.
+///
+/// As [`directory_reference`].
+pub(super) fn file_reference(target: &str) -> String {
+    let name = last_name(Parts::of(target).path);
+    let mut location = String::from(if name.contains(':') { "./" } else { "" });
+    push_escaped(&mut location, name);
+    location
+}
+
+/// Tells whether a target's path can lead to no file, as its last name is none: `/a/`, `/a/..`.
+pub(super) fn names_directory(path: &str) -> bool {
+    let decoded = unquote_to_bytes(path);
+    let last = decoded.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+    matches!(last, b"" | b"." | b"..")
+}
+
 /// Where the directory of this target is: the target with a slash at the end of its path.
 ///
 /// For a target that the client did not ask for. Begins with exactly one slash: in `//host/..` a

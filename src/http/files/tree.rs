@@ -5,7 +5,7 @@ use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use nix::dir::Dir;
 use nix::errno::Errno;
@@ -13,6 +13,8 @@ use nix::fcntl::{AtFlags, OFlag};
 use nix::sys::stat::{FileStat, SFlag, fstatat};
 
 use super::beneath;
+use super::new_file::{Place, is_temporary};
+use crate::http::message::text::is_safe_name;
 
 /// A directory, and what of it may be seen.
 #[derive(Clone, Debug)]
@@ -21,6 +23,8 @@ pub(super) struct Tree {
     /// Nothing outside the directory is reached, wherever symbolic links lead.
     pub(super) is_confined: bool,
     pub(super) hides_dot_files: bool,
+    /// Files that are being uploaded are neither served nor listed.
+    pub(super) hides_uploads: bool,
 }
 
 /// A name in a [`Directory`](super::Directory).
@@ -96,24 +100,49 @@ impl Tree {
 
     /// Opens what is at a path below the directory, by its path from there.
     fn open_beneath(&self, path: &Path, flags: OFlag) -> io::Result<File> {
+        let relative = path.strip_prefix(&self.directory).map_err(|_| outside())?;
+        beneath::open(&self.open_root()?, relative, flags | OFlag::O_CLOEXEC)
+    }
+
+    fn open_root(&self) -> io::Result<File> {
         let root =
             if self.directory.as_os_str().is_empty() { Path::new(".") } else { &self.directory };
-        let relative = path.strip_prefix(&self.directory).map_err(|_| outside())?;
-        let root = OpenOptions::new()
+        OpenOptions::new()
             .read(true)
             .custom_flags((beneath::STAT_FLAGS | OFlag::O_DIRECTORY).bits())
-            .open(root)?;
-        beneath::open(&root, relative, flags | OFlag::O_CLOEXEC)
+            .open(root)
+    }
+
+    /// Where a file of this path may be made: in a directory below this one, to which no link
+    /// leads, whether the tree is confined or not. `None` where it is no such path, or a name in it
+    /// is none that a client may give to a file.
+    pub(super) fn place(&self, path: &Path) -> io::Result<Option<Place>> {
+        let Ok(relative) = path.strip_prefix(&self.directory) else { return Ok(None) };
+        let is_name = |name: Component<'_>| match name {
+            Component::Normal(name) => name.to_str().is_some_and(is_safe_name),
+            _ => false,
+        };
+        let (Some(name), Some(parent)) = (relative.file_name(), relative.parent()) else {
+            return Ok(None);
+        };
+        if !relative.components().all(is_name) {
+            return Ok(None);
+        }
+        Ok(Some(Place::new(beneath::open_directory(&self.open_root()?, parent)?, name)))
     }
 
     /// Hidden files are not there.
     fn refuse_hidden(&self, path: &Path) -> io::Result<()> {
-        if !self.hides_dot_files {
+        if !self.hides_dot_files && !self.hides_uploads {
             return Ok(());
         }
         let relative = path.strip_prefix(&self.directory).unwrap_or(path);
-        let hidden = relative.components().any(|name| is_hidden(name.as_os_str().as_bytes()));
+        let hidden = relative.components().any(|name| self.hides(name.as_os_str().as_bytes()));
         if hidden { Err(io::ErrorKind::NotFound.into()) } else { Ok(()) }
+    }
+
+    fn hides(&self, name: &[u8]) -> bool {
+        (self.hides_dot_files && is_hidden(name)) || (self.hides_uploads && is_temporary(name))
     }
 }
 
@@ -134,8 +163,7 @@ impl OpenDirectory<'_> {
         for entry in self.names.iter() {
             let entry = entry?;
             let name = entry.file_name().to_bytes();
-            let is_hidden = self.tree.hides_dot_files && is_hidden(name);
-            if !is_hidden && name != b"." && name != b".." {
+            if !self.tree.hides(name) && name != b"." && name != b".." {
                 each(name, entry.file_type().map(Kind::from));
             }
         }

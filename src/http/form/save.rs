@@ -5,6 +5,7 @@ use std::io::Read;
 
 use super::error::FormError;
 use crate::http::exchange::copy_or;
+use crate::http::message::text::is_safe_name;
 
 /// Copies, and tells which side failed.
 pub(super) fn copy(input: &mut impl Read, output: &File) -> Result<u64, FormError> {
@@ -26,11 +27,7 @@ pub(super) fn copy(input: &mut impl Read, output: &File) -> Result<u64, FormErro
 /// ```
 pub fn safe_filename(filename: &str) -> Option<&str> {
     let name = filename.rsplit(['/', '\\']).next()?.trim();
-    let is_safe = !name.is_empty()
-        && !name.starts_with('.')
-        && !name.contains(char::is_control)
-        && name.len() <= 255;
-    is_safe.then_some(name)
+    is_safe_name(name).then_some(name)
 }
 
 #[cfg(test)]

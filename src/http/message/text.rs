@@ -54,6 +54,19 @@ impl<'a> Latin1<'a> {
     }
 }
 
+/// Tells whether a file may have this name that a client has chosen: it hides nothing, means no
+/// directory, also where `\` parts names, and no file system finds it too long.
+#[cfg(any(feature = "files", feature = "forms"))]
+pub(crate) fn is_safe_name(name: &str) -> bool {
+    work::note(name.len());
+    !name.is_empty()
+        && !name.starts_with('.')
+        && name.trim() == name
+        && !name
+            .contains(|character: char| character.is_control() || matches!(character, '/' | '\\'))
+        && name.len() <= 255
+}
+
 /// Appends text as ISO 8859-1; false, and nothing appended, where a character is beyond it.
 pub(crate) fn encode_latin1(text: &str, bytes: &mut Vec<u8>) -> bool {
     work::note(text.len());

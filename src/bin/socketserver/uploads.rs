@@ -1,0 +1,78 @@
+//! Options about files that clients send.
+
+use std::io;
+
+use clap::{Args, ValueEnum};
+use socketserver::Address;
+use socketserver::http::{SimpleHttpRequestHandler, Uploads};
+
+use crate::values::size;
+
+/// The options.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Files")]
+pub(crate) struct Uploading {
+    /// take files by PUT; with =replace also in the place of others
+    ///
+    /// A file is made below the directory, under a name that does not begin with a dot, in a
+    /// directory that is there, and through no link. It appears when it is complete. Without
+    /// =replace a file that is there stays, and the answer is 409. On addresses that other machines
+    /// reach, --auth or --auth-file is needed.
+    #[arg(long, value_name = "replace", num_args = 0..=1, require_equals = true)]
+    #[arg(value_enum, hide_possible_values = true, default_missing_value = "new")]
+    upload: Option<Upload>,
+
+    /// take files of up to this size; 0 is any [default: 1G]
+    ///
+    /// A number of bytes, or one with K, M, G or T for powers of 1024, such as 100M. A longer one
+    /// is answered 413.
+    #[arg(long, value_name = "SIZE", requires = "upload", value_parser = size)]
+    upload_limit: Option<u64>,
+
+    /// take files from other machines without a password, too
+    ///
+    /// Without it, --upload needs --auth or --auth-file, an address such as 127.0.0.1 or ::1, or a
+    /// Unix socket.
+    #[arg(long, requires = "upload")]
+    upload_without_auth: bool,
+}
+
+/// What may be uploaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Upload {
+    #[value(hide = true)]
+    New,
+    Replace,
+}
+
+impl Uploading {
+    /// Has the files of a directory taken, if that is asked for.
+    pub(crate) fn take<K>(
+        &self,
+        files: SimpleHttpRequestHandler<K>,
+    ) -> SimpleHttpRequestHandler<K> {
+        let Some(upload) = self.upload else { return files };
+        let mut uploads = Uploads::default().replace(upload == Upload::Replace);
+        if let Some(bytes) = self.upload_limit {
+            uploads = uploads.limit(if bytes == 0 { u64::MAX } else { bytes });
+        }
+        files.uploads(uploads)
+    }
+
+    /// Checks that not everybody on a network may upload.
+    ///
+    /// # Errors
+    ///
+    /// The text says what to do.
+    pub(crate) fn check_reach(&self, address: &Address, asks_for_password: bool) -> io::Result<()> {
+        let is_far = address.ip().is_some_and(|ip| !ip.to_canonical().is_loopback());
+        if self.upload.is_some() && is_far && !asks_for_password && !self.upload_without_auth {
+            return Err(crate::wrong_usage(
+                "everybody on the network could upload files: ask for a password with --auth or \
+                 --auth-file, or serve this machine only with -b 127.0.0.1; if everybody may, add \
+                 --upload-without-auth",
+            ));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,375 @@
+//! A file that appears under its name when it is complete, in a directory that was opened without
+//! following a link.
+
+use std::ffi::{CStr, OsStr, OsString};
+use std::fs::{File, Permissions};
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use nix::dir::Dir;
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, FlockArg, OFlag, openat, renameat};
+use nix::poll::{PollTimeout, poll};
+use nix::sys::stat::{Mode, SFlag, fstatat};
+use nix::sys::statvfs::fstatvfs;
+use nix::unistd::{AccessFlags, UnlinkatFlags, faccessat, linkat, unlinkat};
+
+use super::cache::is_small;
+use super::etag::{EntityTag, Identity};
+
+/// Where a file is to be made: a directory that is open, and a name in it.
+#[derive(Debug)]
+pub(super) struct Place {
+    directory: File,
+    name: OsString,
+}
+
+/// What is at a place.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) is_file: bool,
+    pub(super) is_directory: bool,
+    pub(super) identity: Identity,
+    size: u64,
+    mode: u32,
+}
+
+impl Place {
+    /// A place in a directory, which is open for reading or without any right.
+    pub(super) fn new(directory: File, name: &OsStr) -> Self {
+        Self { directory, name: name.to_owned() }
+    }
+
+    /// What is there now; a link is not followed.
+    #[allow(clippy::useless_conversion, reason = "modes are not as wide on every system")]
+    pub(super) fn look(&self) -> io::Result<Option<Found>> {
+        let stat = match fstatat(&self.directory, &*self.name, AtFlags::AT_SYMLINK_NOFOLLOW) {
+            Ok(stat) => stat,
+            Err(Errno::ENOENT) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let kind = SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits());
+        Ok(Some(Found {
+            is_file: kind == SFlag::S_IFREG,
+            is_directory: kind == SFlag::S_IFDIR,
+            identity: Identity::of_stat(&stat),
+            size: u64::try_from(stat.st_size).unwrap_or_default(),
+            mode: u32::from(Mode::from_bits_truncate(stat.st_mode).bits()),
+        }))
+    }
+
+    /// The content of what is there, where that is in its tag and has not changed since.
+    pub(super) fn small_content(&self, found: &Found) -> Option<Vec<u8>> {
+        if !found.is_file || !is_small(found.size) {
+            return None;
+        }
+        let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+        let file = File::from(openat(&self.directory, &*self.name, flags, Mode::empty()).ok()?);
+        let content = small_content(&file, found.size);
+        content.filter(|_| file.metadata().is_ok_and(|it| Identity::of(&it) == found.identity))
+    }
+
+    /// Tells whether this process may make files in the directory, and write to the one that is
+    /// there.
+    pub(super) fn check_rights(&self, is_there: bool) -> io::Result<()> {
+        let may =
+            |name: &OsStr, rights| faccessat(&self.directory, name, rights, AtFlags::AT_EACCESS);
+        may(OsStr::new("."), AccessFlags::W_OK | AccessFlags::X_OK)?;
+        if is_there {
+            may(&self.name, AccessFlags::W_OK)?;
+        }
+        Ok(())
+    }
+
+    /// Bytes that there is room for, where the system tells.
+    #[allow(clippy::useless_conversion, reason = "these are not as wide on every system")]
+    pub(super) fn room(&self) -> Option<u64> {
+        let disk = fstatvfs(&self.directory).ok()?;
+        let (blocks, size) = (disk.blocks_available(), disk.fragment_size());
+        u64::from(blocks).checked_mul(u64::from(size))
+    }
+
+    /// Begins a file that is to have this place.
+    ///
+    /// Without a name where the system can do that, so that nothing is left whatever happens;
+    /// elsewhere with a name of its own, that is neither served nor listed.
+    pub(super) fn begin(&self, leftovers: &Leftovers, way: Way) -> io::Result<NewFile<'_>> {
+        leftovers.remove(&self.directory);
+        let begun = |file, temporary| NewFile { place: self, file, temporary, modified: None };
+        if way == Way::Nameless
+            && let Some(file) = nameless(&self.directory)?
+        {
+            return Ok(begun(file, None));
+        }
+        loop {
+            let (name, file) = self.named(|name| create(&self.directory, name))?;
+            let file = begun(file, Some(name));
+            // Another process may have taken it for left before it was locked.
+            if lock(&file.file) != Err(Errno::EWOULDBLOCK) && file.file.metadata()?.nlink() > 0 {
+                return Ok(file);
+            }
+        }
+    }
+
+    /// Makes something under a name of its own.
+    fn named<T>(&self, make: impl Fn(&OsStr) -> nix::Result<T>) -> io::Result<(OsString, T)> {
+        let mut attempts = 0;
+        loop {
+            // With keys that no client knows; that the name is a new one, the kernel sees to.
+            let digest = RandomState::new().build_hasher().finish();
+            let name = OsString::from(format!("{TEMPORARY}{digest:016x}"));
+            match make(&name) {
+                Err(Errno::EEXIST) if attempts < ATTEMPTS => attempts += 1,
+                made => return Ok((name, made?)),
+            }
+        }
+    }
+
+    /// Waits until no other upload, of any process, is taking a place in this directory.
+    ///
+    /// Ends with what is returned. Where the system cannot lock a directory, nothing is waited for.
+    fn wait_for_turn(&self, limit: Duration) -> io::Result<Option<File>> {
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let Ok(directory) = openat(&self.directory, ".", flags, Mode::empty()) else {
+            return Ok(None);
+        };
+        let directory = File::from(directory);
+        let deadline = Instant::now() + limit;
+        loop {
+            match lock(&directory) {
+                Ok(()) => return Ok(Some(directory)),
+                Err(Errno::EWOULDBLOCK) if Instant::now() < deadline => {
+                    let _ = poll(&mut [], PollTimeout::from(1_u8));
+                }
+                Err(Errno::EWOULDBLOCK) => return Err(io::ErrorKind::ResourceBusy.into()),
+                Err(_) => return Ok(None),
+            }
+        }
+    }
+}
+
+/// How a file is written that has not its name yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    Nameless,
+    /// For file systems and kernels that know no other; and for tests.
+    #[cfg_attr(not(test), allow(dead_code, reason = "it is what remains where the other fails"))]
+    Named,
+}
+
+/// A file that is being written. It is removed where it does not get to its place.
+#[derive(Debug)]
+pub(super) struct NewFile<'a> {
+    place: &'a Place,
+    file: File,
+    temporary: Option<OsString>,
+    /// What its time was set to.
+    modified: Option<SystemTime>,
+}
+
+impl NewFile<'_> {
+    /// What is written to.
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Puts the file in its place, at once, and tells what was there before.
+    ///
+    /// `admit` is asked about what is there; between its answer and the change no other upload can
+    /// put anything in that place.
+    pub(super) fn publish(
+        &mut self,
+        admit: impl Fn(Option<&Found>) -> io::Result<()>,
+    ) -> io::Result<Option<Found>> {
+        let _turn = self.place.wait_for_turn(TURN)?;
+        // The kernel's times are those of its last tick. This one is no other content's, so that
+        // a tag can be given at once.
+        let now = SystemTime::now();
+        self.modified = self.file.set_modified(now).is_ok().then_some(now);
+        let mut attempts = 0;
+        loop {
+            let found = self.place.look()?;
+            admit(found.as_ref())?;
+            let Some(found) = found else {
+                match self.link(&self.place.name) {
+                    // A program that is no upload was faster.
+                    Err(Errno::EEXIST) if attempts < ATTEMPTS => attempts += 1,
+                    linked => return Ok(linked.map(|()| None)?),
+                }
+                continue;
+            };
+            // An upload makes no program, nor a file that others may write who might not before.
+            let mode = Permissions::from_mode(found.mode & 0o666);
+            self.file.set_permissions(mode)?;
+            self.rename()?;
+            return Ok(Some(found));
+        }
+    }
+
+    /// The file's tag, if it certainly still has the content that was written.
+    pub(super) fn tag(&self, length: u64) -> Option<EntityTag> {
+        let content =
+            if is_small(length) { Some(small_content(&self.file, length)?) } else { None };
+        let metadata = self.file.metadata().ok()?;
+        let has_own_time = self.modified.is_some() && metadata.modified().ok() == self.modified;
+        let is_as_written = has_own_time && metadata.len() == length;
+        is_as_written.then(|| EntityTag::of_file(&Identity::of(&metadata), content.as_deref()))
+    }
+
+    /// Gives the file a name that is not taken.
+    fn link(&mut self, name: &OsStr) -> nix::Result<()> {
+        let directory = &self.place.directory;
+        let Some(temporary) = self.temporary.as_deref() else {
+            return link_nameless(&self.file, directory, name);
+        };
+        match linkat(directory, temporary, directory, name, AtFlags::empty()) {
+            Err(Errno::EPERM | Errno::EOPNOTSUPP | Errno::ENOSYS | Errno::EMLINK) => {
+                // There are no hard links here. An empty file takes the name first.
+                drop(create(directory, name)?);
+                renameat(directory, temporary, directory, name).inspect_err(|_| {
+                    let _ = unlinkat(directory, name, UnlinkatFlags::NoRemoveDir);
+                })?;
+                self.temporary = None;
+                Ok(())
+            }
+            // The other name goes with this value.
+            linked => linked,
+        }
+    }
+
+    /// Takes the place of what is there.
+    fn rename(&mut self) -> io::Result<()> {
+        let (directory, place) = (&self.place.directory, self.place);
+        if self.temporary.is_none() {
+            let linked = place.named(|name| link_nameless(&self.file, directory, name));
+            self.temporary = Some(linked?.0);
+        }
+        if let Some(temporary) = &self.temporary {
+            renameat(directory, &**temporary, directory, &*place.name)?;
+        }
+        self.temporary = None;
+        Ok(())
+    }
+}
+
+impl Drop for NewFile<'_> {
+    fn drop(&mut self) {
+        if let Some(name) = &self.temporary {
+            let _ = unlinkat(&self.place.directory, &**name, UnlinkatFlags::NoRemoveDir);
+        }
+    }
+}
+
+/// Files that a server which was killed has left, and when they were looked for.
+#[derive(Debug, Default)]
+pub(super) struct Leftovers(Mutex<Option<(u64, u64, Instant)>>);
+
+impl Leftovers {
+    /// Removes those in this directory that no server is writing, once a minute at most.
+    fn remove(&self, directory: &File) {
+        let Ok(metadata) = directory.metadata() else { return };
+        let (device, inode) = (metadata.dev(), metadata.ino());
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_fresh = |&(d, i, when): &(u64, u64, Instant)| {
+            (d, i) == (device, inode) && when.elapsed() < REST
+        };
+        if seen.as_ref().is_some_and(is_fresh) {
+            return;
+        }
+        *seen = Some((device, inode, Instant::now()));
+        drop(seen);
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let Ok(names) = openat(directory, ".", flags, Mode::empty()) else { return };
+        let Ok(names) = Dir::from_fd(names) else { return };
+        for entry in names.into_iter().filter_map(Result::ok) {
+            if is_temporary(entry.file_name().to_bytes()) {
+                remove_left(directory, entry.file_name());
+            }
+        }
+    }
+}
+
+/// Removes a file unless a server holds it: those that write have it locked.
+fn remove_left(directory: &File, name: &CStr) {
+    let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+    let Ok(file) = openat(directory, name, flags, Mode::empty()) else { return };
+    let file = File::from(file);
+    if file.metadata().is_ok_and(|metadata| metadata.is_file()) && lock(&file).is_ok() {
+        let _ = unlinkat(directory, name, UnlinkatFlags::NoRemoveDir);
+    }
+}
+
+fn small_content(file: &File, size: u64) -> Option<Vec<u8>> {
+    let mut content = vec![0; usize::try_from(size).ok()?];
+    file.read_exact_at(&mut content, 0).ok().map(|()| content)
+}
+
+/// Tells whether this is the name of a file that is being written, or was left.
+pub(super) fn is_temporary(name: &[u8]) -> bool {
+    let digits = name.strip_prefix(TEMPORARY.as_bytes());
+    digits.is_some_and(|digits| digits.len() == 16 && digits.iter().all(u8::is_ascii_hexdigit))
+}
+
+/// A file without a name, where the file system has them, and a name can be given to it later.
+#[cfg(target_os = "linux")]
+fn nameless(directory: &File) -> io::Result<Option<File>> {
+    let flags = OFlag::O_RDWR | OFlag::O_TMPFILE | OFlag::O_CLOEXEC;
+    let file = match openat(directory, ".", flags, NEW) {
+        Ok(file) => File::from(file),
+        Err(Errno::EOPNOTSUPP | Errno::EISDIR | Errno::EINVAL | Errno::ENOENT) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    if std::fs::symlink_metadata(name_in_proc(&file)).is_err() {
+        return Ok(None);
+    }
+    // So that one that has just got a name is not taken for left.
+    let _ = lock(&file);
+    Ok(Some(file))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn nameless(_: &File) -> io::Result<Option<File>> {
+    Ok(None)
+}
+
+fn link_nameless(file: &File, directory: &File, name: &OsStr) -> nix::Result<()> {
+    linkat(directory, &*name_in_proc(file), directory, name, AtFlags::AT_SYMLINK_FOLLOW)
+}
+
+fn name_in_proc(file: &File) -> String {
+    format!("/proc/self/fd/{}", file.as_raw_fd())
+}
+
+/// A file that there was not.
+fn create(directory: &File, name: &OsStr) -> nix::Result<File> {
+    let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_CLOEXEC;
+    openat(directory, name, flags | OFlag::O_NOFOLLOW, NEW).map(File::from)
+}
+
+/// Locks what is open here, for as long as it is, if nobody else has.
+fn lock(file: &File) -> nix::Result<()> {
+    #[allow(deprecated, reason = "the other one panics where a lock cannot be given back")]
+    nix::fcntl::flock(file.as_raw_fd(), FlockArg::LockExclusiveNonblock)
+}
+
+/// What stands at the front of the name of a file that is being written; digits follow.
+const TEMPORARY: &str = ".socketserver-upload-";
+
+/// What any new file has; the process's mask applies.
+const NEW: Mode = Mode::from_bits_truncate(0o666);
+
+const ATTEMPTS: usize = 64;
+
+/// The longest that an upload waits for others to get to their places, each of which takes
+/// microseconds. Another program may hold the lock.
+const TURN: Duration = Duration::from_secs(5);
+
+/// Time between two looks for leftovers in a directory.
+const REST: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,167 @@
+//! Tests of files that appear at once.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use super::*;
+
+const WAYS: [Way; 2] = [Way::Nameless, Way::Named];
+
+fn place(directory: &Path, name: &str) -> Place {
+    Place::new(File::open(directory).expect("a directory"), OsStr::new(name))
+}
+
+fn begin<'a>(place: &'a Place, way: Way, content: &str) -> NewFile<'a> {
+    let file = place.begin(&Leftovers::default(), way).expect("a file");
+    file.file().write_all(content.as_bytes()).expect("room");
+    file
+}
+
+fn names(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).expect("a directory");
+    let name = |entry: fs::DirEntry| entry.file_name().into_string().expect("text");
+    let mut names: Vec<String> = entries.map(|entry| name(entry.expect("an entry"))).collect();
+    names.sort();
+    names
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).expect("a file").permissions().mode() & 0o7777
+}
+
+#[test]
+fn a_file_appears_when_it_is_complete_with_the_mode_of_any_other() {
+    for way in WAYS {
+        let directory = tempfile::tempdir().expect("a directory");
+        let place = place(directory.path(), "a");
+        let mut file = begin(&place, way, "hello");
+        let shown = usize::from(way == Way::Named || !cfg!(target_os = "linux"));
+        assert_eq!(names(directory.path()).len(), shown, "{way:?}");
+        assert!(names(directory.path()).iter().all(|name| is_temporary(name.as_bytes())));
+        let replaced = file.publish(|found| {
+            assert!(found.is_none());
+            Ok(())
+        });
+        assert!(replaced.expect("a place").is_none());
+        assert!(file.tag(5).is_some() && file.tag(4).is_none());
+        drop(file);
+        assert_eq!(names(directory.path()), ["a"], "{way:?}");
+        let path = directory.path().join("a");
+        assert_eq!(fs::read_to_string(&path).expect("a file"), "hello");
+        fs::write(directory.path().join("other"), "").expect("a file");
+        assert_eq!(mode(&path), mode(&directory.path().join("other")), "{way:?}");
+    }
+}
+
+#[test]
+fn nothing_is_left_of_a_file_that_has_no_place() {
+    for way in WAYS {
+        let directory = tempfile::tempdir().expect("a directory");
+        let place = place(directory.path(), "a");
+        drop(begin(&place, way, "hello"));
+        let mut file = begin(&place, way, "hello");
+        let refused = file.publish(|_| Err(io::Error::other("no")));
+        assert!(refused.is_err());
+        drop(file);
+        assert_eq!(names(directory.path()), [""; 0], "{way:?}");
+    }
+}
+
+#[test]
+fn a_file_that_is_replaced_keeps_its_mode_but_is_no_program_any_more() {
+    for way in WAYS {
+        for (before, after) in [(0o600, 0o600), (0o755, 0o644), (0o6775, 0o664)] {
+            let directory = tempfile::tempdir().expect("a directory");
+            let path = directory.path().join("a");
+            fs::write(&path, "old").expect("a file");
+            fs::set_permissions(&path, Permissions::from_mode(before)).expect("a mode");
+            let mut old = File::open(&path).expect("a file");
+            let place = place(directory.path(), "a");
+            let mut file = begin(&place, way, "new");
+            assert!(file.publish(|_| Ok(())).expect("a place").is_some_and(|old| old.is_file));
+            drop(file);
+            assert_eq!(names(directory.path()), ["a"], "{way:?}");
+            assert_eq!(fs::read_to_string(&path).expect("a file"), "new");
+            assert_eq!(mode(&path), after, "{way:?}");
+            // Those that read the old one go on.
+            let mut text = String::new();
+            io::Read::read_to_string(&mut old, &mut text).expect("text");
+            assert_eq!(text, "old");
+        }
+    }
+}
+
+#[test]
+fn of_two_that_are_new_the_second_sees_the_first() {
+    for way in WAYS {
+        let directory = tempfile::tempdir().expect("a directory");
+        let place = place(directory.path(), "a");
+        let (mut one, mut two) = (begin(&place, way, "one"), begin(&place, way, "two"));
+        let only_new = |found: Option<&Found>| match found {
+            None => Ok(()),
+            Some(_) => Err(io::ErrorKind::AlreadyExists.into()),
+        };
+        one.publish(only_new).expect("a place");
+        let late = two.publish(only_new).expect_err("no place");
+        assert_eq!(late.kind(), io::ErrorKind::AlreadyExists);
+        drop((one, two));
+        assert_eq!(names(directory.path()), ["a"]);
+        assert_eq!(fs::read_to_string(directory.path().join("a")).expect("a file"), "one");
+    }
+}
+
+#[test]
+fn a_link_is_seen_as_one_and_never_written_through() {
+    for way in WAYS {
+        let directory = tempfile::tempdir().expect("a directory");
+        let outside = tempfile::NamedTempFile::new().expect("a file");
+        symlink(outside.path(), directory.path().join("a")).expect("a link");
+        let place = place(directory.path(), "a");
+        let found = place.look().expect("a look").expect("a link");
+        assert!(!found.is_file && !found.is_directory);
+        // Even where that is allowed, as when the link has just come.
+        let mut file = begin(&place, way, "new");
+        file.publish(|_| Ok(())).expect("a place");
+        assert_eq!(fs::read(outside.path()).expect("a file"), b"");
+        assert!(fs::symlink_metadata(directory.path().join("a")).expect("a file").is_file());
+    }
+}
+
+#[test]
+fn what_a_killed_server_has_left_is_removed_and_what_is_written_is_not() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let left = format!("{TEMPORARY}0123456789abcdef");
+    for name in [&left, ".socketserver-upload-notes", "other"] {
+        fs::write(directory.path().join(name), "left").expect("a file");
+    }
+    let place = place(directory.path(), "a");
+    let leftovers = Leftovers::default();
+    let mut one = place.begin(&leftovers, Way::Named).expect("a file");
+    assert!(!names(directory.path()).contains(&left));
+    // Another process looks for leftovers while that is written.
+    let two = place.begin(&Leftovers::default(), Way::Named).expect("a file");
+    assert_eq!(names(directory.path()).len(), 4);
+    drop(two);
+    one.publish(|_| Ok(())).expect("a place");
+    drop(one);
+    let left = [".socketserver-upload-notes", "a", "other"];
+    assert_eq!(names(directory.path()), left);
+}
+
+#[test]
+fn no_place_is_taken_while_another_upload_takes_one() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let place = place(directory.path(), "a");
+    let turn = place.wait_for_turn(TURN).expect("a turn").expect("a lock");
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY;
+    let other = openat(&place.directory, ".", flags, Mode::empty()).expect("a directory");
+    let other = File::from(other);
+    assert_eq!(lock(&other), Err(Errno::EWOULDBLOCK));
+    drop(turn);
+    assert_eq!(lock(&other), Ok(()));
+    // That one has it as long as it likes: others are told, in bounded time.
+    let busy = place.wait_for_turn(Duration::from_millis(20)).expect_err("no turn");
+    assert_eq!(busy.kind(), io::ErrorKind::ResourceBusy);
+}

@@ -1,0 +1,302 @@
+//! Files that clients send, into a directory: what is taken, and what is refused for which reason.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::SimpleHttpRequestHandler;
+use super::conditional::{self, Precondition};
+use super::etag::Validators;
+use super::hooks::FileHooks;
+use super::new_file::{Found, Leftovers, NewFile, Place, Way};
+use super::path;
+use super::same_origin;
+use super::tree::Tree;
+use crate::http::exchange::{
+    BaseHttpRequestHandler, Exchange, HttpError, HttpRequestHandler, is_full,
+};
+use crate::http::message::status::Status;
+use crate::os::{is_exhausted, is_link_refused};
+
+/// Which files a [`SimpleHttpRequestHandler`] takes: see
+/// [`uploads`](SimpleHttpRequestHandler::uploads).
+///
+/// ```
+/// use socketserver::http::{SimpleHttpRequestHandler, Uploads};
+///
+/// let uploads = Uploads::default().limit(100 << 20).replace(true);
+/// let files = SimpleHttpRequestHandler::new("/srv/inbox").uploads(uploads);
+/// # let _ = files;
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Uploads {
+    limit: u64,
+    replace: bool,
+}
+
+impl Default for Uploads {
+    fn default() -> Self {
+        Self { limit: 1 << 30, replace: false }
+    }
+}
+
+impl Uploads {
+    /// Takes bodies of up to this many bytes; longer ones are 413. Defaults to 1 GiB.
+    pub fn limit(mut self, bytes: u64) -> Self {
+        self.limit = bytes;
+        self
+    }
+
+    /// Whether a file may take the place of another one. By default it may not: 409.
+    pub fn replace(mut self, replace: bool) -> Self {
+        self.replace = replace;
+        self
+    }
+}
+
+impl<K> SimpleHttpRequestHandler<K> {
+    /// Takes files by PUT, too.
+    ///
+    /// A file appears under its name at once when it is complete, with the mode that the process's
+    /// mask leaves, and never as a program. It is made below the directory, in a directory that is
+    /// there, through no symbolic link, [`confined`](Self::confined) or not. No name in its path
+    /// begins with a dot, contains a control character or a backslash, or is longer than 255 bytes;
+    /// `.well-known` is no exception, as files there may prove who a server belongs to. Nothing is
+    /// left of a file that has not come completely: on Linux it has no name until then, where the
+    /// file system knows such files; elsewhere it has one that this handler neither serves nor
+    /// lists, and removes when it takes files again.
+    ///
+    /// | response | when |
+    /// |---|---|
+    /// | 201 with `Location` and `ETag` | there was no such file |
+    /// | 204 with `ETag` | there was, and it may be [replaced](Uploads::replace) |
+    /// | 400 | `Content-Range`: it is a part of a file (RFC 9110 §14.5) |
+    /// | 403 | the name is none for a file, the process may not write there, or a page of another origin has made the request |
+    /// | 409 | its directory is missing, or is a file or a link; it is a directory, a link or a device itself; it is there, and may not be replaced |
+    /// | 411 | neither `Content-Length` nor `Transfer-Encoding`: no body is not an empty one |
+    /// | 412 | `If-Match`, `If-None-Match` or `If-Unmodified-Since` |
+    /// | 413 | it is [longer](Uploads::limit), before it is read where its length is known |
+    /// | 415 | it has a `Content-Encoding` |
+    /// | 503 | descriptors or memory are exhausted |
+    /// | 507 | the disk or the quota is full |
+    ///
+    /// What is known beforehand is answered before the body is asked for (`Expect: 100-continue`).
+    /// Of two that replace a file at the same time under the same `If-Match`, one is 412, whichever
+    /// processes take them. A file that is replaced keeps its mode, without the right to run it.
+    ///
+    /// # Security
+    ///
+    /// Whoever reaches the server may upload: put a [`BasicAuth`](crate::http::BasicAuth) around
+    /// it, or bind it to this machine. Browsers say which page makes a request (`Sec-Fetch-Site`,
+    /// `Origin`), and those of other origins are refused, as they could use the password that the
+    /// browser has; pages of origins that a [`Cors`](crate::http::Cors) names may upload, and
+    /// programs, which send neither field.
+    ///
+    /// Python has nothing alike.
+    #[doc(alias = "PUT")]
+    #[doc(alias = "uploadserver")]
+    #[must_use]
+    pub fn uploads(mut self, uploads: Uploads) -> Self {
+        self.receiver = Some(Receiver::new(uploads));
+        self.tree.hides_uploads = true;
+        self
+    }
+
+    /// Tells whether it takes files.
+    #[cfg(feature = "cgi")]
+    pub(crate) fn takes_uploads(&self) -> bool {
+        self.receiver.is_some()
+    }
+}
+
+impl<K: FileHooks> SimpleHttpRequestHandler<K> {
+    /// Answers a PUT.
+    pub(super) fn take_file(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        let Some(receiver) = &self.receiver else { return BaseHttpRequestHandler.do_put(http) };
+        let path = self.translate_path(http, &http.path);
+        receiver.put(http, &self.tree, &path)
+    }
+
+    /// Refuses a request whose body need not be read for that.
+    pub(super) fn admit_body(&self, http: &Exchange<'_>) -> io::Result<()> {
+        if let Some(receiver) = &self.receiver
+            && http.command == "PUT"
+        {
+            let path = self.translate_path(http, &http.path);
+            receiver.admit_put(http, &self.tree, &path)?;
+        }
+        Ok(())
+    }
+}
+
+/// Takes files as [`Uploads`] say.
+#[derive(Clone, Debug)]
+pub(super) struct Receiver {
+    uploads: Uploads,
+    leftovers: Arc<Leftovers>,
+}
+
+impl Receiver {
+    pub(super) fn new(uploads: Uploads) -> Self {
+        Self { uploads, leftovers: Arc::default() }
+    }
+
+    /// Answers a PUT of the file at this path.
+    pub(super) fn put(&self, http: &mut Exchange<'_>, tree: &Tree, path: &Path) -> io::Result<()> {
+        let place = self.admit_put(http, tree, path)?;
+        let mut file = place.begin(&self.leftovers, Way::Nameless).map_err(refused)?;
+        let length = http.rfile.copy_to(file.file(), self.uploads.limit).map_err(refused)?;
+        let replaced = file
+            .publish(|found| {
+                self.admit(&place, found)?;
+                check_conditions(http, &place, found)
+            })
+            .map_err(refused)?;
+        if replaced.is_some() {
+            http.send_response(Status::NO_CONTENT)?;
+        } else {
+            http.send_response(Status::CREATED)?;
+            http.send_header("Location", path::file_reference(&http.path))?;
+            http.send_header("Content-Length", 0)?;
+        }
+        send_etag(http, &file, length)
+    }
+
+    /// Says where the file of a PUT is to be made, unless it is known without its body that it is
+    /// not.
+    pub(super) fn admit_put(
+        &self,
+        http: &Exchange<'_>,
+        tree: &Tree,
+        path: &Path,
+    ) -> io::Result<Place> {
+        // The target of OPTIONS for the server as a whole, and no path (RFC 9112 §3.2.4).
+        if http.path == "*" {
+            return Err(refuse(400, "The target is not a file"));
+        }
+        check_origin(http)?;
+        if http.headers.contains("Content-Range") {
+            return Err(refuse(400, "A part of a file is not the whole"));
+        }
+        check_coding(http)?;
+        let is_framed =
+            ["Content-Length", "Transfer-Encoding"].iter().any(|it| http.headers.contains(it));
+        if !is_framed {
+            // No body at all is not an empty one: it would replace the file by nothing.
+            return Err(HttpError::new(411, "Length Required").into());
+        }
+        if path::names_directory(http.target().path()) {
+            return Err(refuse(409, IS_DIRECTORY));
+        }
+        let place = place(tree, path)?;
+        let found = place.look().map_err(refused)?;
+        self.admit(&place, found.as_ref())?;
+        check_conditions(http, &place, found.as_ref())?;
+        self.check_length(http, &place)?;
+        Ok(place)
+    }
+
+    /// Refuses to put a file where this is.
+    fn admit(&self, place: &Place, found: Option<&Found>) -> io::Result<()> {
+        match found {
+            Some(found) if found.is_directory => return Err(refuse(409, IS_DIRECTORY)),
+            Some(found) if !found.is_file => {
+                return Err(refuse(409, "What has this name is not a regular file"));
+            }
+            // Before any condition: those count where the request would otherwise succeed (RFC 9110
+            // §13.2.1).
+            Some(_) if !self.uploads.replace => {
+                return Err(refuse(409, "A file of this name is there already"));
+            }
+            _ => {}
+        }
+        place.check_rights(found.is_some()).map_err(refused)
+    }
+
+    /// Refuses a body that is known to be too long.
+    fn check_length(&self, http: &Exchange<'_>, place: &Place) -> io::Result<()> {
+        http.rfile.check_length(self.uploads.limit)?;
+        match (http.rfile.length(), place.room()) {
+            (Some(length), Some(room)) if length > room => {
+                Err(HttpError::new(507, "No room for the body").into())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Where a file of this path may be made.
+fn place(tree: &Tree, path: &Path) -> io::Result<Place> {
+    let place = tree.place(path).map_err(refused)?;
+    place.ok_or_else(|| refuse(403, "Not a name for a file"))
+}
+
+/// Refuses what a page of another origin has had a browser send.
+fn check_origin(http: &Exchange<'_>) -> io::Result<()> {
+    if same_origin::may_change(http) {
+        return Ok(());
+    }
+    Err(refuse(403, "Pages of other origins may not upload"))
+}
+
+/// Refuses what would be stored in another form than it is to be served in.
+fn check_coding(http: &Exchange<'_>) -> io::Result<()> {
+    let mut codings = http.headers.get_all("Content-Encoding");
+    if codings.all(|coding| coding.eq_ignore_ascii_case("identity")) {
+        return Ok(());
+    }
+    Err(refuse(415, "Send the file without a Content-Encoding"))
+}
+
+/// Refuses where the request's conditions fail (RFC 9110 §13.1).
+fn check_conditions(http: &Exchange<'_>, place: &Place, found: Option<&Found>) -> io::Result<()> {
+    let now = SystemTime::now();
+    let asks_for_tag = ["If-Match", "If-None-Match"].iter().any(|it| http.headers.contains(it));
+    let current = found.map(|found| {
+        let content = if asks_for_tag { place.small_content(found) } else { None };
+        Validators::to_be_changed(&found.identity, content.as_deref(), now)
+    });
+    match conditional::evaluate(&http.command, &http.headers, current.as_ref()) {
+        Precondition::Holds { .. } => Ok(()),
+        _ => Err(HttpError::new(412, "Precondition Failed").into()),
+    }
+}
+
+/// Gives the client a tag of what it has sent, if that is what is stored (RFC 9110 §9.3.4).
+fn send_etag(http: &mut Exchange<'_>, file: &NewFile<'_>, length: u64) -> io::Result<()> {
+    if let Some(tag) = file.tag(length) {
+        http.add_plain_header("ETag", tag.as_str());
+    }
+    http.end_headers()
+}
+
+fn refuse(status: u16, message: &str) -> io::Error {
+    HttpError::new(status, message).into()
+}
+
+/// What a client is told of an error of the file system; others are the server's own.
+fn refused(error: io::Error) -> io::Error {
+    use io::ErrorKind::{
+        CrossesDevices, InvalidFilename, NotADirectory, NotFound, PermissionDenied,
+        ReadOnlyFilesystem, ResourceBusy,
+    };
+    if is_full(&error) {
+        return refuse(507, "No room for the body");
+    }
+    if is_exhausted(&error) {
+        return HttpError::new(503, "Service Unavailable").into();
+    }
+    match error.kind() {
+        // What leaves the directory, or is a link, is no directory for uploads.
+        NotFound | NotADirectory | CrossesDevices => refuse(409, "No such directory"),
+        _ if is_link_refused(&error) => refuse(409, "No such directory"),
+        PermissionDenied | ReadOnlyFilesystem => refuse(403, "No permission to write here"),
+        InvalidFilename => refuse(403, "Not a name for a file"),
+        ResourceBusy => HttpError::new(503, "Service Unavailable").into(),
+        _ => error,
+    }
+}
+
+const IS_DIRECTORY: &str = "A directory is not a file";
