@@ -12,6 +12,7 @@ use crate::http::cgi;
 use crate::http::exchange::RequestBody;
 use crate::http::exchange::client_of;
 use crate::http::files::{self, EntityTag, Validators};
+use crate::http::message::accept;
 use crate::http::message::accept_encoding::AcceptEncoding;
 use crate::http::message::framing::{BodyLength, body_length, chunk_size};
 use crate::http::message::headers::Headers;
@@ -282,6 +283,10 @@ fn fields_that_say_who_how_long_and_since_when() {
     }
     over("Accept-Encoding", LINE, &["gzip", ",", "br;q=0.1,", ";", " ", "*,", "\t,"], |text| {
         AcceptEncoding::of(&headers(&[("Accept-Encoding", text)])).order().for_each(drop);
+    });
+    let units = ["a", ",", "a/b,", "*/*,", ";", ";q=1", "text/html,", "application/json;q=0.1,"];
+    over("Accept", LINE, &units, |text| {
+        accept::prefers(&headers(&[("Accept", text)]), "application/json", "text/html");
     });
     let units = ["0", "-", ",", "0-1,", "-5,", " ", "bytes="];
     over("Range", LINE, &units, |text| drop(files::select(&["bytes=", text].concat(), 1 << 40)));

@@ -17,7 +17,7 @@ use super::new_file::{Place, is_temporary};
 use crate::http::message::text::is_safe_name;
 
 /// A directory, and what of it may be seen.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Tree {
     pub(super) directory: PathBuf,
     /// Nothing outside the directory is reached, wherever symbolic links lead.

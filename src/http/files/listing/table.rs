@@ -175,13 +175,37 @@ impl std::fmt::Display for Grouped {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::path::Path;
+
     use sha2::{Digest, Sha256};
+
+    use super::super::entries::tests::{entries, file};
+    use super::*;
+    use crate::http::files::directory::Listing;
+    use crate::http::files::tree::Tree;
 
     #[test]
     fn the_policy_has_the_hash_of_the_style() {
         let hash = data_encoding::BASE64.encode(&Sha256::digest(STYLE));
         assert!(POLICY.contains(&format!("style-src 'sha256-{hash}'")), "sha256-{hash}");
+    }
+
+    #[test]
+    fn a_table_costs_what_its_names_are_long() {
+        let tree = Tree { directory: "/d".into(), ..Tree::default() };
+        let directory = Directory::new(&tree, Path::new("/d/sub/"), Listing::Table);
+        for unit in ["a", "%", "<", "\u{e9}", "\u{202e}", "\u{1b}"] {
+            assert!(crate::work::assert_linear(unit, 200_000, |length| {
+                let name = unit.repeat(200 / unit.len());
+                let found = (0..length / 200).map(|_| (name.as_bytes(), file(1, 1)));
+                let (mut page, order) = (String::new(), Order::default());
+                let path = format!("/{}/", unit.repeat(length / 10));
+                push(&mut page, Piece::Start { count: 1, order }, &directory, &path);
+                for entry in entries(found).iter() {
+                    push(&mut page, Piece::Entry { entry, is_first: false }, &directory, &path);
+                }
+            }));
+        }
     }
 
     #[test]
