@@ -197,6 +197,17 @@ def connection_said(data):
     return both
 
 
+def viewport():
+    """What the page of a directory says of its width."""
+    with tempfile.TemporaryDirectory() as directory:
+        for command in sides(python(FILES, directory), example("server_evolution_3_files", "0", directory)):
+            with Server(command) as server, server.connect() as client:
+                client.settimeout(LIMIT)
+                client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+                said = re.search(rb'<meta name="viewport" content="([^"]*)">', client.makefile("rb").read())
+                yield f"`{said[1].decode()}`" if said else "nothing: a phone shows it as it would on a desktop, in small print"
+
+
 def last_logged(data):
     """What the log says of a request, behind the client's address and the time."""
     def both():
@@ -390,6 +401,7 @@ DIFFERENCES = {
                  with_files(b"GET /\\evil.example/.." + HOST + b"\r\n")),
     "redirect-prefix": ("`GET /sub`, a directory, of a proxy that was asked for `/files/sub`", "",
                         with_files(b"GET /sub" + HOST + b"\r\n")),
+    "viewport": ("how wide the page of a directory is, in its head", "", viewport),
     "log-quote": ("`GET /\" HTTP/1.0`, in the log", "", last_logged(b"GET /\" HTTP/1.0\r\n\r\n")),
     "nul": ("`GET /a%00`", "gh-103223", with_files(b"GET /a%00" + HOST + b"\r\n")),
     "long-datagram": ("a datagram of 9,000 bytes, echoed", "", long_datagram),

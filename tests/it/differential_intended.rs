@@ -1,7 +1,7 @@
 //! What differs from CPython by intent, and its releases among each other.
 
 use crate::differential::Version;
-use crate::web::{error_page, find, listing_page};
+use crate::web::{VIEWPORT, error_page, find, listing_page};
 
 /// Where we answer otherwise, by intent: the case, the reason, and how our reply begins once it is
 /// masked.
@@ -254,7 +254,7 @@ pub(crate) const CHANGED: [(&str, Version, Version, &str); 10] = [
     ("ERR 422", (3, 12, 99), (3, 13, 0), "the phrases of RFC 9110"),
 ];
 
-/// Makes a reply of an older version what it is in later ones.
+/// Makes a reply of an older version what it is in later ones, or of any version what it is here.
 pub(crate) struct Update {
     pub(crate) what: &'static str,
     /// The last version that surely needs it, and the first that does not.
@@ -262,7 +262,7 @@ pub(crate) struct Update {
     pub(crate) apply: fn(&str, &[u8]) -> Vec<u8>,
 }
 
-pub(crate) const UPDATES: [Update; 3] = [
+pub(crate) const UPDATES: [Update; 4] = [
     Update {
         what: "gh-54930: a request line that is none is answered with a status line",
         versions: ((3, 13, 0), (3, 15, 0)),
@@ -279,6 +279,21 @@ pub(crate) const UPDATES: [Update; 3] = [
         },
     },
     Update {
+        what: "by intent: listings are as wide as the screen of a phone",
+        versions: (NEVER, NEVER),
+        apply: |_, reply| {
+            let before = "<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n";
+            let after = [before, VIEWPORT].concat();
+            let header = "Content-type: text/html; charset=utf-8\r\n";
+            let reply = replaced(reply, header, before, &after);
+            // Pages of a program may begin in the same way.
+            match find(&reply, b"<title>Directory listing for ") {
+                Some(_) => replaced_text(&reply, before, &after),
+                None => reply,
+            }
+        },
+    },
+    Update {
         what: "gh-123430: listings follow the color scheme",
         versions: ((3, 13, 99), (3, 14, 0)),
         apply: |_, reply| {
@@ -289,6 +304,9 @@ pub(crate) const UPDATES: [Update; 3] = [
         },
     },
 ];
+
+/// Later than every version.
+const NEVER: Version = (u8::MAX, 0, 0);
 
 /// Beginnings of a page, without a style and with one.
 fn styled(page: &str, behind: &str) -> (String, String) {

@@ -210,7 +210,7 @@ cases! { files;
         ["\"GET /\\evil.com/%2e%2e%2fsub HTTP/1.1\" 301 -"];
     // W10, as 3.14 has it
     an_escaped_slash_at_the_end_is_a_slash:
-        "GET /sub%2f HTTP/1.1\r\nHost: x\r\n\r\n" => listing("/sub/", SUB, 488), Closed,
+        "GET /sub%2f HTTP/1.1\r\nHost: x\r\n\r\n" => listing("/sub/", SUB, 557), Closed,
         ["\"GET /sub%2f HTTP/1.1\" 200 -"];
     // 9.2
     a_file_with_an_escaped_slash_is_404:
@@ -227,23 +227,23 @@ cases! { files;
     // W13
     an_index_that_is_a_directory_is_listed:
         "GET /spam/ HTTP/1.1\r\nHost: x\r\n\r\n"
-            => listing("/spam/", "<li><a href=\"index.html/\">index.html/</a></li>\n", 313), Closed,
+            => listing("/spam/", "<li><a href=\"index.html/\">index.html/</a></li>\n", 382), Closed,
         ["\"GET /spam/ HTTP/1.1\" 200 -"];
     // W14
     a_listing_is_in_order_and_escaped:
-        "GET /sub/ HTTP/1.1\r\nHost: x\r\n\r\n" => listing("/sub/", SUB, 488), Closed,
+        "GET /sub/ HTTP/1.1\r\nHost: x\r\n\r\n" => listing("/sub/", SUB, 557), Closed,
         ["\"GET /sub/ HTTP/1.1\" 200 -"];
     // W15
     head_of_a_listing_tells_its_length:
-        "HEAD /sub/ HTTP/1.1\r\nHost: x\r\n\r\n" => listing_head(488), Closed,
+        "HEAD /sub/ HTTP/1.1\r\nHost: x\r\n\r\n" => listing_head(557), Closed,
         ["\"HEAD /sub/ HTTP/1.1\" 200 -"];
     // W16, as 3.14 has it
     the_title_of_a_listing_is_the_path_alone:
-        "GET /empty/?x=%bb&<b> HTTP/1.1\r\nHost: x\r\n\r\n" => listing("/empty/", "", 268), Closed,
+        "GET /empty/?x=%bb&<b> HTTP/1.1\r\nHost: x\r\n\r\n" => listing("/empty/", "", 337), Closed,
         ["\"GET /empty/?x=%bb&<b> HTTP/1.1\" 200 -"];
     // 9.2
     the_title_of_a_listing_has_no_fragment:
-        "GET /empty/?x=1#f HTTP/1.1\r\nHost: x\r\n\r\n" => listing("/empty/", "", 268), Closed,
+        "GET /empty/?x=1#f HTTP/1.1\r\nHost: x\r\n\r\n" => listing("/empty/", "", 337), Closed,
         ["\"GET /empty/?x=1#f HTTP/1.1\" 200 -"];
     // W17
     a_target_needs_no_slash:

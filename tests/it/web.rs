@@ -460,10 +460,14 @@ pub(crate) fn error_page(code: u16, message: &str, explain: &str) -> String {
     )
 }
 
-/// The page of CPython 3.14 for a directory, given the items of its list.
+/// The line that a listing has beside those of CPython's.
+pub(crate) const VIEWPORT: &str =
+    "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n";
+
+/// The page of CPython 3.14 for a directory, given the items of its list, with [`VIEWPORT`].
 pub(crate) fn listing_page(title: &str, items: &str) -> String {
     format!(
-        "<!DOCTYPE HTML>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<style type=\"text/css\">\n:root \
+        "<!DOCTYPE HTML>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n{VIEWPORT}<style type=\"text/css\">\n:root \
          {{\ncolor-scheme: light dark;\n}}\n</style>\n<title>Directory listing for {title}</title>\n</head>\n<body>\n\
          <h1>Directory listing for {title}</h1>\n<hr>\n<ul>\n{items}</ul>\n<hr>\n</body>\n</html>\n"
     )

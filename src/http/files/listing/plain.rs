@@ -8,7 +8,7 @@ use crate::http::message::text::escape_html;
 use crate::http::url::{quote, unquote};
 use crate::os::name_bytes;
 
-/// Answers with names, as CPython 3.14 does.
+/// Answers with names, as CPython 3.14 does, in letters that can be read on a phone.
 pub(super) fn send(http: &mut Exchange<'_>, entries: &[DirectoryEntry]) -> io::Result<()> {
     let page = page(&unquote(http.target().path()), entries);
     http.send_response(200)?;
@@ -43,6 +43,7 @@ fn page(directory: &str, entries: &[DirectoryEntry]) -> Vec<u8> {
     let title = format!("Directory listing for {}", escape_html(directory));
     let mut page = format!(
         "<!DOCTYPE HTML>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <style type=\"text/css\">\n:root {{\ncolor-scheme: light dark;\n}}\n</style>\n\
          <title>{title}</title>\n</head>\n<body>\n<h1>{title}</h1>\n<hr>\n<ul>\n"
     )
