@@ -55,10 +55,13 @@ fn usage_errors_are_one_line_and_status_2() {
 fn a_directory_that_cannot_be_served_is_one_line_and_status_1() {
     let directory = tree();
     let missing = directory.path().join("missing");
-    let file = directory.path().join("a.txt");
+    let below_file = directory.path().join("a.txt/x");
+    let pipe = directory.path().join("pipe");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
     for (path, line) in [
-        (&missing, "does not exist; name a directory with -d"),
-        (&file, "is not a directory; name one with -d"),
+        (&missing, "does not exist; name a directory or a file with -d"),
+        (&below_file, "is below a file; name a directory or a file with -d"),
+        (&pipe, "is neither a directory nor a regular file; name one with -d"),
     ] {
         let said = fails(&["0", "-d", path.to_str().unwrap()], 1);
         let expected = format!("socketserver: '{}' {line}\n", path.display());

@@ -120,6 +120,7 @@ mod names; // the table of names, against the crate and against Python
 mod nginx; // nginx itself, started for a test
 mod nginx_cache; // a cache between client and server
 mod nginx_files; // the same requests to nginx and to us
+mod one_file; // nothing else of its directory is served
 mod one_request; // what holds for every method
 mod platforms; // where it cannot run, the build says so in one line
 mod porting; // what Python's handlers do with socket, request and server

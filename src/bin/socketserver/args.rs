@@ -42,8 +42,8 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "ADDRESS", value_parser = address)]
     pub(crate) bind: Option<String>,
 
-    /// serve this directory [default: current directory]
-    #[arg(short, long, value_hint = ValueHint::DirPath)]
+    /// serve this directory or file [default: current directory]
+    #[arg(short, long, value_hint = ValueHint::AnyPath)]
     pub(crate) directory: Option<PathBuf>,
 
     /// conform to HTTP/1.0 or HTTP/1.1

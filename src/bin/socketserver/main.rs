@@ -19,6 +19,7 @@ mod pages;
 mod port_file;
 mod run;
 mod running;
+mod served;
 mod service;
 mod tls;
 #[path = "../../http/message/token.rs"]

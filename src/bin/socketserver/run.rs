@@ -1,8 +1,6 @@
 //! Makes a server of the command line, and serves until it is stopped.
 
-use std::fs;
 use std::io::{self, Write};
-use std::path::Path;
 use std::process;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -29,7 +27,7 @@ use crate::service::Service;
 use crate::tls::{Listening, secure};
 use crate::types::Types;
 use crate::variable::Variable;
-use crate::{complain, logger};
+use crate::{complain, logger, served};
 
 /// Serves until a signal ends it.
 ///
@@ -39,10 +37,7 @@ use crate::{complain, logger};
 pub(crate) fn run(args: Args) -> io::Result<()> {
     logger::install();
     let descriptor_limit = raise_descriptor_limit();
-    let mut files = match &args.directory {
-        Some(directory) => SimpleHttpRequestHandler::new(directory),
-        None => SimpleHttpRequestHandler::default(),
-    };
+    let mut files = served::files(&args)?;
     if args.confine {
         files = files.confined();
     }
@@ -55,7 +50,6 @@ pub(crate) fn run(args: Args) -> io::Result<()> {
     if args.pages.compress {
         files = files.precompressed();
     }
-    check_directory(files.directory())?;
     let files = files.listing(args.pages.listing.into());
     let files = args.pages.uploading.take(files);
     let files = files.with_hooks(Types::new(args.content_type.as_deref()));
@@ -262,23 +256,6 @@ fn report_cut_connections(count: usize) {
         1 => complain(&"1 connection was cut off"),
         count => complain(&format_args!("{count} connections were cut off")),
     }
-}
-
-/// Python starts without this check, and answers every request 404.
-fn check_directory(directory: &Path) -> io::Result<()> {
-    fs::read_dir(directory).map(drop).map_err(|error| {
-        let name = directory.display();
-        io::Error::other(match error.kind() {
-            io::ErrorKind::NotFound => format!("'{name}' does not exist; name a directory with -d"),
-            io::ErrorKind::NotADirectory => {
-                format!("'{name}' is not a directory; name one with -d")
-            }
-            io::ErrorKind::PermissionDenied => {
-                format!("'{name}' cannot be read by this user; name another directory with -d")
-            }
-            _ => format!("cannot read the directory '{name}': {error}"),
-        })
-    })
 }
 
 /// Ends a sequential server at the second signal. Its loop handles signals between requests only,

@@ -46,6 +46,11 @@ enum Upload {
 }
 
 impl Uploading {
+    /// Tells whether files are taken.
+    pub(crate) fn is_asked_for(&self) -> bool {
+        self.upload.is_some()
+    }
+
     /// Has the files of a directory taken, if that is asked for.
     pub(crate) fn take<K>(
         &self,

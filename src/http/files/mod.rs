@@ -19,6 +19,7 @@ mod precompressed;
 mod range;
 mod redirect;
 mod same_origin;
+mod sole;
 mod source;
 mod tree;
 mod uploads;
@@ -89,6 +90,7 @@ impl SimpleHttpRequestHandler {
             is_confined: false,
             hides_dot_files: false,
             hides_uploads: false,
+            sole: None,
         };
         Self {
             tree,
@@ -255,6 +257,9 @@ impl<K: FileHooks> SimpleHttpRequestHandler<K> {
     /// The regular file that the request's target names.
     fn find(&self, http: &Exchange<'_>) -> Result<(PathBuf, Metadata), NoFile> {
         let mut path = self.translate_path(http, &http.path);
+        if let Some(file) = self.sole_at(&path) {
+            path = file;
+        }
         let mut found = self.tree.metadata(&path);
         if found.as_ref().is_ok_and(Metadata::is_dir) {
             if !path::ends_with_slash(http.target().path()) {

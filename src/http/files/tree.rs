@@ -25,6 +25,8 @@ pub(super) struct Tree {
     pub(super) hides_dot_files: bool,
     /// Files that are being uploaded are neither served nor listed.
     pub(super) hides_uploads: bool,
+    /// The only file in it that is there.
+    pub(super) sole: Option<PathBuf>,
 }
 
 /// A name in a [`Directory`](super::Directory).
@@ -43,10 +45,16 @@ impl Tree {
     /// What there is at a path; links are followed.
     pub(super) fn metadata(&self, path: &Path) -> io::Result<Metadata> {
         self.refuse_hidden(path)?;
-        if !self.is_confined {
-            return fs::metadata(path);
+        let found = if self.is_confined {
+            self.open_beneath(path, beneath::STAT_FLAGS)?.metadata()?
+        } else {
+            fs::metadata(path)?
+        };
+        // What was the only file may be a directory by now, whose names are not told.
+        if self.sole.is_some() && found.is_dir() {
+            return Err(io::ErrorKind::NotFound.into());
         }
-        self.open_beneath(path, beneath::STAT_FLAGS)?.metadata()
+        Ok(found)
     }
 
     /// Opens a regular file; whatever may have taken its place since it was looked at is not
@@ -125,20 +133,27 @@ impl Tree {
         let (Some(name), Some(parent)) = (relative.file_name(), relative.parent()) else {
             return Ok(None);
         };
-        if !relative.components().all(is_name) {
+        if !relative.components().all(is_name) || self.is_beside_sole(path) {
             return Ok(None);
         }
         Ok(Some(Place::new(beneath::open_directory(&self.open_root()?, parent)?, name)))
     }
 
-    /// Hidden files are not there.
+    /// Hidden files are not there, nor is what stands beside the only one.
     fn refuse_hidden(&self, path: &Path) -> io::Result<()> {
+        if self.is_beside_sole(path) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
         if !self.hides_dot_files && !self.hides_uploads {
             return Ok(());
         }
         let relative = path.strip_prefix(&self.directory).unwrap_or(path);
         let hidden = relative.components().any(|name| self.hides(name.as_os_str().as_bytes()));
         if hidden { Err(io::ErrorKind::NotFound.into()) } else { Ok(()) }
+    }
+
+    fn is_beside_sole(&self, path: &Path) -> bool {
+        self.sole.as_ref().is_some_and(|sole| sole != path)
     }
 
     fn hides(&self, name: &[u8]) -> bool {
