@@ -87,7 +87,7 @@ impl<H: HttpRequestHandler> HttpRequestHandler for AccessLog<H> {
         explain: Option<&str>,
     ) -> io::Result<()> {
         // The request's line has the code; a line of its own would say it twice.
-        http.notes.error = Some((code, code.message(message).to_owned()));
+        http.notes.error = Some(code.message(message).to_owned());
         self.handler.send_error(http, code, message, explain)
     }
 
@@ -106,7 +106,7 @@ impl<H: HttpRequestHandler> HttpRequestHandler for AccessLog<H> {
             bytes: http.wfile.sent(),
             referer: http.headers.get("Referer"),
             user_agent: http.headers.get("User-Agent"),
-            error: http.notes.error.as_ref().map(|(_, message)| message.as_str()),
+            error: http.notes.error.as_deref(),
         };
         write_to_stderr(&match self.format {
             LogFormat::Combined => entry.combined(),
@@ -117,11 +117,7 @@ impl<H: HttpRequestHandler> HttpRequestHandler for AccessLog<H> {
     fn log_request(&self, _: &Exchange<'_>, _: Status, _: Option<u64>) {}
 
     fn log_error(&self, http: &Exchange<'_>, message: fmt::Arguments<'_>) {
-        // As `Exchange::announce_error` logs it.
-        let is_said = |(code, error): &(Status, String)| {
-            message.to_string() == format!("code {code}, message {error}")
-        };
-        if !http.notes.error.as_ref().is_some_and(is_said) {
+        if !(http.notes.is_error_logged && http.notes.error.is_some()) {
             http.log_message(message);
         }
     }

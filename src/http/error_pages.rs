@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use crate::http::exchange::{Exchange, HttpRequestHandler};
 use crate::http::files::{page_type, with_charset};
@@ -13,33 +13,17 @@ use crate::os::read_small_file;
 use crate::signal::Signal;
 use crate::stderr::report;
 
-/// Answers the errors of another handler with pages of its own, each with the error's status.
+/// Pages for errors, one for each status; see [`ErrorPages`].
 ///
-/// It is about what [`Exchange::send_error`] answers: missing files, refused requests, handlers
-/// that fail. What a program sends as its own response stays; so do a file's 412 and 416, which are
-/// empty. Pages are in memory; those of files are read again on SIGHUP, where the program
-/// [watches](crate::Server::watch_signals) it, and the old ones stay where that fails. A page is
-/// shown at the path of the request, so that its links begin with a slash. Python has one format
-/// for all errors, `error_message_format`.
-///
-/// ```
-/// use socketserver::ThreadingHttpServer;
-/// use socketserver::http::{ErrorPages, SimpleHttpRequestHandler, Status};
-///
-/// let files = SimpleHttpRequestHandler::new("/srv/www");
-/// let handler = ErrorPages::new(files)
-///     .page(Status::NOT_FOUND, "text/html; charset=utf-8", "<h1>It is not here.</h1>");
-/// let server = ThreadingHttpServer::bind("127.0.0.1:0", handler)?;
-/// # let _ = server;
-/// # std::io::Result::Ok(())
-/// ```
-pub struct ErrorPages<H> {
-    handler: H,
+/// They are in memory. [`ErrorPages`] reads those of files again when the program hears of SIGHUP.
+#[derive(Clone, Debug, Default)]
+pub struct StatusPages {
     charset: Option<String>,
-    pages: RwLock<BTreeMap<Status, Arc<Page>>>,
+    pages: BTreeMap<Status, Arc<Page>>,
 }
 
 /// What is sent for an error.
+#[derive(Debug)]
 struct Page {
     kind: String,
     content: Vec<u8>,
@@ -47,20 +31,14 @@ struct Page {
     file: Option<PathBuf>,
 }
 
-impl<H: HttpRequestHandler> ErrorPages<H> {
-    /// Answers this handler's errors; as before, for all that have no page.
-    pub fn new(handler: H) -> Self {
-        Self { handler, charset: None, pages: RwLock::default() }
-    }
-
-    /// Answers this error with this content. The latest page for an error counts.
+impl StatusPages {
+    /// Has this content for an error. The latest page for an error counts.
     #[must_use]
     pub fn page(self, code: Status, content_type: &str, content: impl Into<Vec<u8>>) -> Self {
-        let page = Page { kind: content_type.to_owned(), content: content.into(), file: None };
-        self.add(code, page)
+        self.with(code, Page { kind: content_type.to_owned(), content: content.into(), file: None })
     }
 
-    /// Answers this error with what a file holds now, and has the content type of its name.
+    /// Has what a file holds now for an error, with the content type of its name.
     ///
     /// # Errors
     ///
@@ -69,15 +47,63 @@ impl<H: HttpRequestHandler> ErrorPages<H> {
         let path = path.into();
         let kind = with_charset(page_type(&path), self.charset.as_deref());
         let content = read(&path)?;
-        Ok(self.add(code, Page { kind, content, file: Some(path) }))
+        Ok(self.with(code, Page { kind, content, file: Some(path) }))
     }
 
-    /// The charset of the files that are text and are named from now on: `utf-8`. By default they
-    /// say so themselves, or not.
+    /// The charset of the files of text that are named from now on, such as `utf-8`. By default
+    /// none is announced.
     #[must_use]
     pub fn charset(mut self, charset: &str) -> Self {
         self.charset = Some(charset.to_owned());
         self
+    }
+
+    fn with(mut self, code: Status, page: Page) -> Self {
+        self.pages.insert(code, Arc::new(page));
+        self
+    }
+
+    /// The same pages, those of the files as these are now.
+    fn read_again(&self) -> io::Result<Self> {
+        let mut again = self.clone();
+        for page in again.pages.values_mut() {
+            if let Some(path) = &page.file {
+                let (kind, content) = (page.kind.clone(), read(path)?);
+                *page = Arc::new(Page { kind, content, file: page.file.clone() });
+            }
+        }
+        Ok(again)
+    }
+}
+
+/// Answers the errors of another handler with [`StatusPages`], each with the error's status.
+///
+/// It is about what [`Exchange::send_error`] answers: missing files, refused requests, handlers
+/// that fail. What a program sends as its own response stays. Pages of files are read again on
+/// SIGHUP, where the program [watches](crate::Server::watch_signals) it; if that fails, the old
+/// ones stay. A page is shown at the path of the request, so that its links have to begin with a
+/// slash. Python has one format for all errors, `error_message_format`.
+///
+/// ```
+/// use socketserver::ThreadingHttpServer;
+/// use socketserver::http::{ErrorPages, SimpleHttpRequestHandler, Status, StatusPages};
+///
+/// let files = SimpleHttpRequestHandler::new("/srv/www");
+/// let pages = StatusPages::default()
+///     .page(Status::NOT_FOUND, "text/html; charset=utf-8", "<h1>It is not here.</h1>");
+/// let server = ThreadingHttpServer::bind("127.0.0.1:0", ErrorPages::new(files, pages))?;
+/// # let _ = server;
+/// # std::io::Result::Ok(())
+/// ```
+pub struct ErrorPages<H> {
+    handler: H,
+    pages: RwLock<StatusPages>,
+}
+
+impl<H: HttpRequestHandler> ErrorPages<H> {
+    /// Answers this handler's errors with these pages; as before, where an error has no page.
+    pub fn new(handler: H, pages: StatusPages) -> Self {
+        Self { handler, pages: RwLock::new(pages) }
     }
 
     /// The handler within.
@@ -91,27 +117,13 @@ impl<H: HttpRequestHandler> ErrorPages<H> {
     ///
     /// One cannot be used. All pages stay as they were.
     pub fn reload(&self) -> io::Result<()> {
-        let mut pages = self.pages.read().unwrap_or_else(PoisonError::into_inner).clone();
-        for page in pages.values_mut() {
-            if let Some(path) = &page.file {
-                let content = read(path)?;
-                *page =
-                    Arc::new(Page { kind: page.kind.clone(), content, file: page.file.clone() });
-            }
-        }
-        *self.pages.write().unwrap_or_else(PoisonError::into_inner) = pages;
+        let again = self.pages().read_again()?;
+        *self.pages.write().unwrap_or_else(PoisonError::into_inner) = again;
         Ok(())
     }
 
-    fn add(mut self, code: Status, page: Page) -> Self {
-        let pages = self.pages.get_mut().unwrap_or_else(PoisonError::into_inner);
-        pages.insert(code, Arc::new(page));
-        self
-    }
-
-    fn page_for(&self, code: Status) -> Option<Arc<Page>> {
-        let pages = self.pages.read().unwrap_or_else(PoisonError::into_inner);
-        pages.get(&code).map(Arc::clone)
+    fn pages(&self) -> RwLockReadGuard<'_, StatusPages> {
+        self.pages.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -127,7 +139,7 @@ impl<H: HttpRequestHandler> HttpRequestHandler for ErrorPages<H> {
         message: Option<&str>,
         explain: Option<&str>,
     ) -> io::Result<()> {
-        let page = self.page_for(code).filter(|_| !code.is_bodiless());
+        let page = self.pages().pages.get(&code).filter(|_| !code.is_bodiless()).map(Arc::clone);
         let Some(page) = page else {
             return self.handler.send_error(http, code, message, explain);
         };

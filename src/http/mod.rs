@@ -91,7 +91,7 @@ pub use cgi::CgiInfo;
 #[doc(alias = "Access-Control-Allow-Origin")]
 pub use cors::Cors;
 #[cfg(feature = "files")]
-pub use error_pages::ErrorPages;
+pub use error_pages::{ErrorPages, StatusPages};
 #[doc(alias = "BaseHTTPRequestHandler")]
 pub use exchange::BaseHttpRequestHandler;
 #[doc(alias = "parse_request")]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use socketserver::http::{
-    BaseHttpRequestHandler, ErrorPages, HttpRequestHandler, Status, UrlPrefix,
+    BaseHttpRequestHandler, ErrorPages, HttpRequestHandler, Status, StatusPages, UrlPrefix,
 };
 
 use crate::choices::Listings;
@@ -34,6 +34,10 @@ pub(crate) struct Pages {
     #[arg(long, value_name = "CODE=PATH", value_parser = error_page)]
     error_page: Vec<(Status, PathBuf)>,
 
+    /// Those pages, once they are read.
+    #[arg(skip)]
+    pages: StatusPages,
+
     /// how directories are listed: plain, table or off
     ///
     /// plain is Python's page; table has sizes and times, can be sorted, and is JSON for clients
@@ -59,11 +63,15 @@ impl Pages {
     /// # Errors
     ///
     /// One cannot be used. The text is the line for the user.
-    pub(crate) fn check(&self) -> Result<(), String> {
-        match self.with_error_pages(BaseHttpRequestHandler) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(format!("--error-page: {error}")),
+    pub(crate) fn check(&mut self) -> Result<(), String> {
+        let mut pages = StatusPages::default();
+        if let Some(charset) = &self.charset {
+            pages = pages.charset(charset);
         }
+        let mut files = self.error_page.iter();
+        let read = files.try_fold(pages, |pages, (code, path)| pages.file(*code, path));
+        self.pages = read.map_err(|error| format!("--error-page: {error}"))?;
+        Ok(())
     }
 
     /// Tells whether SIGHUP has something to read.
@@ -77,26 +85,14 @@ impl Pages {
     }
 
     /// Answers the errors of a handler with pages, if that is asked for.
-    ///
-    /// # Errors
-    ///
-    /// A file cannot be used.
     pub(crate) fn answer_errors(
         &self,
         handler: Box<dyn HttpRequestHandler>,
-    ) -> io::Result<Box<dyn HttpRequestHandler>> {
-        if self.error_page.is_empty() {
-            return Ok(handler);
+    ) -> Box<dyn HttpRequestHandler> {
+        match self.has_files() {
+            true => Box::new(ErrorPages::new(handler, self.pages.clone())),
+            false => handler,
         }
-        Ok(Box::new(self.with_error_pages(handler)?))
-    }
-
-    fn with_error_pages<H: HttpRequestHandler>(&self, handler: H) -> io::Result<ErrorPages<H>> {
-        let mut pages = ErrorPages::new(handler);
-        if let Some(charset) = &self.charset {
-            pages = pages.charset(charset);
-        }
-        self.error_page.iter().try_fold(pages, |pages, (code, path)| pages.file(*code, path))
     }
 
     /// Puts a handler below the prefix, if there is one.

@@ -1,14 +1,15 @@
 //! What handlers around another one have found out, for those within and for the log.
 
 use super::Exchange;
-use crate::http::message::status::Status;
 
 /// Empty until a handler has something to say.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
     remote_user: Option<String>,
-    /// The error that was answered, for a log that writes it with the request.
-    pub(crate) error: Option<(Status, String)>,
+    /// The message of the error that was answered, for a log that writes it with the request.
+    pub(crate) error: Option<String>,
+    /// What is logged now is that error.
+    pub(crate) is_error_logged: bool,
     /// What handlers around have taken from the path.
     url_prefix: String,
     /// The page that has made the request is of an origin that may do so, as it is named.

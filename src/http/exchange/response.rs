@@ -245,7 +245,9 @@ impl Exchange<'_> {
         message: Option<&'m str>,
     ) -> io::Result<&'m str> {
         let message = code.message(message);
+        self.notes.is_error_logged = true;
         self.log_error(format_args!("code {code}, message {message}"));
+        self.notes.is_error_logged = false;
         self.begin_error(code, message)?;
         Ok(message)
     }
