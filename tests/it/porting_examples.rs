@@ -1,6 +1,6 @@
 //! The examples that `docs/PORTING.md` leads to.
 
-use crate::examples::{Example, read_head, request};
+use crate::examples::{Example, read_head};
 use crate::support::{Client, eventually};
 use crate::web::hear_out;
 
@@ -27,56 +27,6 @@ pub(crate) fn watch_two_frames(program: &Example) -> [String; 2] {
     let [part, other] = parts;
     assert_eq!(part, other);
     [head, part]
-}
-
-#[test]
-fn ranges_sends_the_part_that_is_asked_for() {
-    let example = Example::run("ranges", &["0", "server_evolution/form.html"]);
-    let file = include_str!("../../examples/server_evolution/form.html");
-    let size = file.len();
-    for (range, status, sent) in [
-        ("", 200, 0..size),
-        ("Range: bytes=0-0\r\n", 206, 0..1),
-        ("Range: bytes=5-9\r\n", 206, 5..10),
-        ("Range: bytes=5-\r\n", 206, 5..size),
-        ("Range: bytes=-5\r\n", 206, size - 5..size),
-        ("Range: bytes=-99999\r\n", 206, 0..size),
-        ("Range: bytes=5-99999\r\n", 206, 5..size),
-        ("Range: bytes=5-9\r\nIf-Range: \"x\"\r\n", 200, 0..size),
-        ("Range: bytes=0-1,5-9\r\n", 200, 0..size),
-        ("Range: bytes=9-5\r\n", 200, 0..size),
-        ("Range: bytes=+1-5\r\n", 200, 0..size),
-        ("Range: bytes=-\r\n", 200, 0..size),
-        ("Range: lines=1-2\r\n", 200, 0..size),
-        ("Range: bytes=99999-\r\n", 416, 0..0),
-        ("Range: bytes=-0\r\n", 416, 0..0),
-    ] {
-        let reply = request(example.address, &format!("GET / HTTP/1.0\r\n{range}\r\n"));
-        let (head, body) = reply.split_once("\r\n\r\n").unwrap();
-        assert!(head.starts_with(&format!("HTTP/1.0 {status} ")), "{range}: {head}");
-        assert_eq!(body, &file[sent.clone()], "{range}");
-        let said = head.lines().find_map(|line| line.strip_prefix("Content-Range: bytes "));
-        let expected = match status {
-            206 => Some(format!("{}-{}/{size}", sent.start, sent.end - 1)),
-            416 => Some(format!("*/{size}")),
-            _ => None,
-        };
-        assert_eq!(said.map(str::to_owned), expected, "{range}");
-    }
-    let head = request(example.address, "HEAD / HTTP/1.0\r\nRange: bytes=5-9\r\n\r\n");
-    assert!(head.contains("\r\nContent-Length: 5\r\n") && head.ends_with("\r\n\r\n"), "{head}");
-}
-
-/// Asks for parts of a file; returns the replies.
-pub(crate) fn ask_for_parts(program: &Example) -> Vec<String> {
-    let ranges = ["0-99", "100-", "-7", "3-2", "-", "1-2,4-5", "99999999-", "-0", "x"];
-    let ranges = ranges.map(|range| format!("Range: bytes={range}\r\n"));
-    let others = ["", "Range: bytes=0-1\r\nIf-Range: \"x\"\r\n", "Range: lines=1-2\r\n"];
-    let ranges = ranges.iter().map(String::as_str).chain(others);
-    let requests = ranges.flat_map(|range| {
-        ["GET", "HEAD"].map(|method| format!("{method} / HTTP/1.0\r\n{range}\r\n"))
-    });
-    requests.map(|text| request(program.address, &text)).collect()
 }
 
 #[test]

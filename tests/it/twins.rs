@@ -12,7 +12,7 @@ use crate::examples::{
     list_form, listen_and_post, poll_and_post, post_parts, shake_hands_and_echo, shout_back,
 };
 use crate::form_differential::python_with_cgi;
-use crate::porting_examples::{ask_for_parts, crowd, watch_two_frames};
+use crate::porting_examples::{crowd, watch_two_frames};
 use crate::support::free_path;
 use crate::web::{Site, hear_out, serve, show};
 
@@ -335,7 +335,7 @@ fn unix_echo_goes_as_with_its_twin() {
 fn conversations_go_as_with_the_twins() {
     let upstream = serve(Mirror);
     type Conversation<'a> = &'a dyn Fn(&Example) -> Vec<String>;
-    let conversations: [(&str, Conversation<'_>); 8] = [
+    let conversations: [(&str, Conversation<'_>); 7] = [
         ("sse", &|program| vec![listen_and_post(program)]),
         ("long_poll", &|program| poll_and_post(program).to_vec()),
         ("websocket_echo", &|program| vec![shake_hands_and_echo(program)]),
@@ -343,7 +343,6 @@ fn conversations_go_as_with_the_twins() {
         ("oauth_callback", &|program| vec![bring_code(program, "4/a+b"), program.line()]),
         ("mock_server", &|program| vec![program.line()]),
         ("mjpeg", &|program| watch_two_frames(program).to_vec()),
-        ("ranges", &ask_for_parts),
     ];
     for (name, conversation) in conversations {
         let Some(twins) = Twins::run(name) else { return };
