@@ -90,7 +90,7 @@ fn by_client(workers: &[String], state: &State, span: u64) -> (Vec<String>, Stri
     let mut content = String::new();
     let mut names = Vec::new();
     for (lane, seen) in state.seen.iter().enumerate() {
-        names.push(format!("{} {}", lane + 1, seen.step.what));
+        names.push(format!("{} {}", lane + 1, shortened(&seen.step.what.to_string())));
         let place = Place { y: lane * LANE + 2, span };
         let end = time_of_end(seen, state);
         waiting(&mut content, place, seen, end);
@@ -127,6 +127,15 @@ fn by_worker(workers: &[String], state: &State, span: u64) -> (Vec<String>, Stri
         }
     }
     (names, content)
+}
+
+/// What fits beside a lane; of a path the end tells more.
+fn shortened(what: &str) -> String {
+    let letters: Vec<char> = what.chars().collect();
+    match letters.len() {
+        0..=16 => what.to_owned(),
+        count => letters[..5].iter().chain(&['…']).chain(&letters[count - 9..]).collect(),
+    }
 }
 
 /// Where a client's bar ends now.
@@ -190,7 +199,8 @@ impl Place {
 
     fn bar(self, content: &mut String, class: &str, from: u64, to: u64, what: &str) {
         let (x, width) = (self.x(from), self.x(to.saturating_sub(from)));
-        let width = if class.starts_with('w') && class != "wait" { width.max(0.4) } else { width };
+        // A moment is seen, too, but for one of waiting.
+        let width = if ["wait", "silent"].contains(&class) { width } else { width.max(0.4) };
         let (y, took) = (self.y, time(to.saturating_sub(from)));
         let _ = write!(
             content,

@@ -107,6 +107,10 @@ mod http_wire; // the reference's cases, byte for byte
 mod http_wire_methods; // those of methods and handlers
 #[cfg(feature = "cli")]
 mod lab; // examples/lab: who waits for whom, and that its servers end with it
+#[cfg(feature = "cli")]
+mod lab_browser; // the same in Chromium, with each of its buttons
+#[cfg(feature = "cli")]
+mod lab_pages; // the pictures of the lesson are what it draws today
 mod listings; // directories as tables, as JSON, and not at all
 mod malformed_bodies; // whose mistake they are, and how much is said of it
 #[cfg(feature = "cli")]

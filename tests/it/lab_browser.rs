@@ -1,0 +1,211 @@
+//! `examples/lab` in Chromium: the page that is recorded, and the live page with each of its
+//! buttons.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::TcpStream;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tungstenite::{Message, WebSocket};
+
+use crate::examples::Example;
+use crate::lab::{finish, lab, path};
+
+/// A browser has to start first, beside whatever else is tested.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[test]
+fn a_recorded_page_shows_each_client_and_lists_it() {
+    let place = tempfile::tempdir().unwrap();
+    let out = place.path().join("out.html");
+    let script = "0:silent=300 0:sleep=200 20:sleep=100 40:panic";
+    let strategies = ["--strategies", "sequential,threading:2,forking,prefork:2"];
+    finish(lab(&["record", path(&out), script]), &strategies, 0);
+    assert!(!fs::read_to_string(&out).unwrap().contains("<script"), "it needs a script");
+
+    let profile = tempfile::tempdir().unwrap();
+    let mut command = chromium(&profile);
+    command.arg("--dump-dom").arg(format!("file://{}", out.display()));
+    let Ok(output) = command.stderr(Stdio::null()).output() else {
+        println!("skipped: there is no chromium");
+        return;
+    };
+    let page = String::from_utf8(output.stdout).unwrap();
+    let panels: Vec<_> = page.split("<section ").skip(1).collect();
+    assert_eq!(panels.len(), 4, "{page}");
+    for panel in panels {
+        let (_, picture) = panel.split_once("by-client").unwrap();
+        let (picture, _) = picture.split_once("by-worker").unwrap();
+        let count = |class: &str| picture.matches(&format!("<rect class=\"{class}")).count();
+        assert_eq!([count("silent"), count("w w"), count("lost")], [1, 2, 1], "{picture}");
+        assert_eq!(count("wait"), 3, "{picture}");
+        assert_eq!(count(""), picture.matches("<title>").count(), "{picture}");
+        // A text beside each colour.
+        assert_eq!(picture.matches("<text class=\"who\"").count(), 4, "{picture}");
+        assert!(picture.contains("said nothing") && picture.contains(">✗ "), "{picture}");
+        let (_, table) = panel.split_once("<table>").unwrap();
+        assert_eq!(table.matches("<th scope=\"row\">").count(), 4, "{table}");
+        assert_eq!(table.matches("<td>answered</td>").count(), 2, "{table}");
+    }
+}
+
+#[test]
+fn each_button_of_the_live_page_does_what_it_says() {
+    let example = Example::run("lab", &["0"]);
+    let Some(mut page) = Page::open(&format!("http://{}/", example.address)) else {
+        println!("skipped: there is no chromium");
+        return;
+    };
+    page.wait_for("document.body.dataset.ready === '1'");
+
+    page.evaluate("document.querySelector('button[value=slow]').click()");
+    page.wait_for("$('status').textContent === 'Runs: slow'");
+    // Bars grow.
+    let width =
+        "parseFloat(document.querySelector('#panel0 .by-client .w0')?.getAttribute('width'))";
+    page.wait_for(&format!("{width} > 1"));
+    let before = page.evaluate(width).as_f64().unwrap();
+    page.wait_for(&format!("{width} > {before} + 1"));
+    page.wait_for("$('status').textContent === 'Done: slow'");
+    let answered = "all('section').map(one => one.querySelector('.figures b').textContent).join()";
+    assert_eq!(page.evaluate(answered), "6 of 6,6 of 6,6 of 6,6 of 6");
+
+    // A crash is red, more of it where clients share a process; and so again.
+    let lost = "all('section').map(one => one.querySelectorAll('.by-client .lost').length).join()";
+    page.evaluate("document.querySelector('button[value=crash]').click()");
+    page.wait_for("$('status').textContent === 'Done: crash'");
+    let after_crash = page.evaluate(lost);
+    assert!(after_crash.as_str().unwrap().starts_with("4,5,1,"), "{after_crash}");
+    page.evaluate("$('again').click()");
+    page.wait_for("$('status').textContent === 'Runs: crash'");
+    page.wait_for("$('status').textContent === 'Done: crash'");
+    assert!(page.evaluate(lost).as_str().unwrap().starts_with("4,5,1,"));
+
+    for button in ["flood", "preconnect", "slowloris", "reader", "panic", "state", "spin"] {
+        page.evaluate(&format!("document.querySelector('button[value={button}]').click()"));
+        page.wait_for(&format!("$('status').textContent === 'Runs: {button}'"));
+        page.wait_for(&format!(
+            "document.querySelector('button[value={button}]').ariaPressed === 'true'"
+        ));
+    }
+
+    // Strategies are chosen, and their lines shown.
+    page.evaluate("all('#strategies input').forEach(box => box.checked = box.value === 'own')");
+    page.evaluate("document.querySelector('[name=slower][value=\"2\"]').click()");
+    page.evaluate("$('own').value = '0:count 100:sleep=50'");
+    page.evaluate("document.querySelector('#controls button:not([type])').click()");
+    page.wait_for("$('status').textContent === 'Done: your own clients'");
+    assert_eq!(page.evaluate("$('words').textContent"), "0:count 200:sleep=100");
+    assert_eq!(page.evaluate("all('section').length"), 1);
+    page.evaluate("document.querySelector('.line summary').click()");
+    let line = page.evaluate(
+        "document.querySelector('.line code').checkVisibility() && \
+                              document.querySelector('.line code').textContent",
+    );
+    assert!(line.as_str().unwrap().contains("ThreadingMixIn::default()"), "{line}");
+    page.evaluate("$('own').value = '0:fly'");
+    page.evaluate("document.querySelector('#controls button:not([type])').click()");
+    page.wait_for("$('status').textContent.includes(\"no client does 'fly'\")");
+
+    // The other lanes, and the page to keep.
+    let shown = "['.by-client', '.by-worker'].map(one => \
+                 document.querySelector(one).checkVisibility()).join()";
+    assert_eq!(page.evaluate(shown), "true,false");
+    page.evaluate("$('by-worker').click()");
+    assert_eq!(page.evaluate(shown), "false,true");
+    let saved = page.evaluate("fetch($('save').href).then(answer => answer.text())");
+    let saved = saved.as_str().unwrap();
+    assert!(saved.contains("visit 1 Thread-1") && saved.ends_with("</html>\n"), "{saved}");
+}
+
+fn chromium(profile: &TempDir) -> Command {
+    let mut command = Command::new("chromium");
+    command.args(["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run"]);
+    command.arg(format!("--user-data-dir={}", profile.path().display()));
+    command.stdin(Stdio::null()).process_group(0);
+    command
+}
+
+/// A page in a browser, driven by the protocol of its debugger.
+struct Page {
+    browser: Child,
+    _profile: TempDir,
+    socket: WebSocket<TcpStream>,
+    session: Option<String>,
+    calls: u64,
+}
+
+impl Page {
+    fn open(url: &str) -> Option<Self> {
+        let profile = tempfile::tempdir().unwrap();
+        let mut command = chromium(&profile);
+        command.args(["--remote-debugging-port=0", "about:blank"]);
+        let mut browser = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().ok()?;
+        let lines = BufReader::new(browser.stderr.take().unwrap()).lines();
+        let mut addresses = lines
+            .map_while(Result::ok)
+            .filter_map(|line| Some(line.split_once("ws://")?.1.to_owned()));
+        let address = addresses.next().expect("where the browser listens");
+        thread::spawn(move || addresses.for_each(drop)); // It must not wait for a reader.
+        let stream = TcpStream::connect(address.split('/').next().unwrap()).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let (socket, _) = tungstenite::client(format!("ws://{address}"), stream).unwrap();
+        let mut page = Self { browser, _profile: profile, socket, session: None, calls: 0 };
+        let target = page.call("Target.createTarget", json!({"url": url}))["targetId"].clone();
+        let attach = json!({"targetId": target, "flatten": true});
+        let session = page.call("Target.attachToTarget", attach)["sessionId"].clone();
+        page.session = Some(session.as_str().unwrap().to_owned());
+        Some(page)
+    }
+
+    fn call(&mut self, method: &str, parameters: Value) -> Value {
+        self.calls += 1;
+        let mut call = json!({"id": self.calls, "method": method, "params": parameters});
+        if let Some(session) = &self.session {
+            call["sessionId"] = session.as_str().into();
+        }
+        self.socket.send(Message::text(call.to_string())).unwrap();
+        loop {
+            let message = self.socket.read().unwrap();
+            let Ok(text) = message.to_text() else { continue };
+            let answer: Value = serde_json::from_str(text).unwrap();
+            if answer["id"] == self.calls {
+                assert!(answer.get("error").is_none(), "{method}: {answer}");
+                return answer["result"].clone();
+            }
+        }
+    }
+
+    fn evaluate(&mut self, expression: &str) -> Value {
+        let parameters =
+            json!({"expression": expression, "returnByValue": true, "awaitPromise": true});
+        let answer = self.call("Runtime.evaluate", parameters);
+        assert!(answer.get("exceptionDetails").is_none(), "{expression}: {answer}");
+        answer["result"]["value"].clone()
+    }
+
+    /// Waits until this is true; what fails while the page is loaded is not.
+    fn wait_for(&mut self, condition: &str) {
+        let end = Instant::now() + PATIENCE;
+        let condition = format!("(() => {{ try {{ return {condition} }} catch {{}} }})()");
+        while self.evaluate(&condition) != true {
+            let status = "document.getElementById('status')?.textContent";
+            assert!(Instant::now() < end, "{condition}: {}", self.evaluate(status));
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Page {
+    fn drop(&mut self) {
+        let _ = killpg(Pid::from_raw(self.browser.id().try_into().unwrap()), Signal::SIGKILL);
+        let _ = self.browser.wait();
+    }
+}
