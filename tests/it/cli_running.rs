@@ -10,11 +10,12 @@ use std::time::Instant;
 
 use nix::sys::signal::Signal;
 use nix::sys::stat::{Mode, SFlag, makedev, mknod};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::mkfifo;
 use serde_json::Value;
 
 use crate::auth::{ADA, ADA_WRONG, ADAS};
-use crate::cli::{Serving, eventually, fails};
+use crate::cli::{Serving, eventually, fails, pid};
 use crate::cli_asked::{WAYS, ask};
 
 #[track_caller]
@@ -140,6 +141,51 @@ fn a_port_file_of_another_is_not_removed() {
     mkfifo(&path, Mode::S_IRWXU).unwrap();
     assert_eq!(serving.stop(Signal::SIGTERM).status, Some(0));
     assert!(path.exists());
+}
+
+/// Whatever a request does meanwhile, and while the server waits for requests to finish.
+#[test]
+fn a_port_file_goes_with_a_server_that_a_signal_ends() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("port");
+    let option = ["--port-file", path.to_str().unwrap()];
+    for way in &WAYS[..4] {
+        for signal in [Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGUSR1, Signal::SIGUSR2] {
+            for is_draining in [false, true] {
+                // It has another meaning there.
+                if signal == Signal::SIGHUP && way[0] == "--processes" {
+                    continue;
+                }
+                let serving = start(&[way, &option[..]].concat());
+                let pid = pid(&serving.child);
+                let _download = serving.begin_download();
+                if is_draining {
+                    serving.signal(Signal::SIGTERM);
+                    // A sequential server hears that later.
+                    if *way != WAYS[0] {
+                        eventually(|| TcpStream::connect(("127.0.0.1", serving.port)).is_err());
+                    }
+                }
+                assert!(path.exists(), "{way:?} {signal}");
+                serving.signal(signal);
+                let ended = waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT);
+                let is_by_it = matches!(ended, Ok(WaitStatus::Signaled(_, by, _)) if by == signal);
+                assert!(is_by_it, "{way:?} {signal}: {ended:?}");
+                assert!(!path.exists(), "{way:?} {signal} {is_draining}");
+            }
+        }
+    }
+    // Those that are ignored stay so.
+    let line = "trap '' HUP QUIT USR1; exec \"$@\"";
+    for way in WAYS {
+        let words = [&["-b", "127.0.0.1"], way, &option].concat();
+        let serving = Serving::through_shell(line, &words);
+        for signal in [Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGUSR1] {
+            serving.signal(signal);
+        }
+        assert!(ask(&serving, "GET /a.txt HTTP/1.0\r\n\r\n").ends_with("hello\n"), "{way:?}");
+        assert_eq!(serving.stop(Signal::SIGTERM).status, Some(0), "{way:?}");
+    }
 }
 
 /// A download that is not read runs until it is cut.

@@ -13,6 +13,7 @@ use socketserver::{Signal, Timeouts, TrustedProxies};
 
 use crate::complain;
 use crate::header::Header;
+use crate::port_file::PortFile;
 use crate::service::Service;
 use crate::types::Types;
 
@@ -30,6 +31,7 @@ pub(crate) struct Files {
     pub(crate) certificate: Option<TlsReloadHandle>,
     pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) service: Arc<Service>,
+    pub(crate) port_file: Option<Arc<PortFile>>,
     /// The message about Ctrl-C was printed.
     pub(crate) interrupted: AtomicBool,
 }
@@ -89,6 +91,11 @@ impl HttpRequestHandler for Files {
 
     fn handle_signal(&self, signal: Signal) {
         self.service.hear(signal);
+        if let Some(port_file) = &self.port_file
+            && port_file.signals().contains(&signal)
+        {
+            port_file.end_by(signal);
+        }
         if signal == Signal::INT && !self.interrupted.swap(true, Ordering::Relaxed) {
             // Standard output may be closed; the server ends all the same.
             let _ = io::stdout().write_all(b"\nKeyboard interrupt received, exiting.\n");

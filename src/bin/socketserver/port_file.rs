@@ -5,46 +5,70 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process;
+use std::sync::OnceLock;
 
 use nix::fcntl::OFlag;
-use socketserver::ServerInfo;
+use signal_hook::low_level::emulate_default_handler;
+use socketserver::{ServerInfo, Signal};
 
 /// Holds the port while the server runs.
 #[derive(Debug)]
 pub(crate) struct PortFile {
     path: PathBuf,
+    signals: Vec<Signal>,
     // Open, so that the system gives its inode to no other file.
-    file: File,
+    file: OnceLock<File>,
     owner: u32,
 }
 
 impl PortFile {
+    /// A file that is not written yet.
+    pub(crate) fn new(path: &Path, signals: Vec<Signal>) -> Self {
+        // The server may be in another directory when it ends.
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        Self { path, signals, file: OnceLock::new(), owner: process::id() }
+    }
+
+    /// The signals to [end](Self::end_by) by, if they come.
+    pub(crate) fn signals(&self) -> &[Signal] {
+        &self.signals
+    }
+
+    /// Removes the file and ends the process, as this signal would have if it were not caught.
+    pub(crate) fn end_by(&self, signal: Signal) {
+        self.remove();
+        // Fails for numbers of no signal only.
+        let _ = emulate_default_handler(signal.number());
+    }
+
     /// Writes the port, so that a reader finds either nothing or all of it.
     ///
     /// # Errors
     ///
     /// The text is the line for the user.
-    pub(crate) fn write(path: &Path, server: &ServerInfo) -> io::Result<Self> {
+    pub(crate) fn write(&self, server: &ServerInfo) -> io::Result<()> {
         if server.server_address().inet().is_none() {
             return Err(crate::wrong_usage(
                 "systemd has opened a Unix socket, which has no port; leave out --port-file",
             ));
         }
         let content = format!("{}\n", server.server_port());
-        let written = check_replaceable(path).and_then(|()| write_atomically(path, &content));
+        let written =
+            check_replaceable(&self.path).and_then(|()| write_atomically(&self.path, &content));
         let file = written.map_err(|reason| {
-            let name = path.display();
+            let name = self.path.display();
             io::Error::other(format!("cannot write the port to '{name}': {reason}"))
         })?;
-        // The server may be in another directory when it ends.
-        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        Ok(Self { path, file, owner: process::id() })
+        // It is written once.
+        let _ = self.file.set(file);
+        Ok(())
     }
 
     /// Removes it, if this process has written it, and nothing else has its name now.
     pub(crate) fn remove(&self) {
         let is_ours = || -> io::Result<bool> {
-            let (ours, found) = (self.file.metadata()?, fs::symlink_metadata(&self.path)?);
+            let Some(file) = self.file.get() else { return Ok(false) };
+            let (ours, found) = (file.metadata()?, fs::symlink_metadata(&self.path)?);
             Ok((ours.dev(), ours.ino()) == (found.dev(), found.ino()))
         };
         if process::id() == self.owner && is_ours().unwrap_or(false) {

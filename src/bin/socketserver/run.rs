@@ -56,6 +56,8 @@ pub(crate) fn run(args: Args) -> io::Result<()> {
     let scripts =
         if args.cgi { Some(scripts(&args, files.clone(), descriptor_limit)?) } else { None };
     let service = Arc::new(Service::new());
+    let port_file = args.running.port_file.as_deref();
+    let port_file = port_file.map(|path| Arc::new(PortFile::new(path, abrupt_signals(&args))));
     let handler = Files {
         files: match scripts.clone() {
             Some(scripts) => Box::new(scripts),
@@ -69,11 +71,12 @@ pub(crate) fn run(args: Args) -> io::Result<()> {
         certificate: None,
         trusted_proxies: args.trusted_proxies(),
         service: Arc::clone(&service),
+        port_file: port_file.clone(),
         interrupted: AtomicBool::new(false),
     };
     args.access.warn();
     let listener = listen(&args)?;
-    let serving = Serving { args: &args, service, scripts: scripts.clone() };
+    let serving = Serving { args: &args, service, scripts: scripts.clone(), port_file };
     let served = match args.concurrency {
         Strategy::Sequential => serving.serve(listener, handler, Sequential),
         Strategy::Threading => serving.serve(listener, handler, thread_pool(args.max_threads)),
@@ -91,6 +94,7 @@ struct Serving<'a> {
     args: &'a Args,
     service: Arc<Service>,
     scripts: Option<CgiHttpRequestHandler<Types>>,
+    port_file: Option<Arc<PortFile>>,
 }
 
 impl Serving<'_> {
@@ -151,13 +155,18 @@ impl Serving<'_> {
             server.max_connections = most as usize;
         }
         server.shutdown_on_signals(&[Signal::INT, Signal::TERM])?;
-        if self.args.is_secure() || self.args.access.has_files() || self.args.pages.has_files() {
+        if reads_again(self.args) {
             server.watch_signals(&[Signal::HUP])?;
         }
-        let port_file = match &self.args.running.port_file {
-            Some(path) => Some(Arc::new(PortFile::write(path, &server.info())?)),
-            None => None,
-        };
+        // Its loop hears no signal during a request.
+        let is_deaf =
+            self.args.concurrency == Strategy::Sequential && self.args.processes.is_none();
+        if let Some(port_file) = &self.port_file {
+            if !is_deaf {
+                server.watch_signals(port_file.signals())?;
+            }
+            port_file.write(&server.info())?;
+        }
         let served = match self.args.processes {
             Some(processes) => {
                 let mut server = PreFork::new(server).processes(processes as usize);
@@ -167,21 +176,73 @@ impl Serving<'_> {
             }
             None => {
                 // A supervisor handles signals at any time, and ends its processes first.
-                if self.args.concurrency == Strategy::Sequential {
-                    end_with_second_signal(server.info(), self.scripts.clone(), port_file.clone())?;
+                if is_deaf {
+                    self.end_by_signals(server.info())?;
                 }
                 announce(banner);
                 self.service.ready();
                 server.serve_forever().map(|()| server.shutdown_report())
             }
         };
-        if let Some(port_file) = port_file {
+        if let Some(port_file) = &self.port_file {
             port_file.remove();
         }
         let report = served.map_err(|error| io::Error::other(format!("cannot serve: {error}")))?;
         report_cut_connections(report.cut);
         Ok(())
     }
+    /// Ends a sequential server at the second signal that asks it to, and at the first of those
+    /// that end it at once. Its loop handles signals between requests only, so this does not wait
+    /// for the loop. It ends programs that run, and leaves the file of a Unix socket, which the
+    /// next start replaces.
+    fn end_by_signals(&self, info: ServerInfo) -> io::Result<()> {
+        let (scripts, port_file) = (self.scripts.clone(), self.port_file.clone());
+        let abrupt = port_file.as_ref().map_or(&[][..], |port_file| port_file.signals());
+        // A signal that was ignored when the command was started stays ignored.
+        let ending = [Signal::INT, Signal::TERM].iter().chain(abrupt);
+        let ending = ending.filter(|signal| !signal.is_ignored()).map(|signal| signal.number());
+        // Counted in memory, not by what is written to a pipe: a copy of this process that is about
+        // to execute a program has the pipe as well, and signals to all processes come to it, too.
+        let mut signals = Signals::new(ending)?;
+        thread::Builder::new().spawn(move || {
+            let mut first = None;
+            for signal in signals.forever().filter_map(|number| Signal::try_from(number).ok()) {
+                if let Some(port_file) = &port_file
+                    && port_file.signals().contains(&signal)
+                {
+                    port_file.end_by(signal);
+                }
+                let now = Instant::now();
+                if now - *first.get_or_insert(now) < SIGNAL_WINDOW {
+                    continue;
+                }
+                let connections = info.connections();
+                if let Some(scripts) = scripts {
+                    scripts.end_scripts();
+                }
+                report_cut_connections(connections.busy + connections.waiting);
+                if let Some(port_file) = port_file {
+                    port_file.remove();
+                }
+                process::exit(0);
+            }
+        })?;
+        Ok(())
+    }
+}
+
+/// Tells whether SIGHUP has something to read.
+fn reads_again(args: &Args) -> bool {
+    args.is_secure() || args.access.has_files() || args.pages.has_files()
+}
+
+/// The signals that end the server at once, without being asked for anything.
+fn abrupt_signals(args: &Args) -> Vec<Signal> {
+    let mut signals = vec![Signal::QUIT, Signal::USR1, Signal::USR2];
+    if !reads_again(args) && args.processes.is_none() {
+        signals.push(Signal::HUP);
+    }
+    signals
 }
 
 /// A handler that runs programs as the command line says.
@@ -256,35 +317,4 @@ fn report_cut_connections(count: usize) {
         1 => complain(&"1 connection was cut off"),
         count => complain(&format_args!("{count} connections were cut off")),
     }
-}
-
-/// Ends a sequential server at the second signal. Its loop handles signals between requests only,
-/// so this does not wait for the loop. It ends programs that run, and leaves the file of a Unix
-/// socket, which the next start replaces.
-fn end_with_second_signal(
-    info: ServerInfo,
-    scripts: Option<CgiHttpRequestHandler<Types>>,
-    port_file: Option<Arc<PortFile>>,
-) -> io::Result<()> {
-    // A signal that was ignored when the command was started stays ignored.
-    let ending = [Signal::INT, Signal::TERM].into_iter().filter(|signal| !signal.is_ignored());
-    // Counted in memory, not by what is written to a pipe: a copy of this process that is about to
-    // execute a program has the pipe as well, and signals to all processes come to it, too.
-    let mut signals = Signals::new(ending.map(Signal::number))?;
-    thread::Builder::new().spawn(move || {
-        let mut signals = signals.forever().map(|_| Instant::now());
-        let Some(first) = signals.next() else { return };
-        if signals.any(|time| time - first >= SIGNAL_WINDOW) {
-            let connections = info.connections();
-            if let Some(scripts) = scripts {
-                scripts.end_scripts();
-            }
-            report_cut_connections(connections.busy + connections.waiting);
-            if let Some(port_file) = port_file {
-                port_file.remove();
-            }
-            process::exit(0);
-        }
-    })?;
-    Ok(())
 }
