@@ -191,6 +191,13 @@ fn others_do_not_see_the_numbers() {
     }
 }
 
+/// Which may be open to all.
+#[test]
+fn a_path_of_both_pages_does_not_have_the_numbers() {
+    let server = serve(Metrics::new(answering(varied)).metrics("/m").healthz("//m"));
+    assert_eq!(ask(&server, get("/m")).text(), "ok\n");
+}
+
 #[test]
 fn a_server_that_is_being_stopped_is_not_well() {
     let (noticed, gate) = (Notes::new(), Gate::new());

@@ -18,10 +18,11 @@ use crate::choices::{Forwarded, OverloadPolicy, Protocol, Strategy};
 use crate::complain;
 use crate::examples::examples;
 use crate::header::{Header, in_two_words, number_as_value};
+use crate::monitoring::Monitoring;
 use crate::pages::Pages;
 use crate::running::Running;
 use crate::usage::in_one_line;
-use crate::values::{absolute_path, address, content_type, count, mode, port, processes, seconds};
+use crate::values::{address, content_type, count, mode, port, processes, seconds};
 use crate::variable::Variable;
 
 /// Serve the files of a directory over HTTP or HTTPS, as python -m http.server does
@@ -246,15 +247,8 @@ pub(crate) struct Args {
     #[arg(short, long, help_heading = "Logging and monitoring")]
     pub(crate) quiet: bool,
 
-    /// answer this path with metrics in the format of Prometheus
-    #[arg(long, value_name = "PATH", help_heading = "Logging and monitoring")]
-    #[arg(value_parser = absolute_path)]
-    pub(crate) metrics: Option<String>,
-
-    /// answer this path with 200 until the server is being stopped
-    #[arg(long, value_name = "PATH", help_heading = "Logging and monitoring")]
-    #[arg(value_parser = absolute_path)]
-    pub(crate) healthz: Option<String>,
+    #[command(flatten)]
+    pub(crate) monitoring: Monitoring,
 
     /// print completions for bash, elvish, fish, powershell or zsh
     #[arg(long, value_name = "SHELL", help_heading = "Documentation")]
@@ -349,6 +343,7 @@ impl Args {
         let refuse = |kind, message: String| Err(Self::command().error(kind, message));
         let checked = self.headers().and_then(|headers| self.access.check_headers(&headers));
         let checked = checked.and_then(|()| self.pages.check());
+        let checked = checked.and_then(|()| self.monitoring.check());
         if let Err(message) = checked.and_then(|()| self.access.check()) {
             return refuse(ErrorKind::ValueValidation, message);
         }

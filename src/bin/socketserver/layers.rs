@@ -3,7 +3,6 @@
 use std::io;
 use std::sync::Arc;
 
-use socketserver::http::{HttpRequestHandler, Metrics};
 use socketserver::{Handler, ProxyProtocol};
 
 use crate::args::Args;
@@ -22,28 +21,13 @@ pub(crate) fn wrap(args: &Args, files: Files) -> io::Result<Arc<dyn Handler>> {
         // From the inside to the outside. What may be asked for without a password is checked by
         // the path below the prefix, as it is when it is answered; a preflight has no password.
         let handler = args.pages.answer_errors(Box::new(files));
-        let handler = args.access.guard(handler, args.healthz.as_deref());
+        let handler = args.access.guard(handler, args.monitoring.healthz());
         let handler = args.pages.below_prefix(handler)?;
         let handler = args.access.share(handler)?;
-        count(args, if has_own_log { args.running.log(handler) } else { handler })
+        args.monitoring.count(if has_own_log { args.running.log(handler) } else { handler })
     } else {
         // What is not asked for costs no call.
-        count(args, files)
+        args.monitoring.count(files)
     };
     Ok(if args.proxy_protocol { Arc::new(ProxyProtocol::new(handler, trusted)) } else { handler })
-}
-
-/// Counts requests and answers a balancer, if that is asked for.
-fn count(args: &Args, handler: impl HttpRequestHandler) -> Arc<dyn Handler> {
-    if args.metrics.is_none() && args.healthz.is_none() {
-        return Arc::new(handler);
-    }
-    let mut counted = Metrics::new(handler);
-    if let Some(path) = &args.metrics {
-        counted = counted.metrics(path);
-    }
-    if let Some(path) = &args.healthz {
-        counted = counted.healthz(path);
-    }
-    Arc::new(counted)
 }

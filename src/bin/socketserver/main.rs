@@ -15,6 +15,7 @@ mod listen;
 mod logger;
 mod manual;
 mod manual_text;
+mod monitoring;
 mod pages;
 mod port_file;
 mod run;

@@ -126,8 +126,20 @@ pub(crate) fn mode(digits: &str) -> Result<u32, String> {
     }
 }
 
-pub(crate) fn absolute_path(text: &str) -> Result<String, &'static str> {
-    if text.starts_with('/') { Ok(text.to_owned()) } else { Err("a path must begin with a slash") }
+/// A path of one of the server's own pages.
+///
+/// In one spelling alone, so that equal ones are equal texts. Requests may spell it otherwise.
+pub(crate) fn plain_path(text: &str) -> Result<String, &'static str> {
+    let Some(names) = text.strip_prefix('/') else {
+        return Err("a path must begin with a slash");
+    };
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()+,;=:@".contains(&byte);
+    let mut inner = names.strip_suffix('/').unwrap_or(names).split('/');
+    let is_name = |name: &str| !matches!(name, "" | "." | "..") && name.bytes().all(is_plain);
+    if names.is_empty() || inner.all(is_name) {
+        return Ok(text.to_owned());
+    }
+    Err("a plain path is expected, such as /healthz, without a query, escapes or dots")
 }
 
 /// Splits an address from its port.

@@ -85,7 +85,8 @@ impl<H: HttpRequestHandler> Metrics<H> {
     /// `draining` once the server was asked to stop.
     ///
     /// A server that is stopped by a signal accepts no connection then, so that most balancers
-    /// find out by that.
+    /// find out by that. If [`metrics`](Self::metrics) has the same path, there are no numbers, as
+    /// this page is often [open to all](crate::http::BasicAuth::open_to_all).
     #[must_use]
     pub fn healthz(mut self, path: impl Into<String>) -> Self {
         self.healthz = Some(canonical(&path.into()));
@@ -116,10 +117,10 @@ impl<H: HttpRequestHandler> Metrics<H> {
         if !(metrics || healthz) || !(self.admits)(&http.client_address) {
             return Ok(false);
         }
-        let (code, kind, text) = match (metrics, http.is_draining()) {
-            (true, draining) => (200, page::TYPE, page::of(&self.counters, &http.server, draining)),
-            (false, false) => (200, PLAIN, "ok\n".to_owned()),
-            (false, true) => (503, PLAIN, "draining\n".to_owned()),
+        let (code, kind, text) = match (healthz, http.is_draining()) {
+            (false, draining) => (200, page::TYPE, page::of(&self.counters, &http.server, draining)),
+            (true, false) => (200, PLAIN, "ok\n".to_owned()),
+            (true, true) => (503, PLAIN, "draining\n".to_owned()),
         };
         http.send_response(code)?;
         http.send_header("Content-Type", kind)?;

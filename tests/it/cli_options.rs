@@ -1,0 +1,33 @@
+//! Options of the command that fit one another, or do not, and values that are close to right ones.
+
+use crate::auth::ADA;
+use crate::cli::{Serving, fails};
+use crate::cli_asked::ask;
+
+#[test]
+fn numbers_are_not_what_balancers_ask_without_a_password() {
+    let with = |metrics, healthz| ["--metrics", metrics, "--healthz", healthz, "--auth", ADA];
+    for way in [&[][..], &["--url-prefix", "/x"]] {
+        let said = fails(&[way, &with("/m", "/m")].concat(), 2);
+        let line = "--metrics and --healthz have one path, /m; choose another";
+        assert!(said.contains(line), "{said}");
+    }
+    // Other spellings of it.
+    let plain = "a plain path is expected, such as /healthz";
+    let others = ["/%6D", "/m?", "/m?x", "/m#x", "//m", "/./m", "/x/../m", "/m//", "/m x"];
+    for path in others {
+        for words in [with("/m", path), with(path, "/m")] {
+            let said = fails(&words, 2);
+            assert!(said.contains(plain), "{words:?}: {said}");
+        }
+    }
+    let others = [("/", "/m"), ("/m/", "/m"), ("/M", "/m"), ("/-/m:1", "/m"), ("/x/.../m", "/m")];
+    for (numbers, well) in others {
+        let words = [&["-b", "127.0.0.1"][..], &with(numbers, well)].concat();
+        let serving = Serving::start(&words);
+        for (path, status) in [(numbers, 401), (well, 200)] {
+            let reply = ask(&serving, &format!("GET {path} HTTP/1.0\r\n\r\n"));
+            assert!(reply.starts_with(&format!("HTTP/1.0 {status} ")), "{path}: {reply}");
+        }
+    }
+}
