@@ -31,3 +31,20 @@ fn numbers_are_not_what_balancers_ask_without_a_password() {
         }
     }
 }
+
+#[test]
+fn the_banner_has_the_url_below_the_prefix() {
+    for (words, url) in [
+        (&["--url-prefix", "/docs"][..], "http://127.0.0.1:PORT/docs/"),
+        (&["--url-prefix=/a/b:c/"], "http://127.0.0.1:PORT/a/b:c/"),
+        (&["--url-prefix", "/docs", "--tls-self-signed"], "https://127.0.0.1:PORT/docs/"),
+        (&[], "http://127.0.0.1:PORT/"),
+    ] {
+        let serving = Serving::start(&[&["-b", "127.0.0.1"], words].concat());
+        let banner = serving.masked_banner();
+        assert!(banner.ends_with(&format!(" ({url}) ...\n")), "{words:?}: {banner}");
+        let (_, path) = url.split_once("PORT").unwrap();
+        let reply = ask(&serving, &format!("GET {path}a.txt HTTP/1.0\r\n\r\n"));
+        assert!(reply.ends_with("\r\n\r\nhello\n"), "{reply}");
+    }
+}

@@ -91,15 +91,16 @@ fn is_no_socket(path: &Path) -> bool {
 }
 
 /// The line that Python prints about a server:
-/// `Serving HTTP on :: port 8000 (http://[::]:8000/) ...`, or `Serving HTTP on unix:/path ...`.
-pub(crate) fn banner(address: &Address, is_secure: bool) -> String {
+/// `Serving HTTP on :: port 8000 (http://[::]:8000/) ...`, or `Serving HTTP on unix:/path ...`. The
+/// URL's path is `/`, or below a prefix `/docs/`.
+pub(crate) fn banner(address: &Address, is_secure: bool, path: &str) -> String {
     match address.inet() {
-        Some(address) => internet_banner(address, if is_secure { "https" } else { "http" }),
+        Some(address) => internet_banner(address, if is_secure { "https" } else { "http" }, path),
         None => format!("Serving HTTP on {address} ...\n"),
     }
 }
 
-fn internet_banner(address: SocketAddr, scheme: &str) -> String {
+fn internet_banner(address: SocketAddr, scheme: &str, path: &str) -> String {
     let (host, port) = (address.ip(), address.port());
     let (zone, quoted) = match address {
         SocketAddr::V4(_) => (String::new(), host.to_string()),
@@ -109,7 +110,8 @@ fn internet_banner(address: SocketAddr, scheme: &str) -> String {
         }
     };
     let protocol = scheme.to_uppercase();
-    format!("Serving {protocol} on {host}{zone} port {port} ({scheme}://{quoted}:{port}/) ...\n")
+    let url = format!("{scheme}://{quoted}:{port}{path}");
+    format!("Serving {protocol} on {host}{zone} port {port} ({url}) ...\n")
 }
 
 /// `%eth0` for a link-local address, which is useless without it; empty for other addresses.
@@ -178,11 +180,11 @@ mod tests {
         // An interface that is not there has its number.
         let address: SocketAddr = "[fe80::1%4000000000]:80".parse().expect("an address");
         assert_eq!(
-            banner(&address.into(), true),
+            banner(&address.into(), true, "/"),
             "Serving HTTPS on fe80::1%4000000000 port 80 (https://[fe80::1%254000000000]:80/) ...\n"
         );
         let address: SocketAddr = "[::1]:80".parse().expect("an address");
-        assert!(banner(&address.into(), false).ends_with("(http://[::1]:80/) ...\n"));
+        assert!(banner(&address.into(), false, "/").ends_with("(http://[::1]:80/) ...\n"));
         let zone = utf8_percent_encode("%veth-1.2@if~_3", NOT_IN_ZONE).to_string();
         assert_eq!(zone, "%25veth-1.2%40if~_3");
     }

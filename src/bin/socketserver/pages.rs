@@ -95,6 +95,11 @@ impl Pages {
         }
     }
 
+    /// The path of the directory that is served, which ends with a slash.
+    pub(crate) fn root(&self) -> String {
+        format!("{}/", self.url_prefix.as_deref().unwrap_or_default().trim_end_matches('/'))
+    }
+
     /// Puts a handler below the prefix, if there is one.
     ///
     /// # Errors

@@ -104,12 +104,13 @@ impl Serving<'_> {
         mut handler: Files,
         strategy: C,
     ) -> io::Result<()> {
+        let root = self.args.pages.root();
         let transport = match listener {
             Listener::Tcp(transport) => transport,
             Listener::Unix(transport) => {
                 let handler = wrap(self.args, handler)?;
                 let server = UnixStreamServer::from_transport(transport, handler, strategy)?;
-                let banner = banner(&server.server_address().into(), false);
+                let banner = banner(&server.server_address().into(), false, &root);
                 return self.serve_with(server, &banner);
             }
         };
@@ -119,7 +120,7 @@ impl Serving<'_> {
                 let server = TcpServer::from_transport(transport, handler, strategy)?;
                 self.args.access.check_clear_text(&server.server_address().into())?;
                 self.check_uploads(&server.server_address().into())?;
-                let banner = banner(&server.server_address().into(), false);
+                let banner = banner(&server.server_address().into(), false, &root);
                 self.serve_with(server, &banner)
             }
             Listening::Secure(transport, notice) => {
@@ -127,7 +128,7 @@ impl Serving<'_> {
                 let handler = wrap(self.args, handler)?;
                 let server = TlsServer::from_transport(transport, handler, strategy)?;
                 self.check_uploads(&server.server_address().into())?;
-                let banner = banner(&server.server_address().into(), true);
+                let banner = banner(&server.server_address().into(), true, &root);
                 self.serve_with(server, &(banner + &notice.unwrap_or_default()))
             }
         }

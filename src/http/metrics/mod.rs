@@ -118,7 +118,9 @@ impl<H: HttpRequestHandler> Metrics<H> {
             return Ok(false);
         }
         let (code, kind, text) = match (healthz, http.is_draining()) {
-            (false, draining) => (200, page::TYPE, page::of(&self.counters, &http.server, draining)),
+            (false, draining) => {
+                (200, page::TYPE, page::of(&self.counters, &http.server, draining))
+            }
             (true, false) => (200, PLAIN, "ok\n".to_owned()),
             (true, true) => (503, PLAIN, "draining\n".to_owned()),
         };
