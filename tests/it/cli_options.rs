@@ -48,3 +48,11 @@ fn the_banner_has_the_url_below_the_prefix() {
         assert!(reply.ends_with("\r\n\r\nhello\n"), "{reply}");
     }
 }
+
+#[test]
+fn the_mode_of_a_socket_needs_the_socket() {
+    for place in [&["0"][..], &["-b", "127.0.0.1"], &["0", "--bind=::1"], &[]] {
+        let said = fails(&[place, &["--unix-mode", "660"]].concat(), 2);
+        assert!(said.contains("--unix-mode works with --unix only"), "{place:?}: {said}");
+    }
+}

@@ -132,7 +132,7 @@ pub(crate) struct Args {
 
     /// set the mode of the socket's file, such as 660 [default: by the umask]
     #[arg(long, value_name = "MODE", help_heading = "Network")]
-    #[arg(requires = "unix", value_parser = mode)]
+    #[arg(value_parser = mode)]
     pub(crate) unix_mode: Option<u32>,
 
     /// serve HTTPS with a certificate that is made now, for development
@@ -346,6 +346,11 @@ impl Args {
         let checked = checked.and_then(|()| self.monitoring.check());
         if let Err(message) = checked.and_then(|()| self.access.check()) {
             return refuse(ErrorKind::ValueValidation, message);
+        }
+        // clap requires nothing that conflicts with what is given, as a port does with a path.
+        if self.unix_mode.is_some() && self.unix.is_none() {
+            let message = "--unix-mode works with --unix only".to_owned();
+            return refuse(ErrorKind::MissingRequiredArgument, message);
         }
         for (limit, option, strategy) in [
             (self.max_threads, "--max-threads", Strategy::Threading),
