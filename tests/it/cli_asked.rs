@@ -371,7 +371,9 @@ fn what_cannot_be_done_is_told_in_one_line() {
     fs::write(&long, vec![b' '; (1 << 20) + 1]).unwrap();
     let long = format!("404={}", long.display());
     for (arguments, why) in [
-        (&["--cors", "8000"][..], "an origin is such as https://example.org"),
+        (&["--cors", "8000"][..], "8000 is taken as the origin of --cors; give the port first: "),
+        (&["0", "--cors=80"], "give the port first: socketserver 80 --cors"),
+        (&["--cors", "localhost:8000"], "an origin is such as https://example.org"),
         (&["--cors", "example.org"], "it has no scheme"),
         (&["--cors=https://example.org/"], "more than a scheme, a host and a port"),
         (&["--cors", "--cors", "https://a.example"], "--cors without an origin is for all pages"),

@@ -9,6 +9,7 @@ use socketserver::http::{BaseHttpRequestHandler, BasicAuth, Cors, HttpRequestHan
 
 use crate::complain;
 use crate::header::Header;
+use crate::host_text::is_number;
 
 /// The options, and what was read because of them.
 #[derive(Args, Debug)]
@@ -97,6 +98,12 @@ impl Access {
         if self.cors.len() > 1 && self.cors.iter().any(|origin| origin == ALL) {
             let message = "--cors without an origin is for all pages; leave the others out";
             return Err(message.to_owned());
+        }
+        if let Some(port) = self.cors.iter().find(|origin| is_number(origin)) {
+            return Err(format!(
+                "{port} is taken as the origin of --cors; give the port first: \
+                 socketserver {port} --cors"
+            ));
         }
         self.with_cors(BaseHttpRequestHandler).map(drop).map_err(|error| format!("--cors: {error}"))
     }
