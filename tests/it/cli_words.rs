@@ -72,6 +72,16 @@ fn a_wrong_word_is_named_with_the_right_one() {
         (&["--concurrency", "threads"], "; a similar value exists: 'threading'"),
         (&["--protocool", "x"], "found; a similar argument exists: '--protocol'"),
         (
+            &["--pro", "x"],
+            "unexpected argument '--pro' found: it may be --processes, --protocol or \
+             --proxy-protocol; see",
+        ),
+        (&["--he=x"], "unexpected argument '--he' found: it may be --header, --healthz or --help;"),
+        (&["--ma", "1"], "--man, --max-children, --max-connections or --max-threads;"),
+        (&["--tls-c"], "unexpected argument '--tls-c' found: it may be --tls-cert or --tls-client"),
+        (&["--por", "80"], "'--por' found: give the port alone: socketserver 8000"),
+        (&["--unx", "x"], "found; a similar argument exists: '--unix'"),
+        (
             &["--processes", "0"],
             "invalid value '0' for '--processes <COUNT>': a number from 1 up is expected, or \
              auto for one process for each processor",

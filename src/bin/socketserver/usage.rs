@@ -1,7 +1,9 @@
 //! Messages about a wrong command line: one line that says what to write instead.
 
+use clap::CommandFactory;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use crate::args::Args;
 use crate::host_text::is_number;
 use crate::values::misplaced;
 
@@ -20,7 +22,7 @@ fn explained(error: &clap::Error) -> Option<String> {
     let argument = text(ContextKind::InvalidArg)?;
     let advice = match (error.kind(), text(ContextKind::InvalidValue)) {
         (ErrorKind::UnknownArgument, _) => {
-            let advice = instead_of(argument)?;
+            let advice = instead_of(argument).or_else(|| longer(argument))?;
             return Some(format!("unexpected argument '{argument}' found: {advice}"));
         }
         (ErrorKind::ValueValidation, _) if argument.starts_with("--port ") => {
@@ -39,6 +41,23 @@ fn explained(error: &clap::Error) -> Option<String> {
     };
     let value = text(ContextKind::InvalidValue)?;
     advice.map(|advice| format!("invalid value '{value}' for '{argument}': {advice}"))
+}
+
+/// The options that a shortened one may be. clap names the one that is most alike, which may be one
+/// that it does not list.
+fn longer(argument: &str) -> Option<String> {
+    let start = argument.strip_prefix("--")?;
+    let command = Args::command();
+    let listed = command.get_arguments().filter(|option| !option.is_hide_set());
+    let names = listed.filter_map(|option| option.get_long());
+    let mut names: Vec<_> = names.filter(|name| name.starts_with(start)).collect();
+    names.sort_unstable();
+    match names.as_slice() {
+        [] => None,
+        // The other one is not listed.
+        [_] => instead_of("--port"),
+        [others @ .., last] => Some(format!("it may be --{} or --{last}", others.join(", --"))),
+    }
 }
 
 fn instead_of(argument: &str) -> Option<String> {
