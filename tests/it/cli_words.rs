@@ -210,13 +210,34 @@ fn write(serving: &Serving, name: &str, content: &str) {
 
 #[test]
 fn a_type_is_given_to_files_of_unknown_kind() {
-    let said = fails(&["--content-type", "html"], 2);
-    assert!(said.contains("a content type is written as text/plain"), "{said}");
+    for wrong in [
+        "html",
+        "",
+        "/plain",
+        "text/",
+        "text/ plain",
+        "text/plain/x",
+        "text/plain;",
+        "text/plain; charset",
+        "text/plain; charset=",
+        "text/plain; =utf-8",
+        "text/plain; charset =utf-8",
+        "text/plain; charset=utf-8;",
+        "text/plain; charset=utf-8, x",
+        "text/plain; charset=utf 8",
+        "text/plain; charset=\"utf-8",
+        "text/plain; charset=\"utf-8\\\"",
+        "text/plain charset=utf-8",
+    ] {
+        let said = fails(&["--content-type", wrong], 2);
+        assert!(said.contains("a content type is written as text/plain"), "{wrong}: {said}");
+    }
     let said = fails(&["--content-type", "a/b\r\nX: y"], 2);
     assert!(said.contains("--content-type"), "{said}");
     for (words, expected) in [
         (&["--content-type", "text/x; charset=utf-8"][..], "text/x; charset=utf-8"),
         (&["--content-type=text/x", "--cgi"], "text/x"),
+        (&["--content-type", "a/b;c=\"d;\\\"=\" ; e=f"], "a/b;c=\"d;\\\"=\" ; e=f"),
         (&[], "application/octet-stream"),
     ] {
         let serving = Serving::start(&[&["-b", "127.0.0.1"], words].concat());

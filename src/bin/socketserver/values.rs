@@ -21,16 +21,46 @@ pub(crate) fn port(text: &str) -> Result<u16, String> {
         .unwrap_or_else(|| "a port is a number; -d names a directory, -b an address".to_owned()))
 }
 
-/// A content type: a type and a subtype, and perhaps parameters.
+/// A content type: a type and a subtype, and perhaps parameters (RFC 9110 §8.3.1).
 pub(crate) fn content_type(text: &str) -> Result<String, String> {
-    let essence = text.split(';').next().unwrap_or_default().trim_end();
-    let is_type =
-        essence.split_once('/').is_some_and(|(kind, subtype)| is_token(kind) && is_token(subtype));
-    if !is_type {
+    if !is_content_type(text) {
         return Err("a content type is written as text/plain or 'text/plain; charset=utf-8'".into());
     }
     Header::new("Content-Type", text).map(|header| header.value)
 }
+
+fn is_content_type(text: &str) -> bool {
+    let (essence, mut parameters) = text.split_at(text.find(';').unwrap_or(text.len()));
+    let is_type = essence
+        .trim_end_matches(BLANK)
+        .split_once('/')
+        .is_some_and(|(kind, subtype)| is_token(kind) && is_token(subtype));
+    while let Some(parameter) = parameters.strip_prefix(';') {
+        let Some((name, value)) = parameter.trim_start_matches(BLANK).split_once('=') else {
+            return false;
+        };
+        let Some(rest) = after_value(value).filter(|_| is_token(name)) else { return false };
+        parameters = rest.trim_start_matches(BLANK);
+    }
+    is_type && parameters.is_empty()
+}
+
+/// What follows the word or the text in quotes that a parameter begins with.
+fn after_value(text: &str) -> Option<&str> {
+    let Some(quoted) = text.strip_prefix('"') else {
+        let end = text.find([';', ' ', '\t']).unwrap_or(text.len());
+        return is_token(&text[..end]).then_some(&text[end..]);
+    };
+    let mut is_escaped = false;
+    let end = quoted.find(|character| {
+        let is_end = character == '"' && !is_escaped;
+        is_escaped = character == '\\' && !is_escaped;
+        is_end
+    });
+    end.map(|end| &quoted[end + 1..])
+}
+
+const BLANK: [char; 2] = [' ', '\t'];
 
 /// What to write instead of an argument that is not a port, if its meaning is clear.
 pub(crate) fn misplaced(text: &str) -> Option<String> {
