@@ -6,7 +6,7 @@ use std::fs::{File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Read};
 use std::num::NonZero;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
 
@@ -53,16 +53,33 @@ pub(crate) fn read_small_file(path: &Path) -> io::Result<Vec<u8>> {
     // Opening a pipe would wait for its writer.
     let flags = OFlag::O_NONBLOCK.bits();
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-    let unfit = |why| io::Error::new(io::ErrorKind::InvalidInput, why);
     if !file.metadata()?.is_file() {
         return Err(unfit("it is no regular file"));
     }
+    read_small(file)
+}
+
+/// Reads a regular file or a pipe of at most 1 MiB to its end, and waits for the pipe's writers.
+pub(crate) fn read_small_input(path: &Path) -> io::Result<Vec<u8>> {
+    let file = File::open(path)?;
+    let kind = file.metadata()?.file_type();
+    if !kind.is_file() && !kind.is_fifo() {
+        return Err(unfit("it is neither a regular file nor a pipe"));
+    }
+    read_small(file)
+}
+
+fn read_small(file: File) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
     file.take(LARGEST_SMALL_FILE + 1).read_to_end(&mut content)?;
     if content.len() as u64 > LARGEST_SMALL_FILE {
         return Err(unfit("it is longer than 1 MiB"));
     }
     Ok(content)
+}
+
+fn unfit(why: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, why)
 }
 
 /// Bytes.

@@ -4,13 +4,17 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::thread;
 
 use nix::sys::signal::Signal;
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 use tempfile::TempDir;
 
 use crate::auth::{ADA, ADA_WRONG, ADAS, BOB, BOBS, EVES};
 use crate::certificates::{Authority, PemFiles, TlsClient, client_config};
 use crate::cli::{COMMAND, STRATEGIES, Serving, children_of, eventually, fails, pid, text};
+use crate::cli_asked::{WAYS, ask};
 
 /// A file of users, of which the command writes nothing.
 struct UserFile {
@@ -110,6 +114,39 @@ fn a_hangup_reads_the_users_again() {
     }
 }
 
+#[test]
+fn users_may_come_through_a_pipe() {
+    let is_known = |serving: &Serving, who: &str| {
+        let request = format!("GET /a.txt HTTP/1.0\r\nAuthorization: {who}\r\n\r\n");
+        ask(serving, &request).starts_with("HTTP/1.0 200 ")
+    };
+    let knows_them = |serving: &Serving| {
+        let [ada, bob, eve] = [ADAS, BOBS, EVES].map(|who| is_known(serving, who));
+        ada && bob && !eve
+    };
+    for way in WAYS {
+        let directory = tempfile::tempdir().unwrap();
+        let pipe = directory.path().join("users");
+        mkfifo(&pipe, Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
+        let writer = {
+            let pipe = pipe.clone();
+            // It waits until the server reads.
+            thread::spawn(move || fs::write(pipe, format!("{ADA}\n{BOB}\n")).unwrap())
+        };
+        let words = ["-b", "127.0.0.1", "--auth-file", pipe.to_str().unwrap()];
+        let serving = Serving::start(&[&words, way].concat());
+        writer.join().unwrap();
+        assert!(knows_them(&serving), "{way:?}");
+        serving.signal(Signal::SIGHUP);
+        // The signal comes before what is asked for after it.
+        for _ in 0..3 {
+            assert!(knows_them(&serving), "{way:?}");
+        }
+        let said = serving.stop(Signal::SIGTERM).stderr;
+        assert!(said.contains("the old users stay: cannot read '"), "{way:?}: {said}");
+    }
+}
+
 /// A child that was forked before the signal serves a connection that is kept.
 #[test]
 fn a_hangup_counts_for_connections_that_are_open() {
@@ -192,7 +229,10 @@ fn what_is_no_user_with_a_hash_is_one_line_without_the_password() {
         (&["--auth", ADA, "--auth-file", twice.name()], "user 'ada' is named twice"),
         (&["--auth-file", &empty], "there is no user in it"),
         (&["--auth-file", &missing], "cannot read"),
-        (&["--auth-file", &folder], "it is no regular file"),
+        (&["--auth-file", &folder], "it is neither a regular file nor a pipe"),
+        (&["--auth-file", "/dev/null"], "it is neither a regular file nor a pipe"),
+        // Standard input is that in these tests.
+        (&["--auth-file", "/dev/stdin"], "it is neither a regular file nor a pipe"),
         (&["--auth-in-clear-text"], "works with --auth or --auth-file only"),
     ] {
         let said = fails(arguments, 2);

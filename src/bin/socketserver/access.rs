@@ -27,14 +27,15 @@ pub(crate) struct Access {
     ///
     /// HASH is a hash of the password: htpasswd -nB USER prints both, openssl passwd -6 a hash.
     /// For a shell it has to be in single quotes. Hashes of bcrypt and of SHA-256 and SHA-512 crypt
-    /// are accepted. Every request needs a password, but for the path of --healthz.
+    /// are accepted. Every request needs a password, but for the path of --healthz. All users of
+    /// this machine can read the hash in the output of ps; --auth-file keeps it from them.
     #[arg(long, value_name = "USER:HASH", allow_hyphen_values = true)]
     auth: Vec<String>,
 
     /// ask for a user and a password of this file
     ///
-    /// A line for each user, as htpasswd -B writes it. SIGHUP reads the file again. If it has no
-    /// users, every password is refused; if it cannot be used, the old users stay.
+    /// A line for each user, as htpasswd -B writes it. SIGHUP reads the file again, but no pipe. If
+    /// it has no users, every password is refused; if it cannot be used, the old users stay.
     #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
     auth_file: Option<PathBuf>,
 

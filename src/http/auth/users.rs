@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use super::hash::PasswordHash;
-use crate::os::{is_for_everybody, read_small_file};
+use crate::os::{is_for_everybody, read_small_file, read_small_input};
 
 /// Who may enter: names and the hashes of their passwords.
 ///
@@ -49,15 +49,19 @@ impl Users {
     /// Adds the users in a file as htpasswd writes it: a line for each, and lines that are empty or
     /// begin with `#`.
     ///
-    /// [`BasicAuth`](super::BasicAuth) reads it again when the program hears of SIGHUP.
+    /// [`BasicAuth`](super::BasicAuth) reads it again when the program hears of SIGHUP. A pipe, as
+    /// `/dev/stdin` may be one, has nothing more to give then, and the old users stay.
     ///
     /// # Errors
     ///
-    /// The file cannot be read, is no regular file, is longer than 1 MiB, or has a line that
-    /// [`user`](Self::user) refuses.
+    /// The file cannot be read, is neither a regular one nor a pipe, is longer than 1 MiB, or has a
+    /// line that [`user`](Self::user) refuses.
     pub fn file(mut self, path: impl Into<PathBuf>) -> io::Result<Self> {
-        self.files.push(path.into());
-        self.read_again()
+        let path = path.into();
+        self.all.extend(users_in(&path, read_small_input(&path))?);
+        self.files.push(path);
+        sort(&mut self.all)?;
+        Ok(self)
     }
 
     /// The files that everybody on this machine can read.
@@ -75,15 +79,7 @@ impl Users {
     pub(super) fn read_again(&self) -> io::Result<Self> {
         let mut all = self.given.clone();
         for path in &self.files {
-            let text = read(path).map_err(|error| {
-                io::Error::new(error.kind(), format!("cannot read '{}': {error}", path.display()))
-            })?;
-            let lines = text.lines().zip(1..).map(|(line, number)| (line.trim_ascii(), number));
-            for (line, number) in lines.filter(|(line, _)| !is_comment(line)) {
-                all.push(parse_line(line).map_err(|what| {
-                    invalid(format!("line {number} of '{}': {what}", path.display()))
-                })?);
-            }
+            all.extend(users_in(path, read_small_file(path))?);
         }
         sort(&mut all)?;
         Ok(Self { given: self.given.clone(), all, files: self.files.clone() })
@@ -104,6 +100,21 @@ impl Users {
         };
         self.all.get(index).map(|(_, hash)| (hash, found.is_ok()))
     }
+}
+
+/// The users of a file, of which this is the content.
+fn users_in(path: &Path, content: io::Result<Vec<u8>>) -> io::Result<Vec<(String, PasswordHash)>> {
+    let no_text = |_| io::Error::new(ErrorKind::InvalidInput, "it is no text in UTF-8");
+    let text = content.and_then(|content| String::from_utf8(content).map_err(no_text));
+    let text = text.map_err(|error| {
+        io::Error::new(error.kind(), format!("cannot read '{}': {error}", path.display()))
+    })?;
+    let lines = text.lines().zip(1..).map(|(line, number)| (line.trim_ascii(), number));
+    let users = lines.filter(|(line, _)| !is_comment(line)).map(|(line, number)| {
+        parse_line(line)
+            .map_err(|what| invalid(format!("line {number} of '{}': {what}", path.display())))
+    });
+    users.collect()
 }
 
 /// Sorts users by name.
@@ -138,9 +149,4 @@ fn is_comment(line: &str) -> bool {
 
 fn invalid(what: String) -> io::Error {
     io::Error::new(ErrorKind::InvalidData, what)
-}
-
-fn read(path: &Path) -> io::Result<String> {
-    let no_text = |_| io::Error::new(ErrorKind::InvalidInput, "it is no text in UTF-8");
-    String::from_utf8(read_small_file(path)?).map_err(no_text)
 }
