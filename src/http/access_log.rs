@@ -53,12 +53,14 @@ pub enum LogFormat {
     /// ```text
     /// {"time":"2026-11-27T02:48:42.125+01:00","client":"192.0.2.7","user":"ada",
     ///  "request":"GET / HTTP/1.1","method":"GET","target":"/","status":200,"bytes":512,
-    ///  "seconds":0.000341,"referer":null,"user_agent":"curl/8.9"}
+    ///  "complete":true,"seconds":0.000341,"referer":null,"user_agent":"curl/8.9"}
     /// {"time":"2026-11-27T02:48:42.125+01:00","client":"192.0.2.7","message":"..."}
     /// ```
     ///
-    /// An error has its message as `error`. Text that is no UTF-8 is read as ISO 8859-1. Reports of
-    /// handlers that fail, and warnings of the server, are text as with every format.
+    /// `complete` is false for a download that its client has left, and for each response that
+    /// ended otherwise than its head says. An error has its message as `error`. Text that is no
+    /// UTF-8 is read as ISO 8859-1. Reports of handlers that fail, and warnings of the server, are
+    /// text as with every format: a line that does not begin with `{` is one of these.
     Json,
 }
 
@@ -104,6 +106,7 @@ impl<H: HttpRequestHandler> HttpRequestHandler for AccessLog<H> {
             method: &http.command,
             status: http.status().map(Status::code),
             bytes: http.wfile.sent(),
+            is_complete: http.wfile.is_complete(),
             referer: http.headers.get("Referer"),
             user_agent: http.headers.get("User-Agent"),
             error: http.notes.error.as_deref(),
@@ -144,6 +147,7 @@ struct Entry<'a> {
     method: &'a str,
     status: Option<u16>,
     bytes: u64,
+    is_complete: bool,
     referer: Option<&'a str>,
     user_agent: Option<&'a str>,
     error: Option<&'a str>,
@@ -179,6 +183,7 @@ impl Entry<'_> {
         object.bytes("target", Some(self.target).filter(|target| !target.is_empty()));
         object.number("status", self.status.map(|code| code.to_string()));
         object.number("bytes", Some(self.bytes.to_string()));
+        object.number("complete", Some(self.is_complete.to_string()));
         object.number("seconds", Some(format!("{:.6}", self.took.as_secs_f64())));
         object.bytes("referer", self.referer);
         object.bytes("user_agent", self.user_agent);
@@ -277,6 +282,7 @@ mod tests {
             method: "GET",
             status: Some(200),
             bytes: 5,
+            is_complete: true,
             referer: None,
             user_agent: Some("curl/8"),
             error: None,

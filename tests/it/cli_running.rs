@@ -299,6 +299,43 @@ fn the_size_is_that_of_the_body_and_the_line_comes_when_it_is_sent() {
 }
 
 #[test]
+fn a_log_of_json_tells_whether_a_response_was_complete() {
+    for way in &WAYS[..4] {
+        for is_cut in [false, true] {
+            // A process that is cut says nothing more.
+            if is_cut && *way != WAYS[1] {
+                continue;
+            }
+            let time = if is_cut { "0" } else { "30" };
+            let serving =
+                start(&[*way, &["--log-format", "json"], &["--shutdown-timeout", time]].concat());
+            for request in ["GET /a.txt", "HEAD /large", "GET /missing", "GET /sub", "BREW /"] {
+                ask(&serving, &format!("{request} HTTP/1.0\r\n\r\n"));
+            }
+            let download = serving.begin_download();
+            // Left by its client, or cut by the server.
+            let held = is_cut.then_some(download);
+            let ended = serving.stop(Signal::SIGTERM);
+            drop(held);
+            let lines = ended.stderr.lines().filter(|line| line.starts_with('{'));
+            let lines: Vec<Value> = lines.map(|line| serde_json::from_str(line).unwrap()).collect();
+            let of = |target: &str, method: &str| {
+                let is_it = |line: &&Value| line["target"] == target && line["method"] == method;
+                lines.iter().find(is_it).unwrap_or_else(|| panic!("{way:?}: {}", ended.stderr))
+            };
+            for (target, method) in
+                [("/a.txt", "GET"), ("/large", "HEAD"), ("/missing", "GET"), ("/sub", "GET")]
+            {
+                assert_eq!(of(target, method)["complete"], true, "{way:?} {target}");
+            }
+            assert_eq!(of("/", "BREW")["complete"], true);
+            let left = of("/large", "GET");
+            assert_eq!((&left["complete"], &left["status"]), (&false.into(), &200.into()));
+        }
+    }
+}
+
+#[test]
 fn quiet_is_quiet_in_every_format() {
     for format in ["python", "combined", "json"] {
         let lines = log_of(&["-q", "--log-format", format], &requests());

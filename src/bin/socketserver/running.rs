@@ -35,7 +35,8 @@ pub(crate) struct Running {
     ///
     /// combined is that of Apache and nginx, with the seconds that the request took at the end of
     /// the line; json is an object on each line. Both have the user, the zone of the time, and the
-    /// size of the body, and are written when the response is complete.
+    /// size of the body, and are written when the response has ended. Lines of the log are on
+    /// standard error; with json, one that does not begin with a brace is a warning of the server.
     #[arg(long, value_name = "FORMAT", help_heading = "Logging and monitoring")]
     #[arg(value_enum, hide_possible_values = true, default_value_t = Log::Python)]
     log_format: Log,

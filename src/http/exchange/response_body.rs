@@ -114,6 +114,12 @@ impl ResponseBody {
         if self.is_dropping() { 0 } else { self.written }
     }
 
+    /// Tells whether the response has ended as its head says, and the kernel has taken all of it:
+    /// not so in [`finish`](crate::http::HttpRequestHandler::finish) for a download that was left.
+    pub fn is_complete(&self) -> bool {
+        self.stage == Stage::Done && self.failure.is_none() && self.framing.is_whole()
+    }
+
     /// Tells of a response whose head has ended whether its body is dropped.
     pub(crate) fn is_dropping(&self) -> bool {
         matches!(self.framing, Framing::None) && !self.asked.headless
@@ -258,7 +264,8 @@ impl ResponseBody {
         if std::mem::replace(&mut self.stage, Stage::Done) == Stage::Done {
             return Ok(());
         }
-        self.send_end()?;
+        let sent = self.send_end();
+        self.noted(sent)?;
         if self.framing.is_whole() {
             self.output.set_open_ended(false);
         }
