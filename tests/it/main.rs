@@ -146,6 +146,7 @@ mod set_header; // fields that take the place of others
 mod shared; // a client with time limits, and servers in processes of their own
 mod slow_readers;
 mod smuggling; // requests that two readers could take apart differently
+mod spa; // one page for all addresses of an application
 mod stalls; // clients that take nothing of a response
 mod strategies; // what one strategy does and the others do not
 mod support; // a running server, a client with time limits, gates instead of sleeps

@@ -46,6 +46,15 @@ pub(crate) struct Pages {
     #[arg(value_enum, hide_possible_values = true, default_value_t = Listings::Plain)]
     pub(crate) listing: Listings,
 
+    /// answer what is no file by the index page, for single-page apps
+    ///
+    /// index.html is sent with status 200 for paths that look like pages: the last name has no
+    /// suffix, or the client asks for HTML by Accept, as browsers do. Scripts and images that are
+    /// missing are 404, as is what begins with a dot. No directory is listed. The page is sent with
+    /// Cache-Control: no-cache.
+    #[arg(long)]
+    pub(crate) spa: bool,
+
     /// serve below this path, such as /docs
     ///
     /// For proxies that do not take the prefix away. /docs leads to /docs/, other paths are 404.
@@ -58,12 +67,15 @@ pub(crate) struct Pages {
 }
 
 impl Pages {
-    /// Reads the files of error pages.
+    /// Checks what goes together, and reads the files of error pages.
     ///
     /// # Errors
     ///
     /// One cannot be used. The text is the line for the user.
     pub(crate) fn check(&mut self) -> Result<(), String> {
+        if self.spa && matches!(self.listing, Listings::Table) {
+            return Err("--spa lists no directory; leave out --listing".to_owned());
+        }
         let mut pages = StatusPages::default();
         if let Some(charset) = &self.charset {
             pages = pages.charset(charset);

@@ -50,6 +50,9 @@ pub(crate) fn run(args: Args) -> io::Result<()> {
     if args.pages.compress {
         files = files.precompressed();
     }
+    if args.pages.spa {
+        files = files.spa_fallback();
+    }
     let files = files.listing(args.pages.listing.into());
     let files = args.pages.uploading.take(files);
     let files = files.with_hooks(Types::new(args.content_type.as_deref()));

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use socketserver::http::SimpleHttpRequestHandler;
+use socketserver::http::{Defaults, FileHooks, SimpleHttpRequestHandler};
 
 use crate::args::Args;
 use crate::choices::Listings;
@@ -20,6 +20,7 @@ pub(crate) fn files(args: &Args) -> io::Result<SimpleHttpRequestHandler> {
     let Some(path) = &args.directory else {
         let files = SimpleHttpRequestHandler::default();
         check_directory(files.directory())?;
+        check_page(args, files.directory())?;
         return Ok(files);
     };
     if fs::metadata(path).is_ok_and(|found| !found.is_dir()) {
@@ -28,6 +29,7 @@ pub(crate) fn files(args: &Args) -> io::Result<SimpleHttpRequestHandler> {
         return Ok(SimpleHttpRequestHandler::file(path));
     }
     check_directory(path)?;
+    check_page(args, path)?;
     Ok(SimpleHttpRequestHandler::new(path))
 }
 
@@ -48,6 +50,16 @@ fn check_directory(directory: &Path) -> io::Result<()> {
             _ => format!("cannot read the directory '{name}': {error}"),
         })
     })
+}
+
+/// Checks that there is a page for `--spa`.
+fn check_page(args: &Args, directory: &Path) -> io::Result<()> {
+    let pages = Defaults.index_pages();
+    if !args.pages.spa || pages.iter().any(|page| directory.join(page).is_file()) {
+        return Ok(());
+    }
+    let name = directory.display();
+    Err(io::Error::other(format!("--spa needs an index.html, and there is none in '{name}'")))
 }
 
 fn check_file(path: &Path) -> io::Result<()> {
@@ -74,6 +86,7 @@ fn check_options(args: &Args, path: &Path) -> io::Result<()> {
     let is_link = fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink());
     let is_hidden = path.file_name().is_some_and(|name| name.as_bytes().starts_with(b"."));
     let of_directories = [
+        (args.pages.spa, "--spa"),
         (args.cgi, "--cgi"),
         (!matches!(args.pages.listing, Listings::Plain), "--listing"),
         (args.pages.uploading.is_asked_for(), "--upload"),

@@ -9,6 +9,7 @@ mod conditional;
 mod content;
 mod directory;
 mod etag;
+mod find;
 mod hooks;
 mod listing;
 mod mime;
@@ -21,6 +22,7 @@ mod redirect;
 mod same_origin;
 mod sole;
 mod source;
+mod spa;
 mod tree;
 mod uploads;
 
@@ -47,7 +49,6 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::http::exchange::{BaseHttpRequestHandler, Exchange, HttpRequestHandler};
-use crate::os::{is_exhausted, name_bytes};
 use answer::Answer;
 use cache::SmallFiles;
 use etag::Identity;
@@ -75,6 +76,7 @@ pub struct SimpleHttpRequestHandler<K = Defaults> {
     small_files: Arc<SmallFiles>,
     charset: Option<Arc<str>>,
     is_precompressed: bool,
+    is_spa: bool,
     listing: Listing,
     receiver: Option<Receiver>,
     hooks: K,
@@ -97,6 +99,7 @@ impl SimpleHttpRequestHandler {
             small_files: Arc::default(),
             charset: None,
             is_precompressed: false,
+            is_spa: false,
             listing: Listing::default(),
             receiver: None,
             hooks: Defaults,
@@ -108,12 +111,15 @@ impl<K> SimpleHttpRequestHandler<K> {
     /// The same directory, with hooks that say how its files are found, named and listed.
     #[must_use]
     pub fn with_hooks<N: FileHooks>(self, hooks: N) -> SimpleHttpRequestHandler<N> {
-        let Self { tree, small_files, charset, is_precompressed, listing, receiver, .. } = self;
+        let Self {
+            tree, small_files, charset, is_precompressed, is_spa, listing, receiver, ..
+        } = self;
         SimpleHttpRequestHandler {
             tree,
             small_files,
             charset,
             is_precompressed,
+            is_spa,
             listing,
             receiver,
             hooks,
@@ -254,32 +260,6 @@ impl<K: FileHooks> SimpleHttpRequestHandler<K> {
         self.opened(path, found, now)
     }
 
-    /// The regular file that the request's target names.
-    fn find(&self, http: &Exchange<'_>) -> Result<(PathBuf, Metadata), NoFile> {
-        let mut path = self.translate_path(http, &http.path);
-        if let Some(file) = self.sole_at(&path) {
-            path = file;
-        }
-        let mut found = self.tree.metadata(&path);
-        if found.as_ref().is_ok_and(Metadata::is_dir) {
-            if !path::ends_with_slash(http.target().path()) {
-                return Err(NoFile::NoSlash);
-            }
-            match self.index_page(&path) {
-                Some((page, metadata)) => (path, found) = (page, Ok(metadata)),
-                None => return Err(NoFile::Directory(path)),
-            }
-        }
-        // Looked at before it is opened: opening a pipe waits for its writer, and opening a
-        // device may do anything.
-        let is_named_as_file = !name_bytes(&path).ends_with(b"/");
-        match found {
-            Ok(found) if found.is_file() && is_named_as_file => Ok((path, found)),
-            Ok(_) => Err(NoFile::NotFound),
-            Err(error) => Err(NoFile::because(&error)),
-        }
-    }
-
     /// Opens a file of which this was just found out.
     fn opened(
         &self,
@@ -327,16 +307,9 @@ impl<K: FileHooks> SimpleHttpRequestHandler<K> {
         };
         let content_type = self.guess_type(http, &file.path);
         file.begin_response(http, &content_type)?;
+        self.say_if_app(http, &file.path);
         http.end_headers()?;
         Ok((!matches!(file.answer, Answer::Nothing)).then_some(file))
-    }
-
-    fn index_page(&self, directory: &Path) -> Option<(PathBuf, Metadata)> {
-        self.hooks.index_pages().iter().find_map(|name| {
-            let page = directory.join(name);
-            let metadata = self.tree.metadata(&page).ok().filter(Metadata::is_file)?;
-            Some((page, metadata))
-        })
     }
 
     fn content(
@@ -381,6 +354,11 @@ impl<K: FileHooks> HttpRequestHandler for SimpleHttpRequestHandler<K> {
 
     fn do_put(&self, http: &mut Exchange<'_>) -> io::Result<()> {
         self.take_file(http)
+    }
+
+    fn end_headers(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        self.vary_if_missing(http);
+        BaseHttpRequestHandler.end_headers(http)
     }
 
     fn handle_expect_100(&self, http: &mut Exchange<'_>) -> io::Result<bool> {

@@ -23,6 +23,17 @@ pub(crate) fn prefers(headers: &Headers, other: &str, usual: &str) -> bool {
     other.quality > 0 && other > wanted(headers, usual)
 }
 
+/// Tells whether a client takes a type: by its name, by a pattern, or by saying nothing.
+pub(crate) fn allows(headers: &Headers, name: &str) -> bool {
+    !headers.contains("Accept") || wanted(headers, name).quality > 0
+}
+
+/// Tells whether a client takes a type and names it, which no pattern does.
+pub(crate) fn names(headers: &Headers, name: &str) -> bool {
+    let wanted = wanted(headers, name);
+    wanted.quality > 0 && wanted.closeness == 3
+}
+
 /// What the closest range says of a type; of several that are equally close the first one.
 fn wanted(headers: &Headers, name: &str) -> Wanted {
     let half = name.split('/').next().unwrap_or_default();
@@ -52,6 +63,28 @@ fn wanted(headers: &Headers, name: &str) -> Wanted {
 mod tests {
     use super::*;
     use crate::http::message::text::Latin1;
+
+    #[test]
+    fn a_type_is_named_or_meant_or_refused() {
+        for (accept, is_allowed, is_named) in [
+            (None, true, false),
+            (Some("*/*"), true, false),
+            (Some("text/*;q=0.1"), true, false),
+            (Some("text/html,application/xhtml+xml,*/*;q=0.8"), true, true),
+            (Some("Text/HTML;q=0.001"), true, true),
+            (Some("text/html;q=0, */*"), false, false),
+            (Some("application/json"), false, false),
+            (Some("image/avif,image/webp,*/*;q=0"), false, false),
+            (Some(""), false, false),
+        ] {
+            let mut headers = Headers::default();
+            if let Some(field) = accept {
+                headers.push("Accept", field.as_bytes(), Latin1::new(field.as_bytes()));
+            }
+            assert_eq!(allows(&headers, "text/html"), is_allowed, "{accept:?}");
+            assert_eq!(names(&headers, "text/html"), is_named, "{accept:?}");
+        }
+    }
 
     #[test]
     fn the_larger_weight_decides_and_then_the_closer_name() {

@@ -9,10 +9,10 @@ mod table;
 use std::io::{self, Write};
 
 use super::directory::{Directory, Listing};
-use super::is_exhausted;
 use super::tree::OpenDirectory;
 use crate::http::exchange::{Exchange, ResponseBody};
 use crate::http::message::accept::prefers;
+use crate::os::is_exhausted;
 use entries::Entries;
 use order::Order;
 
