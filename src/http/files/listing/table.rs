@@ -17,7 +17,7 @@ pub(super) const TYPE: &str = "text/html; charset=utf-8";
 /// Nothing in the page is executed, and it fetches nothing but the site's icon; a form in it is
 /// sent to its own origin alone. The hash is that of [`STYLE`].
 pub(super) const POLICY: &str = "default-src 'none'; base-uri 'none'; form-action 'self'; \
-    img-src 'self'; style-src 'sha256-Rqg8vtUUhVs604qNUR1AlEF5by8IPej/ESHsyTfIP2A='";
+    img-src 'self'; style-src 'sha256-NFwMy7/zcRwXnkm08F+NZWbJKH6S2s3LqeCeX6ALTys='";
 
 /// The page's style: the colours are those of the reader's system. On a phone the kind of an entry
 /// is told to screen readers alone.
@@ -30,7 +30,8 @@ caption{text-align:left;padding:.5rem 0}
 th,td{text-align:left;font-weight:normal;vertical-align:top}
 th,td{padding:.3rem 1rem .3rem 0;border-bottom:1px solid #8885}
 th:last-child,td:last-child{padding-right:0}
-thead th{border-bottom-width:2px}
+thead th{white-space:nowrap;border-bottom-width:2px}
+th:first-child{width:100%}
 [aria-sort]{font-weight:bold}
 tbody tr:hover{background:#8882}
 tbody a{display:block;white-space:pre-wrap;overflow-wrap:anywhere}
@@ -39,7 +40,7 @@ th:nth-child(2),td:nth-child(2){text-align:right}
 @media(max-width:40rem){
 body{padding:.5rem}
 th,td{padding-right:.6rem}
-th:nth-child(3),td:nth-child(3){white-space:normal;width:6em;padding-right:0}
+th:nth-child(3),td:nth-child(3){white-space:normal;min-width:6em;padding-right:0}
 th:nth-child(4),td:nth-child(4){position:absolute;width:1px;height:1px;padding:0;border:0}
 th:nth-child(4),td:nth-child(4){overflow:hidden;clip-path:inset(50%)}
 }
