@@ -337,6 +337,7 @@ fn all_options_work_together() {
             ("GET /x/a.txt", true, 200, "\r\n\r\nhello\n"),
             ("GET /x/a.txt", false, 401, "</html>\n"),
             ("GET /x/", false, 401, "</html>\n"),
+            ("GET /x/?C=S;O=A", true, 200, "</html>\n\r\n0\r\n\r\n"),
             ("HEAD /x/?C=M;O=D", true, 200, "\r\n\r\n"),
             ("GET /x/missing", true, 404, "\r\n\r\ngone\n"),
             ("GET /a.txt", true, 404, "\r\n\r\ngone\n"),
@@ -358,7 +359,7 @@ fn all_options_work_together() {
             assert!(has(&reply, "X-A: b"), "{reply}");
         }
         let ended = serving.stop(Signal::SIGTERM);
-        assert_eq!((ended.status, ended.stderr.lines().count()), (Some(0), 10), "{}", ended.stderr);
+        assert_eq!((ended.status, ended.stderr.lines().count()), (Some(0), 11), "{}", ended.stderr);
         assert!(ended.stderr.lines().all(|line| line.starts_with("{\"time\":")));
     }
 }

@@ -45,8 +45,8 @@ pub enum Listing {
     /// to any of them.
     ///
     /// The response is sent while it is made, without `Content-Length` and validators. In memory
-    /// are the names with 32 bytes for each, and room to grow. `Vary: Accept` is sent, and with the page a
-    /// `Content-Security-Policy` by which nothing in it is executed.
+    /// are the names with 32 bytes for each, and room to grow. `Vary: Accept` is sent, and with the
+    /// page a `Content-Security-Policy` by which nothing in it is executed.
     Table,
     /// 403, as nginx and Apache answer without their modules for listings. It tells no more of a
     /// directory than the redirect to it does.
