@@ -74,10 +74,11 @@
 //! | `auth` | users and passwords: [`http::BasicAuth`] | `http` |
 //! | `files` | [`SimpleHttpRequestHandler`](http::SimpleHttpRequestHandler) | `http` |
 //! | `cgi` | [`CgiHttpRequestHandler`](http::CgiHttpRequestHandler) | `files` |
+//! | `compression` | gzip around any handler: [`http::Compression`] | `http` |
 //! | `forms` | [`http::form`] | `http` |
 //! | `tls` | HTTPS, and TLS below any other handler: [`ThreadingHttpsServer`] and its siblings, on rustls with ring | |
 //! | `systemd` | [`systemd`]: the sockets that it passes, and what it is told | |
-//! | `cli` | the `socketserver` command | `auth`, `cgi`, `systemd`, `tls` |
+//! | `cli` | the `socketserver` command | `auth`, `cgi`, `compression`, `systemd`, `tls` |
 //!
 //! `cli` and `forms` are on by default, and so is all. A library names what it uses:
 //!

@@ -42,6 +42,7 @@
 //! | end a request by `?` | [`HttpError`] |
 //! | ask for a user and a password | `BasicAuth`, `Users` |
 //! | let pages of other origins read responses | [`Cors`] |
+//! | send responses compressed | `Compression`, `SimpleHttpRequestHandler::precompressed` |
 //! | have a log in another format | [`AccessLog`] |
 //! | have pages of its own for errors | `ErrorPages` |
 //! | serve below a path | [`UrlPrefix`] |
@@ -55,6 +56,8 @@ mod access_log;
 mod auth;
 #[cfg(feature = "cgi")]
 mod cgi;
+#[cfg(feature = "compression")]
+mod compression;
 mod cors;
 #[cfg(test)]
 mod costs;
@@ -88,6 +91,9 @@ pub use cgi::CgiHttpRequestHandler;
 #[doc(alias = "cgi_info")]
 #[cfg(feature = "cgi")]
 pub use cgi::CgiInfo;
+#[doc(alias = "gzip")]
+#[cfg(feature = "compression")]
+pub use compression::Compression;
 #[doc(alias = "Access-Control-Allow-Origin")]
 pub use cors::Cors;
 #[cfg(feature = "files")]

@@ -213,6 +213,14 @@ impl TlsClient {
         self.try_read_to_end().unwrap()
     }
 
+    #[track_caller]
+    #[cfg(all(feature = "cli", feature = "compression"))]
+    pub(crate) fn bytes_to_end(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.reader.read_to_end(&mut bytes).unwrap();
+        bytes
+    }
+
     pub(crate) fn try_read_to_end(&mut self) -> io::Result<String> {
         let mut text = String::new();
         self.reader.read_to_string(&mut text).map(|_| text)

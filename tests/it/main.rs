@@ -57,6 +57,10 @@ mod cli_words; // how its arguments may be written, and what is said of wrong on
 mod client_addresses; // a client of IPv4 is one, whatever the socket and whoever says so
 mod comparison; // COMPARISON.md shows programs as they are, its tables name what exists
 mod compiler; // rustc, for tests of what it says
+#[cfg(all(feature = "cgi", feature = "compression"))]
+mod compression; // responses that are compressed as they are made
+#[cfg(all(feature = "cgi", feature = "compression"))]
+mod compression_ends; // how those end, and what they are compared with
 mod conditions; // what a client has of a file already
 #[cfg(all(feature = "auth", feature = "cgi"))]
 mod cors; // pages of other origins: what they may read, and what browsers ask before

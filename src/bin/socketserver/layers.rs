@@ -20,7 +20,8 @@ pub(crate) fn wrap(args: &Args, files: Files) -> io::Result<Arc<dyn Handler>> {
     let handler = if has_own_log || args.access.is_asked_for() || args.pages.is_asked_for() {
         // From the inside to the outside. What may be asked for without a password is checked by
         // the path below the prefix, as it is when it is answered; a preflight has no password.
-        let handler = args.pages.answer_errors(Box::new(files));
+        let handler = args.pages.compress(Box::new(files));
+        let handler = args.pages.answer_errors(handler);
         let handler = args.access.guard(handler, args.monitoring.healthz());
         let handler = args.pages.below_prefix(handler)?;
         let handler = args.access.share(handler)?;

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use socketserver::http::{
-    BaseHttpRequestHandler, ErrorPages, HttpRequestHandler, Status, StatusPages, UrlPrefix,
+    BaseHttpRequestHandler, Compression, ErrorPages, HttpRequestHandler, Status, StatusPages,
+    UrlPrefix,
 };
 
 use crate::choices::Listings;
@@ -20,10 +21,11 @@ pub(crate) struct Pages {
     #[arg(long, value_name = "NAME", value_parser = charset)]
     pub(crate) charset: Option<String>,
 
-    /// send files compressed, to clients that accept it
+    /// send responses compressed, to clients that accept it
     ///
-    /// app.js.br, app.js.zst or app.js.gz is sent in the place of app.js. Make them anew when the
-    /// file changes.
+    /// app.js.br, app.js.zst or app.js.gz is sent in the place of app.js; make them anew when the
+    /// file changes. Other text of 1 KiB and more is compressed with gzip as it is sent. What
+    /// programs answer to a request with a cookie or a password is not.
     #[arg(long)]
     pub(crate) compress: bool,
 
@@ -93,7 +95,15 @@ impl Pages {
 
     /// Tells whether any handler is put around that of the files.
     pub(crate) fn is_asked_for(&self) -> bool {
-        self.url_prefix.is_some() || !self.error_page.is_empty()
+        self.compress || self.url_prefix.is_some() || !self.error_page.is_empty()
+    }
+
+    /// Compresses the responses of a handler, if that is asked for.
+    pub(crate) fn compress(
+        &self,
+        handler: Box<dyn HttpRequestHandler>,
+    ) -> Box<dyn HttpRequestHandler> {
+        if self.compress { Box::new(Compression::new(handler)) } else { handler }
     }
 
     /// Answers the errors of a handler with pages, if that is asked for.

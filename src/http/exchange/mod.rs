@@ -19,7 +19,10 @@ pub use handler::{BaseHttpRequestHandler, HttpRequestHandler};
 pub use http_error::HttpError;
 pub(crate) use http_error::{Answer, is_full};
 pub use request_body::RequestBody;
+pub(crate) use response_body::ChooseCoder;
 pub use response_body::ResponseBody;
+#[cfg(feature = "compression")]
+pub(crate) use response_body::{ContentCoder, Out};
 
 pub(crate) use forwarded::client_of;
 #[cfg(feature = "auth")]
@@ -29,6 +32,7 @@ pub(crate) use save::{atomically, copy_or};
 use std::borrow::Cow;
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::address::Address;
@@ -96,6 +100,8 @@ pub struct Exchange<'h> {
     coding: Option<(&'static str, &'static str)>,
     /// The `Content-Type` of a response that has several parts of a content.
     multipart_type: Option<String>,
+    /// Decides whether the content is coded, when the head is complete.
+    chooser: Option<Arc<dyn ChooseCoder>>,
     /// How often the request was answered as one for another path.
     redirects: u32,
     /// What handlers around others have found out.
@@ -150,6 +156,7 @@ impl<'h> Exchange<'h> {
             announces_close: false,
             coding: None,
             multipart_type: None,
+            chooser: None,
             redirects: 0,
             notes: Notes::default(),
             value: String::new(),
@@ -293,8 +300,13 @@ impl<'h> Exchange<'h> {
     ///
     /// # Errors
     ///
-    /// It was taken over before, or it is broken.
+    /// It was taken over before, or it is broken; or a response has begun whose content is
+    /// compressed, which nothing else can go on with.
     pub fn take_over(&mut self) -> io::Result<Connection> {
+        if self.wfile.is_coded() {
+            let what = "take_over: of a response that is compressed";
+            return Err(misuse(MisuseKind::ResponseBegun, what));
+        }
         self.wfile.disown();
         self.release()
     }

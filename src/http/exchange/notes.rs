@@ -14,6 +14,9 @@ pub(crate) struct Notes {
     url_prefix: String,
     /// The page that has made the request is of an origin that may do so, as it is named.
     pub(crate) is_origin_named: bool,
+    #[cfg(feature = "compression")]
+    /// The tags of compressed responses that the client has, as it wrote them.
+    pub(crate) compressed_tags: Option<String>,
     #[cfg(feature = "auth")]
     /// Why a handler around the others has refused the request.
     pub(crate) refused: Option<Refused>,
@@ -36,6 +39,12 @@ impl Exchange<'_> {
     #[doc(alias = "root_path")]
     pub fn url_prefix(&self) -> &str {
         &self.notes.url_prefix
+    }
+
+    /// Tells whether the client speaks nothing newer than HTTP/1.0.
+    #[cfg(feature = "compression")]
+    pub(crate) fn is_http10(&self) -> bool {
+        self.is_http10
     }
 
     pub(crate) fn add_url_prefix(&mut self, prefix: &str) {

@@ -2,14 +2,15 @@
 
 use std::fmt::{self, Write as _};
 use std::io;
+use std::sync::Arc;
 
 use super::Exchange;
-use super::response_body::Stage;
+use super::response_body::{ChooseCoder, Stage};
 use crate::http::message::date;
 use crate::http::message::misuse::{MisuseKind, misuse};
 use crate::http::message::protocol_version::ProtocolVersion;
 use crate::http::message::response_head::{
-    find_header, has_content_type, push_header, push_status_line,
+    find_header, has_content_type, push_header, push_status_line, remove_headers,
 };
 use crate::http::message::status::Status;
 use crate::http::message::text::trim_blanks;
@@ -184,6 +185,12 @@ impl Exchange<'_> {
         self.multipart_type = Some(content_type);
     }
 
+    /// Has the content coded, if this one finds that it is to be when the head is complete.
+    #[cfg_attr(not(feature = "compression"), expect(dead_code, reason = "nothing else codes"))]
+    pub(crate) fn offer_coder(&mut self, chooser: Arc<dyn ChooseCoder>) {
+        self.chooser = Some(chooser);
+    }
+
     /// Does what the base's `end_headers` does.
     pub(crate) fn complete_head(&mut self) -> io::Result<()> {
         match self.wfile.stage() {
@@ -200,6 +207,9 @@ impl Exchange<'_> {
             && find_header(self.wfile.head(), "Content-Encoding").is_none()
         {
             self.add_header("Content-Encoding", coding)?;
+        }
+        if let Some(chooser) = self.chooser.take() {
+            chooser.choose(self)?;
         }
         self.wfile.frame();
         if let Some(line) = self.connection_line() {
@@ -344,9 +354,7 @@ impl Exchange<'_> {
         push_header(&mut line, keyword, value)?;
         let leaves = self.wfile.redeclare(keyword, value)?;
         let head = self.wfile.head();
-        while let Some(sent) = find_header(head, keyword) {
-            head.drain(sent);
-        }
+        remove_headers(head, keyword);
         if leaves {
             head.extend_from_slice(&line);
         }

@@ -1,5 +1,12 @@
 //! The response as it goes out: head, framing and body.
 
+mod coded;
+mod shortcomings;
+
+pub(crate) use coded::ChooseCoder;
+#[cfg(feature = "compression")]
+pub(crate) use coded::{ContentCoder, Out};
+
 use std::fs::File;
 use std::io::{self, Write};
 use std::time::Duration;
@@ -8,6 +15,7 @@ use crate::connection::{Wfile, copy_file};
 use crate::http::message::misuse::{MisuseKind, misuse};
 use crate::http::message::response_frame::{Asked, Declared, Framing};
 use crate::http::message::status::Status;
+use coded::Coded;
 
 /// What the client receives as the response's body: `http.wfile`.
 ///
@@ -34,6 +42,8 @@ pub struct ResponseBody {
     asked: Asked,
     must_close: bool,
     written: u64,
+    /// What codes the content, if anything does.
+    coded: Option<Coded>,
     /// How writing failed: the client is gone, or takes too little.
     failure: Option<io::ErrorKind>,
 }
@@ -63,6 +73,7 @@ impl ResponseBody {
             asked,
             must_close: false,
             written: 0,
+            coded: None,
             failure: None,
         }
     }
@@ -80,7 +91,9 @@ impl ResponseBody {
     /// As [`Wfile::send_file`], and as a [`write`](Write::write) of as many bytes.
     #[doc(alias = "copyfile")]
     pub fn send_file(&mut self, file: &File, offset: u64, count: u64) -> io::Result<u64> {
-        if count <= SMALL_FILE || !matches!(self.framing, Framing::Length(_) | Framing::Raw) {
+        let is_sent_as_it_is =
+            !self.is_coded() && matches!(self.framing, Framing::Length(_) | Framing::Raw);
+        if count <= SMALL_FILE || !is_sent_as_it_is {
             return copy_file(self, file, offset, count);
         }
         self.admit(count)?;
@@ -114,39 +127,9 @@ impl ResponseBody {
         if self.is_dropping() { 0 } else { self.written }
     }
 
-    /// Tells whether the response has ended as its head says, and the kernel has taken all of it:
-    /// not so in [`finish`](crate::http::HttpRequestHandler::finish) for a download that was left.
-    pub fn is_complete(&self) -> bool {
-        self.stage == Stage::Done && self.failure.is_none() && self.framing.is_whole()
-    }
-
     /// Tells of a response whose head has ended whether its body is dropped.
     pub(crate) fn is_dropping(&self) -> bool {
         matches!(self.framing, Framing::None) && !self.asked.headless
-    }
-
-    /// How the body falls short of what its head has said, where the client could have read it.
-    pub(crate) fn shortfall(&self) -> Option<String> {
-        if self.framing.is_whole() || self.failure.is_some() {
-            return None;
-        }
-        let Framing::Length(left) = self.framing else {
-            return Some("the handler did not write the last chunk of its body".to_owned());
-        };
-        let (written, length) = (self.written, self.written + left);
-        Some(format!("the handler wrote {written} of {length} bytes of its Content-Length"))
-    }
-
-    /// How much was sent when the client took too little of the body, if that is how it ended.
-    pub(crate) fn stall(&self) -> Option<String> {
-        self.failure.filter(|kind| *kind == io::ErrorKind::TimedOut)?;
-        let sent = self.written;
-        let of_all = match self.framing {
-            Framing::Length(left) => format!("{sent} of {}", sent + left),
-            _ => sent.to_string(),
-        };
-        let shortcoming = self.output.shortcoming()?;
-        Some(format!("gave up after {of_all} bytes: the client {shortcoming}"))
     }
 
     /// Tells whether nothing has left yet, so that another response can take this one's place.
@@ -167,6 +150,7 @@ impl ResponseBody {
         self.head.clear();
         self.declared = Declared::Nothing;
         self.framing = Framing::None;
+        self.coded = None;
         self.must_close = false;
         self.status = None;
         self.stage = Stage::Start;
@@ -264,6 +248,10 @@ impl ResponseBody {
         if std::mem::replace(&mut self.stage, Stage::Done) == Stage::Done {
             return Ok(());
         }
+        if self.is_coded() && !self.finish_coded()? {
+            self.must_close = true;
+            return self.flush_unwritten();
+        }
         let sent = self.send_end();
         self.noted(sent)?;
         if self.framing.is_whole() {
@@ -276,10 +264,7 @@ impl ResponseBody {
         match self.framing {
             Framing::Chunked if self.written == 0 && self.output.is_holding() => {
                 // Nothing was written, and the length of that is known.
-                let mut head = self.output.recall();
-                head.truncate(self.unframed);
-                head.extend_from_slice(b"Content-Length: 0\r\n\r\n");
-                self.output.hold(head);
+                self.hold_with_length(0);
                 self.output.flush()
             }
             Framing::Chunked => self.output.write_all(b"0\r\n\r\n"),
@@ -325,8 +310,7 @@ impl ResponseBody {
             }
             (_, &Framing::Length(left)) if count > left => {
                 self.must_close = true;
-                let what = format!("wfile: {count} bytes, but {left} are left of Content-Length");
-                Err(misuse(MisuseKind::TooLong, what))
+                Err(too_long(count, left))
             }
             _ => Ok(()),
         }
@@ -342,6 +326,15 @@ impl ResponseBody {
     /// Notes that the client is gone where writing has failed.
     fn noted<T>(&mut self, written: io::Result<T>) -> io::Result<T> {
         written.inspect_err(|error| self.failure = Some(error.kind()))
+    }
+
+    fn send_counted(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let before = self.output.sent();
+        let sent = self.send(bytes);
+        // Of one that failed, what left; frames are not told apart there.
+        let count = bytes.len() as u64;
+        self.wrote(if sent.is_ok() { count } else { (self.output.sent() - before).min(count) });
+        sent
     }
 
     fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -367,18 +360,23 @@ impl ResponseBody {
     }
 }
 
+/// What a handler hears that writes more than it has said.
+fn too_long(count: u64, left: u64) -> io::Error {
+    let what = format!("wfile: {count} bytes, but {left} are left of Content-Length");
+    misuse(MisuseKind::TooLong, what)
+}
+
 impl Write for ResponseBody {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.admit(bytes.len() as u64)?;
         if bytes.is_empty() {
             return Ok(0);
         }
-        let before = self.output.sent();
-        let sent = self.send(bytes);
-        // Of one that failed, what left; frames are not told apart there.
-        let count = bytes.len() as u64;
-        self.wrote(if sent.is_ok() { count } else { (self.output.sent() - before).min(count) });
-        sent?;
+        if self.is_coded() {
+            self.write_coded(bytes)?;
+        } else {
+            self.send_counted(bytes)?;
+        }
         Ok(bytes.len())
     }
 
@@ -386,6 +384,7 @@ impl Write for ResponseBody {
     fn flush(&mut self) -> io::Result<()> {
         match self.stage {
             Stage::Body => {
+                self.flush_coded()?;
                 let flushed = self.output.flush();
                 self.noted(flushed)
             }

@@ -58,6 +58,22 @@ impl Headers {
         self.fields[field].value = start..self.position();
     }
 
+    /// Gives fields of that name other values, where there is another one.
+    #[cfg(feature = "compression")]
+    pub(crate) fn replace(&mut self, name: &str, other: impl Fn(&str) -> Option<String>) {
+        for field in 0..self.fields.len() {
+            let Field { name: this, value } = &self.fields[field];
+            if !self.slice(this).eq_ignore_ascii_case(name) {
+                continue;
+            }
+            if let Some(text) = other(self.slice(value)) {
+                let start = self.position();
+                self.text.push_str(&text);
+                self.fields[field].value = start..self.position();
+            }
+        }
+    }
+
     /// The first value of that name: Python's `headers.get(name)` and `headers[name]`.
     #[doc(alias = "headers.get")]
     pub fn get(&self, name: &str) -> Option<&str> {

@@ -2,7 +2,7 @@
 
 #[cfg(feature = "files")]
 pub(crate) mod accept;
-#[cfg(feature = "files")]
+#[cfg(any(feature = "compression", feature = "files"))]
 pub(crate) mod accept_encoding;
 #[cfg(any(feature = "auth", feature = "cgi"))]
 pub(crate) mod base64;

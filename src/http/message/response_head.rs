@@ -57,13 +57,24 @@ pub(crate) fn find_header(head: &[u8], keyword: &str) -> Option<Range<usize>> {
     find_headers(head, keyword).next()
 }
 
+/// The values of the headers of this name.
+pub(crate) fn values<'a>(head: &'a [u8], keyword: &str) -> impl Iterator<Item = &'a [u8]> {
+    let length = keyword.len();
+    find_headers(head, keyword)
+        .map(move |line| head[line.start + length + 1..line.end].trim_ascii())
+}
+
+/// Removes all headers of this name.
+pub(crate) fn remove_headers(head: &mut Vec<u8>, keyword: &str) {
+    while let Some(line) = find_header(head, keyword) {
+        head.drain(line);
+    }
+}
+
 /// Tells whether a head has this content type, whatever its parameters, and no other one.
 pub(crate) fn has_content_type(head: &[u8], kind: &str) -> bool {
-    const NAME: &str = "Content-Type";
-    let mut types = find_headers(head, NAME).map(|line| {
-        let value = &head[line.start + NAME.len() + 1..line.end];
-        value.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii()
-    });
+    let mut types = values(head, "Content-Type")
+        .map(|value| value.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii());
     let is_it = |value: &[u8]| value.eq_ignore_ascii_case(kind.as_bytes());
     types.next().is_some_and(is_it) && types.all(is_it)
 }
