@@ -285,6 +285,7 @@ pub(crate) fn figures(state: &State) -> String {
         figure(quantile(&waits, 0.5)),
         figure(waits.last().copied()),
     );
+    let _ = write!(line, "<br>{}", sample_line(sample));
     if running {
         let serves = state.seen.iter().filter(|seen| seen.began.is_some() && seen.done.is_none());
         let waits = state
@@ -294,7 +295,7 @@ pub(crate) fn figures(state: &State) -> String {
         let _ =
             write!(line, " · <span>now {} served, {} wait</span>", serves.count(), waits.count());
     }
-    line + "<br>" + &sample_line(sample)
+    line
 }
 
 fn sample_line(sample: Option<Sample>) -> String {

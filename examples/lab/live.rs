@@ -14,7 +14,7 @@ use socketserver::{Signal, TcpServer, ThreadPool};
 
 use crate::Failure;
 use crate::draw::escape;
-use crate::page::{head, key};
+use crate::page::{CHOICE, LEGEND, head};
 use crate::script::{NAMED, Script};
 use crate::stage::Stage;
 use crate::strategy::{OFFERED, Strategy};
@@ -88,7 +88,8 @@ impl Conductor {
         PAGE.replace("<!-- head -->", &head("The lab: strategies, live"))
             .replace("<!-- strategies -->", &strategies)
             .replace("<!-- scripts -->", &scripts)
-            .replace("<!-- key -->", &key())
+            .replace("<!-- lanes -->", CHOICE)
+            .replace("<!-- legend -->", LEGEND)
             .replace("<!-- panels -->", &self.stage.panels())
     }
 

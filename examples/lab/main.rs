@@ -1,7 +1,7 @@
 //! The lab: the same clients under each strategy, seen live in a browser, recorded, or compared.
 //!
-//! Run: `cargo run --release --example lab -- 8000`, and open the page that it names
-//! Try: `cargo run --release --example lab -- record out.html slow`, or `.. -- compare slow`
+//! Run: `cargo run --example lab -- 8000`, and open the page that it names
+//! Try: `cargo run --example lab -- record out.html slow`, or `.. -- compare slow`
 
 mod clients;
 mod clock;

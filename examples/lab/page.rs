@@ -9,19 +9,19 @@ use crate::strategy::Strategy;
 const PAGE_STYLE: &str = include_str!("page.css");
 
 /// Explains the colours.
-const LEGEND: &str = "<p class='legend'>\
+pub(crate) const LEGEND: &str = "<p class='legend'>\
     <span><svg width='26' height='12' aria-hidden='true'><rect class='wait' width='26' height='12'/></svg> \
     grey: the client waits for its turn</span> \
     <span><svg width='26' height='12' aria-hidden='true'><rect class='w w0' width='13' height='12'/>\
     <rect class='w w1' x='13' width='13' height='12'/></svg> \
-    colour: its handler runs; a colour is a worker, named beside it</span> \
+    colour: its handler runs; each colour is a worker</span> \
     <span><svg width='26' height='12' aria-hidden='true'><rect class='lost' width='26' height='12'/></svg> \
     red, ✗: no answer</span> \
     <span><svg width='26' height='12' aria-hidden='true'><rect class='silent' x='1' y='1' width='24' height='10'/>\
     </svg> dashed: the client says nothing</span></p>";
 
 /// The choice of lanes, which needs no script.
-const CHOICE: &str = "<fieldset class='lanes'><legend>A lane for each</legend>\
+pub(crate) const CHOICE: &str = "<fieldset class='lanes'><legend>A lane for each</legend>\
     <label><input type='radio' name='lanes' id='by-client' checked> client</label> \
     <label><input type='radio' name='lanes' id='by-worker'> worker</label></fieldset>";
 
@@ -32,11 +32,6 @@ pub(crate) fn head(title: &str) -> String {
          initial-scale=1'>\n<title>{}</title>\n<style>\n{STYLE}{PAGE_STYLE}</style>",
         escape(title),
     )
-}
-
-/// The choice of lanes and the colours.
-pub(crate) fn key() -> String {
-    format!("{CHOICE}\n{LEGEND}")
 }
 
 /// A panel of a page: its parts are replaced while a run goes on.
@@ -81,13 +76,12 @@ pub(crate) fn page(title: &str, words: &str, runs: &[&Run]) -> String {
         });
     format!(
         "<!DOCTYPE html>\n<html lang='en'>\n{}\n<body class='static'>\n<h1>{}</h1>\n\
-         <p>Clients: <code>{}</code></p>\n{}\n<main>\n{panels}</main>\n\
+         <p>Clients: <code>{}</code></p>\n{CHOICE}\n{LEGEND}\n<main>\n{panels}</main>\n\
          <p class='foot'>Recorded by the lab of <em>socketserver</em>. One run on one machine: no \
          benchmark.</p>\n</body>\n</html>\n",
         head(title),
         escape(title),
         escape(words),
-        key(),
     )
 }
 

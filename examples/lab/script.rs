@@ -126,6 +126,11 @@ impl Script {
             return Ok(Self { title: (*name).to_owned(), ..Self::parse(words)? });
         }
         let steps: Vec<Step> = words.iter().map(|word| word.parse()).collect::<Result<_, _>>()?;
+        let leaks =
+            steps.iter().map(|step| if let What::Leak(size) = step.what { size } else { 0 });
+        if leaks.sum::<u64>() > MOST_MIB {
+            return Err(Failure(format!("all leaks together are {MOST_MIB} MiB at most")));
+        }
         match steps.len() {
             0 => Err(Failure("a script has at least one client, such as 0:sleep=100".to_owned())),
             1..=MOST_CLIENTS => Ok(Self { title: words.join(" "), steps }),

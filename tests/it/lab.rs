@@ -155,6 +155,7 @@ fn bad_input_is_one_line() {
         (&["record", "out.html", "soon:panic"], "'soon' is no whole number"),
         (&["record", "out.html", "0:sleep"], "it says not how long"),
         (&["record", "out.html", "0:leak=4000"], "leak=MIB takes up to 1024"),
+        (&["record", "out.html", "0:leak=600 0:leak=600"], "are 1024 MiB at most"),
         (&["record", "out.html", "slow", "--strategies", "async"], "no strategy 'async'"),
         (&["record", "out.html", "slow", "--strategies", "python:Foo"], "no class 'Foo'"),
         (&["record", "out.pdf", "slow"], "a page is .html, a picture .svg"),
