@@ -1,6 +1,8 @@
 //! What the serving thread waits for: the listener, parked connections, deadlines, signals and
 //! the wake-up.
 
+mod loop_signals;
+
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -10,7 +12,9 @@ use std::time::{Duration, Instant};
 use crate::address::Address;
 use crate::concurrency::Job;
 use crate::poller::{Poller, Ready, Report};
-use crate::signals::{Hearing, LastCounted, Listens, WatchedSignal, note_heard};
+use crate::signals::{Hearing, Listens};
+
+pub(crate) use loop_signals::LoopSignals;
 
 /// What is to be served, in the order in which it gets its turn, and for which client.
 pub(crate) type Jobs = VecDeque<(Job, Address)>;
@@ -40,17 +44,8 @@ pub(crate) struct Reactor {
     listening: bool,
     rest: Option<Rest>,
     backoff: Duration,
-    signals: Vec<WatchedSignal>,
-    /// Numbers of those that ask for an end, and that this loop hears of them.
-    endings: Vec<i32>,
-    /// Those of them that count although another one came just before.
-    urgent: Vec<i32>,
-    /// When one of the others last counted, and which one that was.
-    counted: LastCounted,
-    counted_number: i32,
+    signals: Arc<LoopSignals>,
     hearings: Vec<Hearing>,
-    /// Numbers of those that end nothing.
-    notify_only: Vec<i32>,
     /// A supervisor stops this process, and hears of signals in its place.
     is_leashed: bool,
     // Storage of one turn, kept for the next.
@@ -78,11 +73,17 @@ pub(crate) struct Turn {
     pub(crate) stop_signals: Vec<i32>,
     /// Numbers of all that a handler is told of, in the order in which they came.
     pub(crate) signals: Vec<i32>,
+    /// [When](crate::sys::monotonic_time) the first of those came that end the server.
+    pub(crate) first_stop: Option<u64>,
 }
 
 impl Reactor {
-    /// A reactor for this listener.
-    pub(crate) fn new(poller: Arc<Poller>, listener: &impl AsFd) -> io::Result<Self> {
+    /// A reactor for this listener, which hears of these signals.
+    pub(crate) fn new(
+        poller: Arc<Poller>,
+        listener: &impl AsFd,
+        signals: Arc<LoopSignals>,
+    ) -> io::Result<Self> {
         poller.watch(listener, LISTENER, Report::Always)?;
         Ok(Self {
             poller,
@@ -90,13 +91,8 @@ impl Reactor {
             listening: true,
             rest: None,
             backoff: FIRST_REST,
-            signals: Vec::new(),
-            endings: Vec::new(),
-            urgent: Vec::new(),
-            counted: LastCounted::never(),
-            counted_number: 0,
+            signals,
             hearings: Vec::new(),
-            notify_only: Vec::new(),
             is_leashed: false,
             reported: Vec::new(),
         })
@@ -135,24 +131,16 @@ impl Reactor {
     }
 
     /// Watches signals that are told of and end nothing, in addition to those watched already.
-    pub(crate) fn watch_notify_only(&mut self, numbers: &[i32]) -> io::Result<()> {
-        let new = numbers.iter().filter(|number| !self.watches(**number)).copied();
-        let new: Vec<i32> = new.collect();
-        new.iter().try_for_each(|&number| self.watch_signal(number))?;
-        self.notify_only.extend(new);
-        Ok(())
-    }
-
-    fn watches(&self, number: i32) -> bool {
-        self.signals.iter().any(|signal| signal.number() == number)
+    pub(crate) fn watch_notify_only(&self, numbers: &[i32]) -> io::Result<()> {
+        let mut numbers = numbers.iter();
+        numbers.try_for_each(|&number| self.signals.watch_notify_only(number, &self.poller))
     }
 
     /// Watches termination signals, in addition to those watched already.
     pub(crate) fn watch_signals(&mut self, numbers: &[i32]) -> io::Result<()> {
         for &number in numbers {
             self.watch_signal(number)?;
-            if !self.endings.contains(&number) {
-                self.endings.push(number);
+            if self.signals.add_ending(number) {
                 self.hearings.push(Hearing::new(number, Listens::Later));
             }
         }
@@ -162,30 +150,24 @@ impl Reactor {
     /// Watches termination signals that ask for more than others do, and count even just after
     /// another one.
     pub(crate) fn watch_urgent(&mut self, numbers: &[i32]) -> io::Result<()> {
-        self.urgent.extend(numbers);
+        self.signals.add_urgent(numbers);
         self.watch_signals(numbers)
     }
 
-    /// Tells whether this is a signal that asks for more than others do.
-    pub(crate) fn is_urgent(&self, number: i32) -> bool {
-        self.urgent.contains(&number)
+    /// How often these signals ask for an end.
+    pub(crate) fn weigh(&self, stop_signals: &[i32]) -> usize {
+        self.signals.weigh(stop_signals)
     }
 
     /// Has this process hear of the signals: it serves, and may have been forked after they were
     /// watched.
     pub(crate) fn hear_here(&self) {
-        self.signals.iter().for_each(WatchedSignal::hear_here);
+        self.signals.hear_here();
     }
 
     /// Watches a signal that is told of with those that end the server.
-    pub(crate) fn watch_signal(&mut self, number: i32) -> io::Result<()> {
-        self.notify_only.retain(|other| *other != number);
-        if !self.watches(number) {
-            let signal = WatchedSignal::new(number)?;
-            self.poller.watch(&signal, SIGNALS, Report::Always)?;
-            self.signals.push(signal);
-        }
-        Ok(())
+    pub(crate) fn watch_signal(&self, number: i32) -> io::Result<()> {
+        self.signals.watch(number, &self.poller)
     }
 
     /// Lets termination signals have their default action from now on.
@@ -196,7 +178,8 @@ impl Reactor {
     /// Hears of termination signals, also after an [end](Self::end_hearing).
     pub(crate) fn begin_hearing(&mut self, listens: Listens) {
         // The old ones go when the new ones are there, so that there is no moment without.
-        self.hearings = self.endings.iter().map(|&number| Hearing::new(number, listens)).collect();
+        let endings = self.signals.endings().into_iter();
+        self.hearings = endings.map(|number| Hearing::new(number, listens)).collect();
     }
 
     /// Hears of termination signals when the loop runs again, unless that has [ended](
@@ -244,7 +227,7 @@ impl Reactor {
             _ => true,
         });
         if signalled {
-            self.hear(&mut turn);
+            self.signals.hear(&mut turn);
         }
         waiting.collect(&mut self.reported, &mut self.jobs);
         if self.rest.is_some() && self.rest_is_over(waiting) {
@@ -252,32 +235,6 @@ impl Reactor {
             self.end_rest(waiting);
         }
         Ok(turn)
-    }
-
-    /// Takes note of the signals that came, in their order.
-    fn hear(&mut self, turn: &mut Turn) {
-        let came = |signal: &mut WatchedSignal| {
-            let number = signal.number();
-            signal.arrivals().into_iter().map(move |time| (time, number))
-        };
-        let mut came: Vec<(u64, i32)> = self.signals.iter_mut().flat_map(came).collect();
-        note_heard();
-        came.sort_unstable();
-        for (time, number) in came {
-            let is_request = self.endings.contains(&number) && !self.is_urgent(number);
-            let counts = !is_request || self.counted.counts(time);
-            // One of the same kind was told of just now.
-            if !counts && number == self.counted_number {
-                continue;
-            }
-            if is_request && counts {
-                self.counted_number = number;
-            }
-            turn.signals.push(number);
-            if counts && !self.notify_only.contains(&number) {
-                turn.stop_signals.push(number);
-            }
-        }
     }
 
     /// Stops listening until a connection ends or a pause has passed, which doubles each time

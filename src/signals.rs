@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, Read};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, SigmaskHow};
+use nix::sys::socket::{MsgFlags, recv};
 use signal_hook_registry::{FORBIDDEN, SigId};
 
 use crate::os::rounded_up;
@@ -51,26 +52,46 @@ impl WatchedSignal {
     }
 
     /// [When](sys::monotonic_time) the signal came since the last call, for the first few times.
-    pub(crate) fn arrivals(&mut self) -> Vec<u64> {
-        let mut bytes = [0; 64 * sys::STAMP];
-        let count = self.reader.read(&mut bytes).unwrap_or(0);
-        let (stamps, _) = bytes[..count].as_chunks();
-        stamps.iter().map(|stamp| u64::from_ne_bytes(*stamp)).collect()
+    pub(crate) fn arrivals(&self) -> Vec<u64> {
+        stamps(|bytes| (&self.reader).read(bytes).unwrap_or(0))
+    }
+
+    /// The same, without taking note of it.
+    pub(crate) fn waiting(&self) -> Vec<u64> {
+        let (reader, flags) = (self.reader.as_raw_fd(), MsgFlags::MSG_PEEK);
+        stamps(|bytes| recv(reader, bytes, flags).unwrap_or(0))
     }
 
     /// How often the signal came since the last call.
-    pub(crate) fn count(&mut self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.arrivals().len()
     }
 
     /// Waits for the signal, at most for `limit`; perhaps not so long.
-    pub(crate) fn wait(&mut self, limit: Duration) {
+    pub(crate) fn wait(&self, limit: Duration) {
         let mut descriptors = [PollFd::new(self.reader.as_fd(), PollFlags::POLLIN)];
         let limit = rounded_up(limit);
         // The caller looks at what it waits for, also after a wait that was interrupted.
         let _ = poll(&mut descriptors, PollTimeout::try_from(limit).unwrap_or(PollTimeout::MAX));
         self.count();
     }
+}
+
+/// What `read` finds.
+fn stamps(read: impl FnOnce(&mut [u8]) -> usize) -> Vec<u64> {
+    let mut bytes = [0; 64 * sys::STAMP];
+    let count = read(&mut bytes);
+    let (stamps, _) = bytes[..count].as_chunks();
+    stamps.iter().map(|stamp| u64::from_ne_bytes(*stamp)).collect()
+}
+
+/// Tells whether one of these has come that was not taken note of.
+pub(crate) fn are_readable(signals: &[WatchedSignal]) -> bool {
+    let readers = signals.iter().map(|signal| signal.reader.as_fd());
+    let mut readers: Vec<PollFd<'_>> =
+        readers.map(|reader| PollFd::new(reader, PollFlags::POLLIN)).collect();
+    // Where it cannot be told, they are looked at.
+    poll(&mut readers, PollTimeout::ZERO).unwrap_or(1) > 0
 }
 
 impl AsFd for WatchedSignal {
@@ -253,7 +274,7 @@ mod tests {
     /// As those that are about to execute another program, which keep all handlers until then.
     #[test]
     fn what_comes_to_a_forked_copy_is_not_heard() {
-        let mut signal = WatchedSignal::new(Signal::SIGUSR2 as i32).unwrap();
+        let signal = WatchedSignal::new(Signal::SIGUSR2 as i32).unwrap();
         let copy = sys::fork_worker(|| raise(Signal::SIGUSR2).is_ok()).unwrap();
         assert_eq!(waitpid(copy, None), Ok(WaitStatus::Exited(copy, 0)));
         assert_eq!(signal.count(), 0);

@@ -17,7 +17,7 @@ use nix::unistd::{ForkResult, Pid, fork};
 
 pub(crate) use net::*;
 pub use signals::SIGNAL_WINDOW;
-pub(crate) use signals::{LastCounted, Listener, STAMP, monotonic_time, write_on_signal};
+pub(crate) use signals::{LastCounted, Listener, STAMP, age, monotonic_time, write_on_signal};
 pub(crate) use start::{copies_of, exit_notice, isolate, note_descriptors};
 
 mod net;

@@ -7,7 +7,9 @@ use super::{Concurrency, Job, Placement};
 /// Runs each request on the serving thread, as Python's servers without a mix-in do.
 ///
 /// The next client waits until this one is answered. Idle connections delay no other: the server
-/// waits for all of them at once.
+/// waits for all of them at once. A server that is asked to end hears of that when the handler
+/// returns, waits for its client or writes to it, and cuts it there when
+/// [`shutdown_timeout`](crate::Server::shutdown_timeout) is over.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sequential;
 

@@ -295,10 +295,12 @@ impl ClientSocket {
         limit: Option<Duration>,
         mut call: impl FnMut() -> io::Result<T>,
     ) -> io::Result<T> {
+        // A handler that never waits, as its client takes all at once, is to end as well.
+        self.cut_if_over();
         loop {
             match call() {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.stream.wait_writable(limit)?;
+                    self.unless_over(self.stream.wait_writable(limit))?;
                 }
                 result => return result.inspect(|_| self.stream.note_written()),
             }
@@ -321,7 +323,7 @@ impl ClientSocket {
     ///
     /// `TimedOut` when `limit` passes first.
     pub(crate) fn wait(&self, direction: Direction, limit: Option<Duration>) -> io::Result<()> {
-        self.stream.wait(direction, limit)
+        self.unless_over(self.stream.wait(direction, limit))
     }
 
     /// Blocks until there is something to read, or until one of the `others` is readable; tells

@@ -1,6 +1,7 @@
 //! How a connection and its place in the server know each other.
 
 use std::sync::{Arc, Weak};
+use std::time::Instant;
 
 use super::{ClientSocket, Connection};
 
@@ -67,6 +68,14 @@ impl ConnectionGuard {
     /// Tells whether the server has cut the connection.
     pub(crate) fn is_cut(&self) -> bool {
         self.socket.as_ref().is_some_and(|socket| socket.is_cut())
+    }
+
+    /// Cuts the connection if its handler keeps the server's loop and has no time left; returns
+    /// when to look next.
+    pub(crate) fn cut_if_over(&self) -> Option<Instant> {
+        let socket = self.socket.as_ref()?;
+        socket.cut_if_over();
+        socket.next_look()
     }
 
     /// Tells whether the server is known to shut down.

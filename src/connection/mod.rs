@@ -24,6 +24,7 @@ mod timeouts;
 #[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
 mod tls;
 mod uptake;
+mod wait_limit;
 mod wfile;
 
 pub use credentials::PeerCredentials;
@@ -33,6 +34,7 @@ pub use not_tls::NotTls;
 pub use rfile::Rfile;
 pub(crate) use rfile::Searched;
 pub use timeouts::Timeouts;
+pub(crate) use wait_limit::{NEXT_LOOK, WaitLimit};
 pub use wfile::Wfile;
 
 pub(crate) use send_file::copy_file;

@@ -7,7 +7,7 @@ use std::io::{self, IoSlice};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -19,6 +19,7 @@ use nix::sys::sendfile::sendfile64;
 use nix::sys::socket::{MsgFlags, recv, send, sendmsg};
 
 use super::uptake::Uptake;
+use super::wait_limit::{NEXT_LOOK, WaitLimit};
 use crate::os;
 use crate::sys;
 
@@ -36,6 +37,8 @@ pub(super) struct StreamSocket {
     uptake: Mutex<Uptake>,
     /// The client was given up, and has been written nothing since.
     is_given_up: AtomicBool,
+    /// Where a handler keeps the server's loop; gone with the server.
+    wait_limit: Option<Weak<dyn WaitLimit>>,
 }
 
 /// What to wait for.
@@ -54,6 +57,7 @@ impl StreamSocket {
             sent: AtomicU64::new(0),
             uptake: Mutex::default(),
             is_given_up: AtomicBool::new(false),
+            wait_limit: None,
         }
     }
 
@@ -120,13 +124,64 @@ impl StreamSocket {
     ///
     /// # Errors
     ///
-    /// `TimedOut` when `limit` passes first.
+    /// `TimedOut` when `limit` passes first, `ConnectionAborted` when [all is over](Self::is_over).
     pub(super) fn wait(&self, direction: Direction, limit: Option<Duration>) -> io::Result<()> {
         let interest = match direction {
             Direction::Read => PollFlags::POLLIN,
             Direction::Write => PollFlags::POLLOUT,
         };
-        wait_for(&mut [PollFd::new(self.socket.as_fd(), interest)], limit)
+        self.wait_for(&mut [PollFd::new(self.socket.as_fd(), interest)], limit)
+    }
+
+    /// Has all waits end when this says so.
+    pub(super) fn limit_waits(&mut self, limit: Weak<dyn WaitLimit>) {
+        self.wait_limit = Some(limit);
+    }
+
+    /// Has the loop counted what was cut.
+    pub(super) fn note_cut(&self) {
+        if let Some(limit) = self.wait_limit.as_ref().and_then(Weak::upgrade) {
+            limit.note_cut();
+        }
+    }
+
+    /// When the loop is to be asked next whether it has to end, if handlers keep it.
+    pub(super) fn next_look(&self) -> Option<Instant> {
+        self.wait_limit.as_ref().map(|_| Instant::now() + NEXT_LOOK)
+    }
+
+    /// Tells whether nothing is to be waited for any more.
+    pub(super) fn is_over(&self) -> bool {
+        self.end_of_waits().is_some_and(|end| end <= Instant::now())
+    }
+
+    #[inline]
+    fn end_of_waits(&self) -> Option<Instant> {
+        self.wait_limit.as_ref()?.upgrade()?.end()
+    }
+
+    /// Blocks until one of these is ready.
+    ///
+    /// # Errors
+    ///
+    /// `TimedOut` when `limit` passes first, `ConnectionAborted` when [all is over](Self::is_over).
+    fn wait_for(&self, descriptors: &mut [PollFd<'_>], limit: Option<Duration>) -> io::Result<()> {
+        let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
+        loop {
+            let end = self.end_of_waits();
+            if end.is_some_and(|end| end <= Instant::now()) {
+                return Err(io::ErrorKind::ConnectionAborted.into());
+            }
+            let nearest = [deadline, end, self.next_look()].into_iter().flatten().min();
+            match poll(descriptors, remaining(nearest)) {
+                Ok(0) if deadline.is_some_and(|deadline| Instant::now() >= deadline) => {
+                    return Err(timed_out());
+                }
+                Ok(0) | Err(Errno::EINTR) => {}
+                Ok(_) => return Ok(()),
+                Err(errno) => return Err(errno.into()),
+            }
+        }
     }
 
     /// Blocks until something can be written, for as long as the client takes enough.
@@ -239,7 +294,7 @@ impl StreamSocket {
         // Those beyond the count are not waited for.
         let mut descriptors: [PollFd<'_>; 3] =
             array::from_fn(|_| PollFd::new(all.next().unwrap_or(own), PollFlags::POLLIN));
-        wait_for(&mut descriptors[..count], limit)?;
+        self.wait_for(&mut descriptors[..count], limit)?;
         let is_ready = |descriptor: &PollFd<'_>| descriptor.any().unwrap_or(true);
         Ok((is_ready(&descriptors[0]), descriptors[1..count].iter().any(is_ready)))
     }
@@ -275,21 +330,6 @@ const LEAST_LOOKS: u32 = 8;
 /// The error of a missed deadline, worded as Python's.
 pub(crate) fn timed_out() -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, "timed out")
-}
-
-/// Blocks until one of these is ready.
-fn wait_for(descriptors: &mut [PollFd<'_>], limit: Option<Duration>) -> io::Result<()> {
-    let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
-    loop {
-        match poll(descriptors, remaining(deadline)) {
-            Ok(0) if deadline.is_some_and(|deadline| Instant::now() >= deadline) => {
-                return Err(timed_out());
-            }
-            Ok(0) | Err(Errno::EINTR) => {}
-            Ok(_) => return Ok(()),
-            Err(errno) => return Err(errno.into()),
-        }
-    }
 }
 
 /// How long a poll may take that ends at the deadline.

@@ -201,13 +201,15 @@ impl Slot {
             State::Gone(_) => false,
             State::Parked(_) | State::Out(_) | State::LingeringInJob(_) => {
                 let socket = self.socket(&place);
+                // Where its handler had no time left, that counts already.
+                let is_cut = socket.as_ref().is_some_and(|socket| socket.is_cut());
                 if let Some(socket) = &socket {
                     socket.cut();
                 }
                 place.registration.give_up(&parking.poller, socket.as_deref());
                 drop(place);
                 parking.remove(self);
-                true
+                !is_cut
             }
         }
     }

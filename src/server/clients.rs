@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::guarded_handler::GuardedHandler;
 use super::leave_to_parent::LeaveToParent;
+use super::time_left::TimeLeft;
 use crate::address::Address;
 use crate::concurrency::Placement;
 use crate::handler::Handler;
@@ -31,8 +32,14 @@ pub(super) type Guarded<T, H> = GuardedHandler<H, <T as Transport>::Request>;
 
 /// The half of a server that is its kind's: its clients, and its handler.
 pub(crate) trait Clients<T: Transport, H: Handler<T::Request>>: Waiting + Sized {
-    /// No clients yet. They will be waited for by this poller.
-    fn new(handler: Arc<Guarded<T, H>>, poller: &Arc<Poller>, placement: Placement) -> Self;
+    /// No clients yet. They will be waited for by this poller, or by handlers that keep the loop as
+    /// long as those have time.
+    fn new(
+        handler: Arc<Guarded<T, H>>,
+        poller: &Arc<Poller>,
+        placement: Placement,
+        time_left: &Arc<TimeLeft>,
+    ) -> Self;
 
     /// Sets what the socket needs for this kind of server.
     fn prepare(&self, transport: &T) -> io::Result<()>;

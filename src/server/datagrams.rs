@@ -12,6 +12,7 @@ use socket2::SockRef;
 use super::clients::{Clients, Guarded, ServerKind};
 use super::guarded_handler::GuardedHandler;
 use super::leave_to_parent::LeaveToParent;
+use super::time_left::TimeLeft;
 use crate::address::Address;
 use crate::concurrency::{Job, Placement, Work};
 use crate::datagram::{Datagram, Packet, ReplyErrorSink};
@@ -53,7 +54,12 @@ impl<T, H> Waiting for Datagrams<T, H> {
 }
 
 impl<T: DatagramTransport, H: Handler<Datagram>> Clients<T, H> for Datagrams<T, H> {
-    fn new(handler: Arc<Guarded<T, H>>, poller: &Arc<Poller>, _: Placement) -> Self {
+    fn new(
+        handler: Arc<Guarded<T, H>>,
+        poller: &Arc<Poller>,
+        _: Placement,
+        _: &Arc<TimeLeft>,
+    ) -> Self {
         let in_flight = Arc::new(InFlight {
             current: Mutex::default(),
             left: AtomicUsize::new(0),

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Server;
 use super::clients::ServerKind;
-use crate::concurrency::{Concurrency, Drain};
+use crate::concurrency::{Concurrency, Drain, Placement};
 use crate::handler::Handler;
 use crate::transport::sealed::Accept;
 
@@ -13,9 +13,14 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
     /// Lets running requests finish until the deadline, and cuts the rest.
     pub(super) fn drain(&mut self) {
         let mut deadline = self.deadline(self.time_to_finish());
+        if self.strategy.placement() == Placement::ServingThread {
+            // The last handler may have kept the loop since it was asked to end.
+            deadline = self.time_left.ask().map_or(deadline, |end| deadline.min(end));
+        }
         // What has begun this has asked once. The leash does not count: a signal to the supervisor
         // may be sent to this process as well, as `pkill` does.
         self.stop_signals = self.stop_signals.max(usize::from(!self.reactor.is_leashed()));
+        self.time_left.note_signals(self.stop_signals, None);
         self.clients.begin_drain();
         if self.closed_for_good {
             self.stop_listening(MAX_LAST_CLIENTS);
@@ -27,7 +32,7 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
         self.strategy_actions();
         let began = Instant::now();
         let left = self.clients.close_idle(&mut self.reactor.jobs);
-        let unfinished = left + self.strategy.active();
+        let unfinished = left + self.strategy.active() + self.time_left.cut();
         self.clients.tell_children();
         self.dispatch_before(deadline);
         loop {
@@ -43,7 +48,7 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
                 Ok(turn) => {
                     self.dispatch_signals(&turn);
                     self.heed_requests(&turn);
-                    self.note_signals(&turn.stop_signals);
+                    self.note_signals(&turn.stop_signals, turn.first_stop);
                     if self.must_cut_now() {
                         deadline = Instant::now();
                     }
@@ -56,7 +61,7 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
             self.clients.handler().handler.service_actions();
         }
         let ended = self.call_strategy(|strategy| strategy.server_close(Drain { began, deadline }));
-        let cut = self.cut_clients() + ended;
+        let cut = self.cut_clients() + ended + self.time_left.cut();
         self.report.finished = unfinished.saturating_sub(cut);
         self.report.cut = cut;
         self.end_hearing();

@@ -11,6 +11,7 @@ mod leave_to_parent;
 mod serving;
 mod streams;
 mod supervised;
+mod time_left;
 
 use std::fmt;
 use std::io;
@@ -23,7 +24,7 @@ use crate::concurrency::{Concurrency, Placement};
 use crate::handler::Handler;
 use crate::os::descriptor_limit;
 use crate::poller::Poller;
-use crate::reactor::Reactor;
+use crate::reactor::{LoopSignals, Reactor};
 use crate::server_info::ServerInfo;
 use crate::shutdown::ShutdownHandle;
 use crate::signal::Signal;
@@ -32,6 +33,7 @@ use crate::transport::Transport;
 use crate::transport::sealed::Accept;
 use belongings::{Belongings, Lendable};
 use guarded_handler::GuardedHandler;
+use time_left::TimeLeft;
 
 pub use clients::ServerKind;
 pub use datagrams::Datagrams;
@@ -66,6 +68,10 @@ pub struct Server<K: ServerKind, C: Concurrency> {
     pub overload: Overload,
     /// How long running requests may take to finish once a shutdown was asked for. Defaults to
     /// 30 seconds. Where the program asks, [`daemon_threads`](Self::daemon_threads) shortens it.
+    ///
+    /// Then their connections are cut. A [`Sequential`](crate::Sequential) server, whose loop waits
+    /// for its handler, cuts one when the handler next waits for the client or writes to it; what a
+    /// handler does otherwise, and that of a datagram, is waited for.
     pub shutdown_timeout: Duration,
     /// Does not wait for what still runs when the program stops the server or drops it: Python's
     /// `daemon_threads`. Defaults to `true` for HTTP on threads, as in Python's
@@ -91,6 +97,8 @@ pub struct Server<K: ServerKind, C: Concurrency> {
     /// Connections or datagrams, and the handler.
     clients: K,
     reactor: Reactor,
+    /// For handlers that keep the loop.
+    time_left: Arc<TimeLeft>,
     // Closed before the strategy waits for its threads or children, as in Python.
     resources: Lendable<K::Transport>,
     /// Where that is while the strategy is called.
@@ -144,10 +152,12 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
         // Those of others do not hold the process up.
         let daemon_threads = handler.daemon_threads() && placement == Placement::OtherThread;
         let handler = Arc::new(GuardedHandler::new(handler, info));
-        let clients = K::new(handler, &poller, placement);
+        let signals = Arc::new(LoopSignals::default());
+        let time_left = TimeLeft::new(Arc::clone(&signals), shutdown.clone());
+        let clients = K::new(handler, &poller, placement, &time_left);
         clients.prepare(&transport)?;
         let belongings = Belongings::new(clients.shared(), shutdown);
-        let reactor = Reactor::new(poller, &transport)?;
+        let reactor = Reactor::new(poller, &transport, signals)?;
         Ok(Self {
             timeout: None,
             poll_interval: None,
@@ -160,6 +170,7 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
             closed_for_good: false,
             clients,
             reactor,
+            time_left,
             is_watched: false,
             resources: Lendable::new(transport)?,
             belongings,
@@ -295,6 +306,10 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
     ///
     /// Needs no thread, so it goes with every strategy. [`Signal::INT`] is Ctrl-C, and
     /// [`Signal::TERM`] what systemd, containers and `kill` send.
+    ///
+    /// Other signals keep the action that they have, by default to end the process at once: SIGHUP,
+    /// which comes when a terminal is closed, does so unless it is named here or in
+    /// [`watch_signals`](Self::watch_signals).
     ///
     /// A signal that this process ignores stays ignored: `nohup` has SIGHUP ignored, and a shell
     /// SIGINT and SIGQUIT for what a script starts in the background. Python does so for SIGINT.

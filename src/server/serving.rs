@@ -21,6 +21,7 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
     pub(super) fn activate(&mut self) -> io::Result<()> {
         self.refuse_if_ended()?;
         self.reactor.hear_here();
+        self.time_left.begin(self.shutdown_timeout);
         let calls_handlers = self.strategy.placement() == Placement::ServingThread;
         let listens = if calls_handlers { Listens::BetweenHandlers } else { Listens::Now };
         self.reactor.begin_hearing(listens);
@@ -110,7 +111,7 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
         if self.dispatch_signals(&turn) || turn.leash_cut {
             self.shutdown_handle().stop_here();
             self.closed_for_good = true;
-            self.note_signals(&turn.stop_signals);
+            self.note_signals(&turn.stop_signals, turn.first_stop);
         }
         self.heed_requests(&turn);
         // No client is accepted after a shutdown was asked for.
@@ -143,10 +144,9 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
     }
 
     /// Takes note of signals that ask this server to stop.
-    pub(super) fn note_signals(&mut self, signals: &[i32]) {
-        // The supervisor's counts as two, and so does one that ends other programs at once.
-        let cuts = signals.iter().any(|&signal| self.reactor.is_urgent(signal));
-        self.stop_signals += signals.len() + usize::from(cuts);
+    pub(super) fn note_signals(&mut self, signals: &[i32], first: Option<u64>) {
+        self.stop_signals += self.reactor.weigh(signals);
+        self.time_left.note_signals(self.stop_signals, first);
     }
 
     /// Tells whether what runs is to be cut, of which all signals but the first one ask.
@@ -223,10 +223,16 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
         self.clients.shed(1 + self.clients.open() / 64)
     }
 
+    /// Tells whether the loop is asked to end, as the last handler has heard and the loop has not.
+    /// A drain serves what is left.
+    fn is_to_hear(&self) -> bool {
+        !self.shutdown_handle().is_stopping_here() && self.time_left.is_asked()
+    }
+
     /// Hands what is ready to the strategy, as long as it has room.
     pub(super) fn dispatch(&mut self, most: usize) -> usize {
         let mut count = 0;
-        while count < most && self.strategy.has_room() {
+        while count < most && self.strategy.has_room() && !self.is_to_hear() {
             let Some((job, address)) = self.reactor.jobs.pop_front() else { break };
             let belongings = Arc::clone(&self.belongings);
             let job = job.with_belongings(belongings);

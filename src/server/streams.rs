@@ -3,14 +3,15 @@
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::clients::{Clients, Guarded, ServerKind};
 use super::default_max_connections;
 use super::guarded_handler::GuardedHandler;
 use super::leave_to_parent::LeaveToParent;
+use super::time_left::TimeLeft;
 use crate::address::Address;
 use crate::concurrency::{Job, Placement};
 use crate::connection::{ClientSocket, Connection};
@@ -25,6 +26,8 @@ use crate::transport::StreamTransport;
 pub struct Streams<T, H> {
     parking: Arc<Parking>,
     handler: Arc<GuardedHandler<H, Connection>>,
+    /// Where handlers keep the loop.
+    time_left: Option<Arc<TimeLeft>>,
     // Storage of one turn, kept for the next.
     found: Vec<(Arc<Slot>, bool)>,
     claimed: Vec<Arc<Slot>>,
@@ -62,7 +65,13 @@ impl<T, H> Waiting for Streams<T, H> {
 }
 
 impl<T: StreamTransport, H: Handler> Clients<T, H> for Streams<T, H> {
-    fn new(handler: Arc<Guarded<T, H>>, poller: &Arc<Poller>, placement: Placement) -> Self {
+    fn new(
+        handler: Arc<Guarded<T, H>>,
+        poller: &Arc<Poller>,
+        placement: Placement,
+        time_left: &Arc<TimeLeft>,
+    ) -> Self {
+        let keeps_loop = placement == Placement::ServingThread;
         let timeouts = handler.handler.timeouts();
         let gauges = Arc::clone(handler.info.gauges());
         let serve = Arc::clone(&handler) as _;
@@ -70,6 +79,7 @@ impl<T: StreamTransport, H: Handler> Clients<T, H> for Streams<T, H> {
         Self {
             parking: Arc::new(parking),
             handler,
+            time_left: keeps_loop.then(|| Arc::clone(time_left)),
             found: Vec::new(),
             claimed: Vec::new(),
             transport: PhantomData,
@@ -88,10 +98,20 @@ impl<T: StreamTransport, H: Handler> Clients<T, H> for Streams<T, H> {
         &self.handler
     }
 
-    fn admit(&self, socket: ClientSocket, address: Address, there_is_room: bool, jobs: &mut Jobs) {
+    fn admit(
+        &self,
+        mut socket: ClientSocket,
+        address: Address,
+        there_is_room: bool,
+        jobs: &mut Jobs,
+    ) {
         if socket.is_secure() && !there_is_room {
             // Nothing can be said before a handshake, which is more work than a refusal saves.
             return;
+        }
+        if let Some(limit) = &self.time_left {
+            let limit: Weak<TimeLeft> = Arc::downgrade(limit);
+            socket.limit_waits(limit);
         }
         let socket = Arc::new(socket);
         let parking = &self.parking;

@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use super::belongings::Belongings;
 use super::clients::ServerKind;
+use super::time_left::TimeLeft;
 use super::{Server, ShutdownReport};
-use crate::concurrency::Concurrency;
+use crate::concurrency::{Concurrency, Placement};
 use crate::handler::Handler;
 use crate::poller::Poller;
-use crate::reactor::Reactor;
+use crate::reactor::{LoopSignals, Reactor};
 use crate::signal::Signal;
 use crate::signals::{self, Listens};
 use crate::sys;
@@ -58,7 +59,7 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
     pub(crate) fn stop_by(&mut self, signals: &[i32]) {
         self.shutdown_handle().stop_here();
         self.closed_for_good = true;
-        self.note_signals(signals);
+        self.note_signals(signals, None);
     }
 
     /// Has new clients refused, if the server stops for good. Those that wait are left to the
@@ -105,10 +106,15 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
         let handler = Arc::clone(self.clients.handler());
         handler.info.gauges().reset();
         shutdown.adopt(Arc::clone(&poller));
-        let clients = K::new(handler, &poller, self.strategy.placement());
+        let heard = Arc::new(LoopSignals::default());
+        self.time_left = TimeLeft::new(Arc::clone(&heard), shutdown.clone());
+        if self.strategy.placement() == Placement::ServingThread {
+            self.time_left.watch_leash(leash.as_fd().try_clone_to_owned()?);
+        }
+        let clients = K::new(handler, &poller, self.strategy.placement(), &self.time_left);
         self.belongings = Belongings::new(clients.shared(), shutdown);
         // The old one goes now, and with it the supervisor's signals.
-        self.reactor = Reactor::new(poller, &self.resources.transport)?;
+        self.reactor = Reactor::new(poller, &self.resources.transport, heard)?;
         mem::replace(&mut self.clients, clients).shared().leave_to_parent();
         self.reactor.watch_signals(&signals::heeded(&[Signal::TERM]))?;
         self.reactor.watch_urgent(&signals::heeded(&[Signal::QUIT]))?;

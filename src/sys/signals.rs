@@ -49,9 +49,20 @@ pub(crate) fn monotonic_time() -> u64 {
     now.map_or(0, |now| u64::try_from(now.as_nanos()).unwrap_or(u64::MAX))
 }
 
+/// How long ago this [time](monotonic_time) was.
+pub(crate) fn age(time: u64) -> Duration {
+    Duration::from_nanos(monotonic_time().saturating_sub(time))
+}
+
 /// When a signal last counted.
 #[derive(Debug)]
 pub(crate) struct LastCounted(AtomicU64);
+
+impl Clone for LastCounted {
+    fn clone(&self) -> Self {
+        Self(AtomicU64::new(self.0.load(Ordering::SeqCst)))
+    }
+}
 
 impl LastCounted {
     pub(crate) const fn never() -> Self {

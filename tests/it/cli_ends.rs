@@ -58,7 +58,7 @@ fn a_running_download_is_finished_after_sigterm() {
 
 #[test]
 fn a_second_signal_cuts_a_running_download() {
-    for strategy in ["threading", "forking"] {
+    for strategy in STRATEGIES {
         cut_by_a_second_signal(&["-b", "127.0.0.1", "--concurrency", strategy]);
     }
 }
@@ -87,12 +87,12 @@ fn a_sequential_server_ends_with_the_second_signal_even_while_it_serves() {
         let arguments = [&["-b", "127.0.0.1", "--concurrency", "sequential"], others].concat();
         let serving = Serving::start(&arguments);
         let mut client = serving.begin_download();
-        // It hears of the first one when its request is finished, and so says nothing of it.
         serving.signal(Signal::SIGINT);
         thread::sleep(PAUSE);
         serving.signal(Signal::SIGINT);
         let ended = serving.wait();
-        assert_eq!((ended.status, ended.stdout), (Some(0), String::new()), "{arguments:?}");
+        let said = "\nKeyboard interrupt received, exiting.\n";
+        assert_eq!((ended.status, &*ended.stdout), (Some(0), said), "{arguments:?}");
         let told = "socketserver: 1 connection was cut off\n";
         assert!(ended.stderr.ends_with(told), "{arguments:?}: {}", ended.stderr);
         assert!((read_to_end(&mut client).len() as u64) < LARGE, "{arguments:?}");

@@ -191,7 +191,9 @@ fn a_port_file_goes_with_a_server_that_a_signal_ends() {
 /// A download that is not read runs until it is cut.
 #[test]
 fn running_requests_have_the_time_that_is_asked_for() {
-    for (way, seconds) in [(WAYS[1], "0"), (WAYS[1], "1"), (WAYS[2], "1"), (WAYS[3], "1")] {
+    let one_by_one = &["--processes", "1", "--concurrency", "sequential"][..];
+    let all = [WAYS[0], WAYS[1], WAYS[2], WAYS[3], one_by_one].map(|way| (way, "1"));
+    for (way, seconds) in [(WAYS[0], "0"), (WAYS[1], "0")].into_iter().chain(all) {
         let serving = start(&[way, &["--shutdown-timeout", seconds]].concat());
         let download = serving.begin_download();
         let began = Instant::now();

@@ -8,7 +8,8 @@
 #[cfg(feature = "auth")]
 mod auth; // users and passwords: who passes, and what verifying costs
 mod bind_addresses; // what can be bound, and what is said of the rest
-mod blank_lines; // before a request: skipped, and what they may cost
+mod blank_lines;
+mod busy_loops; // before a request: skipped, and what they may cost
 #[cfg(feature = "tls")]
 mod certificates; // an authority, what it issues, and a client that speaks TLS
 mod cgi; // programs that answer: what they are told, what they may say, how they end

@@ -16,7 +16,7 @@ use socketserver::{
     Signal, TcpServer, ThreadPool, UdpServer, handler_fn,
 };
 
-use crate::limits::MOMENT;
+use crate::limits::{LIMIT, MOMENT};
 use crate::{install_logger, say};
 
 /// Runs the server of this name.
@@ -50,7 +50,7 @@ pub(crate) fn serve(kind: &str) {
             serve_in(1, Sequential);
         }
         "one request" => {
-            let handler = Obedient { starves: false };
+            let handler = Obedient { starves: false, is_stuck: false };
             let server = HttpServer::bind("127.0.0.1:0", handler).unwrap();
             let mut server = PreFork::new(server);
             say(&server.server_address().to_string());
@@ -74,7 +74,7 @@ fn serve_in(processes: usize, strategy: impl Concurrency) {
 }
 
 fn serve_in_with(processes: usize, strategy: impl Concurrency, kind: &str) {
-    let handler = Obedient { starves: kind == "starving" };
+    let handler = Obedient { starves: kind == "starving", is_stuck: kind == "stuck" };
     let mut server = TcpServer::bind_with("127.0.0.1:0", handler, strategy).unwrap();
     server.shutdown_on_signals(&[Signal::INT, Signal::TERM]).unwrap();
     if matches!(kind, "hasty" | "stuck" | "hasty forks" | "hangs later" | "hangs at start") {
@@ -148,6 +148,8 @@ impl HttpRequestHandler for Completed {
 struct Obedient {
     /// Each signal takes the descriptors that are left away from its process, or gives them back.
     starves: bool,
+    /// It neither waits for its client nor writes.
+    is_stuck: bool,
 }
 
 impl HttpRequestHandler for Obedient {
@@ -163,6 +165,9 @@ impl HttpRequestHandler for Obedient {
                 http.send_response(200)?;
                 http.end_headers()?;
                 http.wfile.write_all(format!("{said}\n").as_bytes())?;
+                if self.is_stuck {
+                    thread::sleep(LIMIT * 10);
+                }
                 let mut word = [0; 2];
                 http.rfile.read_exact(&mut word)?;
                 return http.wfile.write_all(b"done");

@@ -32,8 +32,21 @@ pub(crate) struct Files {
     pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) service: Arc<Service>,
     pub(crate) port_file: Option<Arc<PortFile>>,
-    /// The message about Ctrl-C was printed.
-    pub(crate) interrupted: AtomicBool,
+    pub(crate) interrupted: Arc<Interrupted>,
+}
+
+/// Whether the message about Ctrl-C was printed.
+#[derive(Default)]
+pub(crate) struct Interrupted(AtomicBool);
+
+impl Interrupted {
+    /// Prints it, once.
+    pub(crate) fn say(&self) {
+        if !self.0.swap(true, Ordering::Relaxed) {
+            // Standard output may be closed; the server ends all the same.
+            let _ = io::stdout().write_all(b"\nKeyboard interrupt received, exiting.\n");
+        }
+    }
 }
 
 impl HttpRequestHandler for Files {
@@ -96,9 +109,8 @@ impl HttpRequestHandler for Files {
         {
             port_file.end_by(signal);
         }
-        if signal == Signal::INT && !self.interrupted.swap(true, Ordering::Relaxed) {
-            // Standard output may be closed; the server ends all the same.
-            let _ = io::stdout().write_all(b"\nKeyboard interrupt received, exiting.\n");
+        if signal == Signal::INT {
+            self.interrupted.say();
         }
         if signal == Signal::HUP
             && let Some(certificate) = &self.certificate

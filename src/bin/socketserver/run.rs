@@ -1,24 +1,22 @@
 //! Makes a server of the command line, and serves until it is stopped.
 
 use std::io::{self, Write};
-use std::process;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::unistd::{User, geteuid};
 use signal_hook::iterator::Signals;
 use socketserver::http::{CgiHttpRequestHandler, SimpleHttpRequestHandler};
 use socketserver::transport::StreamTransport;
 use socketserver::{
-    Address, Concurrency, Forking, Handler, PreFork, SIGNAL_WINDOW, Sequential, ServerInfo, Signal,
-    StreamServer, TcpServer, ThreadPool, TlsServer, UnixStreamServer,
+    Address, Concurrency, Forking, Handler, PreFork, Sequential, Signal, StreamServer, TcpServer,
+    ThreadPool, TlsServer, UnixStreamServer,
 };
 
 use crate::args::Args;
 use crate::choices::Strategy;
-use crate::handler::Files;
+use crate::handler::{Files, Interrupted};
 use crate::layers::wrap;
 use crate::limits::raise_descriptor_limit;
 use crate::listen::{Listener, banner, listen};
@@ -61,6 +59,7 @@ pub(crate) fn run(args: Args) -> io::Result<()> {
     let service = Arc::new(Service::new());
     let port_file = args.running.port_file.as_deref();
     let port_file = port_file.map(|path| Arc::new(PortFile::new(path, abrupt_signals(&args))));
+    let interrupted = Arc::new(Interrupted::default());
     let handler = Files {
         files: match scripts.clone() {
             Some(scripts) => Box::new(scripts),
@@ -75,11 +74,11 @@ pub(crate) fn run(args: Args) -> io::Result<()> {
         trusted_proxies: args.trusted_proxies(),
         service: Arc::clone(&service),
         port_file: port_file.clone(),
-        interrupted: AtomicBool::new(false),
+        interrupted: Arc::clone(&interrupted),
     };
     args.access.warn();
     let listener = listen(&args)?;
-    let serving = Serving { args: &args, service, scripts: scripts.clone(), port_file };
+    let serving = Serving { args: &args, service, interrupted, port_file };
     let served = match args.concurrency {
         Strategy::Sequential => serving.serve(listener, handler, Sequential),
         Strategy::Threading => serving.serve(listener, handler, thread_pool(args.max_threads)),
@@ -96,7 +95,7 @@ pub(crate) fn run(args: Args) -> io::Result<()> {
 struct Serving<'a> {
     args: &'a Args,
     service: Arc<Service>,
-    scripts: Option<CgiHttpRequestHandler<Types>>,
+    interrupted: Arc<Interrupted>,
     port_file: Option<Arc<PortFile>>,
 }
 
@@ -181,7 +180,7 @@ impl Serving<'_> {
             None => {
                 // A supervisor handles signals at any time, and ends its processes first.
                 if is_deaf {
-                    self.end_by_signals(server.info())?;
+                    self.hear_at_once()?;
                 }
                 announce(banner);
                 self.service.ready();
@@ -195,43 +194,27 @@ impl Serving<'_> {
         report_cut_connections(report.cut);
         Ok(())
     }
-    /// Ends a sequential server at the second signal that asks it to, and at the first of those
-    /// that end it at once. Its loop handles signals between requests only, so this does not wait
-    /// for the loop. It ends programs that run, and leaves the file of a Unix socket, which the
-    /// next start replaces.
-    fn end_by_signals(&self, info: ServerInfo) -> io::Result<()> {
-        let (scripts, port_file) = (self.scripts.clone(), self.port_file.clone());
+
+    /// Does at once what the loop of a sequential server would do when its request is over: prints
+    /// the message about Ctrl-C, and removes the port file before a signal ends the process.
+    fn hear_at_once(&self) -> io::Result<()> {
+        let (interrupted, port_file) = (Arc::clone(&self.interrupted), self.port_file.clone());
         let abrupt = port_file.as_ref().map_or(&[][..], |port_file| port_file.signals());
         // A signal that was ignored when the command was started stays ignored.
-        let ending = [Signal::INT, Signal::TERM].iter().chain(abrupt);
-        let ending = ending.filter(|signal| !signal.is_ignored()).map(|signal| signal.number());
+        let heard = [Signal::INT].iter().chain(abrupt).filter(|signal| !signal.is_ignored());
         // Counted in memory, not by what is written to a pipe: a copy of this process that is about
         // to execute a program has the pipe as well, and signals to all processes come to it, too.
-        let mut signals = Signals::new(ending)?;
-        thread::Builder::new().spawn(move || {
-            let mut first = None;
+        let mut signals = Signals::new(heard.map(|signal| signal.number()))?;
+        let hear = move || {
             for signal in signals.forever().filter_map(|number| Signal::try_from(number).ok()) {
-                if let Some(port_file) = &port_file
-                    && port_file.signals().contains(&signal)
-                {
-                    port_file.end_by(signal);
+                match &port_file {
+                    _ if signal == Signal::INT => interrupted.say(),
+                    Some(port_file) => port_file.end_by(signal),
+                    None => {}
                 }
-                let now = Instant::now();
-                if now - *first.get_or_insert(now) < SIGNAL_WINDOW {
-                    continue;
-                }
-                let connections = info.connections();
-                if let Some(scripts) = scripts {
-                    scripts.end_scripts();
-                }
-                report_cut_connections(connections.busy + connections.waiting);
-                if let Some(port_file) = port_file {
-                    port_file.remove();
-                }
-                process::exit(0);
             }
-        })?;
-        Ok(())
+        };
+        thread::Builder::new().spawn(hear).map(drop)
     }
 }
 

@@ -1,9 +1,13 @@
 //! How a socket ends: in good order, or so that its client can tell that something is missing.
 
+use std::io;
 use std::net::Shutdown;
+use std::sync::Weak;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use super::ClientSocket;
+use crate::connection::WaitLimit;
 
 impl ClientSocket {
     /// From now on the end of the connection is the end of what is written, which has not come, or
@@ -39,6 +43,36 @@ impl ClientSocket {
     pub(crate) fn cut(&self) {
         self.is_cut.store(true, Ordering::Relaxed);
         self.shutdown(Shutdown::Both);
+    }
+
+    /// Cuts the connection where its handler, which keeps the server's loop, has no time left. What
+    /// serves it finds that as where the loop cuts it.
+    pub(crate) fn cut_if_over(&self) {
+        if self.stream.is_over() && !self.is_cut() {
+            self.cut();
+            self.stream.note_cut();
+        }
+    }
+
+    /// When to [look](Self::cut_if_over) next, where handlers keep the server's loop.
+    pub(in crate::connection) fn next_look(&self) -> Option<Instant> {
+        self.stream.next_look()
+    }
+
+    /// Has waits end that all is over for, as the connection does.
+    pub(super) fn unless_over(&self, waited: io::Result<()>) -> io::Result<()> {
+        match waited {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {
+                self.cut_if_over();
+                Ok(())
+            }
+            waited => waited,
+        }
+    }
+
+    /// Has all waits end when this says so.
+    pub(crate) fn limit_waits(&mut self, limit: Weak<dyn WaitLimit>) {
+        self.stream.limit_waits(limit);
     }
 
     /// Tells whether it was the server that ended the connection, and not the client.

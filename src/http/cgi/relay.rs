@@ -201,7 +201,9 @@ impl Relay {
         let quiet = self.quiet_end(http);
         loop {
             let silent = self.input.deadline(&http.rfile);
-            let nearest = [self.deadline, silent, left, quiet].into_iter().flatten().min();
+            // Where the loop waits for this script, nothing else ends it with the server.
+            let look = http.cut_if_over();
+            let nearest = [self.deadline, silent, left, quiet, look].into_iter().flatten().min();
             let limit = if self.input.has_more() { PollTimeout::ZERO } else { remaining(nearest) };
             // First, as a script that writes all the time is ready each time.
             if has_passed(self.deadline) {
@@ -283,7 +285,8 @@ impl Relay {
             if status.is_some() {
                 return Ok(status);
             }
-            if has_passed(self.deadline) {
+            http.cut_if_over();
+            if has_passed(self.deadline) || http.is_cut() {
                 break;
             }
             // It has closed its output, which most do by ending: little is left to wait for.

@@ -154,6 +154,7 @@ fn wait_for_exit(mut relay: Relay, http: &Exchange<'_>) -> io::Result<()> {
     }
     match relay.wait_for_exit(http)? {
         Some(status) => log_exit(status, http),
+        None if http.is_cut() => http.log_error(format_args!("CGI script cut, as the server ends")),
         None => http.log_error(format_args!("CGI script timed out after its response")),
     }
     Ok(())

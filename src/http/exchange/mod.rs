@@ -333,6 +333,12 @@ impl<'h> Exchange<'h> {
         self.guard.as_ref().is_some_and(ConnectionGuard::is_cut)
     }
 
+    /// Cuts the connection if the handler keeps the server's loop and has no time left; returns
+    /// when that is to be looked at next. For waits that are not for the client.
+    pub(crate) fn cut_if_over(&self) -> Option<Instant> {
+        self.guard.as_ref().and_then(ConnectionGuard::cut_if_over)
+    }
+
     /// Tells whether [`take_over`](Self::take_over) was called.
     pub(crate) fn is_taken_over(&self) -> bool {
         self.guard.is_none()

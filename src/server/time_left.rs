@@ -1,0 +1,149 @@
+//! How long a handler has that keeps its server's loop, once the server is asked to end.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::connection::{NEXT_LOOK, WaitLimit};
+use crate::os::{OwnedFd, is_readable};
+use crate::reactor::LoopSignals;
+use crate::shutdown::ShutdownHandle;
+use crate::sys;
+
+/// When the loop is to be over, as far as is known. A handler that keeps it hears of that as it
+/// waits for its client or writes: the loop hears of nothing then, and cuts nothing.
+#[derive(Debug)]
+pub(crate) struct TimeLeft {
+    signals: Arc<LoopSignals>,
+    shutdown: ShutdownHandle,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// A supervisor's end of this is cut to ask for an end.
+    leash: Option<OwnedFd>,
+    /// When the loop began.
+    began: Instant,
+    /// How long running requests may take once an end was asked for.
+    limit: Duration,
+    /// When it was asked for.
+    asked: Option<Instant>,
+    /// The end was to come at once.
+    at_once: Option<Instant>,
+    /// How often signals have asked that the loop has heard of.
+    heard: usize,
+    looked: Option<Instant>,
+    /// Connections that were cut since the loop began.
+    cut: usize,
+}
+
+impl TimeLeft {
+    pub(super) fn new(signals: Arc<LoopSignals>, shutdown: ShutdownHandle) -> Arc<Self> {
+        let state = State {
+            leash: None,
+            began: Instant::now(),
+            limit: Duration::ZERO,
+            asked: None,
+            at_once: None,
+            heard: 0,
+            looked: None,
+            cut: 0,
+        };
+        Arc::new(Self { signals, shutdown, state: Mutex::new(state) })
+    }
+
+    /// The supervisor asks by this.
+    pub(super) fn watch_leash(&self, leash: OwnedFd) {
+        self.state().leash = Some(leash);
+    }
+
+    /// A loop begins, whose requests have so long once an end was asked for.
+    pub(super) fn begin(&self, limit: Duration) {
+        let mut state = self.state();
+        let (leash, began) = (state.leash.take(), Instant::now());
+        let new = State {
+            leash,
+            began,
+            limit,
+            asked: None,
+            at_once: None,
+            heard: 0,
+            looked: None,
+            cut: 0,
+        };
+        *state = new;
+    }
+
+    /// The loop has heard of signals that ask for an end: so many, the first of them then.
+    pub(super) fn note_signals(&self, count: usize, first: Option<u64>) {
+        let mut state = self.state();
+        state.heard = count;
+        if let Some(first) = first {
+            state.note(first);
+        }
+    }
+
+    /// An end was asked for, now or before; returns when the requests that run are cut.
+    pub(super) fn ask(&self) -> Option<Instant> {
+        let mut state = self.state();
+        state.asked.get_or_insert_with(Instant::now);
+        state.end()
+    }
+
+    /// Tells whether an end is known to have been asked for, without a look.
+    pub(super) fn is_asked(&self) -> bool {
+        self.state().asked.is_some()
+    }
+
+    /// How many connections had no time left.
+    pub(super) fn cut(&self) -> usize {
+        self.state().cut
+    }
+
+    fn look(&self, state: &mut State) {
+        let unheard = self.signals.unheard();
+        if let Some(first) = unheard.first {
+            state.note(first);
+        }
+        if self.shutdown.is_stopping_here() || state.leash.as_ref().is_some_and(is_readable) {
+            state.asked.get_or_insert_with(Instant::now);
+        }
+        if state.heard + unheard.count > 1 {
+            state.at_once.get_or_insert_with(Instant::now);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// A signal has asked for an end, at the time of its stamp.
+    fn note(&mut self, stamp: u64) {
+        let came = Instant::now().checked_sub(sys::age(stamp)).unwrap_or(self.began);
+        self.asked.get_or_insert(came.max(self.began));
+    }
+
+    fn end(&self) -> Option<Instant> {
+        let end = self.asked.and_then(|asked| asked.checked_add(self.limit));
+        self.at_once.into_iter().chain(end).min()
+    }
+}
+
+impl WaitLimit for TimeLeft {
+    fn end(&self) -> Option<Instant> {
+        let (mut state, now) = (self.state(), Instant::now());
+        if state.looked.is_none_or(|looked| now.saturating_duration_since(looked) >= NEXT_LOOK) {
+            // The first look is not the first thing that a loop does.
+            if state.looked.replace(now).is_some() {
+                self.look(&mut state);
+            }
+        }
+        state.end()
+    }
+
+    fn note_cut(&self) {
+        self.state().cut += 1;
+    }
+}
