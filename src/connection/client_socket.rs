@@ -123,6 +123,11 @@ impl ClientSocket {
         self.received.store(received, Ordering::Relaxed);
     }
 
+    /// Tells whether the client's end was received.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Relaxed)
+    }
+
     /// Tells whether the client's end was received, and nothing before it since the handler was
     /// called.
     pub(crate) fn has_left_silently(&self) -> bool {

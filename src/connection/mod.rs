@@ -132,6 +132,10 @@ impl Connection {
     /// at once, or after the clients that already wait. Where nothing comes within the idle
     /// limit ([`Timeouts::idle`]) the connection is closed without a call.
     ///
+    /// The client's end is something to read: the handler is called, and reads 0 bytes. Where
+    /// nothing is left in the buffer then, giving the connection back is the same as dropping it,
+    /// since nothing more can come; other holders of its [`wfile`](Self::wfile) may go on writing.
+    ///
     /// # Errors
     ///
     /// Does not fail today; the result makes `return connection.park()` the last line of a handler.
@@ -144,7 +148,7 @@ impl Connection {
     /// For a handler that has looked at the buffer ([`Rfile::unread`]) and needs the rest of a
     /// request. Where that does not come within [`Timeouts::head`] of the first such call, the
     /// handler is called once more, and reading fails with `TimedOut` after the bytes that did
-    /// arrive. Parking it again closes it.
+    /// arrive. Parking it again closes it, and so does parking it after its client's end was read.
     ///
     /// # Errors
     ///

@@ -50,6 +50,11 @@ impl Parked {
         }
     }
 
+    /// The client has ended, which reading has told: nothing comes that could be waited for.
+    pub(super) fn is_at_end(&self) -> bool {
+        self.connection.rfile.socket().has_ended() && !self.has_bytes()
+    }
+
     /// It has had its last call, which told it that its deadline had passed.
     pub(super) fn is_late(&self) -> bool {
         self.connection.rfile.is_expired()

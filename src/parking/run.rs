@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::Parking;
 use super::parked::{Parked, Phase};
-use super::slot::Slot;
+use super::slot::{Slot, drop_parked};
 use super::state::{Holder, Place, State};
 use crate::address::Address;
 use crate::concurrency::{Placement, Work};
@@ -160,7 +160,8 @@ impl Slot {
             if parked.has_bytes() {
                 return place.take_out(Phase::Returned, Holder::Job);
             }
-            if parking.gauges.running.load(Ordering::Relaxed) == 1
+            if !parked.is_at_end()
+                && parking.gauges.running.load(Ordering::Relaxed) == 1
                 && parking.placement == Placement::OtherThread
             {
                 return self.linger_for_next(parking, place);
@@ -198,6 +199,10 @@ impl Slot {
         let State::Parked(parked) = &mut place.state else { return None };
         if parked.has_bytes() {
             return place.take_out(Phase::Returned, Holder::Job);
+        }
+        if parked.is_at_end() {
+            drop_parked(place, Phase::Returned, Holder::Job);
+            return None;
         }
         let idles = parked.waits_for == WaitFor::NextRequest;
         parked.connection.rfile.release();

@@ -262,6 +262,10 @@ impl Slot {
             let phase = parked.phase;
             return close_parked(place, phase);
         }
+        if parked.is_at_end() {
+            let phase = parked.phase;
+            return drop_parked(place, phase, Holder::Other);
+        }
         if let Some(began) = parking.drain_began() {
             parked.hasten(began);
         }
@@ -359,6 +363,15 @@ fn close_parked(mut place: MutexGuard<'_, Place>, phase: Phase) {
     if let Some(connection) = connection {
         connection.close();
     }
+}
+
+/// Drops a connection that was given back although nothing more comes: it ends in good order, or
+/// when what others hold of it is dropped.
+pub(super) fn drop_parked(mut place: MutexGuard<'_, Place>, phase: Phase, holder: Holder) {
+    let connection = place.take_out(phase, holder);
+    // Its end takes the lock.
+    drop(place);
+    drop(connection);
 }
 
 #[cfg(test)]

@@ -131,6 +131,7 @@ mod nginx_cache; // a cache between client and server
 mod nginx_files; // the same requests to nginx and to us
 mod one_file; // nothing else of its directory is served
 mod one_request; // what holds for every method
+mod parked_ends;
 mod platforms; // where it cannot run, the build says so in one line
 mod porting; // what Python's handlers do with socket, request and server
 mod porting_examples; // the examples that docs/PORTING.md leads to
