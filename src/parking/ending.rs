@@ -24,8 +24,9 @@ impl Slot {
         let in_child = parking.in_child.load(Ordering::Relaxed);
         // Nothing in a child but the job can see to the end.
         let may_linger = in_job || !in_child;
-        // A reset is told at once.
-        let end = if socket.is_open_ended() { End::AtOnce } else { end };
+        // A reset is told at once, and a client that takes nothing reads no last words.
+        let is_reset = socket.is_open_ended() || socket.is_given_up();
+        let end = if is_reset { End::AtOnce } else { end };
         let mut lingering = match (end, Arc::try_unwrap(socket)) {
             (End::Lingering, Ok(socket)) if may_linger => Lingering::new(Arc::new(socket)),
             (End::Lingering, Err(socket)) if may_linger => Lingering::new(socket),

@@ -14,7 +14,8 @@ use socketserver::{Connection, Sequential, ThreadPool, Timeouts};
 
 use crate::cgi_site::CgiSite;
 use crate::support::{
-    Client, LIMIT, Notes, Reach, Running, Strategy, Streams, bind, side_by_side, testing,
+    Client, LIMIT, Notes, Reach, Running, Strategy, Streams, bind, each_strategy, side_by_side,
+    testing,
 };
 use crate::web::{answering, get};
 
@@ -287,4 +288,25 @@ fn a_client_that_was_given_up_and_written_to_again_gets_all_of_it() {
         client.stream.read_to_end(&mut rest).unwrap();
         assert!(rest.len() == sent + 3 && rest.ends_with(b"end"), "{} of {sent}", rest.len());
     }
+}
+
+/// Nothing that it is told would be read while its connection lingers, for two seconds.
+fn a_client_that_is_given_up_is_reset_at_once<C: Strategy>() {
+    let given_up = Notes::new();
+    let noted = given_up.clone();
+    let handler = testing(move |mut connection: Connection| {
+        let written = connection.wfile.write_all(&vec![0; SIZE as usize]);
+        assert_eq!(written.unwrap_err().kind(), ErrorKind::TimedOut);
+        noted.add(Instant::now());
+        connection.lingering_close()
+    });
+    let server = Running::start(bind::<C, _>(handler.timeouts(stalling())));
+    let mut client = narrow(&server.address);
+    client.send("what is not read");
+    sees_it_closed(&client.stream);
+    assert!(given_up.next().elapsed() < Duration::from_millis(1500));
+}
+
+each_strategy! {
+    a_client_that_is_given_up_is_reset_at_once,
 }

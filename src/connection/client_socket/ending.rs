@@ -27,6 +27,11 @@ impl ClientSocket {
         self.is_open_ended.load(Ordering::Relaxed)
     }
 
+    /// Tells whether the client was given up, for taking nothing or too little.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.stream.is_given_up()
+    }
+
     /// Ends one or both directions for every process that holds this socket. Where only writing
     /// ends, a session says so first; a connection that is cut looks cut.
     pub(crate) fn shutdown(&self, how: Shutdown) {
@@ -95,7 +100,7 @@ impl ClientSocket {
     pub(crate) fn has_arrivals(&self) -> bool {
         // Below a session the client may have said its end before more bytes.
         let is_over = self.session.is_none() && self.ended.load(Ordering::Relaxed);
-        !is_over && !self.stream.is_given_up() && self.stream.peek().is_ok_and(|count| count > 0)
+        !is_over && !self.is_given_up() && self.stream.peek().is_ok_and(|count| count > 0)
     }
 
     /// Tells a client that speaks TLS that nothing more comes.
@@ -116,7 +121,7 @@ impl Drop for ClientSocket {
         if self.is_a_childs.load(Ordering::Relaxed) {
             return;
         }
-        if self.stream.is_given_up() {
+        if self.is_given_up() {
             // The kernel would keep for minutes what it has not taken.
             return self.stream.reset(Shutdown::Write);
         }
