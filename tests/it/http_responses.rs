@@ -295,7 +295,9 @@ fn chunks_that_no_client_could_read_end_the_connection() {
         let reply = hear_out(server.address, request.as_bytes());
         assert!(find(&reply, b"world").is_some() && !reply.ends_with(b"0\r\n\r\n"));
         log.next();
-        assert_eq!(log.next(), "the handler did not write the last chunk of its body");
+        let line = request.lines().next().unwrap();
+        let what = "the handler did not write the last chunk of its body";
+        assert_eq!(log.next(), format!("while answering \"{line}\": {what}"));
     }
     for request in [get("/wrong"), "GET /wrong HTTP/1.0\r\n\r\n".to_owned()] {
         let reply = hear_out(server.address, request.as_bytes());
@@ -335,7 +337,8 @@ fn a_handler_that_ignores_the_error_of_its_chunks_has_its_connection_closed() {
             assert_eq!(reply.matches("HTTP/1.1").count(), 1, "{wrong:?} {after:?}: {reply}");
             assert!(!reply.ends_with("\\r\\n0\\r\\n\\r\\n"), "{wrong:?} {after:?}: {reply}");
             log.next();
-            let line = "the handler did not write the last chunk of its body";
+            let what = "the handler did not write the last chunk of its body";
+            let line = format!("while answering \"GET /a HTTP/1.1\": {what}");
             assert_eq!(log.next(), line, "{wrong:?} {after:?}");
         }
     }
@@ -401,7 +404,9 @@ fn a_body_that_is_shorter_than_it_says_is_a_line_in_the_log() {
             talk(&server, format!("{request}\r\nHost: x\r\nConnection: close\r\n\r\n"));
             server.stop();
             let access = format!("\"{request}\" 200 -");
-            let expected = [&[access.as_str()], log].concat();
+            let falls_short =
+                log.iter().map(|what| format!("while answering \"{request}\": {what}"));
+            let expected: Vec<_> = [access].into_iter().chain(falls_short).collect();
             assert_eq!(notes.so_far(), expected, "{request}");
         }
     }

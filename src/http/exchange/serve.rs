@@ -292,7 +292,7 @@ fn finish_response(http: &mut Exchange<'_>) -> io::Result<()> {
     }
     http.wfile.finish()?;
     if let Some(what) = http.wfile.shortfall() {
-        http.log_error(format_args!("{what}"));
+        log_while_answering(http, format_args!("{what}"));
     }
     http.close_connection |= http.wfile.must_close();
     Ok(())
