@@ -3,16 +3,18 @@
 use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::os::fd::BorrowedFd;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, WaitStatus};
+use nix::unistd::Pid;
 
 use super::children::{self, Children, know_the_processor, refuse_threads};
 use super::{Concurrency, Drain, Job, Placement};
 use crate::signals;
 use crate::stderr::report;
-use crate::sys;
+use crate::sys::{self, SharedCounters};
 
 /// Runs each connection in a child process of its own: Python's `ForkingMixIn`.
 ///
@@ -28,7 +30,7 @@ use crate::sys;
 /// [`Server::shutdown_timeout`](crate::Server::shutdown_timeout), and a second one cuts them.
 /// SIGTERM to one child has it finish its request and end; a second one, or SIGQUIT, ends it at
 /// once. Two SIGTERM within [`SIGNAL_WINDOW`](crate::SIGNAL_WINDOW) are one. A child that crashes,
-/// or that a handler ends by `exit` with another status than 0, is reported by `log`, or on
+/// or that a handler ends by `exit`, is reported by `log`, or on
 /// standard error where no logger is installed.
 ///
 /// # Forking and threads
@@ -55,6 +57,10 @@ pub struct Forking {
     children: Children,
     /// When children were ended while they served, of those of late.
     cut: VecDeque<Instant>,
+    /// Children that have served to their end, as each of them counts itself before it exits.
+    finished: Option<SharedCounters>,
+    /// Those of them that are known to have exited.
+    buried: u64,
 }
 
 impl Default for Forking {
@@ -65,6 +71,8 @@ impl Default for Forking {
             block_on_close: true,
             children: Children::default(),
             cut: VecDeque::new(),
+            finished: None,
+            buried: 0,
         }
     }
 }
@@ -102,21 +110,44 @@ impl Forking {
     }
 }
 
+impl Forking {
+    /// Reports those of the children that have exited with status 0 which a handler has ended so:
+    /// the others have counted themselves.
+    fn report_exits(&mut self, children: &[Pid]) {
+        self.buried += children.len() as u64;
+        let Some(finished) = &self.finished else { return };
+        let finished = finished.cells()[0].load(Ordering::SeqCst);
+        let unfinished = self.buried.saturating_sub(finished);
+        if unfinished == children.len() as u64 {
+            for child in children {
+                report(format_args!("child {child} has exited with status 0"));
+            }
+        } else if unfinished > 0 {
+            // Which ones is not known.
+            report(format_args!("{unfinished} of {children:?} have exited with status 0"));
+        }
+        self.buried -= unfinished;
+    }
+}
+
 impl Concurrency for Forking {
     fn process_request(&mut self, job: Job) -> io::Result<()> {
         refuse_threads(self.allow_threads)?;
         job.refuse_to_fork()?;
         // What is buffered now would otherwise be printed twice.
         let _ = io::stdout().flush();
-        let mut job = Some(job);
+        let (mut job, finished) = (Some(job), &self.finished);
         // A signal to the child waits until that has handlers of its own.
         let blocked = signals::block()?;
         let child = sys::fork_child(|| {
             blocked.unblock();
-            // Its failure is reported there. Another status than 0 tells of a child that a handler
-            // ends by itself.
+            // Its failure is reported there. Another status than 0, or none that is counted, tells
+            // of a child that a handler ends by itself.
             job.take().map(Job::run_in_child);
             let _ = io::stdout().flush();
+            if let Some(finished) = finished {
+                finished.cells()[0].fetch_add(1, Ordering::SeqCst);
+            }
             true
         })
         .map_err(|error| io::Error::new(error.kind(), format!("cannot fork: {error}")))?;
@@ -131,10 +162,13 @@ impl Concurrency for Forking {
     fn server_activate(&mut self) -> io::Result<()> {
         refuse_threads(self.allow_threads)?;
         know_the_processor();
+        // Not those of a process that this one was forked from.
+        (self.finished, self.buried) = (Some(SharedCounters::new(1)), 0);
         self.children.listen()
     }
 
     fn service_actions(&mut self) -> Option<Duration> {
+        let mut silent = Vec::new();
         for (child, status) in self.children.collect_heard() {
             match status {
                 // It was told to, twice.
@@ -146,12 +180,14 @@ impl Concurrency for Forking {
                 WaitStatus::Signaled(_, signal, _) => {
                     report(format_args!("child {child} was ended by {signal}"));
                 }
-                WaitStatus::Exited(_, status) if status != 0 => {
+                WaitStatus::Exited(_, 0) => silent.push(child),
+                WaitStatus::Exited(_, status) => {
                     report(format_args!("child {child} has exited with status {status}"));
                 }
                 _ => {}
             }
         }
+        self.report_exits(&silent);
         None
     }
 

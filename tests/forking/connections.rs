@@ -63,12 +63,16 @@ fn a_child_that_exits_by_itself_is_logged() {
     failing.sees_the_end();
     assert_eq!(server.line(), "error: handler panicked: as you wish");
     eventually(|| children_of(server.pid()).is_empty());
-    let mut client = server.connect();
-    let child = client.begin_slow();
-    client.send("exit\n");
-    client.sees_the_end();
-    assert_eq!(server.line(), format!("ERROR child {child} has exited with status 1"));
-    assert_eq!(server.ask("echo ping"), "ping");
+    for (how, status) in [("exit", 1), ("exit well", 0), ("exit well", 0)] {
+        let mut client = server.connect();
+        let child = client.begin_slow();
+        client.send(format!("{how}\n"));
+        client.sees_the_end();
+        assert_eq!(server.line(), format!("ERROR child {child} has exited with status {status}"));
+        assert_eq!(server.ask("echo ping"), "ping");
+    }
+    server.terminate();
+    assert!(!server.rest().contains("has exited"), "of those that were served to their end");
 }
 
 #[test]
