@@ -6,6 +6,7 @@ use std::io;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use crate::address::Address;
 use crate::connection::Connection;
@@ -13,6 +14,7 @@ use crate::handler::{Handler, panicked};
 use crate::parking::ServeConnection;
 use crate::server_info::ServerInfo;
 use crate::signal::Signal;
+use crate::sys::SharedCounters;
 
 /// A server's handler, and what its requests tell of the server.
 #[derive(Debug)]
@@ -24,6 +26,9 @@ pub(crate) struct GuardedHandler<H, R> {
     awaits_call: AtomicBool,
     /// Whether there was one.
     was_called: AtomicBool,
+    /// In a process of a supervisor: how many requests run here and in what it has forked, told to
+    /// the supervisor.
+    running: OnceLock<Arc<SharedCounters>>,
     /// What the handler receives.
     request: PhantomData<fn(R)>,
 }
@@ -36,6 +41,7 @@ impl<H: Handler<R>, R> GuardedHandler<H, R> {
             info,
             awaits_call: AtomicBool::new(false),
             was_called: AtomicBool::new(false),
+            running: OnceLock::new(),
             request: PhantomData,
         }
     }
@@ -70,8 +76,21 @@ impl<H: Handler<R>, R> GuardedHandler<H, R> {
         self.guard(address, || self.handler.handle_overload(request));
     }
 
+    /// Counts what runs for a supervisor.
+    pub(super) fn count_running(&self, running: Arc<SharedCounters>) {
+        // A process has one supervisor.
+        let _ = self.running.set(running);
+    }
+
     fn guard(&self, address: &Address, call: impl FnOnce() -> io::Result<()>) -> bool {
+        let running = self.running.get().map(|running| &running.cells()[0]);
+        if let Some(running) = running {
+            running.fetch_add(1, Ordering::Relaxed);
+        }
         let handled = catch_unwind(AssertUnwindSafe(call));
+        if let Some(running) = running {
+            running.fetch_sub(1, Ordering::Relaxed);
+        }
         match handled.unwrap_or_else(|panic| Err(panicked(&*panic))) {
             Ok(()) => true,
             Err(error) => {

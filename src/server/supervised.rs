@@ -2,7 +2,6 @@
 
 use std::io;
 use std::mem;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -13,11 +12,12 @@ use super::time_left::TimeLeft;
 use super::{Server, ShutdownReport};
 use crate::concurrency::{Concurrency, Placement};
 use crate::handler::Handler;
+use crate::os::{AsFd, BorrowedFd};
 use crate::poller::Poller;
 use crate::reactor::{LoopSignals, Reactor};
 use crate::signal::Signal;
 use crate::signals::{self, Listens};
-use crate::sys;
+use crate::sys::{self, SharedCounters};
 
 /// In the supervising process: the loop of a server that accepts no clients.
 impl<K: ServerKind, C: Concurrency> Server<K, C> {
@@ -92,10 +92,12 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
 impl<K: ServerKind, C: Concurrency> Server<K, C> {
     /// Makes the server this process's own: gives it a poller, and signals of its own, in place of
     /// those that a fork leaves both processes with. It stops for good when the leash is readable.
-    /// The program prepares it before the strategy begins.
+    /// The program prepares it before the strategy begins. How many requests run is counted in
+    /// `running`.
     pub(crate) fn move_in(
         &mut self,
         leash: &impl AsFd,
+        running: Arc<SharedCounters>,
         prepare: impl FnOnce(&Self) -> io::Result<()>,
     ) -> io::Result<()> {
         let poller = Arc::new(Poller::new()?);
@@ -105,6 +107,7 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
         }
         let handler = Arc::clone(self.clients.handler());
         handler.info.gauges().reset();
+        handler.count_running(running);
         shutdown.adopt(Arc::clone(&poller));
         let heard = Arc::new(LoopSignals::default());
         self.time_left = TimeLeft::new(Arc::clone(&heard), shutdown.clone());

@@ -1,6 +1,7 @@
 //! The supervisor's loop, and the life of the processes that it starts.
 
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::unistd::Pid;
@@ -11,7 +12,7 @@ use crate::concurrency::Concurrency;
 use crate::server::{Server, ServerKind, ShutdownReport};
 use crate::signal::Signal;
 use crate::signals::{self, Blocked};
-use crate::sys;
+use crate::sys::{self, SharedCounters};
 
 impl<K: ServerKind, C: Concurrency> PreFork<Server<K, C>> {
     /// Keeps the processes running until a shutdown is asked for.
@@ -88,7 +89,7 @@ impl<K: ServerKind, C: Concurrency> PreFork<Server<K, C>> {
 
     fn start_worker(&mut self) -> io::Result<()> {
         match self.fork_worker() {
-            Ok((pid, leash)) => self.workers.forked(pid, leash),
+            Ok((pid, leash, running)) => self.workers.forked(pid, leash, running),
             Err(error) => return self.workers.not_started(error),
         }
         match self.workers.starting_leash() {
@@ -97,23 +98,31 @@ impl<K: ServerKind, C: Concurrency> PreFork<Server<K, C>> {
         }
     }
 
-    fn fork_worker(&mut self) -> io::Result<(Pid, Leash)> {
+    fn fork_worker(&mut self) -> io::Result<(Pid, Leash, Arc<SharedCounters>)> {
+        let running = Arc::new(SharedCounters::new(1));
         let (ours, theirs) = Leash::pair()?;
         // A signal to the child waits until that has pipes of its own.
         let blocked = signals::block()?;
         let mut ours = Some(ours);
         let pid = sys::fork_worker(|| {
-            ours.take().is_some_and(|ours| self.work(ours, &theirs, &blocked))
+            ours.take().is_some_and(|ours| self.work(ours, &theirs, &running, &blocked))
         })?;
-        Ok((pid, ours.expect("the child alone takes it, and does not return from the fork")))
+        let ours = ours.expect("the child alone takes it, and does not return from the fork");
+        Ok((pid, ours, running))
     }
 
     /// A worker's whole life.
-    fn work(&mut self, ours: Leash, collar: &Collar, blocked: &Blocked) -> bool {
+    fn work(
+        &mut self,
+        ours: Leash,
+        collar: &Collar,
+        running: &Arc<SharedCounters>,
+        blocked: &Blocked,
+    ) -> bool {
         self.workers.leave_to_supervisor(ours);
         self.server.note_processes(self.workers.wanted);
         let post_fork = self.post_fork.as_deref();
-        let started = self.server.move_in(collar, |server| match post_fork {
+        let started = self.server.move_in(collar, Arc::clone(running), |server| match post_fork {
             Some(prepare) => prepare(server),
             None => Ok(()),
         });
@@ -139,8 +148,9 @@ impl<K: ServerKind, C: Concurrency> PreFork<Server<K, C>> {
         self.workers.retire_all();
         while self.remaining_workers() > 0 && Instant::now() < deadline {
             let left = deadline.saturating_duration_since(Instant::now());
-            let wanted = self.server.poll_interval.map_or(left, |interval| interval.min(left));
-            match self.server.watch(Some(wanted)) {
+            let overdue = self.workers.end_overdue(self.time_to_end());
+            let limits = [Some(left), self.server.poll_interval, overdue];
+            match self.server.watch(limits.into_iter().flatten().min()) {
                 // One that asks for new ones comes too late.
                 Ok(signals) if signals.iter().all(|&signal| self.replaces(signal)) => {}
                 Ok(_) => deadline = Instant::now(),

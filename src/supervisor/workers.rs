@@ -2,6 +2,8 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal as SystemSignal;
@@ -13,7 +15,7 @@ use crate::concurrency::children::{self, Children, ENDING, know_the_processor, r
 use crate::os::processors;
 use crate::signal::Signal;
 use crate::stderr::report;
-use crate::sys;
+use crate::sys::{self, SharedCounters};
 
 /// The processes of a [`PreFork`](super::PreFork), each held by a leash.
 #[derive(Debug)]
@@ -37,6 +39,8 @@ pub(super) struct Workers {
 struct Worker {
     pid: Pid,
     leash: Leash,
+    /// How many requests run in it.
+    running: Arc<SharedCounters>,
     generation: usize,
     phase: Phase,
     /// When it was asked to stop.
@@ -129,11 +133,12 @@ impl Workers {
     }
 
     /// Takes note of a worker that was forked, and starts.
-    pub(super) fn forked(&mut self, pid: Pid, leash: Leash) {
+    pub(super) fn forked(&mut self, pid: Pid, leash: Leash, running: Arc<SharedCounters>) {
         self.children.add(pid);
         self.alive.push(Worker {
             pid,
             leash,
+            running,
             generation: self.generation,
             phase: Phase::Starts,
             retired: None,
@@ -228,7 +233,7 @@ impl Workers {
             };
             let worker = self.alive.swap_remove(index);
             let told = worker.leash.last_words();
-            let (finished, cut) = told.unwrap_or((0, usize::from(worker.was_cut())));
+            let (finished, cut) = told.unwrap_or((0, worker.cut()));
             self.totals = (self.totals.0 + finished, self.totals.1 + cut);
             if worker.retired.is_some() {
                 continue;
@@ -248,7 +253,11 @@ impl Workers {
     /// Ends the workers that were asked to stop so long ago and have not; returns how long until
     /// that is to be done again.
     pub(super) fn end_overdue(&mut self, limit: Duration) -> Option<Duration> {
-        self.alive.iter_mut().filter_map(|worker| worker.end_overdue(limit)).min()
+        // One that does not serve yet has nothing to finish.
+        let limit = |worker: &Worker| {
+            if worker.phase == Phase::Serves { limit } else { limit.min(TIME_TO_LEAVE) }
+        };
+        self.alive.iter_mut().filter_map(|worker| worker.end_overdue(limit(worker))).min()
     }
 
     /// Asks all workers to stop.
@@ -266,10 +275,11 @@ impl Workers {
                 Some((finished, cut)) => {
                     self.totals = (self.totals.0 + finished, self.totals.1 + cut);
                 }
-                None => silent += usize::from(worker.phase == Phase::Serves),
+                None => silent += worker.cut(),
             }
         }
-        (self.totals.0, self.totals.1 + silent.min(killed))
+        // Where all have ended by themselves, those have crashed.
+        (self.totals.0, self.totals.1 + if killed > 0 { silent } else { 0 })
     }
 
     fn starting(&self) -> Option<usize> {
@@ -298,10 +308,11 @@ impl Worker {
         self.phase == Phase::Serves && self.retired.is_none()
     }
 
-    /// Tells whether it counts as a request that was cut, where it has ended without a word. One
-    /// that was not asked to stop has crashed, and is reported by itself.
-    fn was_cut(&self) -> bool {
-        self.phase == Phase::Serves && self.retired.is_some()
+    /// How many requests were cut, where it has ended without a word. One that was not asked to
+    /// stop has crashed, and is reported by itself.
+    fn cut(&self) -> usize {
+        let running = self.running.cells()[0].load(Ordering::Relaxed);
+        if self.retired.is_some() { usize::try_from(running).unwrap_or(usize::MAX) } else { 0 }
     }
 
     /// Sends it the next signal that is due where it has not stopped in time, and returns how long
@@ -315,7 +326,8 @@ impl Worker {
             if overdue < due {
                 return Some(due - overdue);
             }
-            if self.signalled == 0 {
+            // One that does not serve yet has not been asked in vain: it could not hear.
+            if self.signalled == 0 && self.phase == Phase::Serves {
                 report(format_args!("process {} has not stopped in time, killing it", self.pid));
             }
             self.signalled += 1;
@@ -358,6 +370,9 @@ fn ending(status: WaitStatus) -> String {
         _ => "has ended".to_owned(),
     }
 }
+
+/// How long a worker that is asked to stop before it serves may take for that.
+const TIME_TO_LEAVE: Duration = Duration::from_secs(1);
 
 /// How long a worker may take until it serves.
 const START_LIMIT: Duration = Duration::from_secs(30);

@@ -234,6 +234,7 @@ fn signals_are_heard_while_a_process_starts() {
     send_signal(server.pid(), Signal::SIGTERM);
     assert_eq!(server.wait(), "signal 15\nreport 0 0\n");
 
+    // It has no request to finish, for which there is more time.
     let server = Supervisor::start("hangs at start");
     send_signal(server.pid(), Signal::SIGTERM);
     assert_eq!(server.wait(), "signal 15\nreport 0 0\n");

@@ -77,7 +77,7 @@ fn serve_in_with(processes: usize, strategy: impl Concurrency, kind: &str) {
     let handler = Obedient { starves: kind == "starving", is_stuck: kind == "stuck" };
     let mut server = TcpServer::bind_with("127.0.0.1:0", handler, strategy).unwrap();
     server.shutdown_on_signals(&[Signal::INT, Signal::TERM]).unwrap();
-    if matches!(kind, "hasty" | "stuck" | "hasty forks" | "hangs later" | "hangs at start") {
+    if matches!(kind, "hasty" | "stuck" | "hasty forks" | "hangs later") {
         server.shutdown_timeout = MOMENT;
     }
     say(&server.server_address().to_string());
