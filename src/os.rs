@@ -33,6 +33,18 @@ pub(crate) fn is_readable(descriptor: &impl AsFd) -> bool {
     poll(&mut descriptors, PollTimeout::ZERO).is_ok_and(|count| count > 0)
 }
 
+/// Waits until the other end of a pair is closed.
+pub(crate) fn wait_for_hangup(end: &impl AsFd) {
+    loop {
+        let mut end = [PollFd::new(end.as_fd(), PollFlags::empty())];
+        match poll(&mut end, PollTimeout::NONE) {
+            Ok(0) | Err(Errno::EINTR) => {}
+            // That of a descriptor that cannot be watched does not come to pass.
+            Ok(_) | Err(_) => return,
+        }
+    }
+}
+
 /// The bytes of a name.
 pub(crate) fn name_bytes<N: AsRef<OsStr> + ?Sized>(name: &N) -> &[u8] {
     name.as_ref().as_bytes()

@@ -5,12 +5,12 @@ mod loop_signals;
 
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::address::Address;
 use crate::concurrency::Job;
+use crate::os::{AsFd, BorrowedFd};
 use crate::poller::{Poller, Ready, Report};
 use crate::signals::{Hearing, Listens};
 

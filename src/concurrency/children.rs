@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, getpid};
 
 use super::fork_refused::ForkRefused;
 use crate::signals::WatchedSignal;
@@ -117,6 +117,11 @@ impl Children {
 pub(crate) fn signal(child: Pid, signal: Signal) {
     // Fails only if it has already exited.
     let _ = kill(child, signal);
+}
+
+/// Sends this process a signal, as its parent would.
+pub(crate) fn signal_self(signal_number: Signal) {
+    signal(getpid(), signal_number);
 }
 
 /// Refuses to fork in a process that runs other threads, where the system tells.

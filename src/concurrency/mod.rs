@@ -34,11 +34,11 @@ pub use thread_pool::ThreadPool;
 
 use std::fmt;
 use std::io;
-use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::address::Address;
+use crate::os::BorrowedFd;
 
 /// Decides where requests run: Python's `ThreadingMixIn` and `ForkingMixIn`.
 ///

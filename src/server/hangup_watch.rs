@@ -2,19 +2,15 @@
 //! loop.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
-
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::unistd::getpid;
 
 use super::Server;
 use super::clients::ServerKind;
 use crate::concurrency::children::{self, ENDING};
 use crate::concurrency::{Concurrency, Placement};
+use crate::os::{self, AsFd};
 use crate::signals;
 
 impl<K: ServerKind, C: Concurrency> Server<K, C> {
@@ -37,7 +33,8 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
         let _blocked = signals::block()?;
         let thread = thread::Builder::new().name("leash".to_owned()).stack_size(STACK_SIZE);
         let stand_in = move || {
-            wait_for_hangup(&leash);
+            // That it is cut is for the loop alone, as the supervisor is there still.
+            os::wait_for_hangup(&leash);
             let began = Instant::now();
             // A loop that is not busy hears of it as well, and takes the last clients in. One that
             // is between two handlers does not yet, and is found in the next one.
@@ -47,26 +44,13 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
             }
             thread::sleep(limit.saturating_sub(began.elapsed()));
             for (signal, grace) in ENDING {
-                children::signal(getpid(), signal);
+                children::signal_self(signal);
                 thread::sleep(grace);
             }
         };
         thread.spawn(stand_in)?;
         self.is_watched = true;
         Ok(())
-    }
-}
-
-/// Waits until the other end is closed; that it is cut is for the loop alone, as the supervisor is
-/// there still.
-fn wait_for_hangup(leash: &OwnedFd) {
-    loop {
-        let mut leash = [PollFd::new(leash.as_fd(), PollFlags::empty())];
-        match poll(&mut leash, PollTimeout::NONE) {
-            Ok(0) | Err(Errno::EINTR) => {}
-            // That of a descriptor that cannot be watched does not come to pass.
-            Ok(_) | Err(_) => return,
-        }
     }
 }
 

@@ -15,14 +15,13 @@ mod time_left;
 
 use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use crate::concurrency::{Concurrency, Placement};
 use crate::handler::Handler;
-use crate::os::descriptor_limit;
+use crate::os::{AsFd, BorrowedFd, descriptor_limit};
 use crate::poller::Poller;
 use crate::reactor::{LoopSignals, Reactor};
 use crate::server_info::ServerInfo;

@@ -1,7 +1,6 @@
 //! The serving loop: accept, welcome, hand over.
 
 use std::io;
-use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -10,6 +9,7 @@ use super::clients::ServerKind;
 use super::{Overload, Server};
 use crate::concurrency::{Concurrency, Placement};
 use crate::handler::Handler;
+use crate::os::AsFd;
 use crate::reactor::Turn;
 use crate::shutdown::Requests;
 use crate::signals::Listens;
