@@ -73,10 +73,10 @@ impl Timeouts {
     /// Bytes of the body of an HTTP request that have to come for each second for which they are
     /// waited for; a client may be late by [`stall`](Self::stall). Defaults to 500.
     ///
-    /// Each second of waiting makes a client a second later, and each so many bytes a second less
-    /// late; it is never early, so that what came fast is no credit for a slow rest. Time that the
-    /// handler needs for itself does not count. `None`, or 0, lets a body take as long as each
-    /// single wait stays below `stall`.
+    /// Each second of waiting makes a client a second later, and each 500 bytes make it a second
+    /// less late. It is never early, so that what came fast gives no time for a slow rest. Time
+    /// that the handler needs for itself does not count. With `None` or 0 each single wait has to
+    /// be shorter than `stall`, and all of them together have no limit.
     pub fn body_rate(mut self, bytes_per_second: impl Into<Option<u64>>) -> Self {
         self.body_rate = bytes_per_second.into();
         self
@@ -86,10 +86,12 @@ impl Timeouts {
     /// response and of whatever else is written to a connection; a client may be late by
     /// [`stall`](Self::stall), as for [`body_rate`](Self::body_rate). Defaults to 500.
     ///
-    /// So the waits for a client add up to `stall` at most, and a second for each so many bytes
-    /// that it takes. It has taken what its system has acknowledged, of a Unix socket what it has
-    /// read; elsewhere than on Linux, what there is room for again in the socket's buffer. `None`,
-    /// or 0, lets a client have as long as it takes anything within each `stall`.
+    /// So the waits for a client add up to `stall` at most, and one second more for each 500 bytes
+    /// that it takes. It has taken what its system has acknowledged, or what it has read of a Unix
+    /// socket; on other systems than Linux, what there is room for again in the socket's buffer. A
+    /// system acknowledges nothing while its receive buffer is full: a client that reads much at
+    /// once and then pauses for longer than `stall` is given up, at any rate. With `None` or 0 a
+    /// client has to take something within each `stall`, and all waits together have no limit.
     pub fn response_rate(mut self, bytes_per_second: impl Into<Option<u64>>) -> Self {
         self.response_rate = bytes_per_second.into();
         self

@@ -11,17 +11,17 @@ pub(super) struct Uptake {
     pace: Option<Pace>,
     /// Bytes that the kernel had been given when it was looked at last.
     sent: u64,
-    /// What the kernel said then that it still held: bytes, or the storage of them.
+    /// What the kernel said then that it still held: bytes, or the memory that they occupy.
     held: u64,
-    /// How many bytes that were, at most.
+    /// How many bytes that was, at most.
     untaken: u64,
     /// The time for which it was waited for since it was seen to take anything.
     idle: Duration,
-    /// What was waited for until then is noted.
+    /// Waiting until this time is noted already.
     noted: Option<Instant>,
     /// The client was given up, and no wait has begun since.
     given_up: bool,
-    /// It had taken nothing then, and not just too little.
+    /// It was given up for taking nothing, and not for taking too little.
     took_nothing: bool,
 }
 
@@ -33,11 +33,10 @@ impl Uptake {
 
     /// The kernel has been given so many bytes in all, and holds this much for the client still.
     ///
-    /// A TCP socket tells bytes. A Unix socket tells their storage, which is never less: 1 byte is
-    /// held in hundreds. So what is held then counts as the bytes that were sent, as long as
-    /// nothing is known to have left, and loses as large a share of them as of the storage. In
-    /// this way each byte that was sent counts as taken once, and never before the storage of its
-    /// like is free.
+    /// A TCP socket tells bytes. A Unix socket tells the memory that they occupy, which is more: a
+    /// single byte occupies hundreds. So all bytes that were sent count as held until the memory
+    /// becomes less, and then the same share of the bytes counts as taken. In this way each byte
+    /// counts as taken once, and not before memory for as much is free.
     pub(super) fn note_held(&mut self, sent: u64, held: u64) {
         let kept =
             if held < self.held { share(self.untaken, held, self.held) } else { self.untaken };
@@ -64,7 +63,7 @@ impl Uptake {
         }
     }
 
-    /// The kernel has room again, which it has from something that the client took.
+    /// The kernel has room again, so that the client has taken something.
     pub(super) fn note_room(&mut self) {
         self.idle = Duration::ZERO;
     }
@@ -75,8 +74,8 @@ impl Uptake {
         self.pace.as_ref().map_or(left, |pace| pace.left(limit).min(left))
     }
 
-    /// A writer begins to wait. Where the handler tries again although the client was given up, it
-    /// is waited for anew. Other writers, that wait already, give it up as well.
+    /// A writer begins to wait. If the client was given up before, the handler tries again, and the
+    /// limit begins anew. Writers that were waiting then give the client up as well.
     pub(super) fn begin_wait(&mut self) {
         if std::mem::take(&mut self.given_up) {
             self.idle = Duration::ZERO;
@@ -86,14 +85,14 @@ impl Uptake {
         }
     }
 
-    /// The client was waited for until this limit was over. When it took something is known as well
-    /// as it was looked at.
+    /// The client was waited for until this limit was over. When it took something last is known
+    /// within the time between two looks.
     pub(super) fn give_up(&mut self, limit: Duration, look: Duration) {
         self.given_up = true;
         self.took_nothing = self.idle.saturating_add(look) >= limit;
     }
 
-    /// What the client did that was given up last.
+    /// Why the client was given up last.
     pub(super) fn shortcoming(&self, limit: Duration) -> String {
         match &self.pace {
             Some(pace) if !self.took_nothing => {

@@ -1,4 +1,4 @@
-//! A line for each request in the formats that log readers know.
+//! A line for each request in common formats of logs.
 
 use std::fmt::{self, Write as _};
 use std::io;
@@ -14,9 +14,9 @@ use crate::stderr::write_to_stderr;
 
 /// Writes a line for each request to standard error, in another format than Python's.
 ///
-/// The line is written when the response is complete, and so has its size, the time that it took
-/// and the [user](Exchange::remote_user). What a client can put into it is escaped: it holds no
-/// control character, and a field ends where its quotes do.
+/// The line is written when the response is complete, and has its size, the time that it took and
+/// the [user](Exchange::remote_user). What a client sends is escaped, so that it cannot end a line
+/// or a field: the line has no control characters, and quotes inside a field are escaped.
 ///
 /// ```
 /// use socketserver::ThreadingHttpServer;
@@ -44,11 +44,11 @@ pub enum LogFormat {
     /// 192.0.2.7 - ada [27/Nov/2026:02:48:42 +0100] "GET / HTTP/1.1" 200 512 "-" "curl" 0.000341
     /// ```
     ///
-    /// The time is that of the request; the size is that of the body, `-` where it is empty. What
-    /// is no printable character of ASCII, quotes and backslashes are written as `\xHH`. What else
-    /// a handler logs is written by the handler within.
+    /// The time is when the request began; the size is that of the body, `-` if it is empty.
+    /// Quotes, backslashes and all bytes that are not printable ASCII are written as `\xHH`. Other
+    /// lines that a handler logs are written by the handler within.
     Combined,
-    /// An object of JSON on a line for each request, and for whatever else a handler logs:
+    /// An object of JSON on a line for each request, and for each other line that a handler logs:
     ///
     /// ```text
     /// {"time":"2026-11-27T02:48:42.125+01:00","client":"192.0.2.7","user":"ada",
@@ -194,7 +194,7 @@ impl Entry<'_> {
     }
 }
 
-/// A word that ends where a blank is.
+/// A field that ends at the next blank.
 fn push_word(line: &mut String, word: &str) {
     push_escaped(line, word, |byte| byte.is_ascii_graphic() && !b"\"\\".contains(&byte));
 }

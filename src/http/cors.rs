@@ -10,9 +10,9 @@ use crate::http::message::token::is_token;
 
 /// Lets the scripts of other origins' pages read the responses of another handler.
 ///
-/// By default the pages of every origin may, and browsers send neither cookies nor passwords of
-/// their own with such requests. With [`only_for`](Self::only_for) the pages of some origins may;
-/// their requests can come [with credentials](Self::with_credentials).
+/// By default the pages of all origins may, and browsers send neither cookies nor passwords with
+/// such requests. With [`only_for`](Self::only_for) only the pages of some origins may, and their
+/// requests can come [with credentials](Self::with_credentials).
 ///
 /// Every response has the fields, errors included, unless the handler has sent
 /// `Access-Control-Allow-Origin` itself. A preflight (`OPTIONS` with `Origin` and
@@ -35,7 +35,7 @@ use crate::http::message::token::is_token;
 #[derive(Debug)]
 pub struct Cors<H> {
     handler: H,
-    /// The origins that are named; without any, it is for all.
+    /// The origins that are named; if there are none, all origins may.
     origins: Vec<String>,
     has_credentials: bool,
 }
@@ -91,7 +91,7 @@ impl<H: HttpRequestHandler> Cors<H> {
             http.send_header("Access-Control-Allow-Origin", "*")?;
             return http.send_header("Access-Control-Expose-Headers", EXPOSED);
         }
-        // A cache must not give the answer to one origin to another one.
+        // A cache must not give the response for one origin to another one.
         http.send_header("Vary", "Origin")?;
         let Some(origin) = self.admitted(http).map(str::to_owned) else { return Ok(()) };
         http.send_header("Access-Control-Allow-Origin", &origin)?;

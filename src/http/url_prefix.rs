@@ -14,8 +14,8 @@ use crate::http::url::quote_with;
 /// `/docs/`, and everything that is not below it is 404. Relative links work as they are; links
 /// that begin with a slash need the prefix. Programs have it in `SCRIPT_NAME` and `REQUEST_URI`.
 ///
-/// It is for proxies that do not take the prefix away; with one that does, a handler of files needs
-/// nothing. Python has nothing alike.
+/// It is for proxies that do not take the prefix away. Behind a proxy that does, a handler of files
+/// works without it. Python has nothing alike.
 ///
 /// ```
 /// use socketserver::ThreadingHttpServer;
@@ -29,12 +29,12 @@ use crate::http::url::quote_with;
 #[derive(Clone, Debug)]
 pub struct UrlPrefix<H> {
     handler: H,
-    /// Begins with a slash, and ends with none.
+    /// Begins with a slash, and does not end with one.
     prefix: String,
 }
 
 impl<H: HttpRequestHandler> UrlPrefix<H> {
-    /// Puts this handler below this path. A slash at the end counts for nothing.
+    /// Puts this handler below this path. A slash at its end is ignored.
     ///
     /// # Errors
     ///
@@ -103,7 +103,7 @@ impl<H: HttpRequestHandler> HttpRequestHandler for UrlPrefix<H> {
 
 /// Sends the client to the same place with a slash at its end, which its relative links need.
 ///
-/// By a relative reference, which is right whatever a proxy has done to the path before it.
+/// By a relative reference, which is right whether a proxy has changed the path or not.
 fn redirect(http: &mut Exchange<'_>, prefix: &str) -> io::Result<()> {
     let name = prefix.rsplit('/').next().unwrap_or_default();
     // What stands before a colon would be a scheme (RFC 3986 §4.2).

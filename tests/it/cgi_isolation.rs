@@ -98,8 +98,8 @@ fn a_server_that_is_killed_takes_its_scripts_along() {
     }
 }
 
-/// Nor what the script has started itself. A process that hears of nothing while it serves is told to
-/// end a second time, and then ends that.
+/// Nor what the script has started itself. A process that hears of nothing while it serves is told
+/// to end a second time, and then ends that.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_second_signal_leaves_no_script_behind() {

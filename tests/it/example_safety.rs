@@ -184,7 +184,8 @@ fn forward_proxy_keeps_from_the_client_what_is_for_the_proxy() {
         ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", true),
         ("HTTP/1.1 101 Switching\r\nUpgrade: secret\r\n\r\n", true),
         ("HTTP/1.1 2 OK\r\n\r\n", true),
-        // No length that two readers could read differently, no line that they could cut differently.
+        // No length that two readers could read differently, no line that they could cut
+        // differently.
         ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 6\r\n\r\nsecret", true),
         ("HTTP/1.1 200 OK\r\ncontent-length: 6\r\nContent-Length: 6\r\n\r\nsecret", true),
         ("HTTP/1.1 200 OK\r\nContent-Length: 6, 6\r\n\r\nsecret", true),

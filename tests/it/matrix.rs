@@ -1,6 +1,6 @@
 //! What every strategy must do, over every transport of streams. The servers are processes of the
-//! program in `tests/server/`, as `fork` does not mix with the threads of tests; what their handlers
-//! do is in `tests/server/matrix.rs`.
+//! program in `tests/server/`, as `fork` does not mix with the threads of tests; what their
+//! handlers do is in `tests/server/matrix.rs`.
 
 use std::fs;
 use std::io::Write;

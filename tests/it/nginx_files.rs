@@ -198,7 +198,8 @@ fn conditions_and_ranges_are_answered_as_by_nginx() {
             format!("{method} {path} HTTP/1.1\r\nHost: x\r\n{fields}\r\n\r\n")
         };
         let reply = ask(&server, ask_with(&ours, fields));
-        // nginx sends parts of what HEAD asks for; ranges are defined for GET alone (RFC 9110 14.2).
+        // nginx sends parts of what HEAD asks for; ranges are defined for GET alone (RFC 9110
+        // 14.2).
         let is_of_range = |field: &&str| field.starts_with("Range:") || field.starts_with("If-R");
         let without: Vec<_> = fields.split('|').filter(|field| !is_of_range(field)).collect();
         let without = without.join("|");

@@ -1,5 +1,5 @@
-//! Programs that ask for parts: curl and wget go on with a download, Chromium plays a recording from
-//! its middle.
+//! Programs that ask for parts: curl and wget go on with a download, Chromium plays a recording
+//! from its middle.
 
 use std::fs::{self, File};
 use std::io::Write;

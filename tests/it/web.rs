@@ -416,8 +416,8 @@ pub(crate) fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
 }
 
 /// Replaces what differs from run to run and from version to version: `Date` headers by `{D}`, this
-/// crate's `Server` headers by `{S}` and `{B}`; drops entity tags, which a file has once it is a few
-/// seconds old. Dates must be of now.
+/// crate's `Server` headers by `{S}` and `{B}`; drops entity tags, which a file has once it is a
+/// few seconds old. Dates must be of now.
 #[track_caller]
 pub(crate) fn masked(reply: impl AsRef<[u8]>) -> Vec<u8> {
     let mut bytes = reply.as_ref().to_vec();

@@ -1,5 +1,5 @@
-//! The servers of the matrix, `tests/it/matrix.rs` and `tests/it/matrix_limits.rs`: what one handler
-//! does is the same over every transport and under every strategy.
+//! The servers of the matrix, `tests/it/matrix.rs` and `tests/it/matrix_limits.rs`: what one
+//! handler does is the same over every transport and under every strategy.
 
 use std::fs::File;
 use std::io::{self, BufRead, ErrorKind, Read, Write};

@@ -10,19 +10,18 @@ use super::ClientSocket;
 use crate::connection::WaitLimit;
 
 impl ClientSocket {
-    /// From now on the end of the connection is the end of what is written, which has not come, or
-    /// no longer.
+    /// Says whether a response is being written that ends with the connection and is not complete.
     ///
-    /// Until then the connection does not end in good order: its client would take what it has for
-    /// all of it. It is reset, and over TLS no goodbye is said. So it is where this process ends
-    /// before it can see to that. A Unix socket has no resets, so that its client cannot tell.
+    /// While that is so, the connection does not end in good order, as the client would take what
+    /// it has received for all of the response: it is reset, and over TLS no goodbye is said, also
+    /// where this process ends. A Unix socket has no resets: its client cannot tell.
     pub(crate) fn set_open_ended(&self, is_open_ended: bool) {
         if self.is_open_ended.swap(is_open_ended, Ordering::Relaxed) != is_open_ended {
             self.stream.reset_on_close(is_open_ended);
         }
     }
 
-    /// Tells whether the connection would end where its client could not tell that this is early.
+    /// Tells whether a response is incomplete that ends with the connection.
     pub(crate) fn is_open_ended(&self) -> bool {
         self.is_open_ended.load(Ordering::Relaxed)
     }
@@ -32,8 +31,8 @@ impl ClientSocket {
         self.stream.is_given_up()
     }
 
-    /// Ends one or both directions for every process that holds this socket. Where only writing
-    /// ends, a session says so first; a connection that is cut looks cut.
+    /// Ends one or both directions for every process that holds this socket. If only writing ends,
+    /// a TLS session says goodbye first, so that the client can tell it from a cut.
     pub(crate) fn shutdown(&self, how: Shutdown) {
         if how != Shutdown::Read && self.is_open_ended() {
             return self.stream.reset(how);
@@ -44,7 +43,8 @@ impl ClientSocket {
         self.stream.shutdown(how);
     }
 
-    /// Ends the connection while it is served. What serves it may ask why.
+    /// Ends the connection while it is served. The code that serves it can ask
+    /// [`is_cut`](Self::is_cut).
     pub(crate) fn cut(&self) {
         self.is_cut.store(true, Ordering::Relaxed);
         self.shutdown(Shutdown::Both);
@@ -95,8 +95,8 @@ impl ClientSocket {
         self.is_loose.store(true, Ordering::Relaxed);
     }
 
-    /// Tells whether something has arrived that was not read. Closing would reset the connection,
-    /// which one is anyway whose client was given up.
+    /// Tells whether something has arrived that was not read, so that closing would reset the
+    /// connection. No, if its client was given up: that connection is reset in any case.
     pub(crate) fn has_arrivals(&self) -> bool {
         // Below a session the client may have said its end before more bytes.
         let is_over = self.session.is_none() && self.ended.load(Ordering::Relaxed);
@@ -113,16 +113,16 @@ impl ClientSocket {
     }
 }
 
-/// The last owner in this process ends the connection, for every process that holds a copy: one
-/// that was forked while this one was served would keep the client waiting. And the client sees an
-/// end first where it has sent what was not read, and not the reset alone.
+/// The last owner in this process ends the connection for every process that holds a copy:
+/// otherwise a process that was forked meanwhile would keep the client waiting. If the client has
+/// sent what was not read, it sees this end before the reset.
 impl Drop for ClientSocket {
     fn drop(&mut self) {
         if self.is_a_childs.load(Ordering::Relaxed) {
             return;
         }
         if self.is_given_up() {
-            // The kernel would keep for minutes what it has not taken.
+            // Otherwise the kernel would keep for minutes what the client has not taken.
             return self.stream.reset(Shutdown::Write);
         }
         self.shutdown(Shutdown::Write);

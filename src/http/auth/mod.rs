@@ -28,11 +28,11 @@ use verified::Verified;
 
 /// Lets only [`Users`] with their password reach another handler.
 ///
-/// The password is looked at before any method and before a body is asked for. Without a right one
-/// the answer is 401, whatever the request. With one, [`Exchange::remote_user`] is the user's name.
-/// Passwords cross the network as they are: serve HTTPS, or loopback and Unix sockets only.
+/// The password is checked before the method, and before a body is asked for. If it is missing or
+/// wrong, the response to any request is 401. If it is right, [`Exchange::remote_user`] is the
+/// user's name. Passwords are not encrypted: serve HTTPS, or loopback and Unix sockets only.
 ///
-/// Verifying takes time by intent, some milliseconds to seconds, by the hash's cost. So
+/// Verifying a password takes milliseconds to seconds, which is the purpose of its hash. So
 ///
 /// - credentials that were right are [remembered](Self::remember_for) for 5 minutes, as a hash with
 ///   a secret of this server, in memory of a fixed size that the processes of a server share;
@@ -40,7 +40,7 @@ use verified::Verified;
 ///   processors, and 24 wait, all in half of the server's threads or children at most; further
 ///   requests are answered 503 with `Retry-After`, and so are those that wait when the server is to
 ///   end;
-/// - the name of no user takes the time of a user's.
+/// - an unknown name takes the time of a known one.
 ///
 /// On SIGHUP, where the program [watches](crate::Server::watch_signals) it, the users' files are
 /// read again, in all of the server's processes, also for connections that are open. If they cannot
@@ -74,7 +74,7 @@ pub struct BasicAuth<H> {
 }
 
 impl<H: HttpRequestHandler> BasicAuth<H> {
-    /// Lets these users reach this handler; an empty list lets no user in.
+    /// Lets these users reach this handler. If there are none, every request is answered 401.
     pub fn new(handler: H, users: Users) -> Self {
         Self {
             handler,
@@ -113,8 +113,8 @@ impl<H: HttpRequestHandler> BasicAuth<H> {
         self
     }
 
-    /// How many are verified at the same time in all processes of this server, at least one, and
-    /// how many wait for that.
+    /// How many passwords are verified at the same time in all processes of this server, at least
+    /// one, and how many requests wait for that.
     ///
     /// Each of them holds a thread or a child. Of the requests that the server may run at once
     /// ([`ServerInfo::max_workers`](crate::ServerInfo::max_workers)) half are kept for those whose
@@ -182,7 +182,7 @@ impl<H: HttpRequestHandler> BasicAuth<H> {
             // Another request of this user may have been verified meanwhile.
             return if is_known() { Ok(credentials.name) } else { Err(Refused::Busy) };
         };
-        // Verified also for a user that there is not: that takes the same time.
+        // Verified also for an unknown name, so that it takes the same time.
         if hash.is_of(&credentials.password) && is_users {
             self.verified.remember(mark, self.time);
             return Ok(credentials.name);

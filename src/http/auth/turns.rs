@@ -7,11 +7,11 @@ use super::clock::Clock;
 use crate::os::{has_ended, pause, process_number};
 use crate::sys::SharedCounters;
 
-/// Places for those that verify, and for those that wait for that.
+/// Places for requests that verify, and for requests that wait for that.
 ///
-/// A place holds the process that has taken it, and the time until which it is taken. A process
-/// that was killed gives none back: its places are free because it has ended. The time is for where
-/// another process has its number by now, and for one that the system stops.
+/// A place holds the number of the process that has taken it, and the time until which it is taken.
+/// A process that is killed gives no place back: its places are free as it has ended. The time is
+/// for a process that is stopped, and for a number that another process has by then.
 pub(super) struct Turns {
     cells: SharedCounters,
     at_once: usize,
@@ -85,7 +85,7 @@ fn is_free(taken: u64, now: u64) -> bool {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        // Unless it was taken for lost meanwhile.
+        // Unless its time was over, and another request has taken it.
         let _ = self.cell.compare_exchange(self.taken, 0, Ordering::AcqRel, Ordering::Relaxed);
     }
 }
@@ -119,7 +119,7 @@ mod tests {
         let second = turns.wait(None, || false);
         assert!(second.is_some());
         let third = turns.wait(None, || {
-            // There is one place to wait in; who comes while it is taken is refused at once.
+            // There is one place to wait in; further requests are refused at once.
             assert!(turns.wait(None, || false).is_none());
             assert!(first.take().is_some());
             false

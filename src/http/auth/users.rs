@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::hash::PasswordHash;
 use crate::os::{is_for_everybody, read_small_file, read_small_input};
 
-/// Who may enter: names and the hashes of their passwords.
+/// Users by their names, with the hashes of their passwords.
 ///
 /// Hashes are those of bcrypt (`htpasswd -nB USER`) and of SHA-256 and SHA-512 crypt
 /// (`openssl passwd -6`, `htpasswd -n5 USER`). Others are refused, as they are guessed too quickly,
@@ -89,9 +89,9 @@ impl Users {
         !self.files.is_empty()
     }
 
-    /// The hash for a name, and whether it is that user's. Of an unknown name it is some user's,
-    /// always the same one for the same number, so that a client cannot tell by the time which
-    /// names there are. `None` where there is no user.
+    /// The hash for a name, and whether it is that user's. For an unknown name it is another
+    /// user's, always the same one for the same number, so that a client cannot tell by the time
+    /// which names there are. `None` if there are no users.
     pub(super) fn hash_for(&self, name: &str, number: u64) -> Option<(&PasswordHash, bool)> {
         let found = self.all.binary_search_by(|(other, _)| other.as_str().cmp(name));
         let index = match found {

@@ -12,9 +12,9 @@ use crate::sys::SharedCounters;
 
 /// Which credentials were right, and until when that counts.
 ///
-/// What is kept is a hash of the credentials with a secret of this server: neither a password nor
-/// anything that could be tried elsewhere. The user's own hash goes into it, so that a user whose
-/// password was changed is not found.
+/// What is kept is a hash of the credentials with a secret of this server, from which no password
+/// can be found. The user's own hash goes into it, so that a user whose password was changed is not
+/// found.
 pub(super) struct Verified {
     secret: [u8; 32],
     /// For each entry: until when it counts, or 0 if it is empty, and four words of the hash.
@@ -76,7 +76,7 @@ impl Verified {
         })
     }
 
-    /// Takes note that these were right. Takes the place of those that end first.
+    /// Takes note that these were right, in the place of the entry that ends first.
     pub(super) fn remember(&self, mark: Mark, time: Duration) {
         let until = self.clock.after(time);
         let Some(entry) = self.entries(mark).min_by_key(|entry| entry[0].load(Ordering::Relaxed))

@@ -60,7 +60,7 @@ impl SmallFiles {
     /// Reads an opened file and keeps it, if it is small and old enough. `now` is a time before it
     /// was looked at.
     ///
-    /// A file that was changed just now may be changed again without its times telling.
+    /// A file that was changed just now may be changed again and keep its times.
     pub(super) fn keep(
         &self,
         path: &Path,
@@ -97,7 +97,7 @@ pub(super) fn is_small(size: u64) -> bool {
 /// Bytes of the largest file that is kept.
 const MAX_FILE_BYTES: u64 = 16 * 1024;
 
-/// Time after which a content is read again although nothing tells of a change.
+/// Time after which a content is read again although the file's times are the same.
 const LONGEST_USE: Duration = Duration::from_secs(1);
 
 /// Files that are kept: 4 MiB at the most.

@@ -7,12 +7,12 @@ use crate::http::message::headers::Headers;
 use crate::http::message::status::Status;
 use crate::work;
 
-/// What the conditions of a request come to.
+/// The result of a request's conditions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Precondition {
     /// The request is to be carried out.
     Holds {
-        /// A `Range` counts.
+        /// A `Range` is to be answered by parts.
         range: bool,
     },
     /// The client has what it asks for: 304.

@@ -102,7 +102,7 @@ impl FileContent {
         &self.path
     }
 
-    /// Tells whether the client has it as it is: whether 304 will do.
+    /// Tells whether the client has this content, so that 304 is enough.
     ///
     /// By `If-None-Match`, or else by `If-Modified-Since`; see
     /// [`precondition`](Self::precondition).
@@ -110,12 +110,12 @@ impl FileContent {
         self.evaluate(http) == Precondition::NotModified
     }
 
-    /// What the request's conditions come to, in the order of RFC 9110 §13.2.2: 304 where the
-    /// client has the file as it is, 412 where it means another one than there is, and `None` where
-    /// the request is to be carried out.
+    /// Evaluates the request's conditions in the order of RFC 9110 §13.2.2: 304 if the client has
+    /// this content, 412 if it means another content, and `None` if the request is to be carried
+    /// out.
     ///
-    /// For methods that change the file, too: call it before anything is changed. Where there is no
-    /// file yet, ask [`NoFile::precondition`](super::NoFile::precondition).
+    /// For methods that change the file, too: call it before anything is changed. If there is no
+    /// file yet, call [`NoFile::precondition`](super::NoFile::precondition).
     pub fn precondition(&self, http: &Exchange<'_>) -> Option<Status> {
         self.evaluate(http).status()
     }
@@ -158,8 +158,8 @@ impl FileContent {
     }
 }
 
-/// Reads on: the content, up to the size that it had when it was looked at, or what
-/// [`begin_response`](FileContent::begin_response) has announced of it.
+/// Goes on reading: the content, up to the size that it had when it was opened, or the part of it
+/// that [`begin_response`](FileContent::begin_response) has announced.
 impl Read for FileContent {
     fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
         let count = self.answer.read(&self.source, self.position, target)?;

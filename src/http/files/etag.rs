@@ -14,7 +14,7 @@ pub(super) struct Identity {
     inode: u64,
     size: u64,
     modified: (i64, i64),
-    /// Set by the kernel alone, unlike the time before.
+    /// Set by the kernel alone; programs can set the time before.
     changed: (i64, i64),
 }
 
@@ -41,9 +41,9 @@ impl Identity {
         }
     }
 
-    /// Tells whether the next change will give the file another identity: the last one was so long
-    /// before it was looked at that the file system's clock has gone on, and it has a time of the
-    /// kernel's, which an image of a file system does not have.
+    /// Tells whether the next change will give the file another identity. That is so if the last
+    /// change was so long ago that the clock of the file system shows another time by now, and if
+    /// the file has a time of the kernel, which it has not in an image of a file system.
     pub(super) fn is_old_enough(&self, min_age: Duration, now: SystemTime) -> bool {
         self.changed.0 >= FIRST_SECOND && has_passed(self.changed.0, min_age, now)
     }
@@ -131,8 +131,8 @@ fn has_passed(second: i64, min_age: Duration, now: SystemTime) -> bool {
     second.checked_add(min_age).is_some_and(|old_enough| old_enough <= now)
 }
 
-/// Time after which a change that is to come has another time than the last one: seconds more
-/// than the clocks of file systems are coarse.
+/// Time after which a new change has another time than the last one. The clocks of file systems
+/// advance in shorter steps.
 pub(super) const MIN_AGE: Duration = Duration::from_secs(3);
 
 /// The first second of 1990, before the first server of HTTP. Earlier times were set by a program

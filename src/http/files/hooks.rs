@@ -41,8 +41,8 @@ use crate::http::exchange::Exchange;
 pub trait FileHooks: Send + Sync + 'static {
     /// The file that a request's target names, below `directory` unless an override says otherwise.
     ///
-    /// `path` is usually [`Exchange::path`]. The answer is found by its text alone. What of it may
-    /// be served is decided later: whether it is [`confined`], hidden, a regular file.
+    /// `path` is usually [`Exchange::path`]. Only its text matters here. Whether the file may be
+    /// served is decided later: whether it is [`confined`], hidden, a regular file.
     ///
     /// [`confined`]: super::SimpleHttpRequestHandler::confined
     fn translate_path(&self, http: &Exchange<'_>, directory: &Path, path: &str) -> PathBuf {
@@ -52,14 +52,14 @@ pub trait FileHooks: Send + Sync + 'static {
 
     /// The content type of a file.
     ///
-    /// A compressed file has the type of its compression, as `application/gzip`. The formats that
-    /// have a name for their compressed form, as `.svgz`, and what brotli has made, as `a.js.br`,
-    /// have the type of what is inside. As long as a response has that, `Content-Encoding` is sent
-    /// with it, unless a handler sends that field itself.
+    /// A compressed file has the type of its compression, such as `application/gzip`. Formats that
+    /// have a name for their compressed form, such as `.svgz`, and files of brotli, such as
+    /// `a.js.br`, have the type of what is inside. `Content-Encoding` is sent with that type,
+    /// unless a handler sends the field itself or sends another type.
     ///
     /// The default looks into [`extensions_map`](Self::extensions_map) first. An override that does
-    /// not call it, or asks [`Defaults`], whose map is its own, ignores an `extensions_map` that is
-    /// overridden beside it: have one method say it all.
+    /// not call it, or asks [`Defaults`], which has a map of its own, ignores an `extensions_map`
+    /// that is overridden as well: override one of the two.
     fn guess_type(&self, http: &Exchange<'_>, path: &Path) -> String {
         let _ = http;
         mime::guess_type(path, self.extensions_map(), self.default_content_type())
@@ -85,9 +85,9 @@ pub trait FileHooks: Send + Sync + 'static {
         "application/octet-stream"
     }
 
-    /// Content types by suffix, which come before all others. Only the default
-    /// [`guess_type`](Self::guess_type) looks into them. Defaults to Python's four for compressed
-    /// files; an override takes their place, and lists them again to keep them.
+    /// Content types by suffix, which count before all others. Only the default
+    /// [`guess_type`](Self::guess_type) reads them. Defaults to Python's four for compressed files;
+    /// an override replaces them, and has to list them again to keep them.
     fn extensions_map(&self) -> &[(&str, &str)] {
         &[
             (".gz", "application/gzip"),

@@ -26,10 +26,10 @@ pub(super) fn guess_type(path: &Path, extensions_map: &[(&str, &str)], default: 
 ///
 /// Some formats have a name for their compressed form, which programs know as the format with a
 /// content coding (SVG 1.1, appendix A.2): a browser draws no other `.svgz`. What brotli has made,
-/// which has no type of its own, is found by its name before `.br`, as in CPython, which says
-/// nothing of the coding. Where the response has another type, it has no coding.
+/// which has no type of its own, is found by its name before `.br`, as in CPython, which does not
+/// announce the coding. If the response has another type, it has no coding.
 pub(super) fn coding(path: &Path) -> Option<(&'static str, &'static str)> {
-    // Most files are told by their last letter.
+    // The last letter rules most files out.
     let last = name_bytes(path).last();
     if !matches!(last, Some(b'z' | b'Z' | b'r' | b'R')) {
         return None;
@@ -40,7 +40,8 @@ pub(super) fn coding(path: &Path) -> Option<(&'static str, &'static str)> {
     gzipped.or_else(|| brotli(name, &suffix).map(|inside| ("br", inside)))
 }
 
-/// The content type of what brotli has compressed. An archive stays one, which is saved as it is.
+/// The content type of what brotli has compressed. An archive is not unpacked: it is saved as it
+/// is.
 fn brotli(name: &str, suffix: &str) -> Option<&'static str> {
     let name = name.get(..name.len().checked_sub(suffix.len())?).filter(|_| suffix == ".br")?;
     let inside = self::suffix(name).to_ascii_lowercase();
@@ -54,7 +55,7 @@ pub(crate) fn page_type(path: &Path) -> String {
     guess_type(path, &[], "text/html")
 }
 
-/// A content type with a charset, where it is text of none.
+/// A content type with a charset, if it is text and has no charset.
 pub(crate) fn with_charset(mut kind: String, charset: Option<&str>) -> String {
     if let Some(charset) = charset
         && kind.starts_with("text/")

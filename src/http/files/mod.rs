@@ -60,9 +60,9 @@ use uploads::Receiver;
 
 /// Serves the files below a directory to GET and HEAD requests.
 ///
-/// Directories are answered with their index page or a listing, and redirected to where their
-/// name ends with a slash: to `sub/`, which is right below any prefix that a proxy takes away.
-/// Conditions and ranges are honoured (RFC 9110 §13 and §14; see
+/// Directories are answered with their index page or a listing. If the name of a directory does not
+/// end with a slash, it is redirected to `sub/`, a relative name, which is right also if a proxy
+/// takes a prefix away. Conditions and ranges are honoured (RFC 9110 §13 and §14; see
 /// [`FileContent::begin_response`]). Symbolic links are followed wherever they lead, as in CPython,
 /// unless it is [`confined`](Self::confined). Only regular files are served: a pipe or a device is
 /// 404.
@@ -150,7 +150,7 @@ impl<K> SimpleHttpRequestHandler<K> {
         self
     }
 
-    /// Announces text with this charset, as `utf-8`, where the type of a file is text of none.
+    /// Announces text with this charset, such as `utf-8`, if the type of a file names no other.
     /// Nothing is converted. By default browsers guess, as with CPython.
     #[must_use]
     pub fn charset(mut self, charset: &str) -> Self {
@@ -163,15 +163,15 @@ impl<K> SimpleHttpRequestHandler<K> {
     ///
     /// By the weights of `Accept-Encoding` (RFC 9110 §12.5.3), and in this order where they are
     /// equal. The response has the type of the file that is asked for, `Content-Encoding`, and
-    /// `ETag` and `Last-Modified` of the file that is sent; conditions and ranges are about that,
-    /// too. `Vary: Accept-Encoding` is sent wherever there is a compressed file, whatever is
-    /// chosen; a `Range` with a date in `If-Range` is then answered by the whole, as a date does
-    /// not tell one from another.
+    /// `ETag` and `Last-Modified` of the file that is sent; conditions and ranges refer to that
+    /// file, too. If there is a compressed file, `Vary: Accept-Encoding` is sent, whichever file is
+    /// chosen, and a `Range` with a date in `If-Range` is answered by the whole, as the files may
+    /// have the same date.
     ///
-    /// Make the files anew when the other changes: as with nginx's `gzip_static`, nothing but the
-    /// name tells that they belong together. `Content-Location` is not sent, as the compressed file
-    /// has another type where it is asked for by its own name. [`open`](Self::open) always finds
-    /// the file itself. CPython has nothing alike.
+    /// When the original changes, compress it again: as with nginx's `gzip_static`, only the name
+    /// says that the files belong together. `Content-Location` is not sent, as the compressed file
+    /// has another type if it is asked for by its own name. [`open`](Self::open) always finds the
+    /// file itself. CPython has nothing alike.
     #[must_use]
     pub fn precompressed(mut self) -> Self {
         self.is_precompressed = true;
@@ -333,7 +333,7 @@ impl<K: FileHooks> SimpleHttpRequestHandler<K> {
     }
 }
 
-/// Serves the current directory, as it is when the handler is made.
+/// Serves the directory that is the current one when the handler is made.
 impl Default for SimpleHttpRequestHandler {
     fn default() -> Self {
         Self::new(std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")))

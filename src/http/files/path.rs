@@ -53,7 +53,8 @@ pub(super) fn file_reference(target: &str) -> String {
     location
 }
 
-/// Tells whether a target's path can lead to no file, as its last name is none: `/a/`, `/a/..`.
+/// Tells whether a target's path cannot name a file, as it ends with a slash or dots: `/a/`,
+/// `/a/..`.
 pub(super) fn names_directory(path: &str) -> bool {
     let decoded = unquote_to_bytes(path);
     let last = decoded.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
@@ -72,7 +73,7 @@ pub(crate) fn directory_location(target: &str) -> String {
     location
 }
 
-/// What stands behind the last slash of a target's path.
+/// What follows the last slash of a target's path.
 pub(super) fn last_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or_default()
 }

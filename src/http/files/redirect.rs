@@ -1,4 +1,4 @@
-//! Where a directory is whose name in the target ends with no slash.
+//! The redirect to a directory whose name in the target does not end with a slash.
 
 use std::io;
 

@@ -75,7 +75,7 @@ impl<K> SimpleHttpRequestHandler<K> {
     /// | 400 | `Content-Range`: it is a part of a file (RFC 9110 §14.5) |
     /// | 403 | the name is none for a file, the process may not write there, or a page of another origin has made the request |
     /// | 409 | its directory is missing, or is a file or a link; it is a directory, a link or a device itself; it is there, and may not be replaced |
-    /// | 411 | neither `Content-Length` nor `Transfer-Encoding`: no body is not an empty one |
+    /// | 411 | neither `Content-Length` nor `Transfer-Encoding`: a request without a body is not one with an empty body |
     /// | 412 | `If-Match`, `If-None-Match` or `If-Unmodified-Since` |
     /// | 413 | it is [longer](Uploads::limit), before it is read where its length is known |
     /// | 415 | it has a `Content-Encoding` |
@@ -88,11 +88,11 @@ impl<K> SimpleHttpRequestHandler<K> {
     ///
     /// # Security
     ///
-    /// Whoever reaches the server may upload: put a [`BasicAuth`](crate::http::BasicAuth) around
-    /// it, or bind it to this machine. Browsers say which page makes a request (`Sec-Fetch-Site`,
-    /// `Origin`), and those of other origins are refused, as they could use the password that the
-    /// browser has; pages of origins that a [`Cors`](crate::http::Cors) names may upload, and
-    /// programs, which send neither field.
+    /// Every client that reaches the server may upload: put a [`BasicAuth`](crate::http::BasicAuth)
+    /// around it, or bind it to this machine. Browsers say which page makes a request
+    /// (`Sec-Fetch-Site`, `Origin`), and those of other origins are refused, as they could use the
+    /// password that the browser has; pages of origins that a [`Cors`](crate::http::Cors) names may
+    /// upload, and programs, which send neither field.
     ///
     /// Python has nothing alike.
     #[doc(alias = "PUT")]
