@@ -127,4 +127,5 @@ def report(connections, what, above, below, digits, swap=False):
           f"ratio {statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})", flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -45,7 +45,7 @@ use gzip::Gzip;
 /// [`BufWriter`](std::io::BufWriter). What has a length leaves when there is enough of it, or when
 /// it is [flushed](crate::http::ResponseBody).
 ///
-/// A process compresses 32 responses for each processor at once ([`max_encoders`]), with about 300
+/// A process compresses 32 responses for each processor at once ([`max_encoders`]), with about 380
 /// KiB each; what is beyond is sent as it is. A forked child compresses its own response alone, so
 /// that under [`Forking`](crate::Forking) the bound is that of children. Python has nothing alike.
 ///
