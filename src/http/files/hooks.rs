@@ -65,7 +65,8 @@ pub trait FileHooks: Send + Sync + 'static {
         mime::guess_type(path, self.extensions_map(), self.default_content_type())
     }
 
-    /// Answers for a directory without an index page.
+    /// Answers for a directory without an index page. The default does it as
+    /// [`listing`](super::SimpleHttpRequestHandler::listing) says.
     ///
     /// # Errors
     ///

@@ -282,3 +282,43 @@ fn is_hidden(name: &[u8]) -> bool {
 fn outside() -> io::Error {
     io::Error::new(io::ErrorKind::NotFound, "outside the directory")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn what_a_directory_does_not_say_of_a_name_is_looked_up() {
+        let root = tempfile::tempdir().expect("a directory");
+        let path = |name: &str| root.path().join(name);
+        fs::create_dir(path("sub")).expect("a directory");
+        fs::write(path("file"), "four").expect("a file");
+        for (name, target) in [("dlink", "sub"), ("link", "file"), ("out", "/"), ("broken", "x")] {
+            symlink(target, path(name)).expect("a link");
+        }
+        for is_confined in [false, true] {
+            let tree = Tree { directory: root.path().into(), is_confined, ..Tree::default() };
+            let directory = tree.open_directory(root.path()).expect("a directory");
+            let out = (!is_confined).then_some(Content::Directory);
+            for (name, said, is_link, content) in [
+                ("sub", Kind::Directory, false, Some(Content::Directory)),
+                ("file", Kind::Other, false, Some(Content::File(4))),
+                ("dlink", Kind::Link, true, Some(Content::Directory)),
+                ("link", Kind::Link, true, Some(Content::File(4))),
+                ("out", Kind::Link, true, out),
+                ("broken", Kind::Link, true, None),
+                // What was a directory when it was read.
+                ("link", Kind::Directory, true, Some(Content::File(4))),
+            ] {
+                for kind in [Some(said), None] {
+                    let found = directory.look(name.as_ref(), kind);
+                    assert_eq!((found.is_link, found.content), (is_link, content), "{name}");
+                    assert!(!found.is_gone);
+                }
+            }
+            assert!(directory.look("gone".as_ref(), None).is_gone);
+        }
+    }
+}
