@@ -102,7 +102,7 @@ def ratios_text(ratios):
 
 
 def big(options, servers):
-    """Downloads of 100 MiB, whose bytes the client drops in the kernel."""
+    """Downloads of 100 MiB, or of a part, whose bytes the client drops in the kernel."""
     running = [server for server in servers if server.start("big")]
     try:
         for parallel in options.c:
@@ -114,11 +114,14 @@ def big(options, servers):
 
 def big_with(options, servers, parallel):
     results, memory = {server.name: [] for server in servers}, {}
+    ratios = {server.name: [] for server in servers}
+    baseline = next((s for s in servers if s.name == options.baseline), None)
+    part = [options.range] if options.range else []
 
     def once(server):
         before = server.cpu()
         words = generator(
-            options.pin, "pull", server.port, server.path("big"), parallel, options.secs)
+            options.pin, "pull", server.port, server.path("big"), parallel, options.secs, *part)
         run = subprocess.run(words, capture_output=True, text=True, timeout=options.secs + 15)
         found = re.search(r"MBps=([\d.]+) done=(\d+) secs=([\d.]+)", run.stdout)
         if not found:
@@ -128,12 +131,18 @@ def big_with(options, servers, parallel):
 
     for turn in range(options.rounds):
         for server in rotated(servers, turn):
+            is_paired = options.paired and baseline and server is not baseline
             timer = memory_while(server, options.secs, memory)
-            result = quiet(lambda: once(server), options.secs, 2)
+            # Both again where the machine was busy, so that they stay side by side.
+            beside, result = quiet(
+                lambda: (once(baseline) if is_paired else None, once(server)), options.secs, 2)
             timer.join()
             if result:
                 results[server.name].append(result)
-    print(f"\n## 100 MiB, {parallel} at a time, {options.rounds} rounds of {options.secs} s, "
+            if result and beside and beside[0]:
+                ratios[server.name].append(result[0] / beside[0])
+    what = f"bytes {options.range} of 100 MiB" if options.range else "100 MiB"
+    print(f"\n## {what}, {parallel} at a time, {options.rounds} rounds of {options.secs} s, "
           f"pin {options.pin}, baseline {options.baseline}")
     base = median(rate for rate, _ in results.get(options.baseline, []))
     rows = []
@@ -148,8 +157,10 @@ def big_with(options, servers, parallel):
             number(median(cpu for _, cpu in results[server.name])),
             number(peak, 1),
             number(total, 1),
+            f"paired {ratios_text(paired)}" if (paired := sorted(ratios[server.name])) else "",
         ])
-    print_table(["server", "MB/s", "ratio", "min..max", "cpu ms/GB", "peak MiB", "MiB"], rows)
+    print_table(
+        ["server", "MB/s", "ratio", "min..max", "cpu ms/GB", "peak MiB", "MiB", "notes"], rows)
 
 
 def idle(options, servers):

@@ -1,6 +1,7 @@
-//! `pull PORT PATH PARALLEL SECONDS`: so many threads download the path again and again, a
-//! connection for each. The kernel drops the bytes (`MSG_TRUNC`), so that the sender is measured.
-//! Prints megabytes (10^6) a second and how many downloads were complete.
+//! `pull PORT PATH PARALLEL SECONDS [FIRST-LAST]`: so many threads download the path, or these
+//! bytes of it, again and again, a connection for each. The kernel drops the bytes (`MSG_TRUNC`),
+//! so that the sender is measured. Prints megabytes (10^6) a second and how many downloads were
+//! complete.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -14,9 +15,17 @@ static DONE: AtomicU64 = AtomicU64::new(0);
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let [port, path, parallel, seconds] = &words[..] else {
-        panic!("pull PORT PATH PARALLEL SECONDS")
+    let (port, path, parallel, seconds, range) = match &words[..] {
+        [port, path, parallel, seconds] => (port, path, parallel, seconds, None),
+        [port, path, parallel, seconds, range] => (port, path, parallel, seconds, Some(range)),
+        _ => panic!("pull PORT PATH PARALLEL SECONDS [FIRST-LAST]"),
     };
+    let (field, status) = match range {
+        Some(range) => (format!("Range: bytes={range}\r\n"), "206"),
+        None => (String::new(), "200"),
+    };
+    let request =
+        format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{field}Connection: close\r\n\r\n");
     let port: u16 = port.parse().expect("a port");
     let parallel: usize = parallel.parse().expect("a number");
     let seconds: f64 = seconds.parse().expect("a number of seconds");
@@ -26,7 +35,7 @@ fn main() {
         for _ in 0..parallel {
             scope.spawn(|| {
                 while Instant::now() < end {
-                    download(port, path, end);
+                    download(port, &request, status, end);
                 }
             });
         }
@@ -36,18 +45,17 @@ fn main() {
     println!("MBps={rate:.1} done={} secs={took:.2}", DONE.load(Relaxed));
 }
 
-fn download(port: u16, path: &str, end: Instant) {
+fn download(port: u16, request: &str, status: &str, end: Instant) {
     let Ok(mut client) = TcpStream::connect(("127.0.0.1", port)) else {
         return sleep(Duration::from_millis(5));
     };
     let _ = client.set_read_timeout(Some(Duration::from_secs(2)));
-    let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n");
     let _ = client.write_all(request.as_bytes());
     let mut first = [0; 16384];
     let held = client.read(&mut first).unwrap_or(0);
     let first = &first[..held];
-    if !first.starts_with(b"HTTP/1.") || first.get(9..12) != Some(b"200") {
-        eprintln!("not answered 200");
+    if !first.starts_with(b"HTTP/1.") || first.get(9..12) != Some(status.as_bytes()) {
+        eprintln!("not answered {status}");
         return sleep(Duration::from_millis(50));
     }
     BYTES.fetch_add(held as u64, Relaxed);
