@@ -1,5 +1,5 @@
 //! Takes files into a directory, by PUT and by forms, and serves them: what
-//! `SimpleHttpRequestHandler::uploads` does for PUT, by hand.
+//! `SimpleHttpRequestHandler::uploads` does, by hand.
 //!
 //! Run: `cargo run --example upload_files -- 8000 /tmp`
 //! Try: `curl -F file=@Cargo.toml http://127.0.0.1:8000/` and

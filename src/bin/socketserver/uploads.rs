@@ -12,17 +12,17 @@ use crate::values::size;
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Files")]
 pub(crate) struct Uploading {
-    /// take files by PUT; with =replace also in the place of others
+    /// take files by PUT and forms; with =replace in the place of others
     ///
     /// A file is made below the directory, under a name that does not begin with a dot, in a
     /// directory that is there, and through no link. It appears when it is complete. Without
-    /// =replace a file that is there stays, and the answer is 409. On addresses that other machines
-    /// reach, --auth or --auth-file is needed.
+    /// =replace a file that is there stays, and the answer is 409. --listing table has a form for
+    /// it. On addresses that other machines reach, --auth or --auth-file is needed.
     #[arg(long, value_name = "replace", num_args = 0..=1, require_equals = true)]
     #[arg(value_enum, hide_possible_values = true, default_missing_value = "new")]
     upload: Option<Upload>,
 
-    /// take files of up to this size; 0 is any [default: 1G]
+    /// take uploads of up to this size; 0 is any [default: 1G]
     ///
     /// A number of bytes, or one with K, M, G or T for powers of 1024, such as 100M. A longer one
     /// is answered 413.

@@ -192,6 +192,7 @@ impl<K: CgiHooks> HttpRequestHandler for CgiHttpRequestHandler<K> {
     fn do_post(&self, http: &mut Exchange<'_>) -> io::Result<()> {
         match self.is_cgi(http) {
             Some(info) => self.run_cgi(http, &info),
+            None if self.files.takes_forms() => self.files.do_post(http),
             None => http.send_error_with(501, "Can only POST to CGI scripts"),
         }
     }

@@ -47,6 +47,10 @@ pub enum Listing {
     /// The response is sent while it is made, without `Content-Length` and validators. In memory
     /// are the names with 32 bytes for each, and room to grow. `Vary: Accept` is sent, and with the
     /// page a `Content-Security-Policy` by which nothing in it is executed.
+    ///
+    /// Where [files are taken](super::SimpleHttpRequestHandler::uploads), the page has a form for
+    /// them, and a script that shows how far they are, which the policy names. The form works
+    /// without it.
     Table,
     /// 403, as nginx and Apache answer without their modules for listings. It tells no more of a
     /// directory than the redirect to it does.
@@ -61,6 +65,14 @@ impl<'a> Directory<'a> {
     /// How its handler lists directories. The default hook obeys it.
     pub fn listing(&self) -> Listing {
         self.listing
+    }
+
+    /// Tells whether its handler takes files ([`uploads`]): by PUT, and with the feature `forms` by
+    /// a form that is sent to this directory, `multipart/form-data`.
+    ///
+    /// [`uploads`]: super::SimpleHttpRequestHandler::uploads
+    pub fn takes_uploads(&self) -> bool {
+        self.tree.takes_uploads
     }
 
     /// Tells whether it is the handler's own directory, which has none above it.

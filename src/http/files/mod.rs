@@ -18,12 +18,15 @@ mod no_file;
 mod path;
 mod precompressed;
 mod range;
+mod receive;
 mod redirect;
 mod same_origin;
 mod sole;
 mod source;
 mod spa;
 mod tree;
+#[cfg(feature = "forms")]
+mod upload_form;
 mod uploads;
 
 pub use content::FileContent;
@@ -87,13 +90,7 @@ impl SimpleHttpRequestHandler {
     /// `functools.partial(SimpleHTTPRequestHandler, directory=directory)`.
     #[doc(alias = "partial")]
     pub fn new(directory: impl Into<PathBuf>) -> Self {
-        let tree = Tree {
-            directory: directory.into(),
-            is_confined: false,
-            hides_dot_files: false,
-            hides_uploads: false,
-            sole: None,
-        };
+        let tree = Tree { directory: directory.into(), ..Tree::default() };
         Self {
             tree,
             small_files: Arc::default(),
@@ -350,6 +347,10 @@ impl<K: FileHooks> HttpRequestHandler for SimpleHttpRequestHandler<K> {
 
     fn do_head(&self, http: &mut Exchange<'_>) -> io::Result<()> {
         self.send_head(http).map(drop)
+    }
+
+    fn do_post(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        self.take_form(http)
     }
 
     fn do_put(&self, http: &mut Exchange<'_>) -> io::Result<()> {

@@ -23,8 +23,8 @@ pub(super) struct Tree {
     /// Nothing outside the directory is reached, wherever symbolic links lead.
     pub(super) is_confined: bool,
     pub(super) hides_dot_files: bool,
-    /// Files that are being uploaded are neither served nor listed.
-    pub(super) hides_uploads: bool,
+    /// Files may be made in it; those that are arriving are neither served nor listed.
+    pub(super) takes_uploads: bool,
     /// The only file in it that is there.
     pub(super) sole: Option<PathBuf>,
 }
@@ -125,18 +125,27 @@ impl Tree {
     /// leads, whether the tree is confined or not. `None` where it is no such path, or a name in it
     /// is none that a client may give to a file.
     pub(super) fn place(&self, path: &Path) -> io::Result<Option<Place>> {
+        let (Some(name), Some(parent)) = (path.file_name(), path.parent()) else {
+            return Ok(None);
+        };
+        if !name.to_str().is_some_and(is_safe_name) || self.is_beside_sole(path) {
+            return Ok(None);
+        }
+        let directory = self.open_for_uploads(parent)?;
+        Ok(directory.map(|directory| Place::new(directory, name)))
+    }
+
+    /// Opens a directory in which files may be made: see [`place`](Self::place).
+    pub(super) fn open_for_uploads(&self, path: &Path) -> io::Result<Option<File>> {
         let Ok(relative) = path.strip_prefix(&self.directory) else { return Ok(None) };
         let is_name = |name: Component<'_>| match name {
             Component::Normal(name) => name.to_str().is_some_and(is_safe_name),
             _ => false,
         };
-        let (Some(name), Some(parent)) = (relative.file_name(), relative.parent()) else {
-            return Ok(None);
-        };
-        if !relative.components().all(is_name) || self.is_beside_sole(path) {
+        if !relative.components().all(is_name) {
             return Ok(None);
         }
-        Ok(Some(Place::new(beneath::open_directory(&self.open_root()?, parent)?, name)))
+        beneath::open_directory(&self.open_root()?, relative).map(Some)
     }
 
     /// Hidden files are not there, nor is what stands beside the only one.
@@ -144,7 +153,7 @@ impl Tree {
         if self.is_beside_sole(path) {
             return Err(io::ErrorKind::NotFound.into());
         }
-        if !self.hides_dot_files && !self.hides_uploads {
+        if !self.hides_dot_files && !self.takes_uploads {
             return Ok(());
         }
         let relative = path.strip_prefix(&self.directory).unwrap_or(path);
@@ -157,7 +166,7 @@ impl Tree {
     }
 
     fn hides(&self, name: &[u8]) -> bool {
-        (self.hides_dot_files && is_hidden(name)) || (self.hides_uploads && is_temporary(name))
+        (self.hides_dot_files && is_hidden(name)) || (self.takes_uploads && is_temporary(name))
     }
 }
 

@@ -8,14 +8,11 @@ use std::time::SystemTime;
 use super::SimpleHttpRequestHandler;
 use super::conditional::{self, Precondition};
 use super::etag::Validators;
-use super::hooks::FileHooks;
 use super::new_file::{Found, Leftovers, NewFile, Place, Way};
 use super::path;
 use super::same_origin;
 use super::tree::Tree;
-use crate::http::exchange::{
-    BaseHttpRequestHandler, Exchange, HttpError, HttpRequestHandler, is_full,
-};
+use crate::http::exchange::{Exchange, HttpError, is_full};
 use crate::http::message::status::Status;
 use crate::os::{is_exhausted, is_link_refused};
 
@@ -43,7 +40,8 @@ impl Default for Uploads {
 }
 
 impl Uploads {
-    /// Takes bodies of up to this many bytes; longer ones are 413. Defaults to 1 GiB.
+    /// Takes bodies of up to this many bytes, be it one file or a form with several; longer ones
+    /// are 413. Defaults to 1 GiB.
     pub fn limit(mut self, bytes: u64) -> Self {
         self.limit = bytes;
         self
@@ -57,7 +55,7 @@ impl Uploads {
 }
 
 impl<K> SimpleHttpRequestHandler<K> {
-    /// Takes files by PUT, too.
+    /// Takes files by PUT, and by forms (feature `forms`).
     ///
     /// A file appears under its name at once when it is complete, with the mode that the process's
     /// mask leaves, and never as a program. It is made below the directory, in a directory that is
@@ -82,6 +80,12 @@ impl<K> SimpleHttpRequestHandler<K> {
     /// | 503 | descriptors or memory are exhausted |
     /// | 507 | the disk or the quota is full |
     ///
+    /// A form (`multipart/form-data`) is for a directory, with a slash at the end of its name; the
+    /// last part of each file's name counts, whatever parts it. It is 303, back to the directory,
+    /// when all files were taken; those of which one cannot be are answered as above, with what has
+    /// become of each. Where a form ends early or becomes too long, the files before that stay.
+    /// [`Listing::Table`](super::Listing::Table) has such a form. POST of anything else is 415.
+    ///
     /// What is known beforehand is answered before the body is asked for (`Expect: 100-continue`).
     /// Of two that replace a file at the same time under the same `If-Match`, one is 412, whichever
     /// processes take them. A file that is replaced keeps its mode, without the right to run it.
@@ -100,7 +104,7 @@ impl<K> SimpleHttpRequestHandler<K> {
     #[must_use]
     pub fn uploads(mut self, uploads: Uploads) -> Self {
         self.receiver = Some(Receiver::new(uploads));
-        self.tree.hides_uploads = true;
+        self.tree.takes_uploads = true;
         self
     }
 
@@ -109,25 +113,11 @@ impl<K> SimpleHttpRequestHandler<K> {
     pub(crate) fn takes_uploads(&self) -> bool {
         self.receiver.is_some()
     }
-}
 
-impl<K: FileHooks> SimpleHttpRequestHandler<K> {
-    /// Answers a PUT.
-    pub(super) fn take_file(&self, http: &mut Exchange<'_>) -> io::Result<()> {
-        let Some(receiver) = &self.receiver else { return BaseHttpRequestHandler.do_put(http) };
-        let path = self.translate_path(http, &http.path);
-        receiver.put(http, &self.tree, &path)
-    }
-
-    /// Refuses a request whose body need not be read for that.
-    pub(super) fn admit_body(&self, http: &Exchange<'_>) -> io::Result<()> {
-        if let Some(receiver) = &self.receiver
-            && http.command == "PUT"
-        {
-            let path = self.translate_path(http, &http.path);
-            receiver.admit_put(http, &self.tree, &path)?;
-        }
-        Ok(())
+    /// Tells whether it takes them by forms, too.
+    #[cfg(feature = "cgi")]
+    pub(crate) fn takes_forms(&self) -> bool {
+        cfg!(feature = "forms") && self.receiver.is_some()
     }
 }
 
@@ -146,7 +136,7 @@ impl Receiver {
     /// Answers a PUT of the file at this path.
     pub(super) fn put(&self, http: &mut Exchange<'_>, tree: &Tree, path: &Path) -> io::Result<()> {
         let place = self.admit_put(http, tree, path)?;
-        let mut file = place.begin(&self.leftovers, Way::Nameless).map_err(refused)?;
+        let mut file = self.begin(&place)?;
         let length = http.rfile.copy_to(file.file(), self.uploads.limit).map_err(refused)?;
         let replaced = file
             .publish(|found| {
@@ -162,6 +152,17 @@ impl Receiver {
             http.send_header("Content-Length", 0)?;
         }
         send_etag(http, &file, length)
+    }
+
+    /// Begins a file.
+    pub(super) fn begin<'a>(&self, place: &'a Place) -> io::Result<NewFile<'a>> {
+        place.begin(&self.leftovers, Way::Nameless).map_err(refused)
+    }
+
+    /// Bytes of the longest body that is taken.
+    #[cfg(feature = "forms")]
+    pub(super) fn limit(&self) -> u64 {
+        self.uploads.limit
     }
 
     /// Says where the file of a PUT is to be made, unless it is known without its body that it is
@@ -199,7 +200,7 @@ impl Receiver {
     }
 
     /// Refuses to put a file where this is.
-    fn admit(&self, place: &Place, found: Option<&Found>) -> io::Result<()> {
+    pub(super) fn admit(&self, place: &Place, found: Option<&Found>) -> io::Result<()> {
         match found {
             Some(found) if found.is_directory => return Err(refuse(409, IS_DIRECTORY)),
             Some(found) if !found.is_file => {
@@ -216,7 +217,7 @@ impl Receiver {
     }
 
     /// Refuses a body that is known to be too long.
-    fn check_length(&self, http: &Exchange<'_>, place: &Place) -> io::Result<()> {
+    pub(super) fn check_length(&self, http: &Exchange<'_>, place: &Place) -> io::Result<()> {
         http.rfile.check_length(self.uploads.limit)?;
         match (http.rfile.length(), place.room()) {
             (Some(length), Some(room)) if length > room => {
@@ -234,7 +235,7 @@ fn place(tree: &Tree, path: &Path) -> io::Result<Place> {
 }
 
 /// Refuses what a page of another origin has had a browser send.
-fn check_origin(http: &Exchange<'_>) -> io::Result<()> {
+pub(super) fn check_origin(http: &Exchange<'_>) -> io::Result<()> {
     if same_origin::may_change(http) {
         return Ok(());
     }
@@ -272,12 +273,12 @@ fn send_etag(http: &mut Exchange<'_>, file: &NewFile<'_>, length: u64) -> io::Re
     http.end_headers()
 }
 
-fn refuse(status: u16, message: &str) -> io::Error {
+pub(super) fn refuse(status: u16, message: &str) -> io::Error {
     HttpError::new(status, message).into()
 }
 
 /// What a client is told of an error of the file system; others are the server's own.
-fn refused(error: io::Error) -> io::Error {
+pub(super) fn refused(error: io::Error) -> io::Error {
     use io::ErrorKind::{
         CrossesDevices, InvalidFilename, NotADirectory, NotFound, PermissionDenied,
         ReadOnlyFilesystem, ResourceBusy,

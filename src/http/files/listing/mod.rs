@@ -1,6 +1,7 @@
 //! What a directory without an index page is answered with.
 
 mod entries;
+mod form;
 mod json;
 mod order;
 mod plain;
@@ -65,7 +66,8 @@ fn send_table(
     http.send_header("Content-type", if is_json { json::TYPE } else { table::TYPE })?;
     http.send_header("Vary", "Accept")?;
     if !is_json {
-        http.send_header("Content-Security-Policy", table::POLICY)?;
+        let more = if form::is_in(directory) { form::POLICY } else { "" };
+        http.send_header("Content-Security-Policy", format_args!("{}{more}", table::POLICY))?;
     }
     http.end_headers()?;
     let page = Page { entries, order };

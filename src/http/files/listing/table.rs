@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::Piece;
 use super::entries::Entry;
+use super::form;
 use super::order::{Column, Order};
 use crate::http::files::directory::Directory;
 use crate::http::files::tree::Content;
@@ -14,8 +15,9 @@ use crate::printable::shown;
 
 pub(super) const TYPE: &str = "text/html; charset=utf-8";
 
-/// Nothing in the page is executed, and it fetches nothing but the site's icon; a form in it is
-/// sent to its own origin alone. The hash is that of [`STYLE`].
+/// Nothing in the page is executed but the script of [`form`], where that is in it; and it fetches
+/// nothing but the site's icon. A form in it is sent to its own origin alone. The hash is that of
+/// [`STYLE`].
 pub(super) const POLICY: &str = "default-src 'none'; base-uri 'none'; form-action 'self'; \
     img-src 'self'; style-src 'sha256-NFwMy7/zcRwXnkm08F+NZWbJKH6S2s3LqeCeX6ALTys='";
 
@@ -76,6 +78,9 @@ fn push_start(
     ]);
     if !directory.is_root() {
         page.push_str("<nav><a href=\"../\">\u{2191} Parent directory</a></nav>\n");
+    }
+    if form::is_in(directory) {
+        form::push(page);
     }
     let entries = if count == 1 { "entry" } else { "entries" };
     // Writing to a string does not fail.
