@@ -85,11 +85,15 @@ impl Place {
         Ok(())
     }
 
-    /// Bytes that there is room for, where the system tells.
+    /// Bytes that there is room for, where the file system tells: those that have no disk say that
+    /// they have no blocks at all. Some of it may be for the system's own use.
     #[allow(clippy::useless_conversion, reason = "these are not as wide on every system")]
     pub(super) fn room(&self) -> Option<u64> {
         let disk = fstatvfs(&self.directory).ok()?;
-        let (blocks, size) = (disk.blocks_available(), disk.fragment_size());
+        if disk.blocks() == 0 {
+            return None;
+        }
+        let (blocks, size) = (disk.blocks_free(), disk.fragment_size());
         u64::from(blocks).checked_mul(u64::from(size))
     }
 
@@ -105,14 +109,17 @@ impl Place {
         {
             return Ok(begun(file, None));
         }
-        loop {
+        for _ in 0..ATTEMPTS {
             let (name, file) = self.named(|name| create(&self.directory, name))?;
+            let is_locked = lock(&file) != Err(Errno::EWOULDBLOCK);
+            let found = fstatat(&self.directory, &*name, AtFlags::AT_SYMLINK_NOFOLLOW);
             let file = begun(file, Some(name));
             // Another process may have taken it for left before it was locked.
-            if lock(&file.file) != Err(Errno::EWOULDBLOCK) && file.file.metadata()?.nlink() > 0 {
+            if is_locked && found.is_ok() {
                 return Ok(file);
             }
         }
+        Err(io::ErrorKind::ResourceBusy.into())
     }
 
     /// Makes something under a name of its own.

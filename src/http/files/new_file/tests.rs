@@ -151,6 +151,14 @@ fn what_a_killed_server_has_left_is_removed_and_what_is_written_is_not() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn a_file_system_without_a_disk_tells_of_no_room() {
+    let directory = tempfile::tempdir().expect("a directory");
+    assert!(place(directory.path(), "a").room().is_some_and(|room| room > 0));
+    assert_eq!(place(Path::new("/proc"), "a").room(), None);
+}
+
+#[test]
 fn no_place_is_taken_while_another_upload_takes_one() {
     let directory = tempfile::tempdir().expect("a directory");
     let place = place(directory.path(), "a");
