@@ -41,8 +41,8 @@ pub enum Listing {
     /// `kind` is of what a link leads to: `file`, `directory`, `other` (a pipe, a socket, a device,
     /// which are not served), or `link` where it leads to nothing that may be reached. `size` is in
     /// bytes, of files alone. `mtime` is as in RFC 3339, in whole seconds of UTC; null where it
-    /// cannot be known. In a `name` that is no UTF-8, U+FFFD stands for what is none; `href` leads
-    /// to any of them.
+    /// cannot be known. In a `name`, U+FFFD stands for bytes that are not UTF-8; `href` leads to
+    /// the file whatever its name is.
     ///
     /// The response is sent while it is made, without `Content-Length` and validators. In memory
     /// are the names with 32 bytes for each, and room to grow. `Vary: Accept` is sent, and with the
