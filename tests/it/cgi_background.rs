@@ -76,7 +76,7 @@ fn a_process_in_the_background_does_not_hold_the_response() {
         assert_eq!(text(&get(server, "/cgi-bin/fails")), "done\n");
         log.next();
         assert_eq!(log.next(), holds("fails"));
-        assert_eq!(log.next(), "CGI script exit code 3");
+        assert_eq!(log.next(), "CGI script exit code 3 ('/cgi-bin/fails')");
     });
     let processes = left.processes();
     assert_eq!(processes.len(), 10);

@@ -6,9 +6,11 @@ use std::net::Shutdown;
 use std::process::Command;
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use nix::unistd::geteuid;
 
 use crate::cli::{Serving, fails};
+use crate::cli_asked::WAYS;
 
 /// A server of this script, which is `/cgi-bin/x`.
 #[track_caller]
@@ -27,6 +29,32 @@ fn serving(script: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Serv
         writer.args(["-c", line]).arg(scripts.join("x")).arg(script).status().unwrap().success()
     );
     serving
+}
+
+#[test]
+fn a_program_that_fails_is_a_line_even_if_requests_are_not_logged() {
+    let fails = "echo Content-Type: a; echo; echo why >&2; exit 3";
+    let empty = "exit 0";
+    let slow = "exec sleep 60";
+    let good = "echo Content-Type: a; echo; echo why >&2";
+    let line = |what| format!("socketserver: CGI script {what}\n");
+    for (script, said) in [
+        (fails, line("exit code 3 ('/cgi-bin/x')")),
+        (empty, line("gave no response ('/cgi-bin/x'): it wrote nothing")),
+        (slow, line("timed out ('/cgi-bin/x')")),
+        (good, String::new()),
+    ] {
+        for way in &WAYS[..4] {
+            let serving = serving(script, &[*way, &["-q", "--cgi-timeout", "1"]].concat(), &[]);
+            serving.get("/cgi-bin/x");
+            assert_eq!(serving.stop(Signal::SIGTERM).stderr, said, "{way:?}");
+        }
+    }
+    // Otherwise it is one of the lines of its request.
+    let serving = serving(fails, &[], &[]);
+    serving.get("/cgi-bin/x");
+    let lines = serving.stop(Signal::SIGTERM).stderr;
+    assert!(lines.ends_with("] CGI script exit code 3 ('/cgi-bin/x')\n"), "{lines}");
 }
 
 #[test]

@@ -53,7 +53,7 @@ pub(crate) fn run(args: Args) -> io::Result<()> {
     }
     let files = files.listing(args.pages.listing.into());
     let files = args.pages.uploading.take(files);
-    let files = files.with_hooks(Types::new(args.content_type.as_deref()));
+    let files = files.with_hooks(Types::new(args.content_type.as_deref(), args.quiet));
     let scripts =
         if args.cgi { Some(scripts(&args, files.clone(), descriptor_limit)?) } else { None };
     let service = Arc::new(Service::new());

@@ -1,5 +1,6 @@
 //! What a program may change of which programs answer.
 
+use std::fmt;
 use std::path::Path;
 
 use nix::unistd::{AccessFlags, access};
@@ -49,6 +50,14 @@ pub trait CgiHooks: FileHooks {
     fn is_executable(&self, http: &Exchange<'_>, path: &Path) -> bool {
         let _ = http;
         access(path, AccessFlags::X_OK).is_ok()
+    }
+
+    /// Logs that a program has failed: it did not start, gave no response, ran out of time, or
+    /// ended with another status than 0. Defaults to [`Exchange::log_error`], as in CPython.
+    ///
+    /// For programs that log their own failures, but no requests.
+    fn log_failure(&self, http: &Exchange<'_>, message: fmt::Arguments<'_>) {
+        http.log_error(message);
     }
 }
 

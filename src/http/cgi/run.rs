@@ -1,6 +1,7 @@
 //! A program answers: started, listened to, seen to its end.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::io;
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -52,7 +53,7 @@ impl<K: CgiHooks> CgiHttpRequestHandler<K> {
             Err(error) => {
                 let missing = script.missing_interpreter(&error);
                 let error = missing.unwrap_or_else(|| error.to_string());
-                http.log_error(format_args!("CGI script did not start ({name}): {error}"));
+                self.log_failure(http, format_args!("CGI script did not start ({name}): {error}"));
                 return http.send_error(500);
             }
         };
@@ -60,7 +61,7 @@ impl<K: CgiHooks> CgiHttpRequestHandler<K> {
             Ok(outcome) => outcome,
             Err(error) => {
                 if let Ok(Some(status)) = relay.status() {
-                    log_exit(status, http);
+                    self.log_exit(status, &name, http);
                 } else if http.is_cut() {
                     http.log_error(format_args!("CGI script cut, as the server ends ({name})"));
                 } else if http.rfile.is_client_gone() {
@@ -77,20 +78,20 @@ impl<K: CgiHooks> CgiHttpRequestHandler<K> {
         match outcome {
             Outcome::Responded => {
                 http.wfile.finish()?;
-                wait_for_exit(relay, http)
+                self.wait_for_exit(relay, &name, http)
             }
             Outcome::Redirected(location) => {
-                wait_for_exit(relay, http)?;
+                self.wait_for_exit(relay, &name, http)?;
                 redirect(http, &location)
             }
             Outcome::Bad(why) => {
-                http.log_error(format_args!("CGI script gave no response ({name}): {why}"));
+                self.log_failure(http, format_args!("CGI script gave no response ({name}): {why}"));
                 http.send_error(502)?;
                 http.wfile.finish()?;
-                wait_for_exit(relay, http)
+                self.wait_for_exit(relay, &name, http)
             }
             Outcome::Killed(status) => {
-                log_exit(status, http);
+                self.log_exit(status, &name, http);
                 Err(io::Error::other("a signal ended the CGI script"))
             }
             Outcome::TimedOut => {
@@ -99,13 +100,44 @@ impl<K: CgiHooks> CgiHttpRequestHandler<K> {
                     _ => "timed out",
                 };
                 drop(relay);
-                http.log_error(format_args!("CGI script {what} ({name})"));
+                self.log_failure(http, format_args!("CGI script {what} ({name})"));
                 if http.wfile.is_recallable() {
                     return http.send_error(504);
                 }
                 Err(io::Error::new(io::ErrorKind::TimedOut, "the CGI script timed out"))
             }
         }
+    }
+
+    /// Sees a program to its end, and says what became of it as CPython does.
+    fn wait_for_exit(&self, mut relay: Relay, name: &str, http: &Exchange<'_>) -> io::Result<()> {
+        if relay.is_open() {
+            // What it writes is not read; dropping it ends it.
+            return Ok(());
+        }
+        match relay.wait_for_exit(http)? {
+            Some(status) => self.log_exit(status, name, http),
+            None if http.is_cut() => {
+                http.log_error(format_args!("CGI script cut, as the server ends ({name})"));
+            }
+            None => {
+                let what = format_args!("CGI script timed out after its response ({name})");
+                self.log_failure(http, what);
+            }
+        }
+        Ok(())
+    }
+
+    /// Says how a program has failed, if it has.
+    fn log_exit(&self, status: ExitStatus, name: &str, http: &Exchange<'_>) {
+        if !status.success() {
+            let code = exit_code(status);
+            self.log_failure(http, format_args!("CGI script exit code {code} ({name})"));
+        }
+    }
+
+    fn log_failure(&self, http: &Exchange<'_>, message: fmt::Arguments<'_>) {
+        self.files.hooks().log_failure(http, message);
     }
 
     /// Starts a program, and returns what is to be written to it first.
@@ -143,27 +175,6 @@ impl<K: CgiHooks> CgiHttpRequestHandler<K> {
         };
         let numbers = self.identity.of(name)?;
         Ok(Some(numbers).filter(|&(user, _)| user != 0))
-    }
-}
-
-/// Sees a program to its end, and says what became of it as CPython does.
-fn wait_for_exit(mut relay: Relay, http: &Exchange<'_>) -> io::Result<()> {
-    if relay.is_open() {
-        // What it writes is not read; dropping it ends it.
-        return Ok(());
-    }
-    match relay.wait_for_exit(http)? {
-        Some(status) => log_exit(status, http),
-        None if http.is_cut() => http.log_error(format_args!("CGI script cut, as the server ends")),
-        None => http.log_error(format_args!("CGI script timed out after its response")),
-    }
-    Ok(())
-}
-
-/// Says how a program has failed, if it has.
-fn log_exit(status: ExitStatus, http: &Exchange<'_>) {
-    if !status.success() {
-        http.log_error(format_args!("CGI script exit code {}", exit_code(status)));
     }
 }
 
