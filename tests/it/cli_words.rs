@@ -23,6 +23,13 @@ fn a_wrong_word_is_named_with_the_right_one() {
             "invalid value '8000' for '--protocol <VERSION>': give the port alone: \
              socketserver 8000",
         ),
+        (
+            &["-p", "2"],
+            "invalid value '2' for '--protocol <VERSION>': HTTP/1.0 and HTTP/1.1 are spoken;",
+        ),
+        (&["-p", "HTTP/2"], "HTTP/1.0 and HTTP/1.1 are spoken; proxies in front speak others"),
+        (&["-p", "http/3.0"], "HTTP/1.0 and HTTP/1.1 are spoken; proxies in front speak others"),
+        (&["-p", "20"], "give the port alone: socketserver 20"),
         (&["src"], "invalid value 'src' for '[port]': to serve this directory, use -d src"),
         (&["8000", "src"], "unexpected argument 'src' found: to serve this directory, use -d src"),
         (
@@ -53,6 +60,11 @@ fn a_wrong_word_is_named_with_the_right_one() {
             &["-b", "[fe80::1%lo]:80"],
             "give the address and the port separately: socketserver 80 -b fe80::1%lo",
         ),
+        (&["-b", "http://[fe80::1%25lo]"], "it is a URL; use -b fe80::1%lo;"),
+        (&["-b", "http://[fe80::1%25lo]:80/"], "separately: socketserver 80 -b fe80::1%lo;"),
+        (&["https://[fe80::1%25lo]:80/"], "separately: socketserver 80 -b fe80::1%lo;"),
+        (&["http://[fe80::1%25lo]/"], "to bind to this address, use -b fe80::1%lo;"),
+        (&["-b", "http://[::1]"], "it is a URL; use -b ::1;"),
         (&["-b", ":80"], "give the port alone: socketserver 80"),
         (&["-b", ""], "to bind to all interfaces, leave --bind out"),
         (&["-b", "*"], "to bind to all interfaces, leave --bind out"),

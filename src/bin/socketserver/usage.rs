@@ -30,7 +30,12 @@ fn explained(error: &clap::Error) -> Option<String> {
             return Some(format!("unexpected argument '--port' found: {advice}"));
         }
         (ErrorKind::InvalidValue, Some(value)) if argument.starts_with("--protocol ") => {
-            is_number(value).then(|| format!("give the port alone: socketserver {value}"))
+            let version = value.rsplit('/').next().unwrap_or_default();
+            if ["2", "2.0", "3", "3.0", "0.9"].contains(&version) {
+                Some("HTTP/1.0 and HTTP/1.1 are spoken; proxies in front speak others".to_owned())
+            } else {
+                is_number(value).then(|| format!("give the port alone: socketserver {value}"))
+            }
         }
         (ErrorKind::InvalidValue, Some(value)) if argument.starts_with("--concurrency ") => {
             let other = ["prefork", "pre-fork", "pre_fork", "processes"];

@@ -1,5 +1,6 @@
 //! Reads values of options. An error says what to write instead.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::num::NonZero;
 use std::path::Path;
@@ -67,13 +68,13 @@ pub(crate) fn misplaced(text: &str) -> Option<String> {
     if Path::new(text).is_dir() {
         return Some(format!("to serve this directory, use -d {text}"));
     }
-    let place = without_scheme(text);
+    let place = &*without_scheme(text);
     match host_and_port(place) {
         Some(("", port)) => Some(format!("give the port alone: socketserver {port}")),
         Some((host, port)) => {
             Some(format!("give the address and the port separately: socketserver {port} -b {host}"))
         }
-        None if bare(place).parse::<IpAddr>().is_ok() => {
+        None if bare(place).parse::<IpAddr>().is_ok() || is_ipv6(bare(place)) => {
             Some(format!("to bind to this address, use -b {}", bare(place)))
         }
         None => None,
@@ -82,7 +83,7 @@ pub(crate) fn misplaced(text: &str) -> Option<String> {
 
 /// An address or a name to bind to.
 pub(crate) fn address(text: &str) -> Result<String, String> {
-    let place = without_scheme(text);
+    let place = &*without_scheme(text);
     match host_and_port(place) {
         Some(("", port)) => {
             return Err(format!("give the port alone: socketserver {port}"));
@@ -98,7 +99,7 @@ pub(crate) fn address(text: &str) -> Result<String, String> {
         return Err("to bind to all interfaces, leave --bind out".to_owned());
     }
     if place.len() < text.len() {
-        return Err(format!("it is a URL; use -b {place}"));
+        return Err(format!("it is a URL; use -b {}", bare(place)));
     }
     if text.starts_with(['/', '.']) || text.starts_with("unix:") {
         return Err("a Unix socket is given with --unix PATH".to_owned());
@@ -180,8 +181,13 @@ fn host_and_port(text: &str) -> Option<(&str, &str)> {
     (is_number(port) && is_host && !is_ipv6(text)).then_some((bare(host), port))
 }
 
-/// The host and port of a URL; other text as it is.
-fn without_scheme(text: &str) -> &str {
+/// The host and port of a URL; other text as it is. A URL has `%25` before the zone of an address
+/// (RFC 6874 §2).
+fn without_scheme(text: &str) -> Cow<'_, str> {
     let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
-    rest.map_or(text, |rest| rest.split('/').next().unwrap_or(rest))
+    match rest.map(|rest| rest.split('/').next().unwrap_or(rest)) {
+        Some(place) if place.starts_with('[') => place.replacen("%25", "%", 1).into(),
+        Some(place) => place.into(),
+        None => text.into(),
+    }
 }
