@@ -57,9 +57,29 @@ fn of_file(path: &Path) -> Option<TimeZone> {
 /// `CET-1CEST,M3.5.0,M10.5.0/3`. Where summer time has a name and no dates, it has those of the
 /// United States, as in the C library and in the tz database's own code.
 fn of_rule(rule: &str) -> Option<TimeZone> {
-    let rule = rule.strip_suffix(',').unwrap_or(rule);
+    let rule = &*limited(rule.strip_suffix(',').unwrap_or(rule));
     let with_dates = || TimeZone::posix(&[rule, DATES_OF_THE_UNITED_STATES].concat());
     TimeZone::posix(rule).or_else(|_| with_dates()).ok()
+}
+
+/// The rule with the offsets that glibc makes of larger ones: 24 hours, 59 minutes, 59 seconds.
+fn limited(rule: &str) -> String {
+    let (offsets, dates) = rule.split_at(rule.find(',').unwrap_or(rule.len()));
+    let (mut text, mut rest, mut is_in_name) = (String::new(), offsets, false);
+    while let Some(first) = rest.chars().next() {
+        let after = rest.trim_start_matches(|character: char| character.is_ascii_digit());
+        if is_in_name || after.len() == rest.len() {
+            is_in_name = (is_in_name || first == '<') && first != '>';
+            text.push(first);
+            rest = &rest[first.len_utf8()..];
+        } else {
+            let most = if text.ends_with(':') { 59 } else { 24 };
+            let number: u32 = rest[..rest.len() - after.len()].parse().unwrap_or(most);
+            text.push_str(&number.min(most).to_string());
+            rest = after;
+        }
+    }
+    text + dates
 }
 
 const DATES_OF_THE_UNITED_STATES: &str = ",M3.2.0,M11.1.0";
@@ -76,6 +96,15 @@ mod tests {
 
     /// Noon in UTC on 15 January 2026 and on 15 July.
     const TIMES: [i64; 2] = [1_768_478_400, 1_784_116_800];
+
+    #[test]
+    fn offsets_of_more_than_a_day_are_a_day_as_in_glibc() {
+        for (rule, seconds) in [("XXX-25", 86_400), ("XXX26", -86_400), ("X<1", 0)] {
+            let zone = of_variable(OsStr::new(rule), &[]);
+            let time = Timestamp::from_second(TIMES[0]).unwrap();
+            assert_eq!(zone.to_offset(time).seconds(), seconds, "{rule}");
+        }
+    }
 
     /// `13:00 14:00`: what is shown at these times.
     fn shown(tz: &OsStr, directory: &Path) -> String {
@@ -115,6 +144,11 @@ mod tests {
         ("<+13>-13", "01:00 01:00"),
         ("<-03>3", "09:00 09:00"),
         ("IST-5:30", "17:30 17:30"),
+        ("XXX-25", "12:00 12:00"),
+        ("XXX-25:30", "12:30 12:30"),
+        ("XXX-7:90", "19:59 19:59"),
+        ("XXX+99999999999", "12:00 12:00"),
+        ("<+99>-13", "01:00 01:00"),
         ("NZST-12NZDT,M9.5.0,M4.1.0/3", "01:00 00:00"),
         ("WGT3WGST,M3.5.0/-2,M10.5.0/-1", "09:00 10:00"),
         ("AAA1BBB,J60,J300", "11:00 12:00"),
