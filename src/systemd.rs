@@ -35,6 +35,7 @@ use std::process;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use nix::sys::socket::{getsockopt, sockopt::AcceptConn};
 use sd_notify::NotifyState;
 use socket2::{Domain, SockAddr, Type};
@@ -83,12 +84,23 @@ pub fn listen_fds() -> io::Result<Vec<Inherited>> {
     if TAKEN.swap(true, Ordering::SeqCst) {
         return Ok(Vec::new());
     }
-    let passed: Vec<_> = sd_notify::listen_fds_with_names()?.collect();
+    let passed: Vec<_> = sd_notify::listen_fds_with_names().map_err(untaken)?.collect();
     sys::remove_variables(&["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"]);
     // All are owned before the first is looked at, so that an error closes the others, too.
     let owned = passed.into_iter().map(|(number, name)| (sys::adopt(number), name));
     let owned: Vec<_> = owned.collect();
     owned.into_iter().map(|(socket, name)| inherited(socket, name)).collect()
+}
+
+/// The error about variables that do not fit what is open.
+fn untaken(error: io::Error) -> io::Error {
+    let count = env::var("LISTEN_FDS").unwrap_or_default();
+    let reason = match Errno::from_raw(error.raw_os_error().unwrap_or(0)) {
+        Errno::EBADF => "not so many are open".to_owned(),
+        _ => error.to_string(),
+    };
+    let text = format!("cannot take the sockets of LISTEN_FDS={}: {reason}", count.escape_debug());
+    io::Error::new(error.kind(), text)
 }
 
 fn inherited(descriptor: OwnedFd, name: String) -> io::Result<Inherited> {

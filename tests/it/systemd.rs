@@ -148,6 +148,9 @@ fn a_socket_of_its_own_is_bound_at_a_path_and_removed() {
 fn what_contradicts_the_socket_is_one_line_and_status_1() {
     let tcp = || OwnedFd::from(TcpListener::bind("127.0.0.1:0").unwrap());
     let udp = OwnedFd::from(std::net::UdpSocket::bind("127.0.0.1:0").unwrap());
+    let closed = "exec 3<&0 4<&-; export LISTEN_PID=$$ LISTEN_FDS=2; exec \"$@\"";
+    let wrong = "exec 3<&0; export LISTEN_PID=$$ LISTEN_FDS=-1; exec \"$@\"";
+    let pid = "exec 3<&0; export LISTEN_PID=me LISTEN_FDS=1; exec \"$@\"";
     let two = "exec 3<&0 4<&0; export LISTEN_PID=$$ LISTEN_FDS=2; exec \"$@\"";
     for (line, socket, arguments, expected) in [
         (ACTIVATE, tcp(), &["8000"][..], "leave out the port, --bind"),
@@ -155,6 +158,9 @@ fn what_contradicts_the_socket_is_one_line_and_status_1() {
         (ACTIVATE, tcp(), &["--unix", "/nowhere"], "leave out the port, --bind"),
         (ACTIVATE, udp, &[], "use ListenStream="),
         (two, tcp(), &[], "write a unit for each"),
+        (closed, tcp(), &[], "sockets of LISTEN_FDS=2: not so many are open"),
+        (wrong, tcp(), &[], "cannot take the sockets of LISTEN_FDS=-1: invalid LISTEN_FDS"),
+        (pid, tcp(), &[], "cannot take the sockets of LISTEN_FDS=1: invalid LISTEN_PID"),
     ] {
         let unit = Unit::start(line, socket.into(), arguments, &[]);
         let (status, said) = unit.wait();
