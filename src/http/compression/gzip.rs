@@ -91,6 +91,12 @@ mod tests {
     }
 
     proptest! {
+        // Each takes long without optimisation.
+        #![proptest_config(ProptestConfig {
+            cases: 24,
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        })]
         /// Twice, with the same encoder.
         #[test]
         fn what_is_compressed_in_pieces_is_the_same_again(
