@@ -27,7 +27,7 @@ fn usage_errors_are_one_line_and_status_2() {
         (&["8000", "8001"], "unexpected argument '8001' found"),
         (&["--frobnicate"], "unexpected argument '--frobnicate'"),
         (&["-b"], "a value is required for '--bind <ADDRESS>'"),
-        (&["-p", "HTTP/2"], "[possible values: HTTP/1.0, HTTP/1.1]"),
+        (&["-p", "HTTP/1.2"], "[possible values: HTTP/1.0, HTTP/1.1]"),
         (&["--concurrency", "async"], "[possible values: sequential, threading, forking]"),
         (&["--max-threads", "0"], "a number from 1 to 4294967295 is expected"),
         (&["--max-children", "3"], "--max-children works with --concurrency forking only"),

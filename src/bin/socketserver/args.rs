@@ -243,8 +243,8 @@ pub(crate) struct Args {
 
     /// do not log requests
     ///
-    /// Warnings, such as that a process has crashed or a CGI program has failed, are still written to
-    /// standard error.
+    /// Warnings, such as that a process has crashed or a CGI program has failed, are still
+    /// written to standard error.
     #[arg(short, long, help_heading = "Logging and monitoring")]
     pub(crate) quiet: bool,
 
