@@ -44,6 +44,8 @@ mod cli_errors; // what the command says of what cannot be done, and streams tha
 #[cfg(feature = "cli")]
 mod cli_log; // the command's log: its times, and what strangers may write into it
 #[cfg(feature = "cli")]
+mod cli_options; // options that do not fit one another, and values that are close to right ones
+#[cfg(feature = "cli")]
 mod cli_processes; // the command and other processes: signals that are ignored, and crashes
 #[cfg(feature = "cli")]
 mod cli_running; // its port, its log, and how long it takes to end
