@@ -137,6 +137,21 @@ fn files_of_tests_are_short() {
     }
 }
 
+/// What is not named in `main.rs` is not compiled, and its tests pass for ever.
+#[test]
+fn every_file_of_tests_is_run() {
+    let directory = root().join("tests/it");
+    let main = fs::read_to_string(directory.join("main.rs")).unwrap();
+    for entry in fs::read_dir(&directory).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let Some(module) = name.strip_suffix(".rs").filter(|module| *module != "main") else {
+            continue;
+        };
+        let is_named = main.lines().any(|line| line.starts_with(&format!("mod {module};")));
+        assert!(is_named, "tests/it/main.rs does not name {module}");
+    }
+}
+
 #[test]
 fn lines_are_short() {
     for source in sources() {
