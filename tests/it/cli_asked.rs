@@ -42,7 +42,7 @@ fn get(serving: &Serving, path: &str) -> String {
     ask(serving, &format!("GET {path} HTTP/1.0\r\nHost: h\r\n\r\n"))
 }
 
-fn has(reply: &str, line: &str) -> bool {
+pub(crate) fn has(reply: &str, line: &str) -> bool {
     reply.split("\r\n").any(|it| it == line)
 }
 

@@ -2,7 +2,7 @@
 
 use crate::auth::ADA;
 use crate::cli::{Serving, fails};
-use crate::cli_asked::ask;
+use crate::cli_asked::{WAYS, ask, has};
 
 #[test]
 fn numbers_are_not_what_balancers_ask_without_a_password() {
@@ -54,5 +54,46 @@ fn the_mode_of_a_socket_needs_the_socket() {
     for place in [&["0"][..], &["-b", "127.0.0.1"], &["0", "--bind=::1"], &[]] {
         let said = fails(&[place, &["--unix-mode", "660"]].concat(), 2);
         assert!(said.contains("--unix-mode works with --unix only"), "{place:?}: {said}");
+    }
+}
+
+#[test]
+fn pages_of_the_server_keep_what_describes_them() {
+    let asked = [
+        "Content-Type: text/html",
+        "Content-Encoding: br",
+        "Cache-Control: max-age=3600",
+        "ETag: \"a\"",
+        "X-A: b",
+        "Server: mine",
+    ];
+    let asked: Vec<&str> = asked.into_iter().flat_map(|header| ["-H", header]).collect();
+    let pages = ["-b", "127.0.0.1", "--metrics", "/numbers", "--healthz", "/well"];
+    for way in WAYS {
+        for inner in [&[][..], &["--url-prefix", "/x", "--log-format", "json", "--cors"]] {
+            let serving = Serving::start(&[&pages, &asked[..], inner, way].concat());
+            let prefix = if inner.is_empty() { "" } else { "/x" };
+            let get = |method: &str, path: &str| {
+                ask(&serving, &format!("{method} {prefix}{path} HTTP/1.0\r\n\r\n"))
+            };
+            let numbers = "Content-Type: text/plain; version=0.0.4; charset=utf-8";
+            let well = "Content-Type: text/plain; charset=utf-8";
+            for (path, kind) in [("/numbers", numbers), ("//well?q", well)] {
+                for method in ["GET", "HEAD"] {
+                    let reply = get(method, path);
+                    assert!(reply.starts_with("HTTP/1.0 200 "), "{way:?}: {reply}");
+                    for line in [kind, "Cache-Control: no-store", "X-A: b", "Server: mine"] {
+                        assert!(has(&reply, line), "{way:?} {line}: {reply}");
+                    }
+                    assert!(!reply.contains("ETag") && !reply.contains("Content-Encoding"));
+                }
+            }
+            for (path, status) in [("/a.txt", 200), ("/missing", 404)] {
+                let reply = get("GET", path);
+                assert!(reply.starts_with(&format!("HTTP/1.0 {status} ")), "{reply}");
+                assert!(has(&reply, "Cache-Control: max-age=3600"), "{reply}");
+                assert_eq!(has(&reply, "Content-Type: text/html"), status == 200, "{reply}");
+            }
+        }
     }
 }

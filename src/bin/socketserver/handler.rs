@@ -13,13 +13,16 @@ use socketserver::{Signal, Timeouts, TrustedProxies};
 
 use crate::complain;
 use crate::header::Header;
+use crate::monitoring::Counted;
 use crate::port_file::PortFile;
 use crate::service::Service;
 use crate::types::Types;
 
 /// Serves the files of a directory, and runs programs with `--cgi`, as the command line says.
 pub(crate) struct Files {
-    pub(crate) files: Box<dyn HttpRequestHandler>,
+    pub(crate) files: Arc<dyn HttpRequestHandler>,
+    /// What it answers by itself, where that is asked for.
+    pub(crate) counted: Option<Arc<Counted>>,
     pub(crate) protocol_version: ProtocolVersion,
     pub(crate) headers: Vec<Header>,
     /// Runs the programs among them. Their output describes its content itself.
@@ -69,9 +72,13 @@ impl HttpRequestHandler for Files {
     fn end_headers(&self, http: &mut Exchange<'_>) -> io::Result<()> {
         let status = http.status().map_or(0, Status::code);
         let is_of_program = self.programs.as_ref().is_some_and(|cgi| cgi.is_cgi(http).is_some());
+        // Prometheus goes by the type, and a cache must not say that all is well.
+        let is_own = self.counted.as_ref().is_some_and(|pages| pages.answers(http));
         for (position, header) in self.headers.iter().enumerate() {
             let (name, value) = (&header.name, &header.value);
-            if !header.goes_with(status) || (is_of_program && header.is_of_content()) {
+            let is_left = (is_of_program && header.is_of_content())
+                || (is_own && (header.is_of_content() || header.is_named("Cache-Control")));
+            if is_left || !header.goes_with(status) {
                 continue;
             }
             // The first one replaces the server's own, but for those that every handler adds to.

@@ -17,7 +17,8 @@ use crate::handler::Files;
 pub(crate) fn wrap(args: &Args, files: Files) -> io::Result<Arc<dyn Handler>> {
     let trusted = files.trusted_proxies.clone();
     let has_own_log = args.running.has_own_log() && !args.quiet;
-    let handler = if has_own_log || args.access.is_asked_for() || args.pages.is_asked_for() {
+    let is_wrapped = has_own_log || args.access.is_asked_for() || args.pages.is_asked_for();
+    let handler: Arc<dyn Handler> = if is_wrapped {
         // From the inside to the outside. What may be asked for without a password is checked by
         // the path below the prefix, as it is when it is answered; a preflight has no password.
         let handler = args.pages.compress(Box::new(files));
@@ -25,10 +26,10 @@ pub(crate) fn wrap(args: &Args, files: Files) -> io::Result<Arc<dyn Handler>> {
         let handler = args.access.guard(handler, args.monitoring.healthz());
         let handler = args.pages.below_prefix(handler)?;
         let handler = args.access.share(handler)?;
-        args.monitoring.count(if has_own_log { args.running.log(handler) } else { handler })
+        Arc::new(if has_own_log { args.running.log(handler) } else { handler })
     } else {
         // What is not asked for costs no call.
-        args.monitoring.count(files)
+        Arc::new(files)
     };
     Ok(if args.proxy_protocol { Arc::new(ProxyProtocol::new(handler, trusted)) } else { handler })
 }

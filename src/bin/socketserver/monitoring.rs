@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use clap::Args;
-use socketserver::Handler;
 use socketserver::http::{HttpRequestHandler, Metrics};
 
 use crate::values::plain_path;
@@ -13,6 +12,8 @@ use crate::values::plain_path;
 #[command(next_help_heading = "Logging and monitoring")]
 pub(crate) struct Monitoring {
     /// answer this path with metrics in the format of Prometheus
+    ///
+    /// Of -H, what describes content and Cache-Control are not for this page, nor for --healthz.
     #[arg(long, value_name = "PATH", value_parser = plain_path)]
     metrics: Option<String>,
 
@@ -41,18 +42,21 @@ impl Monitoring {
         self.healthz.as_deref()
     }
 
-    /// Counts requests and answers a balancer, if that is asked for.
-    pub(crate) fn count(&self, handler: impl HttpRequestHandler) -> Arc<dyn Handler> {
+    /// Counts the requests of a handler and answers a balancer, if that is asked for.
+    pub(crate) fn count(&self, handler: &Arc<dyn HttpRequestHandler>) -> Option<Arc<Counted>> {
         if self.metrics.is_none() && self.healthz.is_none() {
-            return Arc::new(handler);
+            return None;
         }
-        let mut counted = Metrics::new(handler);
+        let mut counted = Metrics::new(Arc::clone(handler));
         if let Some(path) = &self.metrics {
             counted = counted.metrics(path);
         }
         if let Some(path) = &self.healthz {
             counted = counted.healthz(path);
         }
-        Arc::new(counted)
+        Some(Arc::new(counted))
     }
 }
+
+/// A handler whose requests are counted.
+pub(crate) type Counted = Metrics<Arc<dyn HttpRequestHandler>>;

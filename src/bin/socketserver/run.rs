@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use nix::unistd::{User, geteuid};
 use signal_hook::iterator::Signals;
-use socketserver::http::{CgiHttpRequestHandler, SimpleHttpRequestHandler};
+use socketserver::http::{CgiHttpRequestHandler, HttpRequestHandler, SimpleHttpRequestHandler};
 use socketserver::transport::StreamTransport;
 use socketserver::{
     Address, Concurrency, Forking, Handler, PreFork, Sequential, Signal, StreamServer, TcpServer,
@@ -60,11 +60,17 @@ pub(crate) fn run(args: Args) -> io::Result<()> {
     let port_file = args.running.port_file.as_deref();
     let port_file = port_file.map(|path| Arc::new(PortFile::new(path, abrupt_signals(&args))));
     let interrupted = Arc::new(Interrupted::default());
+    let files: Arc<dyn HttpRequestHandler> = match scripts.clone() {
+        Some(scripts) => Arc::new(scripts),
+        None => Arc::new(files),
+    };
+    let counted = args.monitoring.count(&files);
     let handler = Files {
-        files: match scripts.clone() {
-            Some(scripts) => Box::new(scripts),
-            None => Box::new(files),
+        files: match counted.clone() {
+            Some(counted) => counted,
+            None => files,
         },
+        counted,
         protocol_version: args.protocol_version(),
         programs: scripts.clone(),
         headers: args.headers().map_err(io::Error::other)?,

@@ -106,23 +106,35 @@ impl<H: HttpRequestHandler> Metrics<H> {
         &self.handler
     }
 
-    /// Answers a request that is for us; false where it is the other handler's.
-    fn answer(&self, http: &mut Exchange<'_>) -> io::Result<bool> {
-        if self.metrics.is_none() && self.healthz.is_none() {
-            return Ok(false);
+    /// Tells whether it answers a request with a page of its own.
+    pub fn answers(&self, http: &Exchange<'_>) -> bool {
+        self.page(http).is_some()
+    }
+
+    fn page(&self, http: &Exchange<'_>) -> Option<Page> {
+        let is_read = matches!(http.command.as_str(), "GET" | "HEAD");
+        if !is_read || (self.metrics.is_none() && self.healthz.is_none()) {
+            return None;
         }
         let path = canonical(http.target().path());
         let is_for = |wanted: &Option<Vec<u8>>| wanted.as_ref() == Some(&path);
-        let (metrics, healthz) = (is_for(&self.metrics), is_for(&self.healthz));
-        if !(metrics || healthz) || !(self.admits)(&http.client_address) {
-            return Ok(false);
-        }
-        let (code, kind, text) = match (healthz, http.is_draining()) {
-            (false, draining) => {
+        let page = match () {
+            () if is_for(&self.healthz) => Page::Health,
+            () if is_for(&self.metrics) => Page::Numbers,
+            () => return None,
+        };
+        (self.admits)(&http.client_address).then_some(page)
+    }
+
+    /// Answers a request that is for us; false where it is the other handler's.
+    fn answer(&self, http: &mut Exchange<'_>) -> io::Result<bool> {
+        let Some(page) = self.page(http) else { return Ok(false) };
+        let (code, kind, text) = match (page, http.is_draining()) {
+            (Page::Numbers, draining) => {
                 (200, page::TYPE, page::of(&self.counters, &http.server, draining))
             }
-            (true, false) => (200, PLAIN, "ok\n".to_owned()),
-            (true, true) => (503, PLAIN, "draining\n".to_owned()),
+            (Page::Health, false) => (200, PLAIN, "ok\n".to_owned()),
+            (Page::Health, true) => (503, PLAIN, "draining\n".to_owned()),
         };
         http.send_response(code)?;
         http.send_header("Content-Type", kind)?;
@@ -161,6 +173,13 @@ impl<H: fmt::Debug> fmt::Debug for Metrics<H> {
             .field("healthz", &self.healthz.as_deref().map(String::from_utf8_lossy))
             .finish_non_exhaustive()
     }
+}
+
+/// The pages of its own.
+#[derive(Clone, Copy)]
+enum Page {
+    Numbers,
+    Health,
 }
 
 const PLAIN: &str = "text/plain; charset=utf-8";
