@@ -56,7 +56,8 @@ fn a_silent_client_holds_up_pythons_server_and_none_of_ours() {
     }
     for run in record(script, &["python:HTTPServer"]) {
         assert_eq!(run.answered(), 2, "{run:?}");
-        assert!(run.clients[1..].iter().all(|client| client.began >= Some(1_500_000)), "{run:?}");
+        // They have come a second before; clocks of two programs do not agree to the millisecond.
+        assert!(run.clients[1..].iter().all(|client| client.began >= Some(1_400_000)), "{run:?}");
     }
 }
 
