@@ -123,6 +123,15 @@ fn act_by_default(number: i32) {
     }
 }
 
+/// Has a write beyond the limit of a file's size (`RLIMIT_FSIZE`) fail, as in CPython, instead of
+/// ending the process by SIGXFSZ, unless the program has decided otherwise: the log and what
+/// clients send are written to files.
+pub(crate) fn survive_file_size_limit() {
+    if has_default_action(libc::SIGXFSZ) {
+        ignore(libc::SIGXFSZ);
+    }
+}
+
 /// By a handler, which ends with an exec: programs would inherit a signal that is ignored, and a
 /// shell among them could not trap it.
 fn ignore(number: i32) {

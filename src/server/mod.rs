@@ -28,6 +28,7 @@ use crate::server_info::ServerInfo;
 use crate::shutdown::ShutdownHandle;
 use crate::signal::Signal;
 use crate::signals;
+use crate::sys;
 use crate::transport::Transport;
 use crate::transport::sealed::Accept;
 use belongings::{Belongings, Lendable};
@@ -142,6 +143,7 @@ pub struct ShutdownReport {
 
 impl<K: ServerKind, C: Concurrency> Server<K, C> {
     fn new(transport: K::Transport, handler: K::Handler, strategy: C) -> io::Result<Self> {
+        sys::survive_file_size_limit();
         let poller = Arc::new(Poller::new()?);
         let shutdown = ShutdownHandle::new(Arc::clone(&poller));
         let info = ServerInfo::new(transport.server_address().into(), shutdown.clone());

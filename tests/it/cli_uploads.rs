@@ -249,3 +249,20 @@ fn curl_and_python_upload() {
         }
     }
 }
+
+#[test]
+fn a_limit_of_file_sizes_refuses_files_and_ends_no_server() {
+    // The log is such a file, too; 4 blocks are 2 or 4 KiB.
+    let line = "log=$(mktemp); exec 2>\"$log\"; rm \"$log\"; ulimit -f 4; exec \"$@\"";
+    for way in WAYS {
+        let arguments = [&["-b", "127.0.0.1", "--upload"], way].concat();
+        let serving = Serving::through_shell(line, &arguments);
+        assert_eq!(status(&serving, &put("/b", CLOSE, &"x".repeat(16 << 10))), 507, "{way:?}");
+        for _ in 0..80 {
+            assert_eq!(status(&serving, "GET /a.txt HTTP/1.0\r\n\r\n"), 200, "{way:?}");
+        }
+        assert_eq!(status(&serving, &put("/c", CLOSE, "small")), 201, "{way:?}");
+        assert_eq!(names(serving.directory.as_ref().unwrap().path()).len(), 3 + 1, "{way:?}");
+        assert_eq!(serving.stop(Signal::SIGTERM).status, Some(0), "{way:?}");
+    }
+}
