@@ -57,8 +57,7 @@ const DATE: &str = "2026-11-27";
 
 fn synopsis(page: &mut Roff, command: &Command) {
     let mut words = vec![bold("socketserver")];
-    let (port, options): (Vec<_>, Vec<_>) =
-        command.get_arguments().partition(|it| it.is_positional());
+    let (port, options): (Vec<_>, Vec<_>) = shown(command).partition(|it| it.is_positional());
     for arg in options.into_iter().chain(port) {
         words.push(roman(" ["));
         match (arg.get_short(), arg.get_long()) {
@@ -75,10 +74,15 @@ fn synopsis(page: &mut Roff, command: &Command) {
     page.text(words);
 }
 
+/// What the help shows, too.
+fn shown(command: &Command) -> impl Iterator<Item = &Arg> {
+    command.get_arguments().filter(|arg| !arg.is_hide_set())
+}
+
 /// Each heading of the help with its options.
 fn options(page: &mut Roff, command: &Command) {
     let mut heading = None;
-    for arg in command.get_arguments() {
+    for arg in shown(command) {
         if arg.get_help_heading() != heading {
             heading = arg.get_help_heading();
             page.control("SS", heading);

@@ -24,8 +24,8 @@ pub(crate) struct Pages {
     /// send responses compressed, to clients that accept it
     ///
     /// app.js.br, app.js.zst or app.js.gz is sent in the place of app.js; make them anew when the
-    /// file changes. Other text of 1 KiB and more is compressed with gzip as it is sent. What
-    /// programs answer to a request with a cookie or a password is not.
+    /// file changes. Other text of 1 KiB and more is compressed with gzip as it is sent. The
+    /// output of a program is not, if the request has a cookie or a password.
     #[arg(long)]
     pub(crate) compress: bool,
 

@@ -24,8 +24,8 @@ pub(crate) struct Uploading {
 
     /// take uploads of up to this size; 0 is any [default: 1G]
     ///
-    /// A number of bytes, or one with K, M, G or T for powers of 1024, such as 100M. A longer one
-    /// is answered 413.
+    /// A number of bytes, or one with K, M, G or T for powers of 1024, such as 100M. A longer
+    /// file or form is answered 413.
     #[arg(long, value_name = "SIZE", requires = "upload", value_parser = size)]
     upload_limit: Option<u64>,
 

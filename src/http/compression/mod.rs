@@ -24,7 +24,7 @@ use gzip::Gzip;
 /// |---|---|
 /// | content types | text, and others that gain: JSON, XML, JavaScript, SVG, WebAssembly, fonts that are not compressed themselves; see [`content_type`](Self::content_type). Streams of events (`text/event-stream`) are not: each would hold an encoder for hours |
 /// | sizes | from 1 KiB on ([`min_size`](Self::min_size)); content of no known length always |
-/// | clients | those of HTTP/1.1 that [accept] gzip, and do not like the content better as it is |
+/// | clients | those of HTTP/1.1 that [accept] gzip, unless they give the content as it is (`identity`) a higher weight |
 /// | responses | all, errors and HEAD included, but for parts (206) and those that have a `Content-Encoding`, a `Transfer-Encoding`, a digest, or `Cache-Control: no-transform` |
 ///
 /// A response to a request with a cookie or a password that has neither `ETag` nor `Last-Modified`
@@ -37,7 +37,7 @@ use gzip::Gzip;
 /// length. There is no `Accept-Ranges`. `ETag: "x"` becomes `W/"x-gzip"`, and is `"x"` for the
 /// handler when it comes back in `If-None-Match` or `If-Match`; `If-Range` with it is answered by
 /// the whole, as no two encoders make the same bytes. A date in `If-Range` counts for nothing, as
-/// it is the same of both.
+/// both forms of a content have the same.
 ///
 /// A handler that has said a `Content-Length` is held to it: content that is shorter is cut, and
 /// does not end like a whole one. What is written without a length leaves at once, as it does
