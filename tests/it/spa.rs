@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 use nix::sys::signal::{Signal, killpg};
 use nix::sys::stat::Mode;
 use nix::unistd::{Pid, mkfifo};
-use socketserver::http::{SimpleHttpRequestHandler, Uploads};
+use socketserver::http::{Listing, SimpleHttpRequestHandler, Uploads};
 
 use crate::cli::{Serving, fails};
 use crate::cli_asked::{WAYS, ask as ask_command};
@@ -73,7 +73,13 @@ fn the_page_stands_for_what_looks_like_a_page() {
         // Directories without a page are not listed, and lead nowhere.
         ("/assets", PAGE, 200, "app"),
         ("/assets/", "*/*", 200, "app"),
-        ("/assets/", json, 200, "[listing]"),
+        ("/assets/", json, 404, ""),
+        ("/assets/", "image/png", 404, ""),
+        ("/assets", json, 404, ""),
+        ("/docs", json, 301, ""),
+        ("/docs/", json, 200, "docs"),
+        ("/app.js/", PAGE, 200, "app"),
+        ("/app.js/", "*/*", 404, ""),
         // What begins with a dot is not there.
         ("/.git", PAGE, 404, ""),
         ("/.git/config", PAGE, 404, ""),
@@ -85,8 +91,8 @@ fn the_page_stands_for_what_looks_like_a_page() {
         let fields = if accept.is_empty() { &[][..] } else { &accepts };
         let reply = ask(&server, request("GET", target, fields));
         assert_eq!(reply.status(), status, "{target} {accept}");
-        if body == "[listing]" {
-            assert!(reply.text().contains("a.css"), "{target}");
+        if status == 404 {
+            assert_eq!(reply.headers("Vary"), ["Accept"], "{target} {accept}");
         } else if status == 200 {
             assert_eq!(reply.text(), body, "{target} {accept}");
             let head = ask(&server, request("HEAD", target, fields));
@@ -124,6 +130,43 @@ fn nothing_hidden_or_outside_is_told_by_the_page() {
 }
 
 #[test]
+fn no_directory_is_listed_confined_or_not() {
+    let site = site();
+    fs::create_dir(site.path("in/.git")).unwrap();
+    site.write("in/.git/HEAD", "secret");
+    mkfifo(&site.path("in/pipe"), Mode::S_IRWXU).unwrap();
+    let table = |handler: SimpleHttpRequestHandler| handler.listing(Listing::Table);
+    for handler in [app(&site), app(&site).confined(), table(app(&site))] {
+        let server = serve(noting(handler).http11());
+        for (target, accept, status, text) in [
+            ("/.git/", PAGE, 404, ""),
+            ("/.git/", "*/*", 404, ""),
+            ("/.git", PAGE, 404, ""),
+            ("/.well-known/", PAGE, 404, ""),
+            ("/assets/", "application/json", 404, ""),
+            ("/assets/?C=M", "image/png", 404, ""),
+            ("/assets", "image/png", 404, ""),
+            ("/assets/", PAGE, 200, "app"),
+            // A file is no directory.
+            ("/app.js/", PAGE, 200, "app"),
+            ("/app.js/", "*/*", 404, ""),
+            ("/pipe/", PAGE, 200, "app"),
+            ("/pipe", PAGE, 404, ""),
+            ("/docs", PAGE, 301, ""),
+        ] {
+            for method in ["GET", "HEAD"] {
+                let reply = ask(&server, request(method, target, &[("Accept", accept)]));
+                assert_eq!(reply.status(), status, "{method} {target} {accept}");
+                assert_eq!(reply.header("Vary"), Some("Accept").filter(|_| status != 301));
+                if method == "GET" && status == 200 {
+                    assert_eq!(reply.text(), text, "{target}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn the_page_is_asked_for_again_each_time() {
     let site = site();
     let server = serve(noting(app(&site)).http11());
@@ -156,10 +199,11 @@ fn the_page_is_asked_for_again_each_time() {
     site.write("new", "next");
     fs::rename(site.path("new"), site.path("in/index.html")).unwrap();
     assert_eq!(asked("/users", ("If-None-Match", &old)).text(), "next");
-    // Without a page, nothing changes.
+    // Without a page, as while another build is written, nothing stands in, and nothing is listed.
     fs::remove_file(site.path("in/index.html")).unwrap();
-    assert_eq!(asked("/users", ("X", "x")).status(), 404);
-    assert!(asked("/", ("X", "x")).text().contains("app.js"));
+    for target in ["/users", "/", "/assets/", "/assets"] {
+        assert_eq!(asked(target, ("X", "x")).status(), 404, "{target}");
+    }
 }
 
 #[test]

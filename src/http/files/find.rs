@@ -17,7 +17,13 @@ impl<K: FileHooks> SimpleHttpRequestHandler<K> {
         if !self.is_spa {
             return self.find_named(http, path);
         }
-        self.find_named(http, path.clone()).or_else(|why| self.app_page(http, &path).ok_or(why))
+        self.find_named(http, path.clone()).or_else(|why| {
+            self.app_page(http, &path).ok_or_else(|| match why {
+                // A slash at the end of its name would lead to no page.
+                NoFile::NoSlash if self.index_page(&path).is_none() => NoFile::Directory(path),
+                why => why,
+            })
+        })
     }
 
     fn find_named(

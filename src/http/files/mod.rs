@@ -273,7 +273,7 @@ impl<K: FileHooks> SimpleHttpRequestHandler<K> {
     }
 
     /// Answers for what [`open`](Self::open) has found instead of a file: 404, a redirect to the
-    /// directory, its listing, or 503.
+    /// directory, its listing (404 with [`spa_fallback`](Self::spa_fallback)), or 503.
     ///
     /// # Errors
     ///
@@ -281,6 +281,7 @@ impl<K: FileHooks> SimpleHttpRequestHandler<K> {
     pub fn send_instead(&self, http: &mut Exchange<'_>, why: NoFile) -> io::Result<()> {
         match why {
             NoFile::NotFound => http.send_error_with(404, "File not found"),
+            NoFile::Directory(_) if self.is_spa => http.send_error_with(404, "File not found"),
             NoFile::NoSlash => redirect_to_directory(http),
             NoFile::Directory(path) => {
                 self.hooks.list_directory(http, &Directory::new(&self.tree, &path, self.listing))

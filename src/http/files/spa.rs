@@ -24,7 +24,8 @@ impl<K> SimpleHttpRequestHandler<K> {
     /// | `/users/7`: the last name has no suffix, and the client takes HTML | the application's page |
     /// | `/users/jane.doe`: it has one, and `Accept` names `text/html`, as browsers do for what they show as a page | the application's page |
     /// | `/app.js`: it has one, and `Accept` is `*/*`, as for scripts, images and `fetch` | 404 |
-    /// | a directory without an index page | as a path that is no file; it is not listed |
+    /// | a directory without an index page | as a path that is no file; it is never listed |
+    /// | `/app.js/`: a file's name, and a slash | as a path that is no file |
     /// | a name that begins with a dot, or one below it; what is outside of a [`confined`](Self::confined) directory, unreadable, or a pipe | 404 |
     ///
     /// The page has `Cache-Control: no-cache` under all its addresses, `/` included: it names the
@@ -32,9 +33,9 @@ impl<K> SimpleHttpRequestHandler<K> {
     /// each time, and answered 304 while it is the same. As `Accept` may decide, `Vary: Accept` is
     /// sent with it where it stands in for another path, and with 404.
     ///
-    /// Where there is no index page, nothing changes. [`open`](Self::open) finds the page, too, and
-    /// sends neither field. CPython has nothing alike: there one overrides `translate_path` or
-    /// `send_head`.
+    /// Where there is no index page, nothing stands in, and no directory is listed either.
+    /// [`open`](Self::open) finds the page, too, and sends neither field. CPython has nothing
+    /// alike: there one overrides `translate_path` or `send_head`.
     #[doc(alias = "try_files")]
     #[doc(alias = "historyApiFallback")]
     #[doc(alias = "fallback")]
@@ -64,7 +65,10 @@ impl<K: FileHooks> SimpleHttpRequestHandler<K> {
     /// Tells whether there is nothing at a path, or a directory that has no page of its own.
     fn is_absent(&self, path: &Path) -> bool {
         match self.tree.metadata(path) {
-            Ok(found) => found.is_dir() && self.index_page(path).is_none(),
+            Ok(found) if found.is_dir() => self.index_page(path).is_none(),
+            // A file is no directory. The kernel says so where the slash gets to it, which it does
+            // not in a confined tree.
+            Ok(_) => name_bytes(path).ends_with(b"/"),
             // Others say that there is something, or that it lies outside.
             Err(error) => matches!(
                 error.kind(),
