@@ -114,6 +114,59 @@ fn a_file_that_is_there_is_replaced_only_where_that_is_asked_for() {
 }
 
 #[test]
+fn what_would_be_sent_in_the_place_of_a_file_does_not_get_beside_it() {
+    let site = Site::empty();
+    for name in ["app.js", "a.tar.gz", "target"] {
+        site.write(name, "owner");
+    }
+    fs::create_dir(site.path("sub")).unwrap();
+    symlink("target", site.path("link")).unwrap();
+    let handlers = [
+        site.handler().uploads(Uploads::default()).precompressed(),
+        site.handler().precompressed().uploads(Uploads::default()).confined(),
+    ];
+    for (turn, handler) in handlers.into_iter().enumerate() {
+        let server = serve(noting(handler).http11());
+        for (target, status) in [
+            ("/app.js.gz", 409),
+            ("/app.js.br", 409),
+            ("/app.js.zst", 409),
+            // As some file systems do not tell the case of letters apart.
+            ("/app.js.GZ", 409),
+            ("/link.gz", 409),
+            // These are sent under their own names alone.
+            (&format!("/app.js.gz{turn}"), 201),
+            (&format!("/app.js.{turn}gz"), 201),
+            (&format!("/other{turn}.js.gz"), 201),
+            (["/sub.br", "/sub.gz"][turn], 201),
+            (["/a.tar.gz.br", "/a.tar.gz.zst"][turn], 201),
+            (["/.gz", "/.br"][turn], 403),
+        ] {
+            let reply = ask(&server, put(target, "", "uploaded"));
+            assert_eq!(reply.status(), status, "{target}: {}", reply.text());
+        }
+        // It is known before the body comes.
+        let early = put("/app.js.gz", "Expect: 100-continue\r\nConnection: close\r\n", "");
+        assert_eq!(ask(&server, early).status(), 409);
+        for coding in ["gzip", "br", "zstd"] {
+            let fields = format!("Accept-Encoding: {coding}\r\n");
+            let get = format!("GET /app.js HTTP/1.1\r\nHost: h\r\n{fields}\r\n");
+            assert_eq!(ask(&server, get).text(), "owner", "{coding}");
+        }
+        // The original may come behind it.
+        let original = format!("/other{turn}.js");
+        assert_eq!(ask(&server, put(&original, "", "original")).status(), 201);
+    }
+    // Where files may be replaced, and where no file stands for another.
+    let replacing = site.handler().precompressed().uploads(Uploads::default().replace(true));
+    let plain = site.handler().uploads(Uploads::default());
+    for (handler, target) in [(replacing, "/app.js.br"), (plain, "/app.js.gz")] {
+        let server = serve(noting(handler).http11());
+        assert_eq!(ask(&server, put(target, "", "uploaded")).status(), 201, "{target}");
+    }
+}
+
+#[test]
 fn what_is_no_new_file_in_a_directory_that_is_there_is_refused() {
     let outside = Site::empty();
     outside.write("file", "safe");

@@ -110,6 +110,24 @@ fn a_file_that_is_not_taken_is_told_and_the_others_are() {
 }
 
 #[test]
+fn a_form_puts_nothing_beside_a_file_that_is_sent_in_its_place() {
+    let site = Site::empty();
+    site.write("app.js", "owner");
+    let server = serve(noting(site.handler().precompressed().uploads(Uploads::default())).http11());
+    let parts = [
+        ("name=x; filename=a.txt", "one"),
+        ("name=x; filename=app.js.gz", "two"),
+        // Beside one that came in the same form.
+        ("name=x; filename=a.txt.br", "three"),
+        ("name=x; filename=b.js.gz", "four"),
+    ];
+    let reply = ask(&server, form("/", "", &parts));
+    assert_eq!(reply.status(), 409, "{}", reply.text());
+    assert_eq!(names(&site.path("")), ["a.txt", "app.js", "b.js.gz"]);
+    assert!(reply.text().contains("app.js.gz: "), "{}", reply.text());
+}
+
+#[test]
 fn forms_that_are_none_are_refused_and_leave_nothing() {
     let outside = Site::empty();
     let site = Site::empty();

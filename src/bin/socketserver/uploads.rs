@@ -16,8 +16,10 @@ pub(crate) struct Uploading {
     ///
     /// A file is made below the directory, under a name that does not begin with a dot, in a
     /// directory that is there, and through no link. It appears when it is complete. Without
-    /// =replace a file that is there stays, and the answer is 409. --listing table has a form for
-    /// it. On addresses that other machines reach, --auth or --auth-file is needed.
+    /// =replace a file that is there stays, and the answer is 409; so it is with --compress for
+    /// a new app.js.gz beside app.js. A new index.html is what its directory answers. --listing
+    /// table has a form for it. On addresses that other machines reach, --auth or --auth-file is
+    /// needed.
     #[arg(long, value_name = "replace", num_args = 0..=1, require_equals = true)]
     #[arg(value_enum, hide_possible_values = true, default_missing_value = "new")]
     upload: Option<Upload>,

@@ -78,7 +78,6 @@ pub struct SimpleHttpRequestHandler<K = Defaults> {
     tree: Tree,
     small_files: Arc<SmallFiles>,
     charset: Option<Arc<str>>,
-    is_precompressed: bool,
     is_spa: bool,
     listing: Listing,
     receiver: Option<Receiver>,
@@ -95,7 +94,6 @@ impl SimpleHttpRequestHandler {
             tree,
             small_files: Arc::default(),
             charset: None,
-            is_precompressed: false,
             is_spa: false,
             listing: Listing::default(),
             receiver: None,
@@ -108,19 +106,8 @@ impl<K> SimpleHttpRequestHandler<K> {
     /// The same directory, with hooks that say how its files are found, named and listed.
     #[must_use]
     pub fn with_hooks<N: FileHooks>(self, hooks: N) -> SimpleHttpRequestHandler<N> {
-        let Self {
-            tree, small_files, charset, is_precompressed, is_spa, listing, receiver, ..
-        } = self;
-        SimpleHttpRequestHandler {
-            tree,
-            small_files,
-            charset,
-            is_precompressed,
-            is_spa,
-            listing,
-            receiver,
-            hooks,
-        }
+        let Self { tree, small_files, charset, is_spa, listing, receiver, .. } = self;
+        SimpleHttpRequestHandler { tree, small_files, charset, is_spa, listing, receiver, hooks }
     }
 
     /// Reaches nothing outside the directory, wherever symbolic links lead and however names
@@ -169,9 +156,12 @@ impl<K> SimpleHttpRequestHandler<K> {
     /// says that the files belong together. `Content-Location` is not sent, as the compressed file
     /// has another type if it is asked for by its own name. [`open`](Self::open) always finds the
     /// file itself. CPython has nothing alike.
+    ///
+    /// With [`uploads`](Self::uploads) that replace nothing, none is taken under such a name beside
+    /// a file that is there; one that is there before its original is sent for it.
     #[must_use]
     pub fn precompressed(mut self) -> Self {
-        self.is_precompressed = true;
+        self.tree.is_precompressed = true;
         self
     }
 

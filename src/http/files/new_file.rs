@@ -44,10 +44,20 @@ impl Place {
         Self { directory, name: name.to_owned() }
     }
 
+    /// The name.
+    pub(super) fn name(&self) -> &OsStr {
+        &self.name
+    }
+
     /// What is there now; a link is not followed.
-    #[allow(clippy::useless_conversion, reason = "modes are not as wide on every system")]
     pub(super) fn look(&self) -> io::Result<Option<Found>> {
-        let stat = match fstatat(&self.directory, &*self.name, AtFlags::AT_SYMLINK_NOFOLLOW) {
+        self.look_beside(&self.name)
+    }
+
+    /// What has another name in the directory; a link is not followed.
+    #[allow(clippy::useless_conversion, reason = "modes are not as wide on every system")]
+    pub(super) fn look_beside(&self, name: &OsStr) -> io::Result<Option<Found>> {
+        let stat = match fstatat(&self.directory, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
             Ok(stat) => stat,
             Err(Errno::ENOENT) => return Ok(None),
             Err(error) => return Err(error.into()),

@@ -1,5 +1,6 @@
 //! Files that stand compressed beside others.
 
+use std::ffi::OsStr;
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -19,7 +20,7 @@ impl<K: FileHooks> SimpleHttpRequestHandler<K> {
     /// Opens what is to be sent of the file that the request's target names: that, or one that
     /// stands compressed beside it.
     pub(super) fn open_accepted(&self, http: &Exchange<'_>) -> Result<FileContent, NoFile> {
-        if !self.is_precompressed {
+        if !self.tree.is_precompressed {
             return self.open(http);
         }
         let now = SystemTime::now();
@@ -79,10 +80,25 @@ fn suffix(coding: Coding) -> &'static str {
 
 /// Tells whether a name is that of a compressed file itself.
 fn is_compressed(path: &Path) -> bool {
-    let name = name_bytes(path);
-    let has = |end: &str| {
-        let start = name.len().checked_sub(end.len());
-        start.is_some_and(|start| name[start..].eq_ignore_ascii_case(end.as_bytes()))
-    };
-    Coding::ALL.into_iter().any(|coding| has(suffix(coding))) || mime::coding(path).is_some()
+    without_suffix(name_bytes(path)).is_some() || mime::coding(path).is_some()
+}
+
+/// The name of the file in whose place one of this name is sent, if that is there.
+///
+/// Some file systems do not tell the case of letters apart.
+pub(super) fn original(name: &OsStr) -> Option<&OsStr> {
+    // No client gives a file a name that is not text.
+    let name = name.to_str()?;
+    let original = name.get(..without_suffix(name.as_bytes())?.len())?;
+    let is_sent = !original.is_empty() && !is_compressed(Path::new(original));
+    is_sent.then(|| OsStr::new(original))
+}
+
+/// A compressed file's name without what stands at its end.
+fn without_suffix(name: &[u8]) -> Option<&[u8]> {
+    Coding::ALL.into_iter().find_map(|coding| {
+        let end = suffix(coding).as_bytes();
+        let (start, last) = name.split_at_checked(name.len().checked_sub(end.len())?)?;
+        last.eq_ignore_ascii_case(end).then_some(start)
+    })
 }

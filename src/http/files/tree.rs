@@ -25,6 +25,8 @@ pub(super) struct Tree {
     pub(super) hides_dot_files: bool,
     /// Files may be made in it; those that are arriving are neither served nor listed.
     pub(super) takes_uploads: bool,
+    /// Files that stand compressed beside others are sent in their place.
+    pub(super) is_precompressed: bool,
     /// The only file in it that is there.
     pub(super) sole: Option<PathBuf>,
 }

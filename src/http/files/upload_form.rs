@@ -28,7 +28,7 @@ impl Receiver {
                 // Another field, or one for a file without one.
                 continue;
             };
-            match self.take_part(&directory, &filename, &mut part) {
+            match self.take_part(tree, &directory, &filename, &mut part) {
                 Ok(()) => results.push((filename, None)),
                 Err(error) => match HttpError::inside(&error) {
                     // What is wrong with this file alone; the rest of the form goes on.
@@ -69,6 +69,7 @@ impl Receiver {
 
     fn take_part<R: io::Read>(
         &self,
+        tree: &Tree,
         directory: &File,
         filename: &str,
         part: &mut Part<'_, R>,
@@ -76,10 +77,10 @@ impl Receiver {
         let name = safe_filename(filename).ok_or_else(|| refuse(403, "Not a name for a file"))?;
         let place = Place::new(directory.try_clone().map_err(refused)?, name.as_ref());
         // Before it comes: it may be long.
-        self.admit(&place, place.look().map_err(refused)?.as_ref())?;
+        self.admit(tree, &place, place.look().map_err(refused)?.as_ref())?;
         let mut file = self.begin(&place)?;
         part.copy_to(&mut file.file())?;
-        file.publish(|found| self.admit(&place, found)).map(drop).map_err(refused)
+        file.publish(|found| self.admit(tree, &place, found)).map(drop).map_err(refused)
     }
 }
 

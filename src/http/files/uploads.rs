@@ -10,6 +10,7 @@ use super::conditional::{self, Precondition};
 use super::etag::Validators;
 use super::new_file::{Found, Leftovers, NewFile, Place, Way};
 use super::path;
+use super::precompressed;
 use super::same_origin;
 use super::tree::Tree;
 use crate::http::exchange::{Exchange, HttpError, is_full};
@@ -72,13 +73,16 @@ impl<K> SimpleHttpRequestHandler<K> {
     /// | 204 with `ETag` | there was, and it may be [replaced](Uploads::replace) |
     /// | 400 | `Content-Range`: it is a part of a file (RFC 9110 §14.5) |
     /// | 403 | the name is none for a file, the process may not write there, or a page of another origin has made the request |
-    /// | 409 | its directory is missing, or is a file or a link; it is a directory, a link or a device itself; it is there, and may not be replaced |
+    /// | 409 | its directory is missing, or is a file or a link; it is a directory, a link or a device itself; it is there, and may not be replaced, or is [sent in the place](Self::precompressed) of one that is |
     /// | 411 | neither `Content-Length` nor `Transfer-Encoding`: a request without a body is not one with an empty body |
     /// | 412 | `If-Match`, `If-None-Match` or `If-Unmodified-Since` |
     /// | 413 | it is [longer](Uploads::limit), before it is read where its length is known |
     /// | 415 | it has a `Content-Encoding` |
     /// | 503 | descriptors or memory are exhausted |
     /// | 507 | the disk or the quota is full |
+    ///
+    /// A new file may change what other addresses answer: a directory without an index page answers
+    /// with a new `index.html` from then on.
     ///
     /// A form (`multipart/form-data`) is for a directory, with a slash at the end of its name; the
     /// last part of each file's name counts, whatever parts it. It is 303, back to the directory,
@@ -140,7 +144,7 @@ impl Receiver {
         let length = http.rfile.copy_to(file.file(), self.uploads.limit).map_err(refused)?;
         let replaced = file
             .publish(|found| {
-                self.admit(&place, found)?;
+                self.admit(tree, &place, found)?;
                 check_conditions(http, &place, found)
             })
             .map_err(refused)?;
@@ -193,14 +197,19 @@ impl Receiver {
         }
         let place = place(tree, path)?;
         let found = place.look().map_err(refused)?;
-        self.admit(&place, found.as_ref())?;
+        self.admit(tree, &place, found.as_ref())?;
         check_conditions(http, &place, found.as_ref())?;
         self.check_length(http, &place)?;
         Ok(place)
     }
 
     /// Refuses to put a file where this is.
-    pub(super) fn admit(&self, place: &Place, found: Option<&Found>) -> io::Result<()> {
+    pub(super) fn admit(
+        &self,
+        tree: &Tree,
+        place: &Place,
+        found: Option<&Found>,
+    ) -> io::Result<()> {
         match found {
             Some(found) if found.is_directory => return Err(refuse(409, IS_DIRECTORY)),
             Some(found) if !found.is_file => {
@@ -210,6 +219,13 @@ impl Receiver {
             // §13.2.1).
             Some(_) if !self.uploads.replace => {
                 return Err(refuse(409, "A file of this name is there already"));
+            }
+            // What is there would stay, and clients would get this instead.
+            None if !self.uploads.replace
+                && tree.is_precompressed
+                && is_beside_original(place)? =>
+            {
+                return Err(refuse(409, "A file would be sent in the place of another"));
             }
             _ => {}
         }
@@ -226,6 +242,13 @@ impl Receiver {
             _ => Ok(()),
         }
     }
+}
+
+/// Tells whether there is a file that this one would be sent in the place of, compressed.
+fn is_beside_original(place: &Place) -> io::Result<bool> {
+    let Some(original) = precompressed::original(place.name()) else { return Ok(false) };
+    let found = place.look_beside(original).map_err(refused)?;
+    Ok(found.is_some_and(|found| !found.is_directory))
 }
 
 /// Where a file of this path may be made.
