@@ -3,9 +3,11 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use data_encoding::BASE64;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use socketserver::ThreadingHttpServer;
@@ -63,13 +65,20 @@ fn a_process_that_is_killed_holds_no_verification() {
         eventually(|| {
             let mut client = serving.connect();
             client.write_all(request("/a.txt", BOBS).as_bytes()).unwrap();
-            clients.push(client);
             let mut other = serving.connect();
             other.write_all(request("/a.txt", ADA_WRONG).as_bytes()).unwrap();
             other.set_read_timeout(Some(10 * MOMENT)).unwrap();
             let mut reply = String::new();
             let _ = other.read_to_string(&mut reply);
-            status(&reply) == "503"
+            clients.push(client);
+            // It may have to give way to a login that was refused, with none being verified.
+            let is_verified = clients.iter().any(|it| {
+                it.set_read_timeout(Some(MOMENT)).unwrap();
+                let has_no_reply = it.peek(&mut [0]).is_err();
+                it.set_read_timeout(Some(40 * MOMENT)).unwrap();
+                has_no_reply
+            });
+            is_verified && status(&reply) == "503"
         });
         for child in children_of(server) {
             // Some may have ended.
@@ -102,6 +111,43 @@ fn logins_that_wait_leave_workers_to_others() {
         // Each login that waits would hold a thread for 5 seconds, and all of them some 30.
         assert!(began.elapsed() < Duration::from_secs(10), "{strategy}: {:?}", began.elapsed());
         drop(many);
+    }
+}
+
+/// Also where all clients have the same address, as behind a proxy.
+#[test]
+fn a_right_password_has_its_turn_in_a_flood_of_wrong_ones() {
+    for arguments in [
+        &["--processes", "2", "--concurrency", "sequential"][..],
+        &["--concurrency", "threading", "--max-threads", "3"],
+        &["--concurrency", "forking", "--max-children", "3"],
+        &["--concurrency", "threading", "--max-threads", "8"],
+    ] {
+        let serving = start(&[&["--auth", ADA, "--auth", SLOW], arguments].concat());
+        let is_over = AtomicBool::new(false);
+        let tries = AtomicUsize::new(0);
+        let code_of_ada = thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    while !is_over.load(Ordering::Relaxed) {
+                        let number = tries.fetch_add(1, Ordering::Relaxed);
+                        let password = BASE64.encode(format!("bob:{number}").as_bytes());
+                        code(&serving, "/a.txt", &format!("Basic {password}"));
+                    }
+                });
+            }
+            // One is verified, and another has come behind it.
+            eventually(|| tries.load(Ordering::Relaxed) > 3);
+            let end = Instant::now() + Duration::from_secs(40);
+            let mut last = String::new();
+            while last != "200" && Instant::now() < end {
+                last = code(&serving, "/a.txt", ADAS);
+                thread::sleep(MOMENT);
+            }
+            is_over.store(true, Ordering::Relaxed);
+            last
+        });
+        assert_eq!(code_of_ada, "200", "{arguments:?}");
     }
 }
 

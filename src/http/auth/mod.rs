@@ -3,6 +3,7 @@
 mod clock;
 mod credentials;
 mod hash;
+mod precedence;
 mod turns;
 mod users;
 mod verified;
@@ -23,6 +24,7 @@ use crate::signal::Signal;
 use crate::stderr::report;
 use crate::sys::SharedCounters;
 use credentials::Credentials;
+use precedence::{Login, Precedence, client};
 use turns::Turns;
 use verified::Verified;
 
@@ -39,7 +41,8 @@ use verified::Verified;
 /// - [only so many](Self::verifications) are verified at the same time, by default on half of the
 ///   processors, and 24 wait, all in half of the server's threads or children at most; further
 ///   requests are answered 503 with `Retry-After`, and so are those that wait when the server is to
-///   end;
+///   end. Logins of a client whose password was wrong in the last minute give way to those of
+///   others that were refused so;
 /// - an unknown name takes the time of a known one.
 ///
 /// On SIGHUP, where the program [watches](crate::Server::watch_signals) it, the users' files are
@@ -68,6 +71,7 @@ pub struct BasicAuth<H> {
     seen: AtomicU64,
     verified: Verified,
     turns: Turns,
+    precedence: Precedence,
     time: Duration,
     /// Paths without a password, in their canonical spelling.
     open: Vec<Vec<u8>>,
@@ -84,6 +88,7 @@ impl<H: HttpRequestHandler> BasicAuth<H> {
             seen: AtomicU64::new(0),
             verified: Verified::new(),
             turns: Turns::new(processors() / 2, WAITING),
+            precedence: Precedence::new(),
             time: REMEMBERED,
             open: Vec::new(),
         }
@@ -118,8 +123,8 @@ impl<H: HttpRequestHandler> BasicAuth<H> {
     ///
     /// Each of them holds a thread or a child. Of the requests that the server may run at once
     /// ([`ServerInfo::max_workers`](crate::ServerInfo::max_workers)) half are kept for those whose
-    /// password need not be verified, whatever is said here; but one may always verify. Defaults
-    /// to half of the processors, and 24.
+    /// password need not be verified, whatever is said here; but one may always verify, and of
+    /// three workers another may wait. Defaults to half of the processors, and 24.
     #[must_use]
     pub fn verifications(mut self, at_once: usize, waiting: usize) -> Self {
         self.turns = Turns::new(at_once, waiting);
@@ -178,15 +183,24 @@ impl<H: HttpRequestHandler> BasicAuth<H> {
         }
         // A server that is to end would wait for all of them, one after the other.
         let is_over = || is_known() || http.is_draining();
-        let Some(_turn) = self.turns.wait(http.server.max_workers(), is_over) else {
+        let address = self.verified.mark_of_name(&client(http.client_address.ip())).number();
+        let login = Login { address, credentials: mark.number() };
+        let gives_way = self.precedence.gives_way(login);
+        let wait = || self.turns.wait(http.server.max_workers(), is_over);
+        let Some(_turn) = (!gives_way).then(wait).flatten() else {
             // Another request of this user may have been verified meanwhile.
-            return if is_known() { Ok(credentials.name) } else { Err(Refused::Busy) };
+            if is_known() {
+                return Ok(credentials.name);
+            }
+            self.precedence.refused(login);
+            return Err(Refused::Busy);
         };
         // Verified also for an unknown name, so that it takes the same time.
         if hash.is_of(&credentials.password) && is_users {
             self.verified.remember(mark, self.time);
             return Ok(credentials.name);
         }
+        self.precedence.wrong(login);
         Err(Refused::Unknown)
     }
 

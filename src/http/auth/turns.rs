@@ -13,8 +13,10 @@ use crate::sys::SharedCounters;
 /// A process that is killed gives no place back: its places are free as it has ended. The time is
 /// for a process that is stopped, and for a number that another process has by then.
 pub(super) struct Turns {
+    /// The places of those that verify, of those that wait, the tickets of these, the last ticket.
     cells: SharedCounters,
     at_once: usize,
+    waiting: usize,
     clock: Clock,
 }
 
@@ -27,47 +29,76 @@ pub(super) struct Turn<'a> {
 impl Turns {
     pub(super) fn new(at_once: usize, waiting: usize) -> Self {
         let at_once = at_once.max(1);
-        let cells = SharedCounters::new(at_once + waiting);
-        Self { cells, at_once, clock: Clock::new() }
+        let cells = SharedCounters::new(at_once + 2 * waiting + 1);
+        Self { cells, at_once, waiting, clock: Clock::new() }
     }
 
     /// Waits for a place, and returns `None` where this one gets no place. Ends early with `None`
-    /// where `is_over` says that it need not wait any more.
+    /// where `is_over` says that it need not wait any more. Those that wait are first, in the order
+    /// of their coming.
     ///
     /// Where no more than `workers` requests run at once, half of the workers are left to others,
-    /// but for one that verifies.
+    /// but for one that verifies, and one that waits where a third worker is left.
     pub(super) fn wait(
         &self,
         workers: Option<usize>,
         is_over: impl Fn() -> bool,
     ) -> Option<Turn<'_>> {
-        let (verifying, waiting) = self.cells.cells().split_at(self.at_once);
-        let most = workers.map_or(usize::MAX, |count| (count / 2).max(1));
-        let verifying = &verifying[..most.min(verifying.len())];
-        let waiting = &waiting[..(most - verifying.len()).min(waiting.len())];
-        if let Some(turn) = self.take(verifying, LONGEST_VERIFICATION) {
+        let most = workers.map_or(usize::MAX, |count| (count / 2).max(count.min(3) - 1).max(1));
+        let at_once = if self.waiting == 0 { most } else { (most - 1).max(1) }.min(self.at_once);
+        let verifying = &self.cells.cells()[..at_once];
+        let waiting = &self.waiting()[..(most - at_once).min(self.waiting)];
+        let (tickets, last) = self.tickets();
+        let ticket = last.fetch_add(1, Ordering::AcqRel) + 1;
+        if !self.is_another_before(ticket)
+            && let Some((_, turn)) = self.take(verifying, LONGEST_VERIFICATION)
+        {
             return Some(turn);
         }
-        let _waiting = self.take(waiting, LONGEST_WAIT + PAUSE)?;
+        // Until its ticket is there, the older one of another only has the others look again.
+        let (place, _waiting) = self.take(waiting, LONGEST_WAIT + PAUSE)?;
+        tickets[place].store(ticket, Ordering::Release);
         let end = Instant::now() + LONGEST_WAIT;
         while Instant::now() < end && !is_over() {
             pause(PAUSE);
-            if let Some(turn) = self.take(verifying, LONGEST_VERIFICATION) {
+            if !self.is_another_before(ticket)
+                && let Some((_, turn)) = self.take(verifying, LONGEST_VERIFICATION)
+            {
                 return Some(turn);
             }
         }
         None
     }
 
-    fn take<'a>(&self, cells: &'a [AtomicU64], time: Duration) -> Option<Turn<'a>> {
+    fn waiting(&self) -> &[AtomicU64] {
+        &self.cells.cells()[self.at_once..][..self.waiting]
+    }
+
+    /// One for each place to wait in, and the number of the last one.
+    fn tickets(&self) -> (&[AtomicU64], &AtomicU64) {
+        let (tickets, last) =
+            self.cells.cells()[self.at_once + self.waiting..].split_at(self.waiting);
+        (tickets, &last[0])
+    }
+
+    /// Tells whether one waits that came before this one.
+    fn is_another_before(&self, ticket: u64) -> bool {
+        let now = self.clock.now();
+        self.waiting().iter().zip(self.tickets().0).any(|(place, other)| {
+            other.load(Ordering::Acquire) < ticket && !is_free(place.load(Ordering::Acquire), now)
+        })
+    }
+
+    /// Takes one of these places, and returns which.
+    fn take<'a>(&self, cells: &'a [AtomicU64], time: Duration) -> Option<(usize, Turn<'a>)> {
         let now = self.clock.now();
         let mine = place_of(process_number(), self.clock.after(time));
-        cells.iter().find_map(|cell| {
+        cells.iter().enumerate().find_map(|(index, cell)| {
             let taken = cell.load(Ordering::Acquire);
             let is_free = is_free(taken, now)
                 && cell.compare_exchange(taken, mine, Ordering::AcqRel, Ordering::Relaxed).is_ok();
             // Not made where it is not taken: dropping it gives the place back.
-            is_free.then(|| Turn { cell, taken: mine })
+            is_free.then(|| (index, Turn { cell, taken: mine }))
         })
     }
 }
@@ -162,8 +193,8 @@ mod tests {
         for (workers, verify, wait) in [
             (Some(1), 1, 0),
             (Some(2), 1, 0),
-            (Some(3), 1, 0),
-            (Some(4), 2, 0),
+            (Some(3), 1, 1),
+            (Some(4), 1, 1),
             (Some(7), 2, 1),
             (Some(100), 2, 3),
             (None, 2, 3),
@@ -184,6 +215,21 @@ mod tests {
             wait_within(turns, workers, count);
             true
         });
+    }
+
+    #[test]
+    fn those_that_wait_are_not_overtaken() {
+        let turns = Turns::new(1, 2);
+        let first = Cell::new(turns.wait(None, || false));
+        let second = turns.wait(None, || {
+            drop(first.take());
+            // It is free, and a newcomer waits behind the one that waits.
+            assert!(turns.wait(None, || true).is_none());
+            false
+        });
+        assert!(second.is_some());
+        drop(second);
+        assert!(turns.wait(None, || true).is_some());
     }
 
     #[test]
