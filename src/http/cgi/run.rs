@@ -121,8 +121,10 @@ impl<K: CgiHooks> CgiHttpRequestHandler<K> {
                 http.log_error(format_args!("CGI script cut, as the server ends ({name})"));
             }
             None => {
-                let what = format_args!("CGI script timed out after its response ({name})");
-                self.log_failure(http, what);
+                self.log_failure(
+                    http,
+                    format_args!("CGI script timed out after its response ({name})"),
+                );
             }
         }
         Ok(())
