@@ -23,6 +23,25 @@ impl Clock {
     }
 }
 
+/// A number, of which 22 bits are kept, and the time until which it counts: in one word, so that
+/// processes change both together. The other 42 bits are 139 years in milliseconds.
+pub(super) fn word(number: u64, until: u64) -> u64 {
+    until << NUMBER_BITS | kept(number)
+}
+
+/// What is kept of a number.
+pub(super) fn kept(number: u64) -> u64 {
+    number & ((1 << NUMBER_BITS) - 1)
+}
+
+/// Until when the number in a word counts.
+pub(super) fn until(word: u64) -> u64 {
+    word >> NUMBER_BITS
+}
+
+/// Linux has no larger numbers of processes than that, the other systems none above 99999.
+pub(super) const NUMBER_BITS: u32 = 22;
+
 fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX / 2)
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::clock::Clock;
+use super::clock::{Clock, NUMBER_BITS, kept, until, word};
 use crate::sys::SharedCounters;
 
 /// What all processes of a server know about logins that were wrong, and that were refused.
@@ -63,19 +63,19 @@ impl Precedence {
     }
 
     fn note(&self, table: usize, number: u64, time: Duration) {
-        let entry = self.clock.after(time) << TAG_BITS | number & TAG;
+        let entry = word(number, self.clock.after(time));
         self.cells.cells()[place(table, number)].store(entry, Ordering::Release);
     }
 
     fn is_noted(&self, table: usize, number: u64) -> bool {
         let entry = self.cells.cells()[place(table, number)].load(Ordering::Acquire);
-        entry & TAG == number & TAG && entry >> TAG_BITS > self.clock.now()
+        kept(entry) == kept(number) && until(entry) > self.clock.now()
     }
 }
 
-/// Where a number is in a table.
+/// Where a number is in a table, by bits that its entry does not have.
 fn place(table: usize, number: u64) -> usize {
-    table + usize::try_from((number >> TAG_BITS) % ENTRIES as u64).unwrap_or(0)
+    table + usize::try_from((number >> NUMBER_BITS) % ENTRIES as u64).unwrap_or(0)
 }
 
 /// Who is taken for one client: a network of 64 bits with IPv6, where one has all its addresses,
@@ -94,9 +94,6 @@ const LOGINS: usize = HOLDS + ENTRIES;
 
 /// In each table: 32 KiB.
 const ENTRIES: usize = 4096;
-
-const TAG_BITS: u32 = 22;
-const TAG: u64 = (1 << TAG_BITS) - 1;
 
 /// More than `Retry-After` says.
 const HELD_OFF: Duration = Duration::from_secs(5);

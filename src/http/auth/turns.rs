@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::clock::Clock;
+use super::clock::{Clock, kept, until, word};
 use crate::os::{has_ended, pause, process_number};
 use crate::sys::SharedCounters;
 
@@ -92,7 +92,7 @@ impl Turns {
     /// Takes one of these places, and returns which.
     fn take<'a>(&self, cells: &'a [AtomicU64], time: Duration) -> Option<(usize, Turn<'a>)> {
         let now = self.clock.now();
-        let mine = place_of(process_number(), self.clock.after(time));
+        let mine = word(process_number().into(), self.clock.after(time));
         cells.iter().enumerate().find_map(|(index, cell)| {
             let taken = cell.load(Ordering::Acquire);
             let is_free = is_free(taken, now)
@@ -103,15 +103,10 @@ impl Turns {
     }
 }
 
-/// What a place holds that this process has taken until this time, in milliseconds.
-fn place_of(process: u32, until: u64) -> u64 {
-    until << NUMBER_BITS | u64::from(process) & LARGEST_NUMBER
-}
-
 /// Tells whether a place that holds this may be taken.
 fn is_free(taken: u64, now: u64) -> bool {
-    let owner = u32::try_from(taken & LARGEST_NUMBER).unwrap_or(0);
-    taken >> NUMBER_BITS < now || owner != process_number() && has_ended(owner)
+    let owner = u32::try_from(kept(taken)).unwrap_or(0);
+    until(taken) < now || owner != process_number() && has_ended(owner)
 }
 
 impl Drop for Turn<'_> {
@@ -120,11 +115,6 @@ impl Drop for Turn<'_> {
         let _ = self.cell.compare_exchange(self.taken, 0, Ordering::AcqRel, Ordering::Relaxed);
     }
 }
-
-/// Linux has no larger numbers of processes than 22 bits, the other systems none above 99999. The
-/// other 42 bits are 139 years in milliseconds.
-const NUMBER_BITS: u32 = 22;
-const LARGEST_NUMBER: u64 = (1 << NUMBER_BITS) - 1;
 
 /// More than a verification takes.
 const LONGEST_VERIFICATION: Duration = Duration::from_secs(60);
@@ -167,12 +157,12 @@ mod tests {
         let far = 3_600_000;
         let other = fork_child(|| true).expect("a child");
         let number = other.as_raw().unsigned_abs();
-        cell.store(place_of(number, far), Ordering::Release);
+        cell.store(word(number.into(), far), Ordering::Release);
         // It is there until it is reaped.
         assert!(turns.wait(None, || false).is_none());
         waitpid(other, None).expect("its end");
         let turn = turns.wait(None, || false).expect("the place of a process that has ended");
-        assert_eq!(cell.load(Ordering::Acquire) & LARGEST_NUMBER, u64::from(process_number()));
+        assert_eq!(kept(cell.load(Ordering::Acquire)), u64::from(process_number()));
         drop(turn);
         assert_eq!(cell.load(Ordering::Acquire), 0);
     }
@@ -182,7 +172,7 @@ mod tests {
         let turns = Turns::new(1, 0);
         std::mem::forget(turns.wait(None, || false));
         assert!(turns.wait(None, || false).is_none());
-        turns.cells.cells()[0].store(place_of(process_number(), 1), Ordering::Release);
+        turns.cells.cells()[0].store(word(process_number().into(), 1), Ordering::Release);
         pause(PAUSE);
         assert!(turns.wait(None, || false).is_some());
     }
