@@ -35,6 +35,10 @@ impl Encoders {
         Self { level, most, busy: AtomicUsize::new(0), idle: Mutex::default() }
     }
 
+    pub(super) fn level(&self) -> u32 {
+        self.level
+    }
+
     pub(super) fn most(&self) -> usize {
         self.most
     }

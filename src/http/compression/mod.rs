@@ -70,7 +70,6 @@ pub struct Compression<H> {
 /// What is compressed, and how.
 #[derive(Clone, Debug)]
 struct Settings {
-    level: u32,
     min_size: u64,
     /// Content types beside those that gain anyway.
     types: Vec<String>,
@@ -82,7 +81,6 @@ impl<H: HttpRequestHandler> Compression<H> {
     /// Compresses this handler's responses.
     pub fn new(handler: H) -> Self {
         let settings = Settings {
-            level: LEVEL,
             min_size: MIN_SIZE,
             types: Vec::new(),
             has_credentials: false,
@@ -95,9 +93,8 @@ impl<H: HttpRequestHandler> Compression<H> {
     #[must_use]
     pub fn level(self, level: u32) -> Self {
         self.with(|settings| {
-            settings.level = level.clamp(1, 9);
             let most = settings.encoders.most();
-            settings.encoders = Arc::new(Encoders::new(settings.level, most));
+            settings.encoders = Arc::new(Encoders::new(level.clamp(1, 9), most));
         })
     }
 
@@ -117,7 +114,10 @@ impl<H: HttpRequestHandler> Compression<H> {
     /// Responses that a process compresses at once. Defaults to 32 for each processor.
     #[must_use]
     pub fn max_encoders(self, count: usize) -> Self {
-        self.with(|settings| settings.encoders = Arc::new(Encoders::new(settings.level, count)))
+        self.with(|settings| {
+            let level = settings.encoders.level();
+            settings.encoders = Arc::new(Encoders::new(level, count));
+        })
     }
 
     /// Compresses what is made for one user, too: responses without `ETag` and `Last-Modified` to
