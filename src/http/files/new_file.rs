@@ -5,7 +5,7 @@ use std::ffi::{CStr, OsStr, OsString};
 use std::fs::{File, Permissions};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -150,11 +150,9 @@ impl Place {
     ///
     /// Ends with what is returned. Where the system cannot lock a directory, nothing is waited for.
     fn wait_for_turn(&self, limit: Duration) -> io::Result<Option<File>> {
-        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let Ok(directory) = openat(&self.directory, ".", flags, Mode::empty()) else {
+        let Ok(directory) = opened_again(&self.directory).map(File::from) else {
             return Ok(None);
         };
-        let directory = File::from(directory);
         let deadline = Instant::now() + limit;
         loop {
             match lock(&directory) {
@@ -299,15 +297,19 @@ impl Leftovers {
         }
         *seen = Some((device, inode, Instant::now()));
         drop(seen);
-        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let Ok(names) = openat(directory, ".", flags, Mode::empty()) else { return };
-        let Ok(names) = Dir::from_fd(names) else { return };
+        let Ok(names) = opened_again(directory).and_then(Dir::from_fd) else { return };
         for entry in names.into_iter().filter_map(Result::ok) {
             if is_temporary(entry.file_name().to_bytes()) {
                 remove_left(directory, entry.file_name());
             }
         }
     }
+}
+
+/// The same directory, open for reading, with a place and a lock of its own.
+fn opened_again(directory: &File) -> nix::Result<OwnedFd> {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    openat(directory, ".", flags, Mode::empty())
 }
 
 /// Removes a file unless a server holds it: those that write have it locked.
