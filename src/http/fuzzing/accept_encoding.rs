@@ -68,6 +68,8 @@ fn element(text: &str) -> Option<(String, u32)> {
 mod tests {
     use proptest::prelude::*;
 
+    use crate::http::fuzzing::tests::many_cases;
+
     fn line() -> impl Strategy<Value = String> {
         let piece = prop::sample::select(vec![
             "gzip", "GZIP", "x-gzip", "br", "zstd", "identity", "*", ",", ", ", ";", ";q=", ";q=0",
@@ -77,15 +79,8 @@ mod tests {
         prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
     }
 
-    fn config() -> ProptestConfig {
-        let default = ProptestConfig::default();
-        // Or more, by the variable PROPTEST_CASES.
-        let cases = default.cases.max(4_000);
-        ProptestConfig { failure_persistence: None, cases, ..default }
-    }
-
     proptest! {
-        #![proptest_config(config())]
+        #![proptest_config(many_cases())]
         #[test]
         fn codings_are_chosen_as_a_plain_reading_says(line in line()) {
             super::check(line.as_bytes());

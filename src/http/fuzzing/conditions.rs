@@ -244,6 +244,8 @@ const MODIFIED: i64 = 1_577_934_245;
 mod tests {
     use proptest::prelude::*;
 
+    use crate::http::fuzzing::tests::many_cases;
+
     /// Lines that are nearly fields.
     fn line() -> impl Strategy<Value = String> {
         let piece = prop::sample::select(vec![
@@ -275,15 +277,8 @@ mod tests {
             .prop_map(|(name, pieces)| name.to_owned() + &pieces.concat())
     }
 
-    fn config() -> ProptestConfig {
-        let default = ProptestConfig::default();
-        // Or more, by the variable PROPTEST_CASES.
-        let cases = default.cases.max(4_000);
-        ProptestConfig { failure_persistence: None, cases, ..default }
-    }
-
     proptest! {
-        #![proptest_config(config())]
+        #![proptest_config(many_cases())]
         #[test]
         fn conditions_are_what_a_plain_reading_says(
             kind: u8,

@@ -34,6 +34,15 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
+    use proptest::prelude::ProptestConfig;
+
+    /// Runs a property often: 4,000 times, or more by the variable `PROPTEST_CASES`.
+    pub(super) fn many_cases() -> ProptestConfig {
+        let default = ProptestConfig::default();
+        let cases = default.cases.max(4_000);
+        ProptestConfig { failure_persistence: None, cases, ..default }
+    }
+
     #[test]
     fn the_corpus_of_every_parser_passes() {
         for (target, check) in [
