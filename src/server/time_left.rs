@@ -39,17 +39,8 @@ struct State {
 
 impl TimeLeft {
     pub(super) fn new(signals: Arc<LoopSignals>, shutdown: ShutdownHandle) -> Arc<Self> {
-        let state = State {
-            leash: None,
-            began: Instant::now(),
-            limit: Duration::ZERO,
-            asked: None,
-            at_once: None,
-            heard: 0,
-            looked: None,
-            cut: 0,
-        };
-        Arc::new(Self { signals, shutdown, state: Mutex::new(state) })
+        let state = Mutex::new(State::new(None, Duration::ZERO));
+        Arc::new(Self { signals, shutdown, state })
     }
 
     /// The supervisor asks by this.
@@ -60,18 +51,7 @@ impl TimeLeft {
     /// A loop begins, whose requests have so long once an end was asked for.
     pub(super) fn begin(&self, limit: Duration) {
         let mut state = self.state();
-        let (leash, began) = (state.leash.take(), Instant::now());
-        let new = State {
-            leash,
-            began,
-            limit,
-            asked: None,
-            at_once: None,
-            heard: 0,
-            looked: None,
-            cut: 0,
-        };
-        *state = new;
+        *state = State::new(state.leash.take(), limit);
     }
 
     /// The loop has heard of signals that ask for an end: so many, the first of them then.
@@ -119,6 +99,20 @@ impl TimeLeft {
 }
 
 impl State {
+    /// That of a loop that begins now.
+    fn new(leash: Option<OwnedFd>, limit: Duration) -> Self {
+        Self {
+            leash,
+            began: Instant::now(),
+            limit,
+            asked: None,
+            at_once: None,
+            heard: 0,
+            looked: None,
+            cut: 0,
+        }
+    }
+
     /// A signal has asked for an end, at the time of its stamp.
     fn note(&mut self, stamp: u64) {
         let came = Instant::now().checked_sub(sys::age(stamp)).unwrap_or(self.began);
