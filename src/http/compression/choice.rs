@@ -3,6 +3,7 @@
 use super::types::gains;
 use crate::http::exchange::ResponseBody;
 use crate::http::message::response_head::values;
+use crate::http::message::text::list_has;
 
 /// What a response has.
 #[derive(Debug, PartialEq, Eq)]
@@ -57,8 +58,5 @@ pub(super) fn varies(response: &ResponseBody) -> bool {
 
 /// Tells whether a word is in one of the lists of this name.
 fn says(head: &[u8], name: &str, word: &str) -> bool {
-    values(head, name).any(|list| {
-        list.split(|&byte| byte == b',')
-            .any(|it| it.trim_ascii().eq_ignore_ascii_case(word.as_bytes()))
-    })
+    values(head, name).any(|list| list_has(list, word))
 }

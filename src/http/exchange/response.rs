@@ -13,7 +13,7 @@ use crate::http::message::response_head::{
     find_header, has_content_type, push_header, push_status_line, remove_headers,
 };
 use crate::http::message::status::Status;
-use crate::http::message::text::trim_blanks;
+use crate::http::message::text::list_has;
 use crate::http::message::token::is_token;
 use crate::printable::repr;
 
@@ -366,9 +366,7 @@ impl Exchange<'_> {
     }
 
     fn note_connection(&mut self, value: &str) {
-        let says = |option: &str| {
-            value.split(',').any(|other| trim_blanks(other).eq_ignore_ascii_case(option))
-        };
+        let says = |option| list_has(value.as_bytes(), option);
         if says("close") {
             self.announces_close = true;
             self.close_connection = true;

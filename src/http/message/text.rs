@@ -87,6 +87,12 @@ pub(crate) fn trim_blanks(text: &str) -> &str {
     text.trim_matches([' ', '\t'])
 }
 
+/// Tells whether one of the elements of a list, between commas, is this word.
+pub(crate) fn list_has(list: &[u8], word: &str) -> bool {
+    let mut elements = list.split(|&byte| byte == b',');
+    elements.any(|element| element.trim_ascii().eq_ignore_ascii_case(word.as_bytes()))
+}
+
 /// A log message without characters that could steer a terminal: what CPython escapes, and of what
 /// is beyond ISO 8859-1 what `repr` does.
 pub(crate) fn escape_log(message: &str) -> String {
