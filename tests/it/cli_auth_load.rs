@@ -15,6 +15,7 @@ use socketserver::http::{BasicAuth, SimpleHttpRequestHandler, Users};
 
 use crate::auth::{ADA, ADA_WRONG, ADAS, BOB, BOBS};
 use crate::cli::{Serving, children_of, eventually, pid, read_to_end, text};
+use crate::cli_asked::WAYS;
 use crate::support::MOMENT;
 
 /// Verifying takes some seconds without optimization, with 14 in the place of 12 four times that.
@@ -183,12 +184,7 @@ fn logins_that_wait_do_not_hold_a_server_that_ends() {
 
 #[test]
 fn after_a_file_without_users_every_password_is_refused() {
-    for arguments in [
-        &["--concurrency", "sequential"][..],
-        &["--concurrency", "threading"],
-        &["--concurrency", "forking"],
-        &["--processes", "2"],
-    ] {
+    for arguments in WAYS.iter().take(4) {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("users");
         let write = |content: &str| {
@@ -196,7 +192,7 @@ fn after_a_file_without_users_every_password_is_refused() {
             fs::rename(file.with_extension("new"), &file).unwrap();
         };
         write(ADA);
-        let serving = start(&[&["--auth-file", file.to_str().unwrap()], arguments].concat());
+        let serving = start(&[&["--auth-file", file.to_str().unwrap()][..], arguments].concat());
         assert_eq!(code(&serving, "/a.txt", ADAS), "200");
         write("# all have left\n");
         serving.signal(Signal::SIGHUP);

@@ -13,6 +13,7 @@ use socketserver::http::{
 
 use crate::compression::{GZIP, content, is_compressed, serve_answers, text};
 use crate::conditions::request;
+use crate::mutations::Mutations;
 use crate::nginx::Nginx;
 use crate::nginx_cache::cache;
 use crate::support::Gate;
@@ -249,15 +250,10 @@ fn ten_thousand_fields_give_the_same_content() {
         "\r\nIf-Range: W/\"",
         "-gzip\"",
     ];
-    let mut seed = 1_u64;
-    let mut next = |bound: usize| {
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (seed >> 33) as usize % bound
-    };
+    let mut mutations = Mutations::of(&pieces);
     let mut seen = [0; 2];
     for _ in 0..10_000 {
-        let count = next(9);
-        let field: String = (0..count).map(|_| pieces[next(pieces.len())]).collect();
+        let field = mutations.field(9);
         let reply = browser.ask(request("GET", "/", &[("Accept-Encoding", &field)]));
         assert_eq!((reply.status(), reply.headers("Vary")), (200, vec!["Accept-Encoding"]));
         assert!(content(&reply) == expected.as_bytes(), "{field}");

@@ -225,20 +225,18 @@ fn an_unreadable_directory_and_an_unreadable_file_are_404() {
     fs::set_permissions(site.path("empty"), fs::Permissions::from_mode(0o700)).unwrap();
 }
 
+/// Removes each directory that is to be listed.
+pub(crate) struct Removing;
+impl FileHooks for Removing {
+    fn list_directory(&self, http: &mut Exchange<'_>, directory: &Directory<'_>) -> io::Result<()> {
+        fs::remove_dir_all(directory.path())?;
+        Defaults.list_directory(http, directory)
+    }
+}
+
 /// A directory that turns out to be none when it is read.
 #[test]
 fn a_directory_that_cannot_be_listed_is_404() {
-    struct Removing;
-    impl FileHooks for Removing {
-        fn list_directory(
-            &self,
-            http: &mut Exchange<'_>,
-            directory: &Directory<'_>,
-        ) -> io::Result<()> {
-            fs::remove_dir_all(directory.path())?;
-            Defaults.list_directory(http, directory)
-        }
-    }
     let site = Site::new();
     let server = serve(noting(site.handler().with_hooks(Removing)).http11());
     let reply = ask_for(&server, "/sub/");

@@ -4,22 +4,16 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tungstenite::{Message, WebSocket};
 
+use crate::browser::{Browser, PATIENCE, chromium};
 use crate::examples::Example;
 use crate::lab::{finish, lab, path};
-
-/// A browser has to start first, beside whatever else is tested.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 #[test]
 fn a_recorded_page_shows_each_client_and_lists_it() {
@@ -31,7 +25,7 @@ fn a_recorded_page_shows_each_client_and_lists_it() {
     assert!(!fs::read_to_string(&out).unwrap().contains("<script"), "it needs a script");
 
     let profile = tempfile::tempdir().unwrap();
-    let mut command = chromium(&profile);
+    let mut command = chromium(profile.path());
     command.arg("--dump-dom").arg(format!("file://{}", out.display()));
     let Ok(output) = command.stderr(Stdio::null()).output() else {
         println!("skipped: there is no chromium");
@@ -59,10 +53,7 @@ fn a_recorded_page_shows_each_client_and_lists_it() {
 #[test]
 fn each_button_of_the_live_page_does_what_it_says() {
     let example = Example::run("lab", &["0"]);
-    let Some(mut page) = Page::open(&format!("http://{}/", example.address)) else {
-        println!("skipped: there is no chromium");
-        return;
-    };
+    let Some(mut page) = Page::open(&format!("http://{}/", example.address)) else { return };
     page.wait_for("document.body.dataset.ready === '1'");
 
     page.evaluate("document.querySelector('button[value=slow]').click()");
@@ -125,18 +116,9 @@ fn each_button_of_the_live_page_does_what_it_says() {
     assert!(saved.contains("visit 1 Thread-1") && saved.ends_with("</html>\n"), "{saved}");
 }
 
-fn chromium(profile: &TempDir) -> Command {
-    let mut command = Command::new("chromium");
-    command.args(["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run"]);
-    command.arg(format!("--user-data-dir={}", profile.path().display()));
-    command.stdin(Stdio::null()).process_group(0);
-    command
-}
-
 /// A page in a browser, driven by the protocol of its debugger.
 struct Page {
-    browser: Child,
-    _profile: TempDir,
+    _browser: Browser,
     socket: WebSocket<TcpStream>,
     session: Option<String>,
     calls: u64,
@@ -144,11 +126,11 @@ struct Page {
 
 impl Page {
     fn open(url: &str) -> Option<Self> {
-        let profile = tempfile::tempdir().unwrap();
-        let mut command = chromium(&profile);
-        command.args(["--remote-debugging-port=0", "about:blank"]);
-        let mut browser = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().ok()?;
-        let lines = BufReader::new(browser.stderr.take().unwrap()).lines();
+        let mut browser = Browser::start(|command| {
+            command.args(["--remote-debugging-port=0", "about:blank"]);
+            command.stdout(Stdio::null()).stderr(Stdio::piped());
+        })?;
+        let lines = BufReader::new(browser.child.stderr.take().unwrap()).lines();
         let mut addresses = lines
             .map_while(Result::ok)
             .filter_map(|line| Some(line.split_once("ws://")?.1.to_owned()));
@@ -157,7 +139,7 @@ impl Page {
         let stream = TcpStream::connect(address.split('/').next().unwrap()).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let (socket, _) = tungstenite::client(format!("ws://{address}"), stream).unwrap();
-        let mut page = Self { browser, _profile: profile, socket, session: None, calls: 0 };
+        let mut page = Self { _browser: browser, socket, session: None, calls: 0 };
         let target = page.call("Target.createTarget", json!({"url": url}))["targetId"].clone();
         let attach = json!({"targetId": target, "flatten": true});
         let session = page.call("Target.attachToTarget", attach)["sessionId"].clone();
@@ -200,12 +182,5 @@ impl Page {
             assert!(Instant::now() < end, "{condition}: {}", self.evaluate(status));
             thread::sleep(Duration::from_millis(20));
         }
-    }
-}
-
-impl Drop for Page {
-    fn drop(&mut self) {
-        let _ = killpg(Pid::from_raw(self.browser.id().try_into().unwrap()), Signal::SIGKILL);
-        let _ = self.browser.wait();
     }
 }

@@ -15,6 +15,7 @@ use socketserver::http::{
     Defaults, Directory, Exchange, FileHooks, HttpRequestHandler, Listing, SimpleHttpRequestHandler,
 };
 
+use crate::http_files::Removing;
 use crate::support::Running;
 use crate::web::{Browser, Reply, Site, ask, noting, serve, set_modified, show};
 
@@ -410,17 +411,6 @@ fn an_override_may_choose_who_sees_the_table() {
 
 #[test]
 fn a_table_of_a_directory_that_is_gone_is_404() {
-    struct Removing;
-    impl FileHooks for Removing {
-        fn list_directory(
-            &self,
-            http: &mut Exchange<'_>,
-            directory: &Directory<'_>,
-        ) -> io::Result<()> {
-            fs::remove_dir_all(directory.path())?;
-            Defaults.list_directory(http, directory)
-        }
-    }
     let site = Site::new();
     let server = start(table(&site).with_hooks(Removing));
     let reply = fetch(&server, "/sub/");

@@ -8,8 +8,9 @@
 #[cfg(feature = "auth")]
 mod auth; // users and passwords: who passes, and what verifying costs
 mod bind_addresses; // what can be bound, and what is said of the rest
-mod blank_lines;
-mod busy_loops; // before a request: skipped, and what they may cost
+mod blank_lines; // before a request: skipped, and what they may cost
+mod browser; // Chromium, for the tests that need one
+mod busy_loops; // handlers that keep the loop of a server that is to end
 #[cfg(feature = "tls")]
 mod certificates; // an authority, what it issues, and a client that speaks TLS
 mod cgi; // programs that answer: what they are told, what they may say, how they end
@@ -127,6 +128,7 @@ mod matrix_limits; // what every strategy must do about time and size
 mod metrics; // what is counted, and whether the server is well
 mod misuse; // calls that HTTP does not allow, by kind
 mod multipart; // multipart bodies in pieces of every size
+mod mutations; // fields of pieces, the same ones in each run
 mod names; // the table of names, against the crate and against Python
 mod nginx; // nginx itself, started for a test
 mod nginx_cache; // a cache between client and server

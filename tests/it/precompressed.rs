@@ -10,6 +10,7 @@ use nix::unistd::mkfifo;
 use socketserver::http::{Exchange, HttpRequestHandler};
 
 use crate::conditions::request;
+use crate::mutations::Mutations;
 use crate::nginx::Nginx;
 use crate::nginx_cache::cache;
 use crate::ranges::content;
@@ -283,16 +284,11 @@ fn ten_thousand_fields_give_no_wrong_byte() {
         "deflate",
         "\r\nAccept-Encoding: ",
     ];
-    let mut seed = 1_u64;
-    let mut next = |bound: usize| {
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (seed >> 33) as usize % bound
-    };
+    let mut mutations = Mutations::of(&pieces);
     let whole = content(3_000);
     let mut seen = [0; 4];
     for _ in 0..10_000 {
-        let count = next(9);
-        let field: String = (0..count).map(|_| pieces[next(pieces.len())]).collect();
+        let field = mutations.field(9);
         let reply = browser.ask(request("GET", "/app.js", &[("Accept-Encoding", &field)]));
         assert_eq!((reply.status(), reply.headers("Vary")), (200, vec!["Accept-Encoding"]));
         let is_of = |letter, size| reply.body == vec![letter; size];

@@ -3,17 +3,12 @@
 
 use std::fs::{self, File};
 use std::io::Write;
-use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
-
+use crate::browser::{PATIENCE, says, visit};
 use crate::ranges::content;
-use crate::support::{PAUSE, Running};
+use crate::support::Running;
 use crate::web::{Site, noting, serve};
 
 /// What a program makes of a file; `None` where there is no such program.
@@ -85,26 +80,9 @@ fn chromium_seeks_in_a_recording() {
     let handler = noting(site.handler()).http11();
     let log = handler.log.clone();
     let server = serve(handler);
-    let profile = tempfile::tempdir().unwrap();
-    let mut command = Command::new("chromium");
-    command.args(["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]);
-    command.arg(format!("--user-data-dir={}", profile.path().display()));
-    command.arg(format!("http://{}/page.html", server.address)).process_group(0);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let Ok(mut browser) = command.spawn() else {
-        println!("skipped: there is no chromium");
-        return;
-    };
-    let mut lines = Vec::new();
-    // It has to start first, beside whatever else is tested.
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while !lines.iter().any(|line: &String| line.contains("/report?")) && Instant::now() < deadline
-    {
-        thread::sleep(PAUSE);
-        lines.extend(log.so_far());
-    }
-    let _ = killpg(Pid::from_raw(browser.id().try_into().unwrap()), Signal::SIGKILL);
-    let _ = browser.wait();
-    assert!(lines.iter().any(|line| line.contains("/report?seeked-200 ")), "{lines:?}");
-    assert!(lines.iter().any(|line| line.contains("\"GET /a.wav HTTP/1.1\" 206")), "{lines:?}");
+    let url = format!("http://{}/page.html", server.address);
+    let is_told = |lines: &[String]| says(lines, "/report?");
+    let Some(lines) = visit(&url, &log, PATIENCE, is_told) else { return };
+    assert!(says(&lines, "/report?seeked-200 "), "{lines:?}");
+    assert!(says(&lines, "\"GET /a.wav HTTP/1.1\" 206"), "{lines:?}");
 }

@@ -7,6 +7,7 @@ use std::os::unix::fs::FileExt;
 use socketserver::http::{Exchange, HttpRequestHandler, SimpleHttpRequestHandler};
 
 use crate::conditions::{OLD, request, serve_old};
+use crate::mutations::Mutations;
 use crate::support::Running;
 use crate::web::{Browser, Reply, Site, answering, ask, noting, serve, show};
 
@@ -390,16 +391,11 @@ fn ten_thousand_ranges_give_no_wrong_byte() {
         "x",
         "18446744073709551615",
     ];
-    let mut seed = 1_u64;
-    let mut next = |bound: usize| {
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (seed >> 33) as usize % bound
-    };
+    let mut mutations = Mutations::of(&pieces);
     let whole = content(size);
     let mut seen = [0; 4];
     for _ in 0..10_000 {
-        let count = next(7);
-        let range: String = (0..count).map(|_| pieces[next(pieces.len())]).collect();
+        let range = mutations.field(7);
         let range = format!("bytes={range}");
         let reply = browser.ask(request("GET", "/file", &[("Range", &range)]));
         let at = |place: &str| {

@@ -2,21 +2,19 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
-use nix::unistd::{Pid, mkfifo};
+use nix::unistd::mkfifo;
 use socketserver::http::{Listing, SimpleHttpRequestHandler, Uploads};
 
+use crate::browser::{PATIENCE, says, visit};
 use crate::cli::{Serving, fails};
 use crate::cli_asked::{WAYS, ask as ask_command};
 use crate::conditions::request;
 use crate::puts::put;
-use crate::support::{PAUSE, eventually};
+use crate::support::eventually;
 use crate::web::{Reply, Site, ask, get, noting, serve, set_modified};
 
 /// What browsers accept of a page.
@@ -288,31 +286,14 @@ fn chromium_loads_a_page_again_that_is_no_file() {
     let handler = noting(app(&site)).http11();
     let log = handler.log.clone();
     let server = serve(handler);
-    let profile = tempfile::tempdir().unwrap();
-    let mut command = Command::new("chromium");
-    command.args(["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]);
-    command.arg(format!("--user-data-dir={}", profile.path().display()));
-    command.arg(format!("http://{}/", server.address)).process_group(0);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let Ok(mut browser) = command.spawn() else {
-        println!("skipped: there is no chromium");
-        return;
-    };
     let wanted = [
         "\"GET /users/jane.doe HTTP/1.1\" 200",
         "\"GET /missing.png HTTP/1.1\" 404",
         "/report?at-%2Fusers%2Fjane.doe ",
         "/report?image-missing ",
     ];
-    let mut lines: Vec<String> = Vec::new();
-    let deadline = Instant::now() + Duration::from_secs(60);
-    let is_there =
-        |lines: &[String]| wanted.iter().all(|text| lines.iter().any(|line| line.contains(text)));
-    while !is_there(&lines) && Instant::now() < deadline {
-        thread::sleep(PAUSE);
-        lines.extend(log.so_far());
-    }
-    let _ = killpg(Pid::from_raw(browser.id().try_into().unwrap()), Signal::SIGKILL);
-    let _ = browser.wait();
+    let is_there = |lines: &[String]| wanted.iter().all(|text| says(lines, text));
+    let url = format!("http://{}/", server.address);
+    let Some(lines) = visit(&url, &log, PATIENCE, is_there) else { return };
     assert!(is_there(&lines), "{lines:?}");
 }

@@ -3,19 +3,19 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Duration;
 
 use nix::sys::resource::{Resource, setrlimit};
-use nix::sys::signal::{SigSet, Signal, killpg};
-use nix::unistd::Pid;
+use nix::sys::signal::{SigSet, Signal};
 use socketserver::Sequential;
 use socketserver::http::{CgiHttpRequestHandler, Listing, SimpleHttpRequestHandler, Uploads};
 
+use crate::browser::{says, visit};
 use crate::cli::{Serving, text};
 use crate::cli_asked::{WAYS, ask as ask_command};
 use crate::puts::{names, put, taking};
-use crate::support::{PAUSE, Running, bind, in_a_process_of_its_own};
+use crate::support::{Running, bind, in_a_process_of_its_own};
 use crate::web::{Browser, Reply, Site, ask, noting, serve};
 
 /// A form with these parts: what each says of itself, and its content.
@@ -357,30 +357,13 @@ fn chromium_uploads_by_the_form_with_and_without_its_script() {
     let handler = noting(files).http11();
     let log = handler.log.clone();
     let server = serve(handler);
-    let profile = tempfile::tempdir().unwrap();
-    let mut command = Command::new("chromium");
-    command.args(["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]);
-    command.arg(format!("--user-data-dir={}", profile.path().display()));
-    command.arg(format!("http://{}/page.html", server.address));
-    std::os::unix::process::CommandExt::process_group(&mut command, 0);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let Ok(mut browser) = command.spawn() else {
-        println!("skipped: there is no chromium");
-        return;
-    };
-    let mut lines = Vec::new();
-    // It has to start first, beside whatever else is tested.
-    let deadline = Instant::now() + Duration::from_secs(90);
-    let is_last = |line: &String| ["?third", "?failed"].iter().any(|word| line.contains(word));
-    while !lines.iter().any(is_last) && Instant::now() < deadline {
-        std::thread::sleep(PAUSE);
-        lines.extend(log.so_far());
-    }
-    let _ = killpg(Pid::from_raw(browser.id().try_into().unwrap()), Signal::SIGKILL);
-    let _ = browser.wait();
+    let url = format!("http://{}/page.html", server.address);
+    let is_last = |lines: &[String]| ["?third", "?failed"].iter().any(|word| says(lines, word));
+    let limit = Duration::from_secs(90);
+    let Some(lines) = visit(&url, &log, limit, is_last) else { return };
     for report in ["first%20true%20true%20true", "second%20true%20true", "third%20true"] {
         let told = format!("/report?{report} ");
-        assert!(lines.iter().any(|line| line.contains(&told)), "{told}: {lines:#?}");
+        assert!(says(&lines, &told), "{told}: {lines:#?}");
     }
     assert_eq!(fs::metadata(site.path("up/a b.bin")).unwrap().len(), 60_000_000);
     assert_eq!(fs::metadata(site.path("up/plain.bin")).unwrap().len(), 7);

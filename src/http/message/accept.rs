@@ -62,7 +62,6 @@ fn wanted(headers: &Headers, name: &str) -> Wanted {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::message::text::Latin1;
 
     #[test]
     fn a_type_is_named_or_meant_or_refused() {
@@ -79,7 +78,7 @@ mod tests {
         ] {
             let mut headers = Headers::default();
             if let Some(field) = accept {
-                headers.push("Accept", field.as_bytes(), Latin1::new(field.as_bytes()));
+                headers.push_text("Accept", field);
             }
             assert_eq!(allows(&headers, "text/html"), is_allowed, "{accept:?}");
             assert_eq!(names(&headers, "text/html"), is_named, "{accept:?}");
@@ -91,7 +90,7 @@ mod tests {
         let prefers_json = |fields: &[&str]| {
             let mut headers = Headers::default();
             for field in fields {
-                headers.push("Accept", field.as_bytes(), Latin1::new(field.as_bytes()));
+                headers.push_text("Accept", field);
             }
             prefers(&headers, "application/json", "text/html")
         };
