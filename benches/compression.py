@@ -6,9 +6,9 @@
 
 Once with files that stand compressed beside others (gzip_static), once with gzip made on the fly at
 the same level. Prints the requests per second of both (medians) and the ratio: the median of the
-rounds' ratios, with the smallest and the largest; then the same for processor time for each request,
-where the ratio is nginx's to ours; and the bytes of a response. What is compressed is Rust's source
-of this crate. The servers run on one core and the load on the other.
+rounds' ratios, with the smallest and the largest; then the same for processor time for each
+request, where the ratio is nginx's to ours; and the bytes of a response. What is compressed is
+Rust's source of this crate. The servers run on one core and the load on the other.
 """
 import gzip, http.client, os, re, shutil, statistics, subprocess, sys, tempfile
 

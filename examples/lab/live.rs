@@ -1,4 +1,4 @@
-//! The live page. Its server is none of those that are observed, and has a thread for each browser.
+//! The live page, by a server that is not observed itself and has a thread for each browser.
 
 use std::fmt::{self, Write as _};
 use std::io::{self, ErrorKind, Write};

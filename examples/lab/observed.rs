@@ -92,7 +92,7 @@ impl Drop for Keeper {
     }
 }
 
-/// The lines, until nobody wants them any more; the rest is read and dropped.
+/// The lines, until the receiver is gone; the rest is read and dropped.
 fn lines(stdout: ChildStdout) -> Receiver<String> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {

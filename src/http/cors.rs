@@ -35,7 +35,7 @@ use crate::http::message::token::is_token;
 #[derive(Debug)]
 pub struct Cors<H> {
     handler: H,
-    /// The origins that are named; if there are none, all origins may.
+    /// The origins that may; when it is empty, all may.
     origins: Vec<String>,
     has_credentials: bool,
 }

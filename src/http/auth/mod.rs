@@ -78,7 +78,7 @@ pub struct BasicAuth<H> {
 }
 
 impl<H: HttpRequestHandler> BasicAuth<H> {
-    /// Lets these users reach this handler. If there are none, every request is answered 401.
+    /// Lets these users reach this handler. Without users every request is answered 401.
     pub fn new(handler: H, users: Users) -> Self {
         Self {
             handler,

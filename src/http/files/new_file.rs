@@ -369,7 +369,7 @@ fn create(directory: &File, name: &OsStr) -> nix::Result<File> {
     openat(directory, name, flags | OFlag::O_NOFOLLOW, NEW).map(File::from)
 }
 
-/// Locks what is open here, for as long as it is, if nobody else has.
+/// Locks an open file until it is closed; fails at once if it is locked elsewhere.
 fn lock(file: &File) -> nix::Result<()> {
     #[allow(deprecated, reason = "the other one panics where a lock cannot be given back")]
     nix::fcntl::flock(file.as_raw_fd(), FlockArg::LockExclusiveNonblock)

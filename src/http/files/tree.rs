@@ -124,8 +124,8 @@ impl Tree {
     }
 
     /// Where a file of this path may be made: in a directory below this one, to which no link
-    /// leads, whether the tree is confined or not. `None` where it is no such path, or a name in it
-    /// is none that a client may give to a file.
+    /// leads, whether the tree is confined or not. `None` for other paths, and for those with a
+    /// name that a client may not give to a file.
     pub(super) fn place(&self, path: &Path) -> io::Result<Option<Place>> {
         let (Some(name), Some(parent)) = (path.file_name(), path.parent()) else {
             return Ok(None);

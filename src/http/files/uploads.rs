@@ -72,7 +72,7 @@ impl<K> SimpleHttpRequestHandler<K> {
     /// | 201 with `Location` and `ETag` | there was no such file |
     /// | 204 with `ETag` | there was, and it may be [replaced](Uploads::replace) |
     /// | 400 | `Content-Range`: it is a part of a file (RFC 9110 §14.5) |
-    /// | 403 | the name is none for a file, the process may not write there, or a page of another origin has made the request |
+    /// | 403 | the name is not one for a file, the process may not write there, or a page of another origin has made the request |
     /// | 409 | its directory is missing, or is a file or a link; it is a directory, a link or a device itself; it is there, and may not be replaced, or is [sent in the place](Self::precompressed) of one that is |
     /// | 411 | neither `Content-Length` nor `Transfer-Encoding`: a request without a body is not one with an empty body |
     /// | 412 | `If-Match`, `If-None-Match` or `If-Unmodified-Since` |

@@ -76,8 +76,8 @@ impl AcceptEncoding {
     /// The codings that the client accepts and does not like less than the content as it is, the
     /// best one first.
     ///
-    /// What is sent where none of them can be had is the content as it is, also to clients that
-    /// refuse that (`identity;q=0`): §12.5.3 leaves it to the server, and 406 would help nobody.
+    /// If the server has no such coding, it sends the content as it is, also to clients that refuse
+    /// that (`identity;q=0`): §12.5.3 leaves it to the server, and 406 would not help a client.
     pub(crate) fn order(&self) -> impl Iterator<Item = Coding> {
         let least = self.identity.or(self.others).unwrap_or(0).max(1);
         let mut codings = Coding::ALL;
