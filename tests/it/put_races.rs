@@ -10,6 +10,7 @@ use socketserver::http::Uploads;
 
 use crate::puts::{names, put, taking};
 use crate::support::eventually;
+use crate::upload_forms::form;
 use crate::web::{Browser, Site, ask};
 
 const ROUNDS: usize = 30;
@@ -195,4 +196,50 @@ fn a_directory_that_goes_meanwhile_is_409() {
     fs::remove_dir(site.path("sub")).unwrap();
     assert_eq!(browser.send(&body[2..]).reply().status(), 409);
     assert_eq!(names(&site.path("")), [""; 0]);
+}
+
+#[test]
+fn a_directory_that_is_moved_meanwhile_takes_nothing() {
+    for is_form in [false, true] {
+        for what_follows in ["nothing", "a directory", "a link", "a link within", "the same"] {
+            let (site, outside) = (Site::empty(), Site::empty());
+            fs::create_dir(site.path("sub")).unwrap();
+            site.write("sub/a", "old");
+            let server = taking(&site, Uploads::default().replace(true));
+            let mut browser = Browser::connect(&server);
+            let whole = if is_form {
+                form("/sub/", "Expect: 100-continue\r\n", &[("name=f; filename=a", "hello")])
+            } else {
+                put("/sub/a", "Expect: 100-continue\r\n", "hello")
+            };
+            let (head, body) = whole.split_at(whole.find("\r\n\r\n").unwrap() + 4);
+            assert_eq!(browser.ask(head).status(), 100);
+            // Without the end of the file.
+            let (most, rest) = body.split_at(2);
+            browser.send(most);
+            // Whether it goes before the file is begun or after.
+            fs::rename(site.path("sub"), outside.path("moved")).unwrap();
+            match what_follows {
+                "a directory" => fs::create_dir(site.path("sub")).unwrap(),
+                "a link" => symlink(outside.path("moved"), site.path("sub")).unwrap(),
+                "a link within" => {
+                    fs::rename(outside.path("moved"), site.path("moved")).unwrap();
+                    symlink("moved", site.path("sub")).unwrap();
+                }
+                "the same" => fs::rename(outside.path("moved"), site.path("sub")).unwrap(),
+                _ => {}
+            }
+            let status = browser.send(rest).reply().status();
+            if what_follows == "the same" {
+                assert_eq!(status, if is_form { 303 } else { 204 });
+                continue;
+            }
+            assert_eq!(status, 409, "{is_form} {what_follows}");
+            let moved = [outside.path("moved"), site.path("moved")];
+            let moved = moved.iter().find(|path| path.exists()).unwrap();
+            assert_eq!(names(moved), ["a"], "{is_form} {what_follows}");
+            assert_eq!(fs::read_to_string(moved.join("a")).unwrap(), "old");
+            assert!(what_follows != "a directory" || names(&site.path("sub")).is_empty());
+        }
+    }
 }

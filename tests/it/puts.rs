@@ -385,14 +385,22 @@ fn pages_of_other_origins_may_not_upload_and_programs_may() {
 #[test]
 fn files_that_are_arriving_are_neither_served_nor_listed() {
     let site = Site::empty();
-    let name = ".socketserver-upload-0123456789abcdef";
+    let name = ".socketserver-upload-0000000000000000";
     site.write(name, "half");
     site.write(".other", "");
     let server = taking(&site, Uploads::default());
-    for handler in [site.handler(), site.handler().confined()] {
-        let server = serve(handler.uploads(Uploads::default()));
-        let reply = ask(&server, format!("GET /{name} HTTP/1.0\r\n\r\n"));
-        assert_eq!(reply.status(), 404);
+    // Nor by a server that takes none: what another one has left may be half a file.
+    for handler in [
+        site.handler().uploads(Uploads::default()),
+        site.handler().uploads(Uploads::default()).confined(),
+        site.handler(),
+        site.handler().confined(),
+    ] {
+        let server = serve(handler);
+        for path in [name, &format!("./{name}?q"), &name.replace('.', "%2E"), &format!("{name}/")] {
+            let reply = ask(&server, format!("GET /{path} HTTP/1.0\r\n\r\n"));
+            assert_eq!(reply.status(), 404, "{path}");
+        }
         let listing = ask(&server, "GET / HTTP/1.0\r\n\r\n");
         assert!(!listing.text().contains("upload-") && listing.text().contains(".other"));
     }
@@ -479,11 +487,15 @@ fn a_directory_that_may_not_be_written_to_is_403() {
     let name = "puts::a_directory_that_may_not_be_written_to_is_403";
     in_a_process_of_its_own(name, || {
         let site = Site::empty();
-        for directory in ["closed", "open"] {
+        for directory in ["closed", "open", "sticky"] {
             fs::create_dir(site.path(directory)).unwrap();
             fs::write(site.path(directory).join("kept"), "old").unwrap();
         }
-        if nix::unistd::geteuid().is_root() {
+        // Everybody may write to the file, and only its owner may replace it.
+        fs::set_permissions(site.path("sticky"), Permissions::from_mode(0o1777)).unwrap();
+        fs::set_permissions(site.path("sticky/kept"), Permissions::from_mode(0o666)).unwrap();
+        let is_root = nix::unistd::geteuid().is_root();
+        if is_root {
             for path in ["", "open"] {
                 nix::unistd::chown(&site.path(path), Some(65_534.into()), None).unwrap();
             }
@@ -500,6 +512,15 @@ fn a_directory_that_may_not_be_written_to_is_403() {
             assert_eq!(reply.status(), status, "{target}: {}", reply.head);
         }
         assert_eq!(content(&site, "open/kept"), "old");
+        if is_root {
+            let head = "PUT /sticky/kept HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n\
+                        Content-Length: 1\r\n\r\n";
+            assert_eq!(ask(&server, head).status(), 403);
+            assert_eq!(content(&site, "sticky/kept"), "old");
+        }
+        // What is its own it replaces.
+        assert_eq!(ask(&server, put("/sticky/new", "", "x")).status(), 201);
+        assert_eq!(ask(&server, put("/sticky/new", "", "y")).status(), 204);
     });
 }
 

@@ -19,7 +19,7 @@ use crate::support::{Running, bind, in_a_process_of_its_own};
 use crate::web::{Browser, Reply, Site, ask, noting, serve};
 
 /// A form with these parts: what each says of itself, and its content.
-fn form(target: &str, fields: &str, parts: &[(&str, &str)]) -> String {
+pub(crate) fn form(target: &str, fields: &str, parts: &[(&str, &str)]) -> String {
     let mut body = String::new();
     for (head, content) in parts {
         body += &format!("--b\r\nContent-Disposition: form-data; {head}\r\n\r\n{content}\r\n");

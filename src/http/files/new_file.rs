@@ -1,25 +1,26 @@
 //! A file that appears under its name when it is complete, in a directory that was opened without
 //! following a link.
 
-use std::ffi::{CStr, OsStr, OsString};
+mod temporary;
+
+use std::ffi::{OsStr, OsString};
 use std::fs::{File, Permissions};
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use nix::dir::Dir;
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, FlockArg, OFlag, openat, renameat};
+use nix::fcntl::{AtFlags, OFlag, openat, renameat};
 use nix::poll::{PollTimeout, poll};
 use nix::sys::stat::{Mode, SFlag, fstatat};
 use nix::sys::statvfs::fstatvfs;
-use nix::unistd::{AccessFlags, UnlinkatFlags, faccessat, linkat, unlinkat};
+use nix::unistd::{AccessFlags, UnlinkatFlags, faccessat, geteuid, linkat, unlinkat};
 
 use super::cache::is_small;
 use super::etag::{EntityTag, Identity};
+use temporary::{LOOKS, NAMES, is_named, lock, remove_left, temporary};
+pub(super) use temporary::{is_temporary, is_temporary_path};
 
 /// Where a file is to be made: a directory that is open, and a name in it.
 #[derive(Debug)]
@@ -36,6 +37,7 @@ pub(super) struct Found {
     pub(super) identity: Identity,
     size: u64,
     mode: u32,
+    owner: u32,
 }
 
 impl Place {
@@ -69,6 +71,7 @@ impl Place {
             identity: Identity::of_stat(&stat),
             size: u64::try_from(stat.st_size).unwrap_or_default(),
             mode: u32::from(Mode::from_bits_truncate(stat.st_mode).bits()),
+            owner: stat.st_uid,
         }))
     }
 
@@ -83,14 +86,25 @@ impl Place {
         content.filter(|_| file.metadata().is_ok_and(|it| Identity::of(&it) == found.identity))
     }
 
+    /// Tells whether this is its directory.
+    pub(super) fn is_in(&self, directory: &File) -> io::Result<bool> {
+        let (ours, other) = (self.directory.metadata()?, directory.metadata()?);
+        Ok((ours.dev(), ours.ino()) == (other.dev(), other.ino()))
+    }
+
     /// Tells whether this process may make files in the directory, and write to the one that is
-    /// there.
-    pub(super) fn check_rights(&self, is_there: bool) -> io::Result<()> {
+    /// there and replace it.
+    pub(super) fn check_rights(&self, found: Option<&Found>) -> io::Result<()> {
         let may =
             |name: &OsStr, rights| faccessat(&self.directory, name, rights, AtFlags::AT_EACCESS);
         may(OsStr::new("."), AccessFlags::W_OK | AccessFlags::X_OK)?;
-        if is_there {
-            may(&self.name, AccessFlags::W_OK)?;
+        let Some(found) = found else { return Ok(()) };
+        may(&self.name, AccessFlags::W_OK)?;
+        // In a sticky directory files are replaced by their owner, or by that of the directory.
+        let (directory, user) = (self.directory.metadata()?, geteuid().as_raw());
+        let is_sticky = directory.mode() & STICKY != 0;
+        if is_sticky && ![found.owner, directory.uid()].contains(&user) && !acts_for_owners() {
+            return Err(io::ErrorKind::PermissionDenied.into());
         }
         Ok(())
     }
@@ -111,22 +125,26 @@ impl Place {
     ///
     /// Without a name where the system can do that, so that nothing is left whatever happens;
     /// elsewhere with a name of its own, that is neither served nor listed.
-    pub(super) fn begin(&self, leftovers: &Leftovers, way: Way) -> io::Result<NewFile<'_>> {
-        leftovers.remove(&self.directory);
+    ///
+    /// Names are numbered from 0, and each has the lowest that is free. What a killed server has
+    /// left is so found under few names, whatever else the directory contains.
+    pub(super) fn begin(&self, way: Way) -> io::Result<NewFile<'_>> {
         let begun = |file, temporary| NewFile { place: self, file, temporary, modified: None };
         if way == Way::Nameless
             && let Some(file) = nameless(&self.directory)?
         {
+            // Those have a name only while they replace another file, one at a time.
+            remove_left(&self.directory, &temporary(0));
             return Ok(begun(file, None));
+        }
+        for number in 0..LOOKS {
+            remove_left(&self.directory, &temporary(number));
         }
         for _ in 0..ATTEMPTS {
             let (name, file) = self.named(|name| create(&self.directory, name))?;
-            let is_locked = lock(&file) != Err(Errno::EWOULDBLOCK);
-            let found = fstatat(&self.directory, &*name, AtFlags::AT_SYMLINK_NOFOLLOW);
-            let file = begun(file, Some(name));
             // Another process may have taken it for left before it was locked.
-            if is_locked && found.is_ok() {
-                return Ok(file);
+            if lock(&file) != Err(Errno::EWOULDBLOCK) && is_named(&file, &self.directory, &name) {
+                return Ok(begun(file, Some(name)));
             }
         }
         Err(io::ErrorKind::ResourceBusy.into())
@@ -134,16 +152,17 @@ impl Place {
 
     /// Makes something under a name of its own.
     fn named<T>(&self, make: impl Fn(&OsStr) -> nix::Result<T>) -> io::Result<(OsString, T)> {
-        let mut attempts = 0;
-        loop {
-            // With keys that no client knows; that the name is a new one, the kernel sees to.
-            let digest = RandomState::new().build_hasher().finish();
-            let name = OsString::from(format!("{TEMPORARY}{digest:016x}"));
+        let mut number = 0;
+        for _ in 0..NAMES {
+            let name = temporary(number);
             match make(&name) {
-                Err(Errno::EEXIST) if attempts < ATTEMPTS => attempts += 1,
+                // By another upload, unless it is left.
+                Err(Errno::EEXIST) if remove_left(&self.directory, &name) => {}
+                Err(Errno::EEXIST) => number += 1,
                 made => return Ok((name, made?)),
             }
         }
+        Err(io::ErrorKind::ResourceBusy.into())
     }
 
     /// Waits until no other upload, of any process, is taking a place in this directory.
@@ -279,58 +298,25 @@ impl Drop for NewFile<'_> {
     }
 }
 
-/// Files that a server which was killed has left, and when they were looked for.
-#[derive(Debug, Default)]
-pub(super) struct Leftovers(Mutex<Option<(u64, u64, Instant)>>);
-
-impl Leftovers {
-    /// Removes those in this directory that no server is writing, once a minute at most.
-    fn remove(&self, directory: &File) {
-        let Ok(metadata) = directory.metadata() else { return };
-        let (device, inode) = (metadata.dev(), metadata.ino());
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_fresh = |&(d, i, when): &(u64, u64, Instant)| {
-            (d, i) == (device, inode) && when.elapsed() < REST
-        };
-        if seen.as_ref().is_some_and(is_fresh) {
-            return;
-        }
-        *seen = Some((device, inode, Instant::now()));
-        drop(seen);
-        let Ok(names) = opened_again(directory).and_then(Dir::from_fd) else { return };
-        for entry in names.into_iter().filter_map(Result::ok) {
-            if is_temporary(entry.file_name().to_bytes()) {
-                remove_left(directory, entry.file_name());
-            }
-        }
-    }
-}
-
 /// The same directory, open for reading, with a place and a lock of its own.
 fn opened_again(directory: &File) -> nix::Result<OwnedFd> {
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     openat(directory, ".", flags, Mode::empty())
 }
 
-/// Removes a file unless a server holds it: those that write have it locked.
-fn remove_left(directory: &File, name: &CStr) {
-    let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
-    let Ok(file) = openat(directory, name, flags, Mode::empty()) else { return };
-    let file = File::from(file);
-    if file.metadata().is_ok_and(|metadata| metadata.is_file()) && lock(&file).is_ok() {
-        let _ = unlinkat(directory, name, UnlinkatFlags::NoRemoveDir);
-    }
+/// Tells whether this process may do with files what their owners may (capabilities(7)).
+fn acts_for_owners() -> bool {
+    let has_capability = || {
+        let status = std::fs::read_to_string("/proc/thread-self/status").ok()?;
+        let digits = status.lines().find_map(|line| line.strip_prefix("CapEff:"))?.trim();
+        Some(u64::from_str_radix(digits, 16).ok()? & CAP_FOWNER != 0)
+    };
+    geteuid().is_root() || has_capability() == Some(true)
 }
 
 fn small_content(file: &File, size: u64) -> Option<Vec<u8>> {
     let mut content = vec![0; usize::try_from(size).ok()?];
     file.read_exact_at(&mut content, 0).ok().map(|()| content)
-}
-
-/// Tells whether this is the name of a file that is being written, or was left.
-pub(super) fn is_temporary(name: &[u8]) -> bool {
-    let digits = name.strip_prefix(TEMPORARY.as_bytes());
-    digits.is_some_and(|digits| digits.len() == 16 && digits.iter().all(u8::is_ascii_hexdigit))
 }
 
 /// A file without a name, where the file system has them, and a name can be given to it later.
@@ -369,15 +355,6 @@ fn create(directory: &File, name: &OsStr) -> nix::Result<File> {
     openat(directory, name, flags | OFlag::O_NOFOLLOW, NEW).map(File::from)
 }
 
-/// Locks an open file until it is closed; fails at once if it is locked elsewhere.
-fn lock(file: &File) -> nix::Result<()> {
-    #[allow(deprecated, reason = "the other one panics where a lock cannot be given back")]
-    nix::fcntl::flock(file.as_raw_fd(), FlockArg::LockExclusiveNonblock)
-}
-
-/// What stands at the front of the name of a file that is being written; digits follow.
-const TEMPORARY: &str = ".socketserver-upload-";
-
 /// What any new file has; the process's mask applies.
 const NEW: Mode = Mode::from_bits_truncate(0o666);
 
@@ -387,8 +364,10 @@ const ATTEMPTS: usize = 64;
 /// microseconds. Another program may hold the lock.
 const TURN: Duration = Duration::from_secs(5);
 
-/// Time between two looks for leftovers in a directory.
-const REST: Duration = Duration::from_secs(60);
+/// The bit of a directory in which only the owner of a file may remove it.
+const STICKY: u32 = 0o1000;
+
+const CAP_FOWNER: u64 = 1 << 3;
 
 #[cfg(test)]
 mod tests;

@@ -13,7 +13,7 @@ use nix::fcntl::{AtFlags, OFlag};
 use nix::sys::stat::{FileStat, SFlag, fstatat};
 
 use super::beneath;
-use super::new_file::{Place, is_temporary};
+use super::new_file::{Place, is_temporary, is_temporary_path};
 use crate::http::message::text::is_safe_name;
 
 /// A directory, and what of it may be seen.
@@ -23,7 +23,7 @@ pub(super) struct Tree {
     /// Nothing outside the directory is reached, wherever symbolic links lead.
     pub(super) is_confined: bool,
     pub(super) hides_dot_files: bool,
-    /// Files may be made in it; those that are arriving are neither served nor listed.
+    /// Files may be made in it.
     pub(super) takes_uploads: bool,
     /// Files that stand compressed beside others are sent in their place.
     pub(super) is_precompressed: bool,
@@ -150,16 +150,17 @@ impl Tree {
         beneath::open_directory(&self.open_root()?, relative).map(Some)
     }
 
-    /// Hidden files are not there, nor is what stands beside the only one.
+    /// Hidden files are not there, nor is what stands beside the only one, nor what is being
+    /// uploaded, or was when a server was killed: by whichever server.
     fn refuse_hidden(&self, path: &Path) -> io::Result<()> {
-        if self.is_beside_sole(path) {
+        if self.is_beside_sole(path) || is_temporary_path(path.as_os_str().as_bytes()) {
             return Err(io::ErrorKind::NotFound.into());
         }
-        if !self.hides_dot_files && !self.takes_uploads {
+        if !self.hides_dot_files {
             return Ok(());
         }
         let relative = path.strip_prefix(&self.directory).unwrap_or(path);
-        let hidden = relative.components().any(|name| self.hides(name.as_os_str().as_bytes()));
+        let hidden = relative.components().any(|name| is_hidden(name.as_os_str().as_bytes()));
         if hidden { Err(io::ErrorKind::NotFound.into()) } else { Ok(()) }
     }
 
@@ -168,7 +169,7 @@ impl Tree {
     }
 
     fn hides(&self, name: &[u8]) -> bool {
-        (self.hides_dot_files && is_hidden(name)) || (self.takes_uploads && is_temporary(name))
+        (self.hides_dot_files && is_hidden(name)) || is_temporary(name)
     }
 }
 

@@ -4,10 +4,10 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use super::new_file::Place;
+use super::new_file::{Place, Way};
 use super::path;
 use super::tree::Tree;
-use super::uploads::{Receiver, check_origin, refuse, refused};
+use super::uploads::{Receiver, check_origin, check_reached, refuse, refused};
 use crate::http::exchange::{Exchange, HttpError};
 use crate::http::form::{FormError, FormLimits, Multipart, Part, parse_header, safe_filename};
 use crate::http::message::status::Status;
@@ -28,7 +28,7 @@ impl Receiver {
                 // Another field, or one for a file without one.
                 continue;
             };
-            match self.take_part(tree, &directory, &filename, &mut part) {
+            match self.take_part(tree, path, &directory, &filename, &mut part) {
                 Ok(()) => results.push((filename, None)),
                 Err(error) => match HttpError::inside(&error) {
                     // What is wrong with this file alone; the rest of the form goes on.
@@ -63,13 +63,14 @@ impl Receiver {
         let directory = directory.ok_or_else(|| refuse(403, "Not a name for a directory"))?;
         let place = Place::new(directory.try_clone().map_err(refused)?, "".as_ref());
         self.check_length(http, &place)?;
-        place.check_rights(false).map_err(refused)?;
+        place.check_rights(None).map_err(refused)?;
         Ok(directory)
     }
 
     fn take_part<R: io::Read>(
         &self,
         tree: &Tree,
+        path: &Path,
         directory: &File,
         filename: &str,
         part: &mut Part<'_, R>,
@@ -78,9 +79,13 @@ impl Receiver {
         let place = Place::new(directory.try_clone().map_err(refused)?, name.as_ref());
         // Before it comes: it may be long.
         self.admit(tree, &place, place.look().map_err(refused)?.as_ref())?;
-        let mut file = self.begin(&place)?;
+        let mut file = place.begin(Way::Nameless).map_err(refused)?;
         part.copy_to(&mut file.file())?;
-        file.publish(|found| self.admit(tree, &place, found)).map(drop).map_err(refused)
+        let published = file.publish(|found| {
+            check_reached(tree, Some(path), &place)?;
+            self.admit(tree, &place, found)
+        });
+        published.map(drop).map_err(refused)
     }
 }
 

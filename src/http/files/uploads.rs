@@ -2,13 +2,12 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::SimpleHttpRequestHandler;
 use super::conditional::{self, Precondition};
 use super::etag::Validators;
-use super::new_file::{Found, Leftovers, NewFile, Place, Way};
+use super::new_file::{Found, NewFile, Place, Way};
 use super::path;
 use super::precompressed;
 use super::same_origin;
@@ -64,8 +63,10 @@ impl<K> SimpleHttpRequestHandler<K> {
     /// begins with a dot, contains a control character or a backslash, or is longer than 255 bytes;
     /// `.well-known` is no exception, as files there may prove who a server belongs to. Nothing is
     /// left of a file that has not come completely: on Linux it has no name until then, where the
-    /// file system knows such files; elsewhere it has one that this handler neither serves nor
-    /// lists, and removes when it takes files again.
+    /// file system knows such files; elsewhere, and for the moment in which it takes the place of
+    /// another one, it has one (`.socketserver-upload-` and 16 digits) that no handler serves or
+    /// lists, also where it takes no files. What a killed server leaves under it is removed when
+    /// files are taken in that directory again.
     ///
     /// | response | when |
     /// |---|---|
@@ -73,7 +74,7 @@ impl<K> SimpleHttpRequestHandler<K> {
     /// | 204 with `ETag` | there was, and it may be [replaced](Uploads::replace) |
     /// | 400 | `Content-Range`: it is a part of a file (RFC 9110 §14.5) |
     /// | 403 | the name is not one for a file, the process may not write there, or a page of another origin has made the request |
-    /// | 409 | its directory is missing, or is a file or a link; it is a directory, a link or a device itself; it is there, and may not be replaced, or is [sent in the place](Self::precompressed) of one that is |
+    /// | 409 | its directory is missing, is a file or a link, or was moved before the file was complete; it is a directory, a link or a device itself; it is there, and may not be replaced, or is [sent in the place](Self::precompressed) of one that is |
     /// | 411 | neither `Content-Length` nor `Transfer-Encoding`: a request without a body is not one with an empty body |
     /// | 412 | `If-Match`, `If-None-Match` or `If-Unmodified-Since` |
     /// | 413 | it is [longer](Uploads::limit), before it is read where its length is known |
@@ -129,21 +130,21 @@ impl<K> SimpleHttpRequestHandler<K> {
 #[derive(Clone, Debug)]
 pub(super) struct Receiver {
     uploads: Uploads,
-    leftovers: Arc<Leftovers>,
 }
 
 impl Receiver {
     pub(super) fn new(uploads: Uploads) -> Self {
-        Self { uploads, leftovers: Arc::default() }
+        Self { uploads }
     }
 
     /// Answers a PUT of the file at this path.
     pub(super) fn put(&self, http: &mut Exchange<'_>, tree: &Tree, path: &Path) -> io::Result<()> {
         let place = self.admit_put(http, tree, path)?;
-        let mut file = self.begin(&place)?;
+        let mut file = place.begin(Way::Nameless).map_err(refused)?;
         let length = http.rfile.copy_to(file.file(), self.uploads.limit).map_err(refused)?;
         let replaced = file
             .publish(|found| {
+                check_reached(tree, path.parent(), &place)?;
                 self.admit(tree, &place, found)?;
                 check_conditions(http, &place, found)
             })
@@ -156,11 +157,6 @@ impl Receiver {
             http.send_header("Content-Length", 0)?;
         }
         send_etag(http, &file, length)
-    }
-
-    /// Begins a file.
-    pub(super) fn begin<'a>(&self, place: &'a Place) -> io::Result<NewFile<'a>> {
-        place.begin(&self.leftovers, Way::Nameless).map_err(refused)
     }
 
     /// Bytes of the longest body that is taken.
@@ -229,7 +225,7 @@ impl Receiver {
             }
             _ => {}
         }
-        place.check_rights(found.is_some()).map_err(refused)
+        place.check_rights(found).map_err(refused)
     }
 
     /// Refuses a body that is known to be too long.
@@ -255,6 +251,15 @@ fn is_beside_original(place: &Place) -> io::Result<bool> {
 fn place(tree: &Tree, path: &Path) -> io::Result<Place> {
     let place = tree.place(path).map_err(refused)?;
     place.ok_or_else(|| refuse(403, "Not a name for a file"))
+}
+
+/// Refuses a file for a directory that is elsewhere by now, perhaps outside, or is another one.
+pub(super) fn check_reached(tree: &Tree, path: Option<&Path>, place: &Place) -> io::Result<()> {
+    let directory = path.map(|path| tree.open_for_uploads(path)).transpose()?.flatten();
+    match directory {
+        Some(directory) if place.is_in(&directory)? => Ok(()),
+        _ => Err(io::ErrorKind::NotFound.into()),
+    }
 }
 
 /// Refuses what a page of another origin has had a browser send.

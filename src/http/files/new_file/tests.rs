@@ -14,7 +14,7 @@ fn place(directory: &Path, name: &str) -> Place {
 }
 
 fn begin<'a>(place: &'a Place, way: Way, content: &str) -> NewFile<'a> {
-    let file = place.begin(&Leftovers::default(), way).expect("a file");
+    let file = place.begin(way).expect("a file");
     file.file().write_all(content.as_bytes()).expect("room");
     file
 }
@@ -132,22 +132,104 @@ fn a_link_is_seen_as_one_and_never_written_through() {
 #[test]
 fn what_a_killed_server_has_left_is_removed_and_what_is_written_is_not() {
     let directory = tempfile::tempdir().expect("a directory");
-    let left = format!("{TEMPORARY}0123456789abcdef");
-    for name in [&left, ".socketserver-upload-notes", "other"] {
-        fs::write(directory.path().join(name), "left").expect("a file");
+    let path = |name: &OsStr| directory.path().join(name);
+    for number in [0, 1, 7, LOOKS - 1] {
+        fs::write(path(&temporary(number)), "left").expect("a file");
+    }
+    for name in [".socketserver-upload-notes", "other"] {
+        fs::write(path(name.as_ref()), "left").expect("a file");
     }
     let place = place(directory.path(), "a");
-    let leftovers = Leftovers::default();
-    let mut one = place.begin(&leftovers, Way::Named).expect("a file");
-    assert!(!names(directory.path()).contains(&left));
+    let mut one = begin(&place, Way::Named, "one");
+    assert_eq!(names(directory.path()).len(), 3);
     // Another process looks for leftovers while that is written.
-    let two = place.begin(&Leftovers::default(), Way::Named).expect("a file");
+    let two = begin(&place, Way::Named, "two");
     assert_eq!(names(directory.path()).len(), 4);
     drop(two);
     one.publish(|_| Ok(())).expect("a place");
     drop(one);
     let left = [".socketserver-upload-notes", "a", "other"];
     assert_eq!(names(directory.path()), left);
+    assert_eq!(fs::read_to_string(path("a".as_ref())).expect("a file"), "one");
+}
+
+#[test]
+fn what_was_left_while_a_file_was_replaced_goes_with_the_next_upload() {
+    for content in ["new", "replaced"] {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("a");
+        if content == "replaced" {
+            fs::write(&path, "old").expect("a file");
+        }
+        fs::write(directory.path().join(temporary(0)), "left").expect("a file");
+        let place = place(directory.path(), "a");
+        begin(&place, Way::Nameless, content).publish(|_| Ok(())).expect("a place");
+        assert_eq!(names(directory.path()), ["a"]);
+        assert_eq!(fs::read_to_string(&path).expect("a file"), content);
+    }
+}
+
+#[test]
+fn what_has_the_name_of_a_file_that_is_written_is_let_be() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = |number| directory.path().join(temporary(number));
+    fs::create_dir(path(0)).expect("a directory");
+    symlink("elsewhere", path(1)).expect("a link");
+    nix::unistd::mkfifo(&path(2), NEW).expect("a pipe");
+    fs::write(directory.path().join("a"), "old").expect("a file");
+    for way in WAYS {
+        let place = place(directory.path(), "a");
+        let mut file = begin(&place, way, "new");
+        assert!(file.publish(|_| Ok(())).expect("a place").is_some());
+        drop(file);
+        assert_eq!(names(directory.path()).len(), 4, "{way:?}");
+    }
+}
+
+/// Reading the names of a directory changes its time of access, where the file system keeps it.
+#[test]
+fn no_upload_reads_the_names_of_its_directory() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path();
+    fs::write(path.join("other"), "").expect("a file");
+    let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    let is_read_by = |what: &dyn Fn()| {
+        let opened = File::open(path).expect("a directory");
+        opened.set_times(fs::FileTimes::new().set_accessed(long_ago)).expect("a time");
+        what();
+        opened.metadata().and_then(|it| it.accessed()).expect("a time") != long_ago
+    };
+    if !is_read_by(&|| drop(names(path))) {
+        println!("skipped: no time of access is kept");
+        return;
+    }
+    for way in WAYS {
+        for _ in 0..2 {
+            // New, and then replaced.
+            let upload = || {
+                let place = place(path, "a");
+                begin(&place, way, "new").publish(|_| Ok(())).expect("a place");
+            };
+            assert!(!is_read_by(&upload), "{way:?}");
+        }
+    }
+}
+
+#[test]
+fn paths_of_files_that_are_written_are_known() {
+    let name = temporary(10).into_string().expect("text");
+    for (path, expected) in [
+        (name.clone(), true),
+        (format!("/srv/{name}"), true),
+        (format!("/srv/x{name}"), false),
+        (format!("{name}x"), false),
+        (format!("{name}/"), false),
+        (name[1..].to_owned(), false),
+        (".socketserver-upload-notes-of-a-friend".to_owned(), false),
+        (String::new(), false),
+    ] {
+        assert_eq!(is_temporary_path(path.as_bytes()), expected, "{path}");
+    }
 }
 
 #[test]
