@@ -2,10 +2,18 @@
 
 use std::io::{self, ErrorKind, Write};
 
-use clap::CommandFactory;
+use clap::{Command, CommandFactory};
 
 use crate::args::Args;
 use crate::manual;
+
+/// The command with those options that the help shows: scripts of completions have the others, too.
+fn shown() -> Command {
+    let command = Args::command();
+    let options = command.get_arguments().filter(|option| !option.is_hide_set());
+    let shown = Command::new("socketserver").disable_help_flag(true).disable_version_flag(true);
+    shown.version(env!("CARGO_PKG_VERSION")).args(options)
+}
 
 /// Prints the completions, the manual page, or both.
 ///
@@ -15,7 +23,7 @@ use crate::manual;
 pub(crate) fn print(args: &Args) -> io::Result<()> {
     let mut text = Vec::new();
     if let Some(shell) = args.completions {
-        clap_complete::generate(shell, &mut Args::command(), "socketserver", &mut text);
+        clap_complete::generate(shell, &mut shown(), "socketserver", &mut text);
     }
     if args.man {
         text.extend(manual::page().into_bytes());
