@@ -390,6 +390,8 @@ fn what_cannot_be_done_is_told_in_one_line() {
         (&["--url-prefix", "/a b"], "a plain path"),
         (&["--charset", "utf 8"], "a charset is a word"),
         (&["--charset", ""], "a charset is a word"),
+        (&["--charset", "utf-9"], "browsers know no such charset; utf-8 is the usual one"),
+        (&["--charset", "UTF_8"], "browsers know no such charset; utf-8 is the usual one"),
         (&["--error-page", "404"], "CODE=PATH is expected"),
         (&["--error-page", "200=a"], "CODE=PATH is expected"),
         (&["--error-page", "404="], "CODE=PATH is expected"),

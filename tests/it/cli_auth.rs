@@ -222,7 +222,10 @@ fn what_is_no_user_with_a_hash_is_one_line_without_the_password() {
     for (arguments, why) in [
         (&["--auth", "ada:lovelace"][..], "make a hash with: htpasswd -nB USER"),
         (&["--auth", "lovelace"], "USER:HASH is expected"),
-        (&["--auth", ":lovelace"], "the name of a user is not empty"),
+        (
+            &["--auth", ":lovelace"],
+            "--auth: a user has no name, or one with a control character; see",
+        ),
         (&["--auth", "ada:$apr1$JcUHZs1T$lovelace"], "is an MD5 hash"),
         (&["--auth", "ada:{SHA}lovelace"], "is a SHA-1 hash"),
         (&["--auth", ADA, "--auth", ADA], "user 'ada' is named twice"),

@@ -35,7 +35,7 @@ fn usage_errors_are_one_line_and_status_2() {
             &["--concurrency", "forking", "--max-threads", "3"],
             "--max-threads works with --concurrency threading only",
         ),
-        (&["--cgi-timeout", "3"], "required arguments were not provided: --cgi"),
+        (&["--cgi-timeout", "3"], "--cgi-timeout works with --cgi only"),
         (&["--stall", "-1"], "a number of whole seconds is expected; 0 is no limit"),
         (&["--cgi", "--cgi-timeout", "-1"], "a number of whole seconds is expected; 0 is no limit"),
         (&["-H", "X-Alone"], "2 values required for '--header"),
@@ -241,7 +241,14 @@ fn help_and_version_are_printed() {
 #[test]
 fn completions_are_printed_for_each_shell() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
-        assert!(succeeds(&["--completions", shell]).contains("max-children"));
+        let script = succeeds(&["--completions", shell]);
+        assert!(script.contains("max-children"), "{shell}");
+        // What the help does not show.
+        let words = script
+            .split(|character: char| !"-_".contains(character) && !character.is_alphanumeric());
+        let hidden = ["--port", "port-by-name", "port_by_name"];
+        assert_eq!(words.clone().find(|word| hidden.contains(word)), None, "{shell}");
+        assert!(!script.contains("-l port "), "{shell}: fish");
     }
     let directory = tempfile::tempdir().unwrap();
     let script = directory.path().join("completions");

@@ -49,6 +49,45 @@ fn the_banner_has_the_url_below_the_prefix() {
     }
 }
 
+/// Each option that changes nothing by itself, with those of which one is needed.
+#[test]
+fn an_option_of_another_one_is_refused_alone() {
+    for (words, line) in [
+        (&["--auth-in-clear-text"][..], "--auth-in-clear-text works with --auth or --auth-file"),
+        (&["--cgi-chunked-limit", "1"], "--cgi-chunked-limit works with --cgi"),
+        (&["--cgi-env", "A"], "--cgi-env works with --cgi"),
+        (&["--cgi-timeout", "1"], "--cgi-timeout works with --cgi"),
+        (&["--cgi-user", "a"], "--cgi-user works with --cgi"),
+        (&["--forwarded-header", "Forwarded"], "--forwarded-header works with --trusted-proxies"),
+        (&["--max-children", "2"], "--max-children works with --concurrency forking"),
+        (
+            &["--concurrency", "forking", "--max-threads", "2"],
+            "--max-threads works with --concurrency threading",
+        ),
+        (&["--proxy-protocol"], "--proxy-protocol works with --trusted-proxies"),
+        (&["--unix-mode", "660"], "--unix-mode works with --unix"),
+        (&["--upload-limit", "1"], "--upload-limit works with --upload"),
+        (&["--upload-without-auth"], "--upload-without-auth works with --upload"),
+    ] {
+        let said = fails(words, 2);
+        let line = format!("socketserver: {line} only; see 'socketserver --help'\n");
+        assert_eq!(said, line, "{words:?}");
+    }
+    // An option that takes no value is not given by its default.
+    let said = fails(&["--upload-lim=1K", "--cors"], 2);
+    assert!(said.contains("--upload-limit works with --upload only"), "{said}");
+}
+
+#[test]
+fn a_format_for_no_log_is_refused() {
+    for words in [&["--log-format", "json", "-q"][..], &["--quiet", "--log-format=combined"]] {
+        let said = fails(words, 2);
+        let line = "--quiet writes no log; leave out --log-format or --quiet";
+        assert!(said.contains(line), "{words:?}: {said}");
+    }
+    Serving::start(&["-b", "127.0.0.1", "-q", "--log-format", "python"]);
+}
+
 #[test]
 fn the_mode_of_a_socket_needs_the_socket() {
     for place in [&["0"][..], &["-b", "127.0.0.1"], &["0", "--bind=::1"], &[]] {

@@ -86,10 +86,13 @@ fn not_everybody_on_the_network_may_upload() {
 #[test]
 fn wrong_words_about_uploads_are_one_line() {
     for (arguments, why) in [
-        (&["--upload=all"][..], "invalid value 'all' for '--upload[=<replace>]'"),
-        (&["--upload="], "a value is required for '--upload[=<replace>]'"),
-        (&["--upload-limit", "1"], "not provided: --upload"),
-        (&["--upload-without-auth"], "not provided: --upload"),
+        (
+            &["--upload=all"][..],
+            "for '--upload[=<replace>]': --upload takes new files, --upload=replace",
+        ),
+        (&["--upload="], "invalid value '' for '--upload[=<replace>]': --upload takes new files"),
+        (&["--upload", "replace"], "it is one word with its option, --upload=replace; see"),
+        (&["8000", "--upload", "replace"], "it is one word with its option, --upload=replace; see"),
         (&["--upload", "--upload-limit", "x"], "a number of bytes is expected, perhaps with K"),
         (&["--upload", "--upload-limit", "-1"], "a number of bytes is expected"),
         (&["--upload", "--upload-limit", "1KB"], "a number of bytes is expected"),

@@ -81,6 +81,11 @@ fn a_wrong_word_is_named_with_the_right_one() {
             "invalid value 'prefork' for '--concurrency <STRATEGY>': use --processes auto, which \
              works with every strategy",
         ),
+        (&["--gzip"], "'--gzip' found: responses are compressed with --compress; see"),
+        (&["--password", "x"], "found: passwords are asked for with --auth or --auth-file; see"),
+        (&["--user=x"], "found: passwords are asked for with --auth or --auth-file; see"),
+        (&["--log-file", "x"], "found: the log is on standard error: socketserver 2>>FILE; see"),
+        (&["--no-listing"], "found: no directory is listed with --listing off; see"),
         (&["--concurrency", "threads"], "; a similar value exists: 'threading'"),
         (&["--protocool", "x"], "found; a similar argument exists: '--protocol'"),
         (

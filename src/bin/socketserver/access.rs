@@ -19,7 +19,8 @@ pub(crate) struct Access {
     ///
     /// The scripts of a page at ORIGIN, such as https://example.org, may read every response,
     /// errors included, and send the passwords and cookies of their users. Without an origin those
-    /// of every page may, and send none. Preflights are answered without a password.
+    /// of every page may, and send none. Preflights are answered without a password; other requests
+    /// with OPTIONS are 501, as without --cors.
     #[arg(long, value_name = "ORIGIN", num_args = 0..=1, default_missing_value = ALL)]
     cors: Vec<String>,
 
@@ -34,7 +35,7 @@ pub(crate) struct Access {
 
     /// ask for a user and a password of this file
     ///
-    /// A line for each user, as htpasswd -B writes it. SIGHUP reads the file again; users that came
+    /// A line for each user, USER:HASH, as htpasswd -B writes it. SIGHUP reads the file again; users that came
     /// through a pipe stay. If the file has no users then, every password is refused; if it cannot
     /// be used, the old users stay.
     #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
@@ -61,9 +62,6 @@ impl Access {
     pub(crate) fn check(&mut self) -> Result<(), String> {
         self.check_cors()?;
         if self.auth.is_empty() && self.auth_file.is_none() {
-            if self.auth_in_clear_text {
-                return Err("--auth-in-clear-text works with --auth or --auth-file only".to_owned());
-            }
             return Ok(());
         }
         let mut users = Users::default();

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::error::ErrorKind;
-use clap::{ArgAction, CommandFactory, Parser, ValueHint};
+use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, ValueHint};
 use clap_complete::Shell;
 use socketserver::http::ProtocolVersion;
 use socketserver::{ForwardedHeader, Overload, TrustedProxies};
@@ -21,6 +21,7 @@ use crate::header::{Header, in_two_words, number_as_value};
 use crate::monitoring::Monitoring;
 use crate::pages::Pages;
 use crate::running::Running;
+use crate::together;
 use crate::usage::in_one_line;
 use crate::values::{address, content_type, count, mode, port, processes, seconds};
 use crate::variable::Variable;
@@ -148,14 +149,13 @@ pub(crate) struct Args {
 
     /// end a program after this many seconds; 0 is never [default: 300]
     #[arg(long, value_name = "SECONDS", help_heading = "CGI")]
-    #[arg(requires = "cgi", value_parser = seconds)]
+    #[arg(value_parser = seconds)]
     pub(crate) cgi_timeout: Option<u32>,
 
     /// run programs as this user if started by root [default: nobody]
     ///
     /// With "root" programs keep the rights of root.
     #[arg(long, value_name = "USER", help_heading = "CGI", value_hint = ValueHint::Username)]
-    #[arg(requires = "cgi")]
     pub(crate) cgi_user: Option<String>,
 
     /// pass this variable to programs, or set it; may be repeated
@@ -163,7 +163,7 @@ pub(crate) struct Args {
     /// NAME passes the value that the server was started with, NAME=VALUE sets another one.
     /// Without this option programs get PATH, LD_LIBRARY_PATH, TZ, LANG, LC_ALL and LC_CTYPE,
     /// beside the variables that describe their request.
-    #[arg(long, value_name = "NAME[=VALUE]", help_heading = "CGI", requires = "cgi")]
+    #[arg(long, value_name = "NAME[=VALUE]", help_heading = "CGI")]
     #[arg(value_parser = OsStringValueParser::new().try_map(|text| Variable::new(&text)))]
     pub(crate) cgi_env: Vec<Variable>,
 
@@ -171,7 +171,7 @@ pub(crate) struct Args {
     ///
     /// A program starts when such a body has been received, as it is told the length. A longer
     /// one is answered 413. With 0 the body is passed on as it arrives, without a length.
-    #[arg(long, value_name = "BYTES", help_heading = "CGI", requires = "cgi")]
+    #[arg(long, value_name = "BYTES", help_heading = "CGI")]
     pub(crate) cgi_chunked_limit: Option<u64>,
 
     /// the strategy: sequential, threading or forking
@@ -230,7 +230,7 @@ pub(crate) struct Args {
     /// read only Forwarded, or only X-Forwarded-For
     ///
     /// By default both headers are read, and have to agree if a request has both.
-    #[arg(long, value_name = "NAME", help_heading = "Proxies", requires = "trusted_proxies")]
+    #[arg(long, value_name = "NAME", help_heading = "Proxies")]
     #[arg(value_enum, hide_possible_values = true, ignore_case = true)]
     forwarded_header: Option<Forwarded>,
 
@@ -238,7 +238,7 @@ pub(crate) struct Args {
     ///
     /// The header (version 1 or 2) comes before the request, and before TLS. Connections without
     /// it, or from others, are closed.
-    #[arg(long, help_heading = "Proxies", requires = "trusted_proxies")]
+    #[arg(long, help_heading = "Proxies")]
     pub(crate) proxy_protocol: bool,
 
     /// do not log requests
@@ -271,7 +271,9 @@ impl Args {
     pub(crate) fn read() -> Result<Self, ExitCode> {
         let words: Vec<OsString> = env::args_os().collect();
         let number = number_as_value(&words);
-        let read = Self::try_parse_from(in_two_words(words)).and_then(|mut args| {
+        let read = Self::command().try_get_matches_from(in_two_words(words)).and_then(|given| {
+            let mut args = Self::from_arg_matches(&given)?;
+            together::check(&given).map_err(Self::refusal)?;
             args.check()?;
             args.check_tls()?;
             if let Some((name, value)) = number
@@ -341,35 +343,30 @@ impl Args {
     }
 
     fn check(&mut self) -> Result<(), clap::Error> {
-        let refuse = |kind, message: String| Err(Self::command().error(kind, message));
         let checked = self.headers().and_then(|headers| self.access.check_headers(&headers));
         let checked = checked.and_then(|()| self.pages.check());
         let checked = checked.and_then(|()| self.monitoring.check());
-        if let Err(message) = checked.and_then(|()| self.access.check()) {
-            return refuse(ErrorKind::ValueValidation, message);
-        }
-        // clap requires nothing that conflicts with what is given, as a port does with a path.
-        if self.unix_mode.is_some() && self.unix.is_none() {
-            let message = "--unix-mode works with --unix only".to_owned();
-            return refuse(ErrorKind::MissingRequiredArgument, message);
-        }
+        let checked = checked.and_then(|()| self.running.check(self.quiet));
+        checked.and_then(|()| self.access.check()).map_err(Self::refusal)?;
         for (limit, option, strategy) in [
             (self.max_threads, "--max-threads", Strategy::Threading),
             (self.max_children, "--max-children", Strategy::Forking),
         ] {
             if limit.is_some() && self.concurrency != strategy {
                 let message = format!("{option} works with --concurrency {strategy} only");
-                return refuse(ErrorKind::ArgumentConflict, message);
+                return Err(Self::refusal(message));
             }
         }
         Ok(())
     }
 
+    fn refusal(message: String) -> clap::Error {
+        Self::command().error(ErrorKind::ValueValidation, message)
+    }
+
     /// Checks in the order and with the messages of Python 3.14, and reads the password.
     fn check_tls(&mut self) -> Result<(), clap::Error> {
-        let refuse = |message: String| {
-            Err(Self::command().error(ErrorKind::MissingRequiredArgument, message))
-        };
+        let refuse = |message: String| Err(Self::refusal(message));
         for (given, option) in [
             (self.tls_key.is_some(), "--tls-key"),
             (self.tls_password_file.is_some(), "--tls-password-file"),

@@ -16,7 +16,7 @@ use crate::handler::Files;
 /// A file for an error cannot be used any more.
 pub(crate) fn wrap(args: &Args, files: Files) -> io::Result<Arc<dyn Handler>> {
     let trusted = files.trusted_proxies.clone();
-    let has_own_log = args.running.has_own_log() && !args.quiet;
+    let has_own_log = args.running.has_own_log();
     let is_wrapped = has_own_log || args.access.is_asked_for() || args.pages.is_asked_for();
     let handler: Arc<dyn Handler> = if is_wrapped {
         // From the inside to the outside. What may be asked for without a password is checked by

@@ -23,6 +23,7 @@ mod running;
 mod served;
 mod service;
 mod tls;
+mod together;
 #[path = "../../http/message/token.rs"]
 mod token;
 mod types;

@@ -23,16 +23,18 @@ pub(crate) struct Pages {
 
     /// send responses compressed, to clients that accept it
     ///
-    /// app.js.br, app.js.zst or app.js.gz is sent in the place of app.js; make them anew when the
-    /// file changes. Other text of 1 KiB and more is compressed with gzip as it is sent. The
-    /// output of a program is not, if the request has a cookie or a password.
+    /// app.js.br, app.js.zst or app.js.gz is sent in the place of app.js, unless -d names one file;
+    /// make them anew when the file changes. Other text of 1 KiB and more is compressed with gzip
+    /// as it is sent, for clients of HTTP/1.1 and with -p HTTP/1.1. The output of a program is
+    /// not, if the request has a cookie or a password.
     #[arg(long)]
     pub(crate) compress: bool,
 
     /// answer this error with this file; may be repeated
     ///
-    /// The file is read at the start, and again on SIGHUP. It is sent with the status of the
-    /// error. Links in it have to begin with a slash, as it is shown at any path.
+    /// The file, of at most 1 MiB, is read at the start, and again on SIGHUP. It is sent with the
+    /// status of the error. The addresses of styles and images in it have to begin with a slash, as
+    /// it is shown at any path.
     #[arg(long, value_name = "CODE=PATH", value_parser = error_page)]
     error_page: Vec<(Status, PathBuf)>,
 
@@ -52,15 +54,17 @@ pub(crate) struct Pages {
     ///
     /// index.html is sent with status 200 for paths that look like pages: the last name has no
     /// suffix, or the client asks for HTML by Accept, as browsers do. Scripts and images that are
-    /// missing are 404, as is what begins with a dot. No directory is listed. The page is sent with
-    /// Cache-Control: no-cache.
+    /// missing are 404, as is what begins with a dot. The addresses of scripts in the page have to
+    /// begin with a slash, as it is shown at any path. No directory is listed. The page is sent
+    /// with Cache-Control: no-cache.
     #[arg(long)]
     pub(crate) spa: bool,
 
     /// serve below this path, such as /docs
     ///
     /// For proxies that do not take the prefix away. /docs leads to /docs/, other paths are 404.
-    /// The paths of --metrics and --healthz are below it, too.
+    /// The paths of --metrics and --healthz are below it, too. Addresses in pages are sent as they
+    /// are: those that begin with a slash need the prefix.
     #[arg(long, value_name = "PATH", value_parser = url_prefix)]
     url_prefix: Option<String>,
 
@@ -138,8 +142,18 @@ impl Pages {
     }
 }
 
+/// A name that may stand in a content type. There are hundreds, of which only the usual family is
+/// compared with what browsers know (the Encoding standard's labels).
 fn charset(text: &str) -> Result<String, &'static str> {
-    if is_token(text) { Ok(text.to_owned()) } else { Err("a charset is a word, such as utf-8") }
+    let name = text.to_ascii_lowercase();
+    let known = ["utf-8", "utf8", "utf-16", "utf-16le", "utf-16be"];
+    match () {
+        () if !is_token(text) => Err("a charset is a word, such as utf-8"),
+        () if name.starts_with("utf") && !known.contains(&&*name) => {
+            Err("browsers know no such charset; utf-8 is the usual one")
+        }
+        () => Ok(text.to_owned()),
+    }
 }
 
 fn error_page(text: &str) -> Result<(Status, PathBuf), &'static str> {

@@ -62,6 +62,18 @@ impl Running {
         }
     }
 
+    /// Refuses a format for a log that is not written.
+    ///
+    /// # Errors
+    ///
+    /// The text is the line for the user.
+    pub(crate) fn check(&self, is_quiet: bool) -> Result<(), String> {
+        if is_quiet && self.has_own_log() {
+            return Err("--quiet writes no log; leave out --log-format or --quiet".to_owned());
+        }
+        Ok(())
+    }
+
     /// Tells whether that is so.
     pub(crate) fn has_own_log(&self) -> bool {
         self.log_format != Log::Python

@@ -14,12 +14,12 @@ use crate::values::size;
 pub(crate) struct Uploading {
     /// take files by PUT and forms; with =replace in the place of others
     ///
-    /// A file is made below the directory, under a name that does not begin with a dot, in a
-    /// directory that is there, and through no link. It appears when it is complete. Without
-    /// =replace a file that is there stays, and the answer is 409; so it is with --compress for
-    /// a new app.js.gz beside app.js. A new index.html is what its directory answers. --listing
-    /// table has a form for it. On addresses that other machines reach, --auth or --auth-file is
-    /// needed.
+    /// A file is made below the directory, under a name of UTF-8 that does not begin with a dot,
+    /// in a directory that is there, and through no symbolic link. It appears when it is complete.
+    /// Without =replace a file that is there stays, and the answer is 409; so it is with
+    /// --compress for a new app.js.gz beside app.js. A new index.html is what its directory
+    /// answers. --listing table has a form for it. With -p HTTP/1.1 curl -T need not wait a second
+    /// for leave to send. On addresses that other machines reach, --auth or --auth-file is needed.
     #[arg(long, value_name = "replace", num_args = 0..=1, require_equals = true)]
     #[arg(value_enum, hide_possible_values = true, default_missing_value = "new")]
     upload: Option<Upload>,
@@ -28,14 +28,14 @@ pub(crate) struct Uploading {
     ///
     /// A number of bytes, or one with K, M, G or T for powers of 1024, such as 100M. A longer
     /// file or form is answered 413.
-    #[arg(long, value_name = "SIZE", requires = "upload", value_parser = size)]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
     upload_limit: Option<u64>,
 
     /// take files from other machines without a password, too
     ///
     /// Without it, --upload needs --auth or --auth-file, an address such as 127.0.0.1 or ::1, or a
     /// Unix socket.
-    #[arg(long, requires = "upload")]
+    #[arg(long)]
     upload_without_auth: bool,
 }
 

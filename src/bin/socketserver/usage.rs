@@ -37,6 +37,9 @@ fn explained(error: &clap::Error) -> Option<String> {
                 is_number(value).then(|| format!("give the port alone: socketserver {value}"))
             }
         }
+        (ErrorKind::InvalidValue, _) if argument.starts_with("--upload[") => {
+            Some("--upload takes new files, --upload=replace others in their place, too".to_owned())
+        }
         (ErrorKind::InvalidValue, Some(value)) if argument.starts_with("--concurrency ") => {
             let other = ["prefork", "pre-fork", "pre_fork", "processes"];
             let is_other = other.iter().any(|other| value.eq_ignore_ascii_case(other));
@@ -76,6 +79,22 @@ fn instead_of(argument: &str) -> Option<String> {
         }
         "--key" | "--keyfile" | "--ssl-key" => "a certificate's key is given with --tls-key",
         "--cgi-bin" => "programs are run with --cgi",
+        "--gzip" | "--gz" | "--brotli" | "--zstd" | "--compression" => {
+            "responses are compressed with --compress"
+        }
+        "--user" | "--users" | "--password" | "--basic-auth" | "--htpasswd" => {
+            "passwords are asked for with --auth or --auth-file"
+        }
+        "--log-file" | "--logfile" | "--access-log" => {
+            "the log is on standard error: socketserver 2>>FILE"
+        }
+        "--no-listing" | "--no-index" | "--no-dir-listing" => {
+            "no directory is listed with --listing off"
+        }
+        "--single" | "--fallback" | "--history" => {
+            "the page of an application is served with --spa"
+        }
+        "--silent" => "requests are not logged with --quiet",
         option if option.starts_with('-') => return None,
         word => {
             let is_number = is_number(word);

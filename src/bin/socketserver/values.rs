@@ -68,6 +68,9 @@ pub(crate) fn misplaced(text: &str) -> Option<String> {
     if Path::new(text).is_dir() {
         return Some(format!("to serve this directory, use -d {text}"));
     }
+    if text == "replace" {
+        return Some("it is one word with its option, --upload=replace".to_owned());
+    }
     let place = &*without_scheme(text);
     match host_and_port(place) {
         Some(("", port)) => Some(format!("give the port alone: socketserver {port}")),

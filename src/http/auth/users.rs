@@ -132,7 +132,7 @@ fn parse_line(line: &str) -> Result<(String, PasswordHash), String> {
          openssl passwd -6",
     )?;
     if name.is_empty() || name.chars().any(char::is_control) {
-        return Err("the name of a user is not empty and has no control character".to_owned());
+        return Err("a user has no name, or one with a control character".to_owned());
     }
     match PasswordHash::parse(hash) {
         Ok(hash) => Ok((name.to_owned(), hash)),
