@@ -74,6 +74,16 @@ fn the_page_has_every_section_and_every_option() {
     }
 }
 
+#[test]
+fn a_heading_of_the_page_comes_once() {
+    let page = page();
+    let headings: Vec<&str> =
+        page.lines().filter(|line| line.starts_with(".SS ") || line.starts_with(".SH ")).collect();
+    let different: BTreeSet<&str> = headings.iter().copied().collect();
+    assert!(headings.len() > 15, "{headings:?}");
+    assert_eq!(headings.len(), different.len(), "{headings:?}");
+}
+
 /// The ends of the command, one for each status, and what the page says of them.
 #[test]
 fn every_exit_status_is_in_the_page() {

@@ -79,14 +79,24 @@ fn shown(command: &Command) -> impl Iterator<Item = &Arg> {
     command.get_arguments().filter(|arg| !arg.is_hide_set())
 }
 
-/// Each heading of the help with its options.
+/// Each heading of the help with its options, which stand in several groups of the source.
 fn options(page: &mut Roff, command: &Command) {
-    let mut heading = None;
-    for arg in shown(command) {
-        if arg.get_help_heading() != heading {
-            heading = arg.get_help_heading();
+    let mut headings: Vec<Option<&str>> = Vec::new();
+    for heading in shown(command).map(Arg::get_help_heading) {
+        if !headings.contains(&heading) {
+            headings.push(heading);
+        }
+    }
+    for heading in headings {
+        if heading.is_some() {
             page.control("SS", heading);
         }
+        below_heading(page, shown(command).filter(|arg| arg.get_help_heading() == heading));
+    }
+}
+
+fn below_heading<'a>(page: &mut Roff, options: impl Iterator<Item = &'a Arg>) {
+    for arg in options {
         let mut names = Vec::new();
         if let Some(short) = arg.get_short() {
             names.push(bold(format!("-{short}")));
