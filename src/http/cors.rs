@@ -17,7 +17,9 @@ use crate::http::message::token::is_token;
 /// Every response has the fields, errors included, unless the handler has sent
 /// `Access-Control-Allow-Origin` itself. A preflight (`OPTIONS` with `Origin` and
 /// `Access-Control-Request-Method`) is answered 204 here, and reaches no handler within: it carries
-/// no password. What the request itself may do is still up to the handler.
+/// no password. What the request itself may do is still up to the handler, and so is every other
+/// `OPTIONS`: it asks what a resource allows (RFC 9110 §9.3.7), which this handler does not know.
+/// Where the handler has no `do_options`, as that of files, it is 501, as in Python.
 ///
 /// It protects nothing by itself: programs that are no browsers read every response. Python has
 /// nothing alike; its programs override `end_headers` and `do_OPTIONS`.

@@ -35,9 +35,9 @@ pub(crate) struct Access {
 
     /// ask for a user and a password of this file
     ///
-    /// A line for each user, USER:HASH, as htpasswd -B writes it. SIGHUP reads the file again; users that came
-    /// through a pipe stay. If the file has no users then, every password is refused; if it cannot
-    /// be used, the old users stay.
+    /// A line for each user, USER:HASH, as htpasswd -B writes it. SIGHUP reads the file again;
+    /// users that came through a pipe stay. If the file has no users then, every password is
+    /// refused; if it cannot be used, the old users stay.
     #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
     auth_file: Option<PathBuf>,
 

@@ -9,10 +9,10 @@ command have the same names and meanings, and the output is the same. A director
 its index.html, or else with a list of its files. If -d names a file, this file is served alone. \
 Requests are logged on standard error.
 Further options ask for passwords (--auth-file), serve HTTPS (--tls-cert), let pages of other \
-origins read the files (--cors), compress what is sent (--compress), serve single-page applications \
-(--spa), take uploads (--upload), run CGI programs (--cgi), confine the server to its directory \
-(--confine), serve in several processes (--processes), bind to a Unix socket (--unix), and read \
-client addresses from proxies (--trusted-proxies).
+origins read the files (--cors), compress what is sent (--compress), serve single-page \
+applications (--spa), take uploads (--upload), run CGI programs (--cgi), confine the server to \
+its directory (--confine), serve in several processes (--processes), bind to a Unix socket \
+(--unix), and read client addresses from proxies (--trusted-proxies).
 By default every client of every network that reaches this machine can read every file below the \
 directory, and whatever symbolic links lead to. See -b, --confine and --hide-dot-files.
 Options may be shortened as long as they are unique. If an option is given several times, the last \

@@ -59,9 +59,11 @@ impl<K> SimpleHttpRequestHandler<K> {
     ///
     /// A file appears under its name at once when it is complete, with the mode that the process's
     /// mask leaves, and never as a program. It is made below the directory, in a directory that is
-    /// there, through no symbolic link, [`confined`](Self::confined) or not. No name in its path
-    /// begins with a dot, contains a control character or a backslash, or is longer than 255 bytes;
-    /// `.well-known` is no exception, as files there may prove who a server belongs to. Nothing is
+    /// there, through no symbolic link, [`confined`](Self::confined) or not. Each name in its path
+    /// is UTF-8, though files with other names are served: a listing could not tell two of them
+    /// apart, and not every file system has them. None begins with a dot, contains a control
+    /// character or a backslash, or is longer than 255 bytes; `.well-known` is no exception, as
+    /// files there may prove who a server belongs to. Nothing is
     /// left of a file that has not come completely: on Linux it has no name until then, where the
     /// file system knows such files; elsewhere, and for the moment in which it takes the place of
     /// another one, it has one (`.socketserver-upload-` and 16 digits) that no handler serves or
