@@ -49,8 +49,7 @@ impl Headers {
 
     /// Gives the first field of that name another value, or adds one that has it.
     pub(crate) fn set(&mut self, name: &str, value: &str) {
-        let Some(field) = self.iter().position(|(other, _)| other.eq_ignore_ascii_case(name))
-        else {
+        let Some(field) = self.fields.iter().position(|field| self.is_named(field, name)) else {
             return self.push_text(name, value);
         };
         let start = self.position();
@@ -62,11 +61,10 @@ impl Headers {
     #[cfg(feature = "compression")]
     pub(crate) fn replace(&mut self, name: &str, other: impl Fn(&str) -> Option<String>) {
         for field in 0..self.fields.len() {
-            let Field { name: this, value } = &self.fields[field];
-            if !self.slice(this).eq_ignore_ascii_case(name) {
+            if !self.is_named(&self.fields[field], name) {
                 continue;
             }
-            if let Some(text) = other(self.slice(value)) {
+            if let Some(text) = other(self.slice(&self.fields[field].value)) {
                 let start = self.position();
                 self.text.push_str(&text);
                 self.fields[field].value = start..self.position();
@@ -77,14 +75,16 @@ impl Headers {
     /// The first value of that name: Python's `headers.get(name)` and `headers[name]`.
     #[doc(alias = "headers.get")]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        let field = self.fields.iter().find(|field| self.is_named(field, name))?;
+        Some(self.slice(&field.value))
     }
 
     /// All values of that name, in order.
     pub fn get_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.iter()
-            .filter(move |(other, _)| other.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value)
+        self.fields
+            .iter()
+            .filter(move |field| self.is_named(field, name))
+            .map(|field| self.slice(&field.value))
     }
 
     /// Tells whether a field of that name came: Python's `name in headers`.
@@ -106,6 +106,11 @@ impl Headers {
     /// Tells whether there are no fields, as in every HTTP/0.9 request.
     pub fn is_empty(&self) -> bool {
         self.fields.is_empty()
+    }
+
+    /// Tells whether a field has this name. Most have another length.
+    fn is_named(&self, field: &Field, name: &str) -> bool {
+        field.name.len() == name.len() && self.slice(&field.name).eq_ignore_ascii_case(name)
     }
 
     fn position(&self) -> u32 {

@@ -96,5 +96,6 @@ fn find_headers(head: &[u8], keyword: &str) -> impl Iterator<Item = Range<usize>
 
 /// Tells whether a value has no control characters but tabs (RFC 9110 §5.5).
 pub(crate) fn is_plain(text: &str) -> bool {
-    !text.bytes().any(|byte| byte.is_ascii_control() && byte != b'\t')
+    // All bytes are looked at, as several at a time can be then.
+    !text.bytes().fold(false, |found, byte| found | (byte.is_ascii_control() & (byte != b'\t')))
 }

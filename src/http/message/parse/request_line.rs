@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr2;
+
 use super::{Head, Refusal};
 use crate::http::message::headers::Headers;
 use crate::http::message::host::HostPort;
@@ -12,7 +14,7 @@ use crate::printable::repr;
 
 /// Reads a request line by CPython's rules, in their order.
 pub(super) fn request_line(line: &[u8], decoder: Latin1<'_>) -> Result<Head, Refusal> {
-    if line.iter().any(|&byte| byte == b'\r' || byte == 0) {
+    if memchr2(b'\r', 0, line).is_some() {
         return Err(Refusal::new(
             Status::BAD_REQUEST,
             format!("Bad request syntax ({})", repr(&latin1(line))),
@@ -30,16 +32,10 @@ pub(super) fn request_line(line: &[u8], decoder: Latin1<'_>) -> Result<Head, Ref
         headers: Headers::default(),
     };
     if let Some(word) = last.or(third) {
-        head.version = http_version(word).ok_or_else(|| {
-            Refusal::new(
-                Status::BAD_REQUEST,
-                format!("Bad request version ({})", repr(&latin1(word))),
-            )
-        })?;
-        head.request_version = match word {
-            b"HTTP/1.1" => Cow::Borrowed("HTTP/1.1"),
-            b"HTTP/1.0" => Cow::Borrowed("HTTP/1.0"),
-            other => Cow::Owned(latin1(other)),
+        (head.request_version, head.version) = match word {
+            b"HTTP/1.1" => (Cow::Borrowed("HTTP/1.1"), (1, 1)),
+            b"HTTP/1.0" => (Cow::Borrowed("HTTP/1.0"), (1, 0)),
+            other => (Cow::Owned(latin1(other)), other_version(other)?),
         };
         // HTTP/0.9 has no version in its requests. Where it is named, what is in front of this
         // server has taken the request for one with a head, and takes the file for an answer with
@@ -96,7 +92,7 @@ pub(crate) fn target_in(line: &str) -> &str {
 }
 
 fn is_blank(byte: &u8) -> bool {
-    b" \t\x0b\x0c".contains(byte)
+    matches!(byte, b' ' | b'\t' | b'\x0b' | b'\x0c')
 }
 
 /// The host in a request's target, if it has one, and its port (RFC 9112 §3.2.2 and §3.2.3).
@@ -118,6 +114,13 @@ pub(super) fn named_host(head: &Head) -> Option<&str> {
 /// Tells whether a target may name this host. A tunnel needs a port, too (RFC 9110 §9.3.6).
 fn is_host(text: &str, command: &str) -> bool {
     HostPort::parse(text).is_some_and(|it| command != "CONNECT" || it.port.is_some())
+}
+
+fn other_version(word: &[u8]) -> Result<(u64, u64), Refusal> {
+    http_version(word).ok_or_else(|| {
+        let message = format!("Bad request version ({})", repr(&latin1(word)));
+        Refusal::new(Status::BAD_REQUEST, message)
+    })
 }
 
 /// Reads `HTTP/x.y`: digits only, at most ten on each side.

@@ -194,8 +194,11 @@ fn a_head_has_at_most_99_fields() {
         let head = format!("GET / HTTP/1.1\r\nHost: x\r\n{}\r\n", "A: b\r\n".repeat(fields));
         assert_eq!(judged(head.as_bytes()), Ok(Some(head.len())), "{fields}");
     }
-    let head = format!("GET / HTTP/1.1\r\nHost: x\r\n{}\r\n", "A: b\r\n".repeat(99));
-    assert_eq!(judged(head.as_bytes()), refused(431, "Too many headers"));
+    for other in ["", "Bad : y\r\n"] {
+        let fields = "A: b\r\n".repeat(99);
+        let head = format!("GET / HTTP/1.1\r\nHost: x\r\n{other}{fields}\r\n");
+        assert_eq!(judged(head.as_bytes()), refused(431, "Too many headers"), "{other:?}");
+    }
 }
 
 #[test]
