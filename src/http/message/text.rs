@@ -1,6 +1,6 @@
 //! Python's ways of writing text: ISO 8859-1, and the escapes of its log and its pages.
 
-use crate::printable::{is_unprintable, write_escape};
+use crate::printable::{is_printable_ascii, is_unprintable, write_escape};
 
 use crate::work;
 
@@ -97,6 +97,9 @@ pub(crate) fn list_has(list: &[u8], word: &str) -> bool {
 /// is beyond ISO 8859-1 what `repr` does.
 pub(crate) fn escape_log(message: &str) -> String {
     work::note(message.len());
+    if is_printable_ascii(message) && !message.contains('\\') {
+        return message.to_owned();
+    }
     let mut escaped = String::with_capacity(message.len());
     for character in message.chars() {
         match character {
