@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use nix::sys::stat::FileStat;
 
 /// What changes when a file is replaced or written to.
-#[derive(Debug, PartialEq, Eq, Hash)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Identity {
     device: u64,
     inode: u64,
@@ -46,6 +46,17 @@ impl Identity {
     /// the file has a time of the kernel, which it has not in an image of a file system.
     pub(super) fn is_old_enough(&self, min_age: Duration, now: SystemTime) -> bool {
         self.changed.0 >= FIRST_SECOND && has_passed(self.changed.0, min_age, now)
+    }
+}
+
+/// All of it at once: number by number takes 300 instructions more, 1.5 % of a request for a file
+/// (callgrind).
+impl Hash for Identity {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self { device, inode, size, modified, changed } = *self;
+        let times = [modified.0, modified.1, changed.0, changed.1];
+        let [seconds, nanos, changed, changed_nanos] = times.map(i64::cast_unsigned);
+        [device, inode, size, seconds, nanos, changed, changed_nanos].hash(state);
     }
 }
 
