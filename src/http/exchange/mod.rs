@@ -308,6 +308,7 @@ impl<'h> Exchange<'h> {
             return Err(misuse(MisuseKind::ResponseBegun, what));
         }
         self.wfile.disown();
+        self.was_draining = self.knows_draining();
         self.release()
     }
 
@@ -315,7 +316,6 @@ impl<'h> Exchange<'h> {
     /// end has not come, and cannot be told but by that of the connection, is cut.
     fn release(&mut self) -> io::Result<Connection> {
         let wfile = self.wfile.take()?;
-        self.was_draining = self.knows_draining();
         let taken_over = || misuse(MisuseKind::ResponseEnded, "take_over: taken over before");
         let guard = self.guard.take().ok_or_else(taken_over)?;
         let server = self.server.clone();
