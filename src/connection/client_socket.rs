@@ -3,6 +3,7 @@
 mod ending;
 
 use std::io::{self, IoSlice};
+use std::num::NonZero;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -313,7 +314,7 @@ impl ClientSocket {
     }
 
     /// Has the client take so many bytes for each second for which writes wait for it.
-    pub(crate) fn expect_rate(&self, least: Option<u64>) {
+    pub(crate) fn expect_rate(&self, least: Option<NonZero<u64>>) {
         self.stream.uptake().expect(least);
     }
 

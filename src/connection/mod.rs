@@ -107,6 +107,10 @@ pub struct Connection {
     pub(crate) guard: ConnectionGuard,
 }
 
+// It is moved a dozen times for a request, and each move of more than 256 bytes takes twice the
+// instructions, 3 % of a kept request together (callgrind, as in benches/README.md).
+const _: () = assert!(size_of::<Connection>() <= 256);
+
 impl Connection {
     pub(crate) fn new(
         socket: Arc<ClientSocket>,

@@ -1,5 +1,6 @@
 //! How late a client is that has to send or to take something at a least rate.
 
+use std::num::NonZero;
 use std::time::Duration;
 
 /// A least rate, and how late a client is that has to keep it.
@@ -10,20 +11,19 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(super) struct Pace {
     /// Bytes for each second of waiting.
-    least: u64,
+    least: NonZero<u64>,
     late: Duration,
 }
 
 impl Pace {
-    /// A pace of at least so many bytes a second; `None` where nothing has to come.
-    pub(super) fn of_at_least(least: Option<u64>) -> Option<Self> {
-        let least = least.filter(|least| *least > 0)?;
-        Some(Self { least, late: Duration::ZERO })
+    /// A pace of at least so many bytes a second.
+    pub(super) fn of_at_least(least: NonZero<u64>) -> Self {
+        Self { least, late: Duration::ZERO }
     }
 
     /// The bytes for each second of waiting.
     pub(super) fn least(&self) -> u64 {
-        self.least
+        self.least.get()
     }
 
     pub(super) fn note_bytes(&mut self, count: u64) {
@@ -47,7 +47,7 @@ impl Pace {
     /// The time that so many bytes may take.
     fn worth(&self, count: u64) -> Duration {
         // The rest of a division is below the divisor, so that this fits.
-        let nanos = u128::from(count % self.least) * 1_000_000_000 / u128::from(self.least);
+        let nanos = u128::from(count % self.least) * 1_000_000_000 / u128::from(self.least());
         Duration::from_secs(count / self.least)
             .saturating_add(Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)))
     }
@@ -60,7 +60,7 @@ mod tests {
     const GRACE: Duration = Duration::from_secs(30);
 
     fn pace(least: u64) -> Pace {
-        Pace::of_at_least(Some(least)).expect("a rate")
+        Pace::of_at_least(NonZero::new(least).expect("a rate"))
     }
 
     #[test]
@@ -111,7 +111,6 @@ mod tests {
 
     #[test]
     fn nothing_overflows() {
-        assert!(Pace::of_at_least(Some(0)).is_none() && Pace::of_at_least(None).is_none());
         let mut slow = pace(1);
         slow.note_bytes(u64::MAX);
         slow.note_wait(Duration::MAX);

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{self, BufRead, Read};
+use std::num::NonZero;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,7 +23,7 @@ pub struct Rfile {
     socket: Arc<ClientSocket>,
     stall: Option<Duration>,
     /// Bytes that have to come a second where its reader asks for that.
-    least_rate: Option<u64>,
+    least_rate: Option<NonZero<u64>>,
     /// How the client keeps up with that, while it has to.
     pace: Option<Pace>,
     /// When all waiting ends, however often something comes in between.
@@ -32,7 +33,7 @@ pub struct Rfile {
     /// The last read took all that had arrived.
     exhausted: bool,
     /// Storage, all of it initialised; empty while there is nothing to keep.
-    buffer: Vec<u8>,
+    buffer: Box<[u8]>,
     /// `buffer[start..end]` has been received and not consumed.
     start: usize,
     end: usize,
@@ -58,9 +59,8 @@ impl Rfile {
     pub(crate) fn new(
         socket: Arc<ClientSocket>,
         stall: Option<Duration>,
-        least_rate: Option<u64>,
+        least_rate: Option<NonZero<u64>>,
     ) -> Self {
-        let buffer = Vec::new();
         Self {
             socket,
             stall,
@@ -69,7 +69,7 @@ impl Rfile {
             deadline: None,
             expired: false,
             exhausted: true,
-            buffer,
+            buffer: Box::default(),
             start: 0,
             end: 0,
             searched: Searched::default(),
@@ -132,7 +132,7 @@ impl Rfile {
 
     /// From here on the client has to keep up.
     pub(crate) fn expect_rate(&mut self) {
-        self.pace = Pace::of_at_least(self.least_rate);
+        self.pace = self.least_rate.map(Pace::of_at_least);
     }
 
     /// What comes is waited for as long as its reader likes.
@@ -243,7 +243,7 @@ impl Rfile {
         let room = unread.len().next_power_of_two().max(BUFFER_SIZE);
         (self.start, self.end) = (0, unread.len());
         unread.resize(room, 0);
-        self.buffer = unread;
+        self.buffer = unread.into();
         self.searched = Searched::default();
         // There may be more.
         self.exhausted = false;
@@ -300,7 +300,9 @@ impl Rfile {
             (self.start, self.end) = (0, self.end - self.start);
         } else {
             work::note(self.buffer.len());
-            self.buffer.resize(self.buffer.len() * 2, 0);
+            let mut buffer = std::mem::take(&mut self.buffer).into_vec();
+            buffer.resize(self.end * 2, 0);
+            self.buffer = buffer.into();
         }
     }
 

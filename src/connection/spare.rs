@@ -2,12 +2,13 @@
 
 use std::cell::RefCell;
 
-pub(super) fn take_spare() -> Vec<u8> {
+/// A buffer of [`BUFFER_SIZE`].
+pub(super) fn take_spare() -> Box<[u8]> {
     let spare = SPARE.with_borrow_mut(Vec::pop);
-    spare.unwrap_or_else(|| vec![0; BUFFER_SIZE])
+    spare.unwrap_or_else(|| vec![0; BUFFER_SIZE].into())
 }
 
-pub(super) fn give_spare(buffer: Vec<u8>) {
+pub(super) fn give_spare(buffer: Box<[u8]>) {
     if buffer.len() == BUFFER_SIZE {
         // Not there any more when the thread itself is ending.
         let _ = SPARE.try_with(|spare| {
@@ -22,7 +23,7 @@ pub(super) fn give_spare(buffer: Vec<u8>) {
 thread_local! {
     /// Buffers of connections that went to wait, for those that come to be served: an idle
     /// connection holds no buffer, and a busy thread allocates no further one.
-    static SPARE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+    static SPARE: RefCell<Vec<Box<[u8]>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Bytes of a fresh buffer, enough for the head of most requests.

@@ -1,5 +1,6 @@
 //! How long clients are waited for.
 
+use std::num::NonZero;
 use std::time::Duration;
 
 /// How long a connection may keep the server waiting; with `None` it waits for ever.
@@ -23,8 +24,8 @@ pub struct Timeouts {
     pub(crate) head: Option<Duration>,
     pub(crate) idle: Option<Duration>,
     pub(crate) stall: Option<Duration>,
-    pub(crate) body_rate: Option<u64>,
-    pub(crate) response_rate: Option<u64>,
+    pub(crate) body_rate: Option<NonZero<u64>>,
+    pub(crate) response_rate: Option<NonZero<u64>>,
 }
 
 impl Default for Timeouts {
@@ -33,8 +34,8 @@ impl Default for Timeouts {
             head: Some(Duration::from_secs(30)),
             idle: Some(Duration::from_secs(60)),
             stall: Some(Duration::from_secs(30)),
-            body_rate: Some(500),
-            response_rate: Some(500),
+            body_rate: NonZero::new(500),
+            response_rate: NonZero::new(500),
         }
     }
 }
@@ -78,7 +79,7 @@ impl Timeouts {
     /// that the handler needs for itself does not count. With `None` or 0 each single wait has to
     /// be shorter than `stall`, and all of them together have no limit.
     pub fn body_rate(mut self, bytes_per_second: impl Into<Option<u64>>) -> Self {
-        self.body_rate = bytes_per_second.into();
+        self.body_rate = bytes_per_second.into().and_then(NonZero::new);
         self
     }
 
@@ -93,7 +94,7 @@ impl Timeouts {
     /// once and then pauses for longer than `stall` is given up, at any rate. With `None` or 0 a
     /// client has to take something within each `stall`, and all waits together have no limit.
     pub fn response_rate(mut self, bytes_per_second: impl Into<Option<u64>>) -> Self {
-        self.response_rate = bytes_per_second.into();
+        self.response_rate = bytes_per_second.into().and_then(NonZero::new);
         self
     }
 }

@@ -1,5 +1,6 @@
 //! How a client takes what is written to it.
 
+use std::num::NonZero;
 use std::time::{Duration, Instant};
 
 use super::pace::Pace;
@@ -27,8 +28,8 @@ pub(super) struct Uptake {
 
 impl Uptake {
     /// Has the client take so many bytes for each second of waiting.
-    pub(super) fn expect(&mut self, least: Option<u64>) {
-        self.pace = Pace::of_at_least(least);
+    pub(super) fn expect(&mut self, least: Option<NonZero<u64>>) {
+        self.pace = least.map(Pace::of_at_least);
     }
 
     /// The kernel has been given so many bytes in all, and holds this much for the client still.
@@ -124,7 +125,7 @@ mod tests {
     #[test]
     fn a_client_is_given_up_for_taking_nothing_or_too_little() {
         let (mut uptake, mut now) = (Uptake::default(), Instant::now());
-        uptake.expect(Some(500));
+        uptake.expect(NonZero::new(500));
         let mut wait = |uptake: &mut Uptake, time| {
             uptake.note_wait(now, now + time);
             now += time;
@@ -171,7 +172,7 @@ mod tests {
     /// time that a write waits, for ten minutes at most; returns for how long it was served.
     fn read_single_bytes(per_second: u64) -> Duration {
         let (mut uptake, mut now) = (Uptake::default(), Instant::now());
-        uptake.expect(Some(500));
+        uptake.expect(NonZero::new(500));
         let (room, began) = (276, now);
         let (mut sent, mut held, mut read) = (room, room, 0);
         while now - began < seconds(600) {
@@ -212,7 +213,7 @@ mod tests {
     #[test]
     fn each_byte_counts_once() {
         let (mut uptake, now) = (Uptake::default(), Instant::now());
-        uptake.expect(Some(500));
+        uptake.expect(NonZero::new(500));
         uptake.note_held(300, 200_000);
         assert_eq!((uptake.sent, uptake.untaken), (300, 300));
         uptake.note_wait(now, now + seconds(20));
@@ -236,7 +237,7 @@ mod tests {
     #[test]
     fn bytes_that_the_kernel_holds_are_not_taken() {
         let (mut uptake, now) = (Uptake::default(), Instant::now());
-        uptake.expect(Some(500));
+        uptake.expect(NonZero::new(500));
         uptake.note_held(100_000, 60_000);
         uptake.note_wait(now, now + seconds(20));
         uptake.note_held(110_000, 70_000);

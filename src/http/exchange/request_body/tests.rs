@@ -1,6 +1,7 @@
 //! Bodies as they arrive: in pieces, broken, late, cut, and beyond a limit.
 
 use std::io::Write;
+use std::num::NonZero;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use crate::connection::{ClientSocket, Direction};
 fn begun(length: BodyLength) -> (UnixStream, RequestBody) {
     let (client, server) = UnixStream::pair().expect("a pair of sockets");
     let socket = Arc::new(ClientSocket::plain(OwnedFd::from(server)));
-    (client, RequestBody::new(Rfile::new(socket, Some(STALL), Some(500)), length))
+    (client, RequestBody::new(Rfile::new(socket, Some(STALL), NonZero::new(500)), length))
 }
 
 /// A body whose client sends these bytes, and then ends.
