@@ -31,7 +31,7 @@ pub(super) struct Place {
 
 /// What is at a place.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(super) struct Existing {
     pub(super) is_file: bool,
     pub(super) is_directory: bool,
     pub(super) identity: Identity,
@@ -52,20 +52,20 @@ impl Place {
     }
 
     /// What is there now; a link is not followed.
-    pub(super) fn look(&self) -> io::Result<Option<Found>> {
+    pub(super) fn look(&self) -> io::Result<Option<Existing>> {
         self.look_beside(&self.name)
     }
 
     /// What has another name in the directory; a link is not followed.
     #[allow(clippy::useless_conversion, reason = "modes are not as wide on every system")]
-    pub(super) fn look_beside(&self, name: &OsStr) -> io::Result<Option<Found>> {
+    pub(super) fn look_beside(&self, name: &OsStr) -> io::Result<Option<Existing>> {
         let stat = match fstatat(&self.directory, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
             Ok(stat) => stat,
             Err(Errno::ENOENT) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
         let kind = SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits());
-        Ok(Some(Found {
+        Ok(Some(Existing {
             is_file: kind == SFlag::S_IFREG,
             is_directory: kind == SFlag::S_IFDIR,
             identity: Identity::of_stat(&stat),
@@ -76,7 +76,7 @@ impl Place {
     }
 
     /// The content of what is there, where that is in its tag and has not changed since.
-    pub(super) fn small_content(&self, found: &Found) -> Option<Vec<u8>> {
+    pub(super) fn small_content(&self, found: &Existing) -> Option<Vec<u8>> {
         if !found.is_file || !is_small(found.size) {
             return None;
         }
@@ -94,7 +94,7 @@ impl Place {
 
     /// Tells whether this process may make files in the directory, and write to the one that is
     /// there and replace it.
-    pub(super) fn check_rights(&self, found: Option<&Found>) -> io::Result<()> {
+    pub(super) fn check_rights(&self, found: Option<&Existing>) -> io::Result<()> {
         let may =
             |name: &OsStr, rights| faccessat(&self.directory, name, rights, AtFlags::AT_EACCESS);
         may(OsStr::new("."), AccessFlags::W_OK | AccessFlags::X_OK)?;
@@ -217,8 +217,8 @@ impl NewFile<'_> {
     /// put anything in that place.
     pub(super) fn publish(
         &mut self,
-        admit: impl Fn(Option<&Found>) -> io::Result<()>,
-    ) -> io::Result<Option<Found>> {
+        admit: impl Fn(Option<&Existing>) -> io::Result<()>,
+    ) -> io::Result<Option<Existing>> {
         let _turn = self.place.wait_for_turn(TURN)?;
         // The kernel's times are those of its last tick. This one is no other content's, so that
         // a tag can be given at once.

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use super::SimpleHttpRequestHandler;
 use super::conditional::{self, Precondition};
 use super::etag::Validators;
-use super::new_file::{Found, NewFile, Place, Way};
+use super::new_file::{Existing, NewFile, Place, Way};
 use super::path;
 use super::precompressed;
 use super::same_origin;
@@ -206,7 +206,7 @@ impl Receiver {
         &self,
         tree: &Tree,
         place: &Place,
-        found: Option<&Found>,
+        found: Option<&Existing>,
     ) -> io::Result<()> {
         match found {
             Some(found) if found.is_directory => return Err(refuse(409, IS_DIRECTORY)),
@@ -282,7 +282,11 @@ fn check_coding(http: &Exchange<'_>) -> io::Result<()> {
 }
 
 /// Refuses where the request's conditions fail (RFC 9110 §13.1).
-fn check_conditions(http: &Exchange<'_>, place: &Place, found: Option<&Found>) -> io::Result<()> {
+fn check_conditions(
+    http: &Exchange<'_>,
+    place: &Place,
+    found: Option<&Existing>,
+) -> io::Result<()> {
     let now = SystemTime::now();
     let asks_for_tag = ["If-Match", "If-None-Match"].iter().any(|it| http.headers.contains(it));
     let current = found.map(|found| {

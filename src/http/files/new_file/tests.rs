@@ -99,7 +99,7 @@ fn of_two_that_are_new_the_second_sees_the_first() {
         let directory = tempfile::tempdir().expect("a directory");
         let place = place(directory.path(), "a");
         let (mut one, mut two) = (begin(&place, way, "one"), begin(&place, way, "two"));
-        let only_new = |found: Option<&Found>| match found {
+        let only_new = |found: Option<&Existing>| match found {
             None => Ok(()),
             Some(_) => Err(io::ErrorKind::AlreadyExists.into()),
         };
