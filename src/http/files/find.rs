@@ -18,11 +18,14 @@ impl<K: FileHooks> SimpleHttpRequestHandler<K> {
             return self.find_named(http, path);
         }
         self.find_named(http, path.clone()).or_else(|why| {
-            self.app_page(http, &path).ok_or_else(|| match why {
+            let why = match why {
                 // A slash at the end of its name would lead to no page.
-                NoFile::NoSlash if self.index_page(&path).is_none() => NoFile::Directory(path),
+                NoFile::NoSlash if self.index_page(&path).is_none() => {
+                    NoFile::Directory(path.clone())
+                }
                 why => why,
-            })
+            };
+            self.app_page(http, &path, &why).ok_or(why)
         })
     }
 

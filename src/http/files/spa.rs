@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::SimpleHttpRequestHandler;
 use super::hooks::FileHooks;
+use super::no_file::NoFile;
 use crate::http::exchange::Exchange;
 use crate::http::message::accept;
 use crate::http::message::status::Status;
@@ -52,20 +53,29 @@ impl<K> SimpleHttpRequestHandler<K> {
 // (`{*path:nonfile}`) and sirv for no dot, and a user called `jane.doe` has no page there.
 impl<K: FileHooks> SimpleHttpRequestHandler<K> {
     /// The application's page, where that is due for a path at which there is no file.
-    pub(super) fn app_page(&self, http: &Exchange<'_>, path: &Path) -> Option<(PathBuf, Metadata)> {
+    pub(super) fn app_page(
+        &self,
+        http: &Exchange<'_>,
+        path: &Path,
+        why: &NoFile,
+    ) -> Option<(PathBuf, Metadata)> {
         let relative = path.strip_prefix(&self.tree.directory).ok()?;
         let is_hidden = |name: &Path| name_bytes(name).starts_with(b".");
         let is_due = matches!(http.command.as_str(), "GET" | "HEAD")
             && !relative.iter().any(|name| is_hidden(Path::new(name)))
             && looks_like_a_page(http, relative)
-            && self.is_absent(path);
+            && match why {
+                NoFile::Directory(_) => true,
+                NoFile::NotFound => self.is_absent(path),
+                NoFile::NoSlash | NoFile::Exhausted => false,
+            };
         if is_due { self.index_page(&self.tree.directory) } else { None }
     }
 
-    /// Tells whether there is nothing at a path, or a directory that has no page of its own.
+    /// Tells whether there is nothing at a path at which no file was found, rather than something
+    /// that may not be served.
     fn is_absent(&self, path: &Path) -> bool {
         match self.tree.metadata(path) {
-            Ok(found) if found.is_dir() => self.index_page(path).is_none(),
             // A file is no directory. The kernel says so where the slash gets to it, which it does
             // not in a confined tree.
             Ok(_) => name_bytes(path).ends_with(b"/"),
