@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::io::{self, Read, Write};
+use std::time::{Duration, UNIX_EPOCH};
 
 use flate2::read::GzDecoder;
 use socketserver::http::{Compression, Exchange, HttpRequestHandler, SimpleHttpRequestHandler};
 
 use crate::conditions::request;
-use crate::support::{Gate, Running};
-use crate::web::{Reply, Site, answering, ask, noting, serve};
+use crate::support::{Gate, Running, eventually};
+use crate::web::{Reply, Site, answering, ask, noting, serve, set_modified};
 
 /// Text of so many bytes, no two lines of which are the same.
 pub(crate) fn text(size: usize) -> String {
@@ -328,4 +329,71 @@ fn so_far(mut chunks: &[u8]) -> String {
     let (mut content, mut decoder) = (Vec::new(), GzDecoder::new(&body[..]));
     let _ = decoder.read_to_end(&mut content);
     String::from_utf8(content).unwrap()
+}
+
+/// Whatever its status: caches keep what came under the fields that `Vary` names (RFC 9110
+/// §12.5.5).
+#[test]
+fn each_response_about_a_content_that_is_chosen_says_so() {
+    let site = Site::empty();
+    site.write("a.html", text(4_000));
+    site.write("b.png", text(4_000));
+    let server = serve_site(&site);
+    let get = |path: &str, fields: &[_]| ask(&server, request("GET", path, fields));
+    // A file that was changed just now has none.
+    eventually(|| get("/a.html", &[]).header("ETag").is_some());
+    let tag = get("/a.html", &[]).header("ETag").unwrap().to_owned();
+    for (status, field) in [
+        (200, ("X", "y")),
+        (206, ("Range", "bytes=0-9")),
+        (206, ("Range", "bytes=0-9,30-39")),
+        (304, ("If-None-Match", &*tag)),
+        (416, ("Range", "bytes=9000-")),
+    ] {
+        for fields in [&[field, GZIP][..], &[field]] {
+            let reply = get("/a.html", fields);
+            assert_eq!(reply.status(), status, "{fields:?}");
+            assert_eq!(reply.headers("Vary"), ["Accept-Encoding"], "{fields:?} {}", reply.head);
+        }
+    }
+    let reply = get("/b.png", &[("Range", "bytes=0-9"), GZIP]);
+    assert_eq!((reply.status(), reply.header("Vary")), (206, None));
+}
+
+/// That of the response which the client would have got, as no tag of its own says what it has.
+#[test]
+fn what_is_unmodified_by_its_date_has_the_tag_of_the_whole() {
+    let site = Site::empty();
+    site.write("a.html", text(4_000));
+    for name in ["b.png", "c.html", "d.html", "d.html.gz"] {
+        site.write(name, text(if name == "c.html" { 1_000 } else { 4_000 }));
+    }
+    for name in ["a.html", "b.png", "c.html", "d.html", "d.html.gz"] {
+        set_modified(&site.path(name), UNIX_EPOCH + Duration::from_secs(1_000_000_000));
+    }
+    let files = site.handler().precompressed();
+    let server = serve(noting(Compression::new(files)).http11());
+    // A file that was changed just now has no tag.
+    for path in ["/a.html", "/b.png", "/c.html", "/d.html", "/d.html.gz"] {
+        eventually(|| ask(&server, request("GET", path, &[])).header("ETag").is_some());
+    }
+    let date = "Sun, 09 Sep 2001 01:46:40 GMT";
+    for (path, marked) in
+        [("/a.html", true), ("/b.png", false), ("/c.html", false), ("/d.html", false)]
+    {
+        for fields in [&[GZIP][..], &[]] {
+            for method in ["GET", "HEAD"] {
+                let whole = ask(&server, request(method, path, fields));
+                let tag = whole.header("ETag").unwrap();
+                let is_marked = marked && !fields.is_empty();
+                assert_eq!(tag.ends_with("-gzip\""), is_marked, "{path}: {}", whole.head);
+                for condition in [("If-Modified-Since", date), ("If-None-Match", "*")] {
+                    let fields = [&[condition], fields].concat();
+                    let reply = ask(&server, request(method, path, &fields));
+                    let came = (reply.status(), reply.header("ETag"));
+                    assert_eq!(came, (304, Some(tag)), "{path} {fields:?}");
+                }
+            }
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! What is done with a response, by its head.
 
 use super::types::gains;
-use crate::http::exchange::ResponseBody;
+use crate::http::exchange::{Exchange, ResponseBody};
 use crate::http::message::response_head::values;
 use crate::http::message::text::list_has;
 
@@ -27,11 +27,17 @@ pub(super) fn content_of(response: &ResponseBody, min_size: u64, types: &[String
     if status.code() == 304 {
         return Content::NotModified;
     }
+    if status.code() == 416 {
+        // Of what no part was sent is not said; the length in it is that of the plain form.
+        return Content::Part;
+    }
     let has = |name: &str| values(head, name).next().is_some();
     let mut kinds = values(head, "Content-Type");
     let kind = kinds.next().and_then(|kind| str::from_utf8(kind).ok()).unwrap_or_default();
     let is_bodiless = status.is_bodiless() || status.code() == 101 || response.is_tunnel();
-    if is_bodiless || kinds.next().is_some() || !gains(kind, types) {
+    // What the parts are of is not said before the body.
+    let is_parts = status.code() == 206 && is_multipart(kind);
+    if is_bodiless || kinds.next().is_some() || !(is_parts || gains(kind, types)) {
         return Content::AsItIs;
     }
     // A digest is of the bytes as they were to be sent (RFC 9530).
@@ -48,6 +54,19 @@ pub(super) fn content_of(response: &ResponseBody, min_size: u64, types: &[String
         }
         _ => Content::AsItIs,
     }
+}
+
+/// Tells whether a body is of several parts of a content (RFC 9110 §14.6).
+fn is_multipart(kind: &str) -> bool {
+    let essence = kind.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("multipart/byteranges")
+}
+
+/// Tells whether what a client has of a file would be sent compressed.
+pub(super) fn is_worth(http: &Exchange<'_>, min_size: u64, types: &[String]) -> bool {
+    let is_fixed = says(http.wfile.head_so_far(), "Cache-Control", "no-transform");
+    let whole = http.notes.unmodified.as_ref();
+    whole.is_some_and(|(kind, size)| *size >= min_size && gains(kind, types) && !is_fixed)
 }
 
 /// Tells whether a response's head says already that it depends on what the client accepts.

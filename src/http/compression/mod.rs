@@ -173,7 +173,8 @@ impl ChooseCoder for Settings {
             Content::AsItIs => return Ok(()),
             Content::NotModified => {
                 add_vary(http)?;
-                return tags::answer_not_modified(http);
+                let is_worth = choice::is_worth(http, self.min_size, &self.types);
+                return tags::answer_not_modified(http, is_worth);
             }
             Content::Part => return add_vary(http),
             Content::Whole { has_validator } => {

@@ -34,6 +34,7 @@ pub(super) fn translate(http: &mut Exchange<'_>) {
             (!is_tag).then(|| "W/\"\"".to_owned())
         });
     }
+    http.notes.asks_what_is_unmodified = true;
     let came = http.headers.get_all("If-None-Match").filter(|list| list.contains(MARK));
     let came: String = came.collect();
     if !came.is_empty() {
@@ -44,8 +45,13 @@ pub(super) fn translate(http: &mut Exchange<'_>) {
     }
 }
 
-/// Gives the response to a client that has it compressed the tag that it has.
-pub(super) fn answer_not_modified(http: &mut Exchange<'_>) -> io::Result<()> {
+/// Gives the response to a client that has it compressed the tag that it has; to one that shows no
+/// tag, the one that the whole would have (RFC 9110 §15.4.5).
+pub(super) fn answer_not_modified(http: &mut Exchange<'_>, is_worth: bool) -> io::Result<()> {
+    let shows_tag = http.headers.get_all("If-None-Match").any(|list| list.trim() != "*");
+    if is_worth && !shows_tag {
+        return mark(http);
+    }
     let Some(came) = http.notes.compressed_tags.take() else { return Ok(()) };
     let tag = values(http.wfile.head_so_far(), "ETag").next().map(latin1);
     match tag.and_then(|tag| marked(&tag)).filter(|tag| came.contains(&**tag)) {

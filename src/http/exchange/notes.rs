@@ -17,6 +17,12 @@ pub(crate) struct Notes {
     #[cfg(feature = "compression")]
     /// The tags of compressed responses that the client has, as it wrote them.
     pub(crate) compressed_tags: Option<String>,
+    #[cfg(feature = "compression")]
+    /// A handler around wants to know what the client has where that is unmodified.
+    pub(crate) asks_what_is_unmodified: bool,
+    #[cfg(feature = "compression")]
+    /// What the client has: its type and size. Nothing where it is compressed as it is.
+    pub(crate) unmodified: Option<(String, u64)>,
     #[cfg(feature = "auth")]
     /// Why a handler around the others has refused the request.
     pub(crate) refused: Option<Refused>,

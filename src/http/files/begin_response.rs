@@ -65,6 +65,10 @@ impl FileContent {
             Precondition::Holds { range } => range,
             Precondition::NotModified => {
                 self.begin(http, 304)?;
+                #[cfg(feature = "compression")]
+                if http.notes.asks_what_is_unmodified && !self.is_coded() {
+                    http.notes.unmodified = Some((content_type.to_owned(), self.size()));
+                }
                 self.send_etag(http);
                 return Ok(());
             }
