@@ -217,9 +217,13 @@ impl Concurrency for Forking {
         let was_cut = |status: &WaitStatus| {
             matches!(status, WaitStatus::Signaled(_, Signal::SIGTERM | Signal::SIGKILL, _))
         };
-        let cut = gone.iter().filter(|(_, status)| was_cut(status)).count();
+        let cut: Vec<_> = gone.iter().filter(|(_, status)| was_cut(status)).collect();
+        for (child, _) in &cut {
+            // It could not write the line of its request any more.
+            log::warn!("child {child} was cut off");
+        }
         // Those before were ended one by one.
-        cut + self.cut.drain(..).filter(|time| *time >= drain.began).count()
+        cut.len() + self.cut.drain(..).filter(|time| *time >= drain.began).count()
     }
 }
 

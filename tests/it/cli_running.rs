@@ -69,6 +69,9 @@ fn a_port_file_replaces_nothing_else() {
     let path = |name: &str| directory.path().join(name);
     fs::write(path("document"), "8000 words\n").unwrap();
     fs::write(path("long"), "8000\n8000\n").unwrap();
+    for (name, number) in [("sign", "+80"), ("blank", " 80"), ("hex", "0x50"), ("big", "65536")] {
+        fs::write(path(name), number).unwrap();
+    }
     fs::write(path("read-only"), "8000\n").unwrap();
     fs::set_permissions(path("read-only"), fs::Permissions::from_mode(0o444)).unwrap();
     fs::create_dir(path("directory")).unwrap();
@@ -80,6 +83,10 @@ fn a_port_file_replaces_nothing_else() {
     let mut there = vec![
         ("document", "it has other content than a port"),
         ("long", "it has other content than a port"),
+        ("sign", "it has other content than a port"),
+        ("blank", "it has other content than a port"),
+        ("hex", "it has other content than a port"),
+        ("big", "it has other content than a port"),
         ("read-only", "it is read-only"),
         ("directory", "it is a directory"),
         ("link", "it is not a regular file"),
@@ -150,7 +157,9 @@ fn a_port_file_goes_with_a_server_that_a_signal_ends() {
     let path = directory.path().join("port");
     let option = ["--port-file", path.to_str().unwrap()];
     for way in &WAYS[..4] {
-        for signal in [Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGUSR1, Signal::SIGUSR2] {
+        let common = [Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGUSR1, Signal::SIGUSR2];
+        let timers = [Signal::SIGALRM, Signal::SIGVTALRM, Signal::SIGPROF, Signal::SIGXCPU];
+        for signal in common.into_iter().chain(timers) {
             for is_draining in [false, true] {
                 // It has another meaning there.
                 if signal == Signal::SIGHUP && way[0] == "--processes" {
@@ -201,6 +210,11 @@ fn running_requests_have_the_time_that_is_asked_for() {
         let took = began.elapsed();
         assert_eq!(ended.status, Some(0), "{way:?}");
         assert!(ended.stderr.contains("1 connection was cut off"), "{way:?}: {}", ended.stderr);
+        // A child cannot write the line of its request.
+        if way == WAYS[2] {
+            let line = ended.stderr.lines().find(|line| line.contains("child "));
+            assert!(line.is_some_and(|line| line.ends_with(" was cut off")), "{}", ended.stderr);
+        }
         assert!(took.as_secs() >= seconds.parse().unwrap(), "{way:?}: {took:?}");
         assert!(took.as_secs() < 20, "{way:?}: {took:?}");
         drop(download);

@@ -1,10 +1,12 @@
 //! Files that the command takes, however it serves, and from whom.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
 use nix::sys::signal::Signal;
+use nix::unistd::geteuid;
 
 use crate::auth::{ADA, ADAS};
 use crate::cli::{COMMAND, Serving, fails, read_until, text};
@@ -267,5 +269,28 @@ fn a_limit_of_file_sizes_refuses_files_and_ends_no_server() {
         assert_eq!(status(&serving, &put("/c", CLOSE, "small")), 201, "{way:?}");
         assert_eq!(names(serving.directory.as_ref().unwrap().path()).len(), 3 + 1, "{way:?}");
         assert_eq!(serving.stop(Signal::SIGTERM).status, Some(0), "{way:?}");
+    }
+}
+
+#[test]
+fn a_directory_that_takes_no_files_is_told_at_the_start() {
+    let told = "socketserver: warning: no file can be uploaded into '";
+    // Root writes everywhere by a capability.
+    let rights = if geteuid().is_root() { "setpriv --bounding-set=-dac_override" } else { "" };
+    let line = format!("for last; do :; done; chmod 555 \"$last\"; exec {rights} \"$@\"");
+    for way in WAYS {
+        let arguments = [&["-b", "127.0.0.1", "--upload"], way].concat();
+        let mut serving = Serving::through_shell(&line, &arguments);
+        let directory = serving.directory.take().unwrap();
+        assert_eq!(status(&serving, "GET /a.txt HTTP/1.0\r\n\r\n"), 200, "{way:?}");
+        assert_eq!(status(&serving, &put("/b", CLOSE, "")), 403, "{way:?}");
+        let said = serving.stop(Signal::SIGTERM).stderr;
+        fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
+        let lines: Vec<_> = said.lines().filter(|line| line.starts_with(told)).collect();
+        assert!(lines.len() == 1 && lines[0].ends_with("Permission denied"), "{way:?}: {said}");
+    }
+    for arguments in [&["--upload"][..], &[]] {
+        let said = start(arguments).stop(Signal::SIGTERM).stderr;
+        assert!(!said.contains("uploaded"), "{said}");
     }
 }

@@ -409,3 +409,27 @@ fn a_header_that_cannot_be_sent_is_one_line_and_status_2() {
         assert!(said.contains(line), "{words:?}: {said}");
     }
 }
+
+/// Digits alone are a number, also where Rust would take a sign.
+#[test]
+fn numbers_are_digits() {
+    for option in [
+        &[][..],
+        &["--max-threads"],
+        &["--max-connections"],
+        &["--processes"],
+        &["--stall"],
+        &["--shutdown-timeout"],
+        &["--cgi", "--cgi-timeout"],
+        &["--unix", "s", "--unix-mode"],
+        &["--upload", "--upload-limit"],
+    ] {
+        for number in ["+80", " 80", "80 ", "0x50", "8e1", "1_0", "\u{663}", ""] {
+            let said = fails(&[option, &[number]].concat(), 2);
+            let is_named = said.contains("invalid value") || said.contains("a value is required");
+            assert!(is_named, "{option:?} {number:?}: {said}");
+        }
+    }
+    let said = fails(&["--error-page", "+404=x"], 2);
+    assert!(said.contains("invalid value '+404=x'"), "{said}");
+}

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::iter;
 
 use crate::token::is_token;
+use crate::values::number;
 
 /// A header that can be sent.
 #[derive(Clone, Debug)]
@@ -96,7 +97,7 @@ pub(crate) fn in_two_words(arguments: impl IntoIterator<Item = OsString>) -> Vec
 pub(crate) fn number_as_value(arguments: &[OsString]) -> Option<(String, String)> {
     arguments.windows(3).find_map(|words| {
         let [option, name, value] = [0, 1, 2].map(|word| words[word].to_str());
-        let value = value.filter(|value| value.parse::<u16>().is_ok())?;
+        let value = value.filter(|value| number::<u16>(value).is_some())?;
         let name = name.filter(|name| !name.contains(':'))?;
         attached_to_option(option?)?.is_empty().then(|| (name.to_owned(), value.to_owned()))
     })

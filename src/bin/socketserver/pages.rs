@@ -12,6 +12,7 @@ use socketserver::http::{
 use crate::choices::Listings;
 use crate::token::is_token;
 use crate::uploads::Uploading;
+use crate::values::number;
 
 /// The options.
 #[derive(Args, Debug)]
@@ -158,7 +159,7 @@ fn charset(text: &str) -> Result<String, &'static str> {
 
 fn error_page(text: &str) -> Result<(Status, PathBuf), &'static str> {
     let page = text.split_once('=').and_then(|(code, path)| {
-        let code = code.parse().ok().filter(|code: &u16| (400..600).contains(code))?;
+        let code = number(code).filter(|code: &u16| (400..600).contains(code))?;
         (!path.is_empty()).then_some((Status::try_from(code).ok()?, path.into()))
     });
     match page {

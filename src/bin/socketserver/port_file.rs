@@ -11,6 +11,8 @@ use nix::fcntl::OFlag;
 use signal_hook::low_level::emulate_default_handler;
 use socketserver::{ServerInfo, Signal};
 
+use crate::values::number;
+
 /// Holds the port while the server runs.
 #[derive(Debug)]
 pub(crate) struct PortFile {
@@ -112,7 +114,7 @@ const LONGEST: u64 = 6;
 
 fn is_port(content: &[u8]) -> bool {
     let digits = content.strip_suffix(b"\n").unwrap_or(content);
-    content.is_empty() || str::from_utf8(digits).is_ok_and(|text| text.parse::<u16>().is_ok())
+    content.is_empty() || str::from_utf8(digits).is_ok_and(|text| number::<u16>(text).is_some())
 }
 
 fn write_atomically(path: &Path, content: &str) -> Result<File, String> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use nix::sys::signal::Signal as Timer;
 use nix::unistd::{User, geteuid};
 use signal_hook::iterator::Signals;
 use socketserver::http::{CgiHttpRequestHandler, HttpRequestHandler, SimpleHttpRequestHandler};
@@ -51,6 +52,7 @@ pub(crate) fn run(args: Args) -> io::Result<()> {
     if args.pages.spa {
         files = files.spa_fallback();
     }
+    let directory = files.directory().to_owned();
     let files = files.listing(args.pages.listing.into());
     let files = args.pages.uploading.take(files);
     let files = files.with_hooks(Types::new(args.content_type.as_deref(), args.quiet));
@@ -83,6 +85,7 @@ pub(crate) fn run(args: Args) -> io::Result<()> {
         interrupted: Arc::clone(&interrupted),
     };
     args.access.warn();
+    args.pages.uploading.warn(&directory);
     let listener = listen(&args)?;
     let serving = Serving { args: &args, service, interrupted, port_file };
     let served = match args.concurrency {
@@ -232,6 +235,8 @@ fn reads_again(args: &Args) -> bool {
 /// The signals that end the server at once, without being asked for anything.
 fn abrupt_signals(args: &Args) -> Vec<Signal> {
     let mut signals = vec![Signal::QUIT, Signal::USR1, Signal::USR2];
+    let others = [Timer::SIGALRM, Timer::SIGVTALRM, Timer::SIGPROF, Timer::SIGXCPU];
+    signals.extend(others.iter().filter_map(|&timer| Signal::try_from(timer as i32).ok()));
     if !reads_again(args) && args.processes.is_none() {
         signals.push(Signal::HUP);
     }

@@ -1,11 +1,15 @@
 //! Options about files that clients send.
 
 use std::io;
+use std::path::Path;
 
 use clap::{Args, ValueEnum};
+use nix::fcntl::{AT_FDCWD, AtFlags};
+use nix::unistd::{AccessFlags, faccessat};
 use socketserver::Address;
 use socketserver::http::{SimpleHttpRequestHandler, Uploads};
 
+use crate::complain;
 use crate::values::size;
 
 /// The options.
@@ -64,6 +68,22 @@ impl Uploading {
             uploads = uploads.limit(if bytes == 0 { u64::MAX } else { bytes });
         }
         files.uploads(uploads)
+    }
+
+    /// Says so where no file can be made in the directory itself. It is served all the same, as it
+    /// may have others in it, and its mode may change.
+    pub(crate) fn warn(&self, directory: &Path) {
+        let rights = AccessFlags::W_OK | AccessFlags::X_OK;
+        let may = || faccessat(AT_FDCWD, directory, rights, AtFlags::AT_EACCESS);
+        if self.upload.is_some()
+            && let Err(reason) = may()
+        {
+            let name = directory.display();
+            complain(&format_args!(
+                "warning: no file can be uploaded into '{name}' itself: {}",
+                reason.desc()
+            ));
+        }
     }
 
     /// Checks that not everybody on a network may upload.

@@ -4,18 +4,24 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::num::NonZero;
 use std::path::Path;
+use std::str::FromStr;
 use std::thread::available_parallelism;
 
 use crate::header::Header;
 use crate::host_text::{bare, is_ipv6, is_number};
 use crate::token::is_token;
 
+/// The number that digits stand for, and nothing else: Rust would take a sign, too.
+pub(crate) fn number<T: FromStr>(text: &str) -> Option<T> {
+    if is_number(text) { text.parse().ok() } else { None }
+}
+
 /// A port; 0 stands for a free one.
 pub(crate) fn port(text: &str) -> Result<u16, String> {
-    if let Ok(port) = text.parse() {
+    if let Some(port) = number(text) {
         return Ok(port);
     }
-    if is_number(text.strip_prefix('-').unwrap_or(text)) {
+    if is_number(text.strip_prefix(['-', '+']).unwrap_or(text)) {
         return Err(format!("{text} is not in 0..=65535"));
     }
     Err(misplaced(text)
@@ -122,7 +128,7 @@ pub(crate) fn processes(text: &str) -> Result<u32, String> {
 
 /// An upper limit.
 pub(crate) fn count(text: &str) -> Result<u32, String> {
-    let count = text.parse().ok().filter(|&count| count > 0);
+    let count = number(text).filter(|&count| count > 0);
     count.ok_or_else(|| format!("a number from 1 to {} is expected", u32::MAX))
 }
 
@@ -137,25 +143,25 @@ pub(crate) fn size(text: &str) -> Result<u64, String> {
         "T" => 40,
         _ => 64,
     };
-    let number = digits.parse().ok().filter(|_| is_number(digits));
-    let bytes = number.and_then(|number: u64| number.checked_mul(1_u64.checked_shl(shift)?));
+    let bytes =
+        number(digits).and_then(|number: u64| number.checked_mul(1_u64.checked_shl(shift)?));
     bytes.ok_or_else(|| "a number of bytes is expected, perhaps with K, M, G or T".to_owned())
 }
 
 /// A time limit.
 pub(crate) fn seconds(text: &str) -> Result<u32, String> {
-    text.parse().map_err(|_| "a number of whole seconds is expected; 0 is no limit".to_owned())
+    number(text).ok_or_else(|| "a number of whole seconds is expected; 0 is no limit".to_owned())
 }
 
 /// A time that may be none.
 pub(crate) fn whole_seconds(text: &str) -> Result<u32, &'static str> {
-    text.parse().map_err(|_| "a number of whole seconds is expected")
+    number(text).ok_or("a number of whole seconds is expected")
 }
 
 /// Permissions in octal digits, as for `chmod`.
 pub(crate) fn mode(digits: &str) -> Result<u32, String> {
     match u32::from_str_radix(digits, 8) {
-        Ok(mode) if mode <= 0o777 => Ok(mode),
+        Ok(mode) if is_number(digits) && mode <= 0o777 => Ok(mode),
         _ => Err("three octal digits are expected, such as 660".to_owned()),
     }
 }
