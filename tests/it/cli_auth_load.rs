@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use data_encoding::BASE64;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use socket2::{Domain, Socket, Type};
 use socketserver::ThreadingHttpServer;
 use socketserver::http::{BasicAuth, SimpleHttpRequestHandler, Users};
 
@@ -150,6 +151,44 @@ fn a_right_password_has_its_turn_in_a_flood_of_wrong_ones() {
         });
         assert_eq!(code_of_ada, "200", "{arguments:?}");
     }
+}
+
+/// All addresses are this machine's, and each is a client.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_client_with_a_wrong_password_gives_way_to_another_one() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("a.txt"), "hello").unwrap();
+    let users = Users::default().user(ADA).unwrap().user(SLOW).unwrap();
+    let files = SimpleHttpRequestHandler::new(directory.path());
+    // One is verified, and none waits.
+    let handler = BasicAuth::new(files, users).verifications(1, 0);
+    let mut server = ThreadingHttpServer::bind("127.0.0.1:0", handler).unwrap();
+    let (address, info) = (server.server_address(), server.info());
+    let serving = thread::spawn(move || server.serve_forever());
+    let begin = |from: &str, authorization: &str| {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        let from: SocketAddr = format!("{from}:0").parse().unwrap();
+        socket.bind(&from.into()).unwrap();
+        socket.connect(&address.into()).unwrap();
+        let mut client = TcpStream::from(socket);
+        client.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        client.write_all(request("/a.txt", authorization).as_bytes()).unwrap();
+        client
+    };
+    let code = |from, login| status(&text(&read_to_end(&mut begin(from, login))));
+    assert_eq!(code("127.0.0.1", ADA_WRONG), "401");
+    let mut slow = begin("127.0.0.1", BOBS);
+    // While that is verified the other one is refused, and comes again.
+    eventually(|| code("127.0.0.2", ADAS) == "503");
+    eventually(|| code("127.0.0.2", ADAS) == "200");
+    // It was refused a moment ago, so that the first one is held off, and no other is.
+    assert_eq!(code("127.0.0.1", ADA_WRONG), "503");
+    assert_eq!(code("127.0.0.3", ADA_WRONG), "401");
+    assert_eq!(status(&text(&read_to_end(&mut slow))), "401");
+    eventually(|| code("127.0.0.1", ADA_WRONG) == "401");
+    info.shutdown();
+    serving.join().unwrap().unwrap();
 }
 
 #[test]
