@@ -235,7 +235,7 @@ fn files_of_users_are_read_and_read_again() {
         (BOB, "named twice"),
         (&format!("{ADA}\n{ADA}"), "named twice"),
         ("ada", "USER:HASH is expected"),
-        (":x", "is not empty"),
+        (":x", "a user has no name"),
     ] {
         fs::write(&file, text).unwrap();
         let said = handler.reload().unwrap_err().to_string();
