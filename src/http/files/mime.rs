@@ -68,7 +68,10 @@ pub(crate) fn with_charset(mut kind: String, charset: Option<&str>) -> String {
 }
 
 fn by_suffix(suffix: &str) -> Option<&'static str> {
-    find(&DIFFERENCES, suffix).or_else(|| {
+    // One after the other takes 1,200 instructions more, 6 % of a request for a file (callgrind, as
+    // in benches/README.md).
+    let difference = DIFFERENCES.binary_search_by_key(&suffix, |(known, _)| known);
+    difference.ok().map(|place| DIFFERENCES[place].1).or_else(|| {
         suffix.strip_prefix('.').and_then(|extension| mime_guess::from_ext(extension).first_raw())
     })
 }
@@ -176,6 +179,13 @@ mod tests {
         }
         for name in ["", "z", "a.js", "a.gz", "a.js.gz", ".svgz", "a.svgz/b", "a.tar.br"] {
             assert_eq!(coding(Path::new(name)), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn every_difference_is_found() {
+        for (suffix, kind) in DIFFERENCES {
+            assert_eq!(by_suffix(suffix), Some(kind), "{suffix}");
         }
     }
 
