@@ -198,16 +198,31 @@ fn exchange(
     body: BodyLength,
     in_clear: bool,
 ) -> io::Result<()> {
-    let mut http = Exchange::new(handler, connection, head, body);
-    let handled = attempt(&mut http, |http| {
-        if in_clear { handler.handle_clear_text(http) } else { handler.handle_one_request(http) }
-    });
-    match handled {
-        Ok(()) => {
-            handler.finish(&http);
-            if http.is_taken_over() { Ok(()) } else { go_on(http) }
+    // The last holder of the socket ends it, which must have happened when the server is told of
+    // the end. So the exchange ends with this block, where it is: to move it would take 220
+    // instructions more, 2 % of a kept request (callgrind, as in benches/README.md).
+    let (connection, next) = {
+        let mut http = Exchange::new(handler, connection, head, body);
+        let handled = attempt(&mut http, |http| {
+            if in_clear {
+                handler.handle_clear_text(http)
+            } else {
+                handler.handle_one_request(http)
+            }
+        });
+        if let Err(error) = handled {
+            return fail(http, error);
         }
-        Err(error) => fail(http, error),
+        handler.finish(&http);
+        if http.is_taken_over() {
+            return Ok(());
+        }
+        go_on(&mut http)?
+    };
+    match next {
+        Next::Request => connection.park(),
+        Next::End => Ok(()),
+        Next::LateEnd => connection.lingering_close(),
     }
 }
 
@@ -332,23 +347,28 @@ fn apologise(http: &mut Exchange<'_>, timed_out: bool) {
     }
 }
 
-/// Closes the connection, or gives it back for another request.
-fn go_on(mut http: Exchange<'_>) -> io::Result<()> {
+/// What becomes of a connection after a request.
+enum Next {
+    Request,
+    End,
+    /// Its client is sending still, so that it would lose what of the response is on its way.
+    LateEnd,
+}
+
+/// Takes the connection back from an exchange, to close it or to give it back for another request.
+fn go_on(http: &mut Exchange<'_>) -> io::Result<(Connection, Next)> {
     let closes = http.close_connection;
     let drained = closes || http.rfile.drain();
     let body_ended = http.rfile.is_ended();
     let connection = http.release()?;
-    // The last holder of the socket ends it, which must have happened when the server is told of
-    // the end.
-    drop(http);
-    if !closes && drained {
-        connection.park()
+    let next = if !closes && drained {
+        Next::Request
     } else if body_ended && connection.rfile.unread().is_empty() {
-        Ok(())
+        Next::End
     } else {
-        // The client is sending still, so that it would lose what of the response is on its way.
-        connection.lingering_close()
-    }
+        Next::LateEnd
+    };
+    Ok((connection, next))
 }
 
 /// Bytes of empty lines before a request that one look at a connection skips.
