@@ -7,7 +7,8 @@ use super::misuse::{MisuseKind, misuse};
 use super::protocol_version::ProtocolVersion;
 use super::status::Status;
 use super::text::encode_latin1;
-use crate::printable::repr;
+use crate::printable::{is_printable_ascii, repr};
+use crate::work;
 
 /// Appends a status line.
 pub(crate) fn push_status_line(
@@ -17,17 +18,13 @@ pub(crate) fn push_status_line(
     message: &str,
 ) -> io::Result<()> {
     let code = status.code();
-    if !is_plain(message) {
-        let what = format!("send_response({status}): control character in {}", repr(message));
-        return Err(misuse(MisuseKind::InvalidHeader, what));
-    }
     let line = head.len();
     let digit = |divisor: u16| b'0' + (code / divisor % 10) as u8;
     head.extend_from_slice(protocol.as_str().as_bytes());
     head.extend_from_slice(&[b' ', digit(100), digit(10), digit(1), b' ']);
-    if !encode_latin1(message, head) {
+    if let Err(what) = push_text(head, message) {
         head.truncate(line);
-        let what = format!("send_response({status}): {} is beyond ISO 8859-1", repr(message));
+        let what = format!("send_response({status}): {what}");
         return Err(misuse(MisuseKind::InvalidHeader, what));
     }
     head.extend_from_slice(b"\r\n");
@@ -36,20 +33,31 @@ pub(crate) fn push_status_line(
 
 /// Appends a header line, of a name that was checked.
 pub(crate) fn push_header(head: &mut Vec<u8>, keyword: &str, value: &str) -> io::Result<()> {
-    if !is_plain(value) {
-        let what = format!("send_header({}): control character in {}", repr(keyword), repr(value));
-        return Err(misuse(MisuseKind::InvalidHeader, what));
-    }
     let line = head.len();
     head.extend_from_slice(keyword.as_bytes());
     head.extend_from_slice(b": ");
-    if !encode_latin1(value, head) {
+    if let Err(what) = push_text(head, value) {
         head.truncate(line);
-        let what = format!("send_header({}): {} is beyond ISO 8859-1", repr(keyword), repr(value));
+        let what = format!("send_header({}): {what}", repr(keyword));
         return Err(misuse(MisuseKind::InvalidHeader, what));
     }
     head.extend_from_slice(b"\r\n");
     Ok(())
+}
+
+/// Appends the text of a line, or tells what is wrong with it.
+fn push_text(head: &mut Vec<u8>, text: &str) -> Result<(), String> {
+    work::note(text.len());
+    if is_printable_ascii(text) {
+        head.extend_from_slice(text.as_bytes());
+        Ok(())
+    } else if !is_plain(text) {
+        Err(format!("control character in {}", repr(text)))
+    } else if !encode_latin1(text, head) {
+        Err(format!("{} is beyond ISO 8859-1", repr(text)))
+    } else {
+        Ok(())
+    }
 }
 
 /// The first line of a head that is a header of this name, its end included.
@@ -96,6 +104,5 @@ fn find_headers(head: &[u8], keyword: &str) -> impl Iterator<Item = Range<usize>
 
 /// Tells whether a value has no control characters but tabs (RFC 9110 §5.5).
 pub(crate) fn is_plain(text: &str) -> bool {
-    // All bytes are looked at, as several at a time can be then.
-    !text.bytes().fold(false, |found, byte| found | (byte.is_ascii_control() & (byte != b'\t')))
+    !text.bytes().any(|byte| byte.is_ascii_control() && byte != b'\t')
 }
