@@ -118,6 +118,13 @@ impl Wfile {
         self.sent
     }
 
+    /// Fails where nothing that is written would arrive, as the client has left or the server has
+    /// cut the connection: for what works long before it has something to write.
+    pub(crate) fn check_client(&self) -> io::Result<()> {
+        self.socket.cut_if_over();
+        if self.socket.is_gone() { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(()) }
+    }
+
     /// What the client did, of a write that has failed with `TimedOut`.
     pub(crate) fn shortcoming(&self) -> Option<String> {
         Some(self.socket.shortcoming(self.stall?))

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
+use std::time::Duration;
 
 use flate2::read::GzDecoder;
 use socketserver::http::{
@@ -26,6 +27,34 @@ fn hear(server: &crate::support::Running, path: &str) -> (Vec<u8>, bool) {
     let mut came = Vec::new();
     let read = client.stream.read_to_end(&mut came);
     (came, read.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionReset))
+}
+
+/// Zeros give a byte for a thousand, so that long nothing is written that would tell.
+#[test]
+fn nothing_is_compressed_for_a_client_that_has_left() {
+    let (left, heard) = (Gate::new(), Gate::new());
+    let gates = (left.clone(), heard.clone());
+    let handler = answering(move |http| {
+        http.send_response(200)?;
+        http.send_header("Content-Type", "text/plain")?;
+        http.send_header("Content-Length", 1 << 30)?;
+        http.end_headers()?;
+        gates.0.pass();
+        for _ in 0..16 {
+            if let Err(error) = http.wfile.write_all(&[0; 64 * 1024]) {
+                gates.1.let_through(1);
+                return Err(error);
+            }
+        }
+        Ok(())
+    });
+    let server = serve(noting(Compression::new(handler)).http11());
+    let mut client = server.connect();
+    client.send(request("GET", "/", &[GZIP]));
+    socket2::SockRef::from(&client.stream).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(client);
+    left.let_through(1);
+    heard.pass();
 }
 
 /// A response that is not whole has neither a last chunk nor the end of gzip.

@@ -95,10 +95,18 @@ impl ResponseBody {
         }
         coded.taken += count;
         let is_streaming = coded.left.is_none();
+        let before = self.output.sent();
         self.with_coder(|coder, out| {
             coder.write(content, out)?;
             if is_streaming { coder.flush(out) } else { Ok(()) }
-        })
+        })?;
+        if self.output.sent() > before {
+            return Ok(());
+        }
+        // Of what compresses well hundreds of megabytes may leave nothing to write, and writing
+        // would tell.
+        let there = self.output.check_client();
+        self.noted(there)
     }
 
     pub(super) fn flush_coded(&mut self) -> io::Result<()> {
