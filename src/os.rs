@@ -145,6 +145,13 @@ pub(crate) fn descriptor_limit() -> Option<u64> {
     u64::try_from(soft).ok()
 }
 
+/// Tells whether the kernel cannot send a file by itself, as of some file systems.
+#[cfg(target_os = "linux")]
+pub(crate) fn cannot_send_file(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    matches!(errno, Some(Errno::EINVAL | Errno::ENOSYS))
+}
+
 /// Tells whether the process or the system has run out of what opening a file takes.
 pub(crate) fn is_exhausted(error: &io::Error) -> bool {
     let errno = error.raw_os_error().map(Errno::from_raw);

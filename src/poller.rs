@@ -1,4 +1,4 @@
-//! Which descriptors are readable: epoll on Linux, the `polling` crate elsewhere.
+//! Which descriptors are ready: epoll on Linux, the `polling` crate elsewhere.
 //!
 //! `polling` does the same everywhere and spends five system calls on each wait on Linux (it arms
 //! a timer, re-arms its wake-up and clears it every time), which came to one more call for each
@@ -18,7 +18,7 @@ use std::os::fd::AsFd;
 use std::sync::{Arc, PoisonError, RwLock, TryLockError};
 use std::time::Duration;
 
-/// Waits for readable descriptors.
+/// Waits for descriptors that are readable, or have room to write.
 ///
 /// A forked child has a copy, which it empties with [`leave_to_parent`](Self::leave_to_parent): its
 /// descriptors are closed by their owners then, and a later call finds nothing to reach.
@@ -48,7 +48,7 @@ impl Poller {
         self.call(|system| system.forget(source))
     }
 
-    /// Appends readable descriptors, waiting for one or for `notify`, at most `limit`.
+    /// Appends descriptors that are ready, waiting for one or for `notify`, at most `limit`.
     pub(crate) fn wait(&self, ready: &mut Vec<Ready>, limit: Option<Duration>) -> io::Result<()> {
         let mut present = None;
         self.call(|system| {
@@ -97,7 +97,7 @@ pub(crate) struct Ready {
     pub(crate) ended: bool,
 }
 
-/// How often a readable descriptor is reported.
+/// When a descriptor is reported, and how often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Report {
     /// As long as it is readable.
@@ -107,6 +107,8 @@ pub(crate) enum Report {
     Arrivals,
     /// Once, until asked for again.
     Once,
+    /// As long as there is room to write.
+    Room,
     /// Not at all, for now.
     Never,
 }

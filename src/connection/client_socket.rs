@@ -1,6 +1,7 @@
 //! The socket that a connection's two ends share.
 
 mod ending;
+mod leaving;
 
 use std::io::{self, IoSlice};
 use std::num::NonZero;
@@ -8,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::outbox::Outbox;
 use super::stream_socket::{Direction, StreamSocket};
 use super::tls::Session;
 
@@ -24,6 +26,10 @@ pub(crate) struct ClientSocket {
     session: Option<Box<Session>>,
     /// Bytes that leave with the next ones, or before a read has to wait.
     unsent: Mutex<Vec<u8>>,
+    /// What its handler has left to be sent.
+    outbox: Mutex<Outbox>,
+    /// Something is in there.
+    uses_outbox: AtomicBool,
     /// The handler that is called was sent something.
     received: AtomicBool,
     /// The client's end was received.
@@ -44,6 +50,8 @@ impl ClientSocket {
             stream: StreamSocket::new(stream),
             session,
             unsent: Mutex::new(Vec::new()),
+            outbox: Mutex::default(),
+            uses_outbox: AtomicBool::new(false),
             received: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             is_a_childs: AtomicBool::new(false),
@@ -196,6 +204,7 @@ impl ClientSocket {
 
     /// Sends what is held back.
     pub(crate) fn flush(&self, limit: Option<Duration>) -> io::Result<()> {
+        self.send_left()?;
         let mut unsent = self.unsent();
         let sent = self.send_all(&unsent, limit, &mut 0);
         unsent.clear();
@@ -225,6 +234,7 @@ impl ClientSocket {
         mut bytes: &[u8],
         limit: Option<Duration>,
     ) -> io::Result<()> {
+        self.send_left()?;
         while !bytes.is_empty() {
             let sent = self.when_writable(limit, || self.stream.send_more(bytes))?;
             bytes = &bytes[sent..];
@@ -254,6 +264,7 @@ impl ClientSocket {
         limit: Option<Duration>,
         sent: &mut u64,
     ) -> io::Result<()> {
+        self.send_left()?;
         // Drops empty pieces at the front.
         IoSlice::advance_slices(&mut pieces, 0);
         while !pieces.is_empty() {
@@ -269,6 +280,7 @@ impl ClientSocket {
 
     /// Writes some of `bytes`, waiting at most `limit` for the client to take any.
     pub(crate) fn send_some(&self, bytes: &[u8], limit: Option<Duration>) -> io::Result<usize> {
+        self.send_left()?;
         match self.session() {
             Some(session) => self.send_secure(session, &[IoSlice::new(bytes)], limit),
             None => self.when_writable(limit, || self.stream.send(bytes)),

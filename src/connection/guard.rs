@@ -12,6 +12,8 @@ pub(crate) enum WaitFor {
     NextRequest,
     /// Bytes from the client; those in the buffer are the beginning of something.
     RestOfRequest,
+    /// The client takes what was left to be sent; nothing is read meanwhile.
+    Taken,
 }
 
 /// How a connection ends that is dropped.
@@ -35,6 +37,9 @@ pub(crate) trait ConnectionOwner: Send + Sync {
     /// Hears that the connection was dropped or taken apart, and how it is to end. Others may still
     /// hold ends of it, and the socket with those.
     fn connection_dropped(self: Arc<Self>, socket: Arc<ClientSocket>, end: End);
+
+    /// Tells whether something may be left to be sent when the connection is given back.
+    fn sends_what_is_left(&self) -> bool;
 
     /// Tells whether the server is known to shut down.
     fn is_draining(&self) -> bool;
@@ -76,6 +81,11 @@ impl ConnectionGuard {
         let socket = self.socket.as_ref()?;
         socket.cut_if_over();
         socket.next_look()
+    }
+
+    /// Tells whether something may be left to be sent when the connection is given back.
+    pub(crate) fn sends_what_is_left(&self) -> bool {
+        self.owner.upgrade().is_some_and(|owner| owner.sends_what_is_left())
     }
 
     /// Tells whether the server is known to shut down.

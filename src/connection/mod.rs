@@ -14,7 +14,9 @@ mod client_socket;
 mod credentials;
 mod guard;
 mod line;
+mod line_out;
 mod not_tls;
+mod outbox;
 mod pace;
 mod rfile;
 mod send_file;
@@ -45,6 +47,7 @@ pub(crate) use stream_socket::{Direction, remaining, timed_out};
 pub(crate) use tls::Session;
 pub(crate) use tls::is_broken_tls;
 
+use std::any::Any;
 use std::fmt;
 use std::io::{self, BufRead, Read, Write};
 use std::net::Shutdown;
@@ -102,6 +105,10 @@ pub struct Connection {
     pub client_address: Address,
     /// The server that accepted this connection.
     pub server: ServerInfo,
+    /// What a handler has left here with the connection that it gave back, for its next call.
+    // Before the guard, as it may hold ends of the connection, too. In a box more, so that it takes
+    // no more room than a pointer.
+    pub(crate) kept: Option<Box<Box<dyn Any + Send>>>,
     // Behind both ends: one that is held after this counts as held by others, and what the client
     // still sends is thrown away when that is dropped.
     pub(crate) guard: ConnectionGuard,
@@ -125,6 +132,7 @@ impl Connection {
             wfile: Wfile::new(Arc::clone(&socket), timeouts.stall),
             client_address,
             server,
+            kept: None,
             guard: ConnectionGuard::new(owner, socket),
         }
     }
@@ -159,6 +167,12 @@ impl Connection {
     /// Does not fail today; see [`park`](Self::park).
     pub fn park_for_more(self) -> io::Result<()> {
         self.give_back(WaitFor::RestOfRequest)
+    }
+
+    /// Gives the connection back until the client has taken what was left to be sent, or will not
+    /// take it; then the handler is called, which has to ask which it was.
+    pub(crate) fn park_until_taken(self) -> io::Result<()> {
+        self.give_back(WaitFor::Taken)
     }
 
     /// Closes the connection so that the client can read what was written last, even when it is

@@ -49,8 +49,8 @@ pub struct Rfile {
 pub(crate) struct Searched {
     /// How many of them it has searched.
     pub(crate) bytes: usize,
-    /// Where the first line among those ends, if one does.
-    pub(crate) first_line_end: Option<usize>,
+    /// How long the first line among those is with its end, if it has one.
+    pub(crate) first_line: Option<NonZero<usize>>,
     /// Where the last one ends.
     pub(crate) last_line_end: usize,
 }

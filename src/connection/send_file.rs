@@ -5,16 +5,8 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use super::client_socket::ClientSocket;
-use crate::os::read_at;
-
-/// What the kernel has sent of a file.
-pub(super) enum Sent {
-    /// All, or as much as the file has.
-    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux sends files"))]
-    All(u64),
-    /// So much; it cannot send the rest, which has to be copied.
-    Part(u64),
-}
+use super::line_out::Sent;
+use crate::os::{self, read_at};
 
 /// Has the kernel send `count` bytes of a file from `offset` on. Adds to `taken` what it has taken,
 /// also where it fails then.
@@ -25,8 +17,6 @@ pub(super) fn send_by_kernel(
     (file, offset, count): (&File, u64, u64),
     taken: &mut u64,
 ) -> io::Result<Sent> {
-    use nix::errno::Errno;
-
     if socket.is_secure() {
         // The kernel does not encrypt.
         return Ok(Sent::Part(0));
@@ -48,11 +38,8 @@ pub(super) fn send_by_kernel(
                 left -= sent as u64;
                 *taken += sent as u64;
             }
-            Err(error) => match error.raw_os_error().map(Errno::from_raw) {
-                // Some file systems cannot.
-                Some(Errno::EINVAL | Errno::ENOSYS) => return Ok(Sent::Part(count - left)),
-                _ => return Err(error),
-            },
+            Err(error) if os::cannot_send_file(&error) => return Ok(Sent::Part(count - left)),
+            Err(error) => return Err(error),
         }
     }
     Ok(Sent::All(count - left))

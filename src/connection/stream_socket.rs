@@ -98,6 +98,9 @@ impl StreamSocket {
 
     /// Writes as much as fits of several pieces in one system call.
     pub(super) fn send_vectored(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        if let [piece] = pieces {
+            return self.send(piece);
+        }
         let socket = self.socket.as_raw_fd();
         self.count(retry(|| sendmsg::<()>(socket, pieces, &[], SEND_FLAGS, None)))
     }
@@ -195,7 +198,7 @@ impl StreamSocket {
     pub(super) fn wait_writable(&self, limit: Option<Duration>) -> io::Result<()> {
         let Some(limit) = limit else { return self.wait(Direction::Write, None) };
         self.uptake().begin_wait();
-        let look = LONGEST_LOOK.min(limit / LEAST_LOOKS).max(SHORTEST_LOOK);
+        let look = look(limit);
         loop {
             let left = {
                 let mut uptake = self.uptake();
@@ -209,8 +212,7 @@ impl StreamSocket {
             match waited {
                 Err(error) if error.kind() == io::ErrorKind::TimedOut => {
                     if left.is_zero() {
-                        uptake.give_up(limit, look);
-                        self.is_given_up.store(true, Ordering::Relaxed);
+                        self.give_up(&mut uptake, limit);
                         return Err(error);
                     }
                 }
@@ -223,6 +225,37 @@ impl StreamSocket {
                 }
             }
         }
+    }
+
+    /// The client was waited for in this time, by no thread. To be called before more is written.
+    pub(super) fn note_waited(&self, began: Instant, ended: Instant) {
+        let mut uptake = self.uptake();
+        uptake.note_wait(began, ended);
+        self.look(&mut uptake);
+    }
+
+    /// Gives a client up that no thread waits for, if it has taken nothing for `limit`, or is late
+    /// by that; tells whether. It may have made room for what was just written.
+    pub(super) fn give_up_if_late(&self, limit: Duration, has_made_room: bool) -> bool {
+        let mut uptake = self.uptake();
+        if has_made_room {
+            uptake.note_room();
+        }
+        let is_late = uptake.left(limit).is_zero();
+        if is_late {
+            self.give_up(&mut uptake, limit);
+        }
+        is_late
+    }
+
+    fn give_up(&self, uptake: &mut Uptake, limit: Duration) {
+        uptake.give_up(limit, look(limit));
+        self.is_given_up.store(true, Ordering::Relaxed);
+    }
+
+    /// How many bytes the kernel has taken.
+    pub(super) fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
     }
 
     /// Looks what the client has taken. Where the kernel does not tell, that is all it was given.
@@ -321,8 +354,12 @@ impl AsFd for StreamSocket {
     }
 }
 
-/// How long until the next look whether a client that keeps a writer waiting takes anything, and
-/// how often that is looked at within the limit.
+/// How long until the next look whether a client takes anything that keeps a writer waiting.
+pub(super) fn look(limit: Duration) -> Duration {
+    LONGEST_LOOK.min(limit / LEAST_LOOKS).max(SHORTEST_LOOK)
+}
+
+/// Bounds of that, and how often is looked within the limit.
 const LONGEST_LOOK: Duration = Duration::from_millis(500);
 const SHORTEST_LOOK: Duration = Duration::from_millis(1);
 const LEAST_LOOKS: u32 = 8;

@@ -353,10 +353,7 @@ impl Write for Outgoing<'_> {
     }
 
     fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
-        match pieces {
-            [piece] => self.0.send(piece),
-            pieces => self.0.send_vectored(pieces),
-        }
+        self.0.send_vectored(pieces)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::client_socket::ClientSocket;
-use super::send_file::{Sent, copy_file, send_by_kernel};
+use super::line_out::Sent;
+use super::outbox::Loss;
+use super::send_file::{copy_file, send_by_kernel};
 
 /// What a client receives.
 ///
@@ -67,6 +69,33 @@ impl Wfile {
             Sent::All(sent) => Ok(sent),
             Sent::Part(sent) => Ok(sent + copy_file(self, file, offset + sent, count - sent)?),
         }
+    }
+
+    /// As [`send_file`](Self::send_file), but does not wait for the client: what it has to make
+    /// room for is left, to be sent by the next write, or by who has the connection then. The file
+    /// is to stay as it is until that is done.
+    pub(crate) fn leave_file(&mut self, file: &File, offset: u64, count: u64) -> io::Result<u64> {
+        let all = (file, offset, count);
+        match self.socket.send_or_leave_file(all, self.stall, &mut self.sent)? {
+            Sent::All(sent) => Ok(sent),
+            // Too many files are held already.
+            Sent::Part(sent) => Ok(sent + self.send_file(file, offset + sent, count - sent)?),
+        }
+    }
+
+    /// Tells whether something is left to be sent.
+    pub(crate) fn has_left(&self) -> bool {
+        self.socket.has_left()
+    }
+
+    /// How many bytes are left to be sent, or will not be.
+    pub(crate) fn left(&self) -> u64 {
+        self.socket.left()
+    }
+
+    /// What of the bytes that were left will not be sent, if that is so; told once.
+    pub(crate) fn take_loss(&self) -> Option<Loss> {
+        self.socket.take_loss()
     }
 
     /// Says that nothing more will be written, while the client may go on sending: Python's
@@ -132,17 +161,36 @@ impl Wfile {
 
     /// Sends what is held back and the pieces, in one system call where the kernel takes all.
     pub(crate) fn write_pieces<const N: usize>(&mut self, pieces: [&[u8]; N]) -> io::Result<()> {
+        self.send_pieces(pieces, ClientSocket::send_all_vectored)
+    }
+
+    /// As [`write_pieces`](Self::write_pieces), but leaves what the client has to make room for, as
+    /// far as it is little.
+    pub(crate) fn leave_pieces<const N: usize>(&mut self, pieces: [&[u8]; N]) -> io::Result<()> {
+        self.send_pieces(pieces, ClientSocket::send_or_leave)
+    }
+
+    fn send_pieces<const N: usize>(
+        &mut self,
+        pieces: [&[u8]; N],
+        send: impl FnOnce(
+            &ClientSocket,
+            &mut [IoSlice<'_>],
+            Option<Duration>,
+            &mut u64,
+        ) -> io::Result<()>,
+    ) -> io::Result<()> {
         let mut unsent = self.socket.unsent();
         let (held, mut sent) = (unsent.len() as u64, 0);
         let written = if pieces.iter().map(|piece| piece.len()).sum::<usize>() <= MAX_JOINED {
             // Copying this little costs less than a vectored call: 3 % fewer instructions for a
             // kept request (callgrind, as in benches/README.md).
             pieces.iter().for_each(|piece| unsent.extend_from_slice(piece));
-            self.socket.send_all(&unsent, self.stall, &mut sent)
+            send(&self.socket, &mut [IoSlice::new(&unsent)], self.stall, &mut sent)
         } else {
             let mut slices = vec![IoSlice::new(&unsent)];
             slices.extend(pieces.map(IoSlice::new));
-            self.socket.send_all_vectored(&mut slices, self.stall, &mut sent)
+            send(&self.socket, &mut slices, self.stall, &mut sent)
         };
         unsent.clear();
         // An idle connection should not hold what one response needed.

@@ -17,13 +17,16 @@
 //!            └─────── its client has ended, or has sent too much ────┘
 //! ```
 //!
-//! A slot has one `State`: `Parked`, in one of the phases `Idle`, `Claimed` and `Returned`, or one
-//! of the others. A connection stays in its slot until its job begins; what travels to the strategy
-//! is only the slot. `Lingering` is for a connection that was dropped while its client was sending:
-//! what comes is thrown away by the serving thread, or in a child process by the job.
+//! A slot has one `State`: `Parked`, in one of the phases `Idle`, `Sending`, `Claimed` and
+//! `Returned`, or one of the others. A connection stays in its slot until its job begins; what
+//! travels to the strategy is only the slot. `Lingering` is for a connection that was dropped while
+//! its client was sending: what comes is thrown away by the serving thread, or in a child process
+//! by the job.
 //!
-//! Two more are to come. One that waits for a body is `Idle` with another `WaitFor`. One that sends
-//! what is left when the handler has returned is a state beside `Lingering`.
+//! One is to come: a connection that waits for a body is `Idle` with another `WaitFor`.
+//!
+//! A connection that is parked while its client takes what was left to be sent is `Sending`, beside
+//! `Idle`, until all is sent or the client is given up or gone. Then it is `Claimed`.
 //!
 //! The server owns the parking, the parking its slots, a slot the connection while that is here.
 //! What points back is weak: a connection to its slot, and the slot to its parking. So a
@@ -35,6 +38,7 @@ mod lingering;
 mod parked;
 mod registration;
 mod run;
+mod sending;
 mod slot;
 mod state;
 
@@ -86,6 +90,8 @@ pub(crate) struct Parking {
     drain_began: AtomicU64,
     /// The server is gone, and nothing that is given back will be served.
     closed: AtomicBool,
+    /// A loop goes on that sends what handlers leave.
+    is_serving_on: AtomicBool,
     /// Set while the serving thread wants to hear of each connection that ends.
     watching_ends: AtomicBool,
     /// When the serving thread next looks at deadlines, in milliseconds since `epoch`.
@@ -114,6 +120,7 @@ impl Parking {
             gauges,
             drain_began: AtomicU64::new(NEVER),
             closed: AtomicBool::new(false),
+            is_serving_on: AtomicBool::new(false),
             watching_ends: AtomicBool::new(false),
             next_sweep: AtomicU64::new(NEVER),
             epoch: Instant::now(),

@@ -9,6 +9,8 @@ use crate::connection::{Connection, Timeouts, WaitFor};
 pub(super) enum Phase {
     /// Waits for its client, at no thread's cost.
     Idle,
+    /// What was left to be sent goes out as its client takes it, at no thread's cost.
+    Sending,
     /// Has something to read or is late, and a job was made for it that has not begun.
     Claimed,
     /// Given back by its handler within a job, which serves on or lets go of it.
@@ -47,17 +49,20 @@ impl Parked {
         match self.waits_for {
             WaitFor::NextRequest => self.connection.rfile.holds_unread(),
             WaitFor::RestOfRequest => self.connection.rfile.socket().holds_unread(),
+            WaitFor::Taken => false,
         }
     }
 
     /// The client has ended, which reading has told: nothing comes that could be waited for.
     pub(super) fn is_at_end(&self) -> bool {
-        self.connection.rfile.socket().has_ended() && !self.has_bytes()
+        self.waits_for != WaitFor::Taken
+            && self.connection.rfile.socket().has_ended()
+            && !self.has_bytes()
     }
 
     /// It has had its last call, which told it that its deadline had passed.
     pub(super) fn is_late(&self) -> bool {
-        self.connection.rfile.is_expired()
+        self.waits_for != WaitFor::Taken && self.connection.rfile.is_expired()
     }
 
     /// Shortens the wait, as the server stops; returns when it is over.
@@ -102,13 +107,15 @@ fn times(
     // A handshake or a part of a record is no request yet, and no reason to be patient.
     let busy_since = match waits_for {
         WaitFor::NextRequest => connection.rfile.socket().busy_since(),
-        WaitFor::RestOfRequest => None,
+        WaitFor::RestOfRequest | WaitFor::Taken => None,
     };
     let since = head_since.or(busy_since).unwrap_or_else(Instant::now);
     let limit = match waits_for {
         WaitFor::NextRequest if busy_since.is_some() => timeouts.head,
         WaitFor::NextRequest => timeouts.idle,
         WaitFor::RestOfRequest => timeouts.head,
+        // The looks whether the client takes enough.
+        WaitFor::Taken => None,
     };
     (since, limit.and_then(|limit| since.checked_add(limit)))
 }

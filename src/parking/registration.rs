@@ -25,6 +25,8 @@ enum Watch {
     Silent,
     /// It reports what arrives.
     Armed,
+    /// It reports that there is room to write.
+    ArmedForRoom,
 }
 
 impl Registration {
@@ -46,13 +48,28 @@ impl Registration {
         match std::mem::replace(&mut self.watch, Watch::Armed) {
             Watch::Unknown => poller.watch(socket, key, report),
             Watch::Armed if !may_miss => Ok(()),
-            Watch::Silent | Watch::Armed => poller.change(socket, key, report),
+            Watch::Silent | Watch::Armed | Watch::ArmedForRoom => {
+                poller.change(socket, key, report)
+            }
+        }
+    }
+
+    /// Has the poller report that there is room to write, and nothing else.
+    pub(super) fn arm_for_room(
+        &mut self,
+        poller: &Poller,
+        (socket, key): (&ClientSocket, usize),
+    ) -> io::Result<()> {
+        match std::mem::replace(&mut self.watch, Watch::ArmedForRoom) {
+            Watch::Unknown => poller.watch(socket, key, Report::Room),
+            Watch::Silent | Watch::Armed => poller.change(socket, key, Report::Room),
+            Watch::ArmedForRoom => Ok(()),
         }
     }
 
     /// Hears no more of a connection that is being served, as when a body arrives.
     pub(super) fn disarm(&mut self, poller: &Poller, (socket, key): (&ClientSocket, usize)) {
-        if self.watch == Watch::Armed {
+        if matches!(self.watch, Watch::Armed | Watch::ArmedForRoom) {
             // Where this fails, it is only heard of more often.
             let _ = poller.change(socket, key, Report::Never);
             self.watch = Watch::Silent;

@@ -40,8 +40,11 @@ impl Work for Slot {
     }
 
     fn abandon(self: Arc<Self>) {
-        if let Some(connection) = self.give_up() {
-            connection.close();
+        let was_sending = self.place().is_claimed_for(WaitFor::Taken);
+        let Some(connection) = self.give_up() else { return };
+        match self.parking.upgrade().filter(|_| was_sending) {
+            Some(parking) => self.conclude_cut(&parking, connection),
+            None => connection.close(),
         }
     }
 }
@@ -124,6 +127,7 @@ impl Slot {
         let head_since = match wait_for {
             WaitFor::NextRequest => since.filter(|_| connection.rfile.socket().is_shaking_hands()),
             WaitFor::RestOfRequest => Some(since.unwrap_or_else(Instant::now)),
+            WaitFor::Taken => None,
         };
         place.state =
             State::Parked(Parked::new(connection, wait_for, &parking.timeouts, head_since));
@@ -278,6 +282,10 @@ impl ConnectionOwner for Slot {
         if let Some(parking) = self.parking.upgrade() {
             Self::connection_dropped(&self, &parking, socket, end);
         }
+    }
+
+    fn sends_what_is_left(&self) -> bool {
+        self.parking.upgrade().is_some_and(|parking| parking.sends_what_is_left())
     }
 
     fn is_draining(&self) -> bool {

@@ -85,6 +85,9 @@ impl Slot {
             place.registration.note_end();
         }
         match &mut place.state {
+            State::Parked(parked) if parked.phase == Phase::Sending => {
+                return self.send_on(parking, &mut place);
+            }
             State::Parked(parked) if parked.phase == Phase::Idle => {
                 parked.connection.rfile.note_arrival();
                 claim(parking, &mut place);
@@ -178,8 +181,8 @@ impl Slot {
 
     /// The server is gone: closes the connection, or has the job end that waits for its client.
     pub(super) fn close_for_good(&self, parking: &Parking) {
-        if !self.close(parking) {
-            self.end_wait_in_job(parking, &self.place());
+        if !self.close(parking) && !self.end_wait_in_job(parking, &self.place()) {
+            self.end_sending(parking, self.place());
         }
     }
 
@@ -188,6 +191,10 @@ impl Slot {
     pub(crate) fn cut(&self, parking: &Parking) -> bool {
         let mut place = self.place();
         match &place.state {
+            State::Parked(parked) if parked.phase == Phase::Sending => {
+                self.end_sending(parking, place);
+                true
+            }
             State::Parked(parked) if parked.phase == Phase::Idle => {
                 let had_request = parked.waits_for != WaitFor::NextRequest;
                 close_parked(place, Phase::Idle);
@@ -219,7 +226,9 @@ impl Slot {
     pub(super) fn overdue(&self, parking: &Parking, now: Instant) -> Overdue {
         let mut place = self.place();
         let deadline = match &place.state {
-            State::Parked(parked) if parked.phase == Phase::Idle => parked.deadline,
+            State::Parked(Parked { phase: Phase::Idle | Phase::Sending, deadline, .. }) => {
+                *deadline
+            }
             State::Lingering(lingering) => Some(lingering.deadline),
             _ => None,
         };
@@ -232,6 +241,9 @@ impl Slot {
             self.vacate(parking, place);
             return Overdue::Never;
         };
+        if parked.phase == Phase::Sending {
+            return self.overdue_sending(parking, &mut place);
+        }
         if parked.waits_for == WaitFor::RestOfRequest {
             parked.connection.rfile.expire();
             claim(parking, &mut place);
@@ -258,6 +270,9 @@ impl Slot {
     /// Settles the phase of a connection that a handler or the serving thread is done with.
     pub(super) fn settle(self: &Arc<Self>, parking: &Parking, mut place: MutexGuard<'_, Place>) {
         let Place { state: State::Parked(parked), registration } = &mut *place else { return };
+        if parked.waits_for == WaitFor::Taken {
+            return self.begin_sending(parking, place);
+        }
         if parked.is_late() || parking.is_closed() || registration.is_given_up() {
             let phase = parked.phase;
             return close_parked(place, phase);
@@ -340,7 +355,7 @@ impl Slot {
 }
 
 /// Claims the connection that is in its slot for a job.
-fn claim(parking: &Parking, place: &mut Place) {
+pub(super) fn claim(parking: &Parking, place: &mut Place) {
     let Place { state: State::Parked(parked), registration } = place else { return };
     parked.phase = Phase::Claimed;
     if parked.is_idle() && parking.drain_began().is_some() {

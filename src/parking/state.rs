@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::lingering::Lingering;
 use super::parked::{Parked, Phase};
 use super::registration::Registration;
-use crate::connection::Connection;
+use crate::connection::{Connection, WaitFor};
 
 /// Where a connection is; drawn in the [room's documentation](super).
 #[derive(Debug)]
@@ -79,6 +79,12 @@ impl Place {
             State::Parked(parked) => Some(parked),
             _ => None,
         }
+    }
+
+    /// Tells whether the connection is claimed, having waited for this.
+    pub(super) fn is_claimed_for(&self, waits_for: WaitFor) -> bool {
+        matches!(&self.state, State::Parked(it) if it.phase == Phase::Claimed
+            && it.waits_for == waits_for)
     }
 
     /// What is known of the connection, if that is out.

@@ -12,7 +12,7 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use super::{Ready, Report};
 use crate::os::rounded_up;
 
-/// Waits for readable descriptors.
+/// Waits for descriptors that are ready.
 #[derive(Debug)]
 pub(super) struct Poller {
     epoll: Epoll,
@@ -43,7 +43,7 @@ impl Poller {
         Ok(self.epoll.delete(source)?)
     }
 
-    /// Appends readable descriptors, waiting for one or for `notify`, at most `limit`.
+    /// Appends descriptors that are ready, waiting for one or for `notify`, at most `limit`.
     pub(super) fn wait(&self, ready: &mut Vec<Ready>, limit: Option<Duration>) -> io::Result<()> {
         let mut events = [EpollEvent::empty(); EVENTS];
         let count = match self.epoll.wait(&mut events, timeout(limit)) {
@@ -82,6 +82,7 @@ fn event(key: u64, report: Report) -> EpollEvent {
         Report::Always => EpollFlags::EPOLLIN,
         Report::Arrivals => EpollFlags::EPOLLIN | EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLET,
         Report::Once => EpollFlags::EPOLLIN | EpollFlags::EPOLLONESHOT,
+        Report::Room => EpollFlags::EPOLLOUT,
         // Hang-ups are reported whatever is asked for, except in this state.
         Report::Never => EpollFlags::EPOLLONESHOT,
     };

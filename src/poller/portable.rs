@@ -10,7 +10,7 @@ use polling::{Event, Events, PollMode};
 use super::{Ready, Report};
 use crate::sys;
 
-/// Waits for readable descriptors.
+/// Waits for descriptors that are ready.
 #[derive(Debug)]
 pub(super) struct Poller {
     poller: polling::Poller,
@@ -40,7 +40,7 @@ impl Poller {
         self.poller.delete(source.as_fd())
     }
 
-    /// Appends readable descriptors, waiting for one or for `notify`, at most `limit`.
+    /// Appends descriptors that are ready, waiting for one or for `notify`, at most `limit`.
     pub(super) fn wait(&self, ready: &mut Vec<Ready>, limit: Option<Duration>) -> io::Result<()> {
         let mut events = self.events.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         events.clear();
@@ -73,6 +73,7 @@ fn interest(key: usize, report: Report) -> (Event, PollMode) {
         Report::Always => (Event::readable(key), PollMode::Level),
         Report::Arrivals => (Event::readable(key), PollMode::Edge),
         Report::Once => (Event::readable(key), PollMode::Oneshot),
+        Report::Room => (Event::writable(key), PollMode::Level),
         Report::Never => (Event::none(key), PollMode::Oneshot),
     }
 }

@@ -71,6 +71,9 @@ pub(crate) trait Clients<T: Transport, H: Handler<T::Request>>: Waiting + Sized 
     /// Ends all, and returns how many had a request.
     fn cut(&self) -> usize;
 
+    /// A loop begins that goes on, or has ended.
+    fn serve_on(&self, serves: bool);
+
     /// The server may serve again.
     fn end_drain(&self);
 

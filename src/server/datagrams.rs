@@ -132,6 +132,8 @@ impl<T: DatagramTransport, H: Handler<Datagram>> Clients<T, H> for Datagrams<T, 
         state.count
     }
 
+    fn serve_on(&self, _: bool) {}
+
     fn end_drain(&self) {}
 
     fn close(&self) {}

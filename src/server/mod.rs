@@ -228,10 +228,12 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
     fn serve(&mut self) -> io::Result<()> {
         let shutdown = self.shutdown_handle();
         let mut served = Ok(0);
+        self.clients.serve_on(true);
         while served.is_ok() && !shutdown.is_stopping_here() {
             served = self.turn(self.poll_interval, usize::MAX);
         }
         self.drain();
+        self.clients.serve_on(false);
         self.deactivate();
         self.rearm();
         served.map(drop)

@@ -177,6 +177,10 @@ impl<T: StreamTransport, H: Handler> Clients<T, H> for Streams<T, H> {
         self.parking.all().iter().filter(|slot| slot.cut(&self.parking)).count()
     }
 
+    fn serve_on(&self, serves: bool) {
+        self.parking.serve_on(serves);
+    }
+
     fn end_drain(&self) {
         self.parking.end_drain();
     }

@@ -136,6 +136,7 @@ mod nginx_files; // the same requests to nginx and to us
 mod one_file; // nothing else of its directory is served
 mod one_request; // what holds for every method
 mod parked_ends;
+mod parked_responses; // what is left of a response when its handler has returned
 mod platforms; // where it cannot run, the build says so in one line
 mod porting; // what Python's handlers do with socket, request and server
 mod porting_examples; // the examples that docs/PORTING.md leads to

@@ -251,6 +251,10 @@ pub trait HttpRequestHandler: Send + Sync + 'static {
     /// Called after each request, when its response has gone out or failed; also for requests that
     /// are refused before any other method sees them. The default does nothing.
     ///
+    /// Where the client has not taken all when the handler returns, as it may be with
+    /// [`send_file`](crate::http::ResponseBody::send_file), this comes later, perhaps on another
+    /// thread: when the rest has gone out, or cannot.
+    ///
     /// Look at [`Exchange::status`] and [`Exchange::elapsed`] here. Python calls its `finish` when
     /// a connection ends, which under HTTP/1.0 is the same.
     fn finish(&self, http: &Exchange<'_>) {

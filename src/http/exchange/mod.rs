@@ -1,5 +1,6 @@
 //! One request and its response: what Python keeps in `self`, and what a handler does with it.
 
+mod after;
 mod base;
 mod chosen_handler;
 mod chunk_line;
@@ -7,6 +8,8 @@ mod failure;
 mod forwarded;
 mod handler;
 mod http_error;
+mod kept;
+mod left;
 mod notes;
 mod redirect;
 mod request_body;
@@ -36,7 +39,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::address::Address;
-use crate::connection::{Connection, ConnectionGuard, PeerCredentials};
+use crate::connection::{Connection, ConnectionGuard, PeerCredentials, Rfile, Wfile};
 use crate::http::message::date;
 use crate::http::message::framing::BodyLength;
 use crate::http::message::headers::Headers;
@@ -120,7 +123,8 @@ impl<'h> Exchange<'h> {
         body: BodyLength,
     ) -> Self {
         let draining = connection.guard.is_draining();
-        let Connection { rfile, wfile, client_address: peer_address, server, guard } = connection;
+        let Connection { rfile, wfile, client_address: peer_address, server, guard, .. } =
+            connection;
         let client_address = client_of(&peer_address, &head.headers, handler.trusted_proxies());
         let keeps = handler.protocol_version() == ProtocolVersion::Http11;
         let asked = Asked {
@@ -316,16 +320,36 @@ impl<'h> Exchange<'h> {
     /// end has not come, and cannot be told but by that of the connection, is cut.
     fn release(&mut self) -> io::Result<Connection> {
         let wfile = self.wfile.take()?;
+        let rfile = self.rfile.take();
+        self.connection(rfile, wfile)
+    }
+
+    /// Takes the connection away for a time, as it is.
+    fn lend(&mut self) -> io::Result<Connection> {
+        let (rfile, wfile) = (self.rfile.input.detach(), self.wfile.output());
+        self.connection(rfile, wfile)
+    }
+
+    fn connection(&mut self, rfile: Rfile, wfile: Wfile) -> io::Result<Connection> {
         let taken_over = || misuse(MisuseKind::ResponseEnded, "take_over: taken over before");
         let guard = self.guard.take().ok_or_else(taken_over)?;
         let server = self.server.clone();
         Ok(Connection {
-            rfile: self.rfile.take(),
+            rfile,
             wfile,
             client_address: self.peer_address.clone(),
             server,
+            kept: None,
             guard,
         })
+    }
+
+    /// Leaves what completes the response to be sent when the handler has returned, where the
+    /// server sees to that.
+    fn leave_the_rest(&mut self) {
+        if self.guard.as_ref().is_some_and(ConnectionGuard::sends_what_is_left) {
+            self.wfile.leave_the_rest();
+        }
     }
 
     /// Tells whether the server has cut the connection, as it ends.

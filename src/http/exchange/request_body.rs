@@ -17,7 +17,7 @@ use crate::os::{AsFd, BorrowedFd};
 /// (`UnexpectedEof`) is an [`HttpError`] 400.
 #[derive(Debug)]
 pub struct RequestBody {
-    input: Rfile,
+    pub(super) input: Rfile,
     state: State,
     /// A wait for the client has exceeded its limit.
     is_late: bool,

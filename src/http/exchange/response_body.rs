@@ -1,6 +1,7 @@
 //! The response as it goes out: head, framing and body.
 
 mod coded;
+mod leaving;
 mod shortcomings;
 
 pub(crate) use coded::ChooseCoder;
@@ -11,7 +12,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::time::Duration;
 
-use crate::connection::{Wfile, copy_file};
+use crate::connection::Wfile;
 use crate::http::message::misuse::{MisuseKind, misuse};
 use crate::http::message::response_frame::{Asked, Declared, Framing};
 use crate::http::message::status::Status;
@@ -22,6 +23,13 @@ use coded::Coded;
 /// Not buffered: each write goes out at once, the first one together with the head. Without a
 /// `Content-Length` the body is sent chunked to a client that speaks HTTP/1.1, and ended by closing
 /// for others. What is written in answer to HEAD, or with a status that has no body, is dropped.
+///
+/// A write that completes the response, as its `Content-Length` says, need not wait for the client,
+/// nor need what ends a response when its handler returns: up to 64 KiB in memory, and a
+/// [file](Self::send_file) of any size, are left to the server, which sends them as the client
+/// takes them. No thread waits meanwhile. Every other write returns when the kernel has taken all
+/// of it. Nothing is left under [`Forking`](crate::Forking), whose children wait, and in
+/// [`handle_request`](crate::Server::handle_request).
 ///
 /// Where closing ends the body, a client can tell one that is not whole by nothing else: if the
 /// handler fails, or the server or its process ends before, the connection is reset. A Unix socket
@@ -44,6 +52,8 @@ pub struct ResponseBody {
     written: u64,
     /// What codes the content, if anything does.
     coded: Option<Coded>,
+    /// What completes the response may be left to be sent when the handler has returned.
+    may_leave: bool,
     /// How writing failed: the client is gone, or takes too little.
     failure: Option<io::ErrorKind>,
 }
@@ -74,6 +84,7 @@ impl ResponseBody {
             must_close: false,
             written: 0,
             coded: None,
+            may_leave: false,
             failure: None,
         }
     }
@@ -86,21 +97,19 @@ impl ResponseBody {
     /// Sends `count` bytes of `file` from `offset` on, through the kernel where it can; returns how
     /// many.
     ///
+    /// Where they complete the response, this may return before the client has taken them; the file
+    /// is sent from a descriptor of its own then, and is to stay as it is until
+    /// [`finish`](crate::http::HttpRequestHandler::finish). The response ends early if it becomes
+    /// shorter. Such files take an eighth of the descriptors that the process may have; beyond
+    /// that, calls wait for their clients.
+    ///
     /// # Errors
     ///
     /// As [`Wfile::send_file`], and as a [`write`](Write::write) of as many bytes.
     #[doc(alias = "copyfile")]
     pub fn send_file(&mut self, file: &File, offset: u64, count: u64) -> io::Result<u64> {
-        let is_sent_as_it_is =
-            !self.is_coded() && matches!(self.framing, Framing::Length(_) | Framing::Raw);
-        if count <= SMALL_FILE || !is_sent_as_it_is {
-            return copy_file(self, file, offset, count);
-        }
-        self.admit(count)?;
-        let before = self.output.sent();
-        let sent = self.output.send_file(file, offset, count);
-        self.wrote((self.output.sent() - before).min(count));
-        self.noted(sent)
+        let completes = matches!(self.framing, Framing::Length(left) if left == count);
+        self.send_piece(file, offset, count, completes)
     }
 
     pub(crate) fn stage(&self) -> Stage {
@@ -119,12 +128,12 @@ impl ResponseBody {
 
     /// How many bytes of the body the kernel has taken so far, without framing.
     ///
-    /// 0 where what is written is dropped, as in answer to HEAD. In
+    /// Not what is left to be sent. 0 where what is written is dropped, as in answer to HEAD. In
     /// [`finish`](crate::http::HttpRequestHandler::finish) it is the size of the whole body, or of
     /// what went out before it failed: the size that logs have, which Python's `log_request` never
     /// knows.
     pub fn sent(&self) -> u64 {
-        if self.is_dropping() { 0 } else { self.written }
+        if self.is_dropping() { 0 } else { self.written.saturating_sub(self.output.left()) }
     }
 
     /// Tells of a response whose head has ended whether its body is dropped.
@@ -254,9 +263,7 @@ impl ResponseBody {
         }
         let sent = self.send_end();
         self.noted(sent)?;
-        if self.framing.is_whole() {
-            self.output.set_open_ended(false);
-        }
+        self.end_if_whole();
         Ok(())
     }
 
@@ -265,34 +272,22 @@ impl ResponseBody {
             Framing::Chunked if self.written == 0 && self.output.is_holding() => {
                 // Nothing was written, and the length of that is known.
                 self.hold_with_length(0);
-                self.output.flush()
+                self.write_last([])
             }
-            Framing::Chunked => self.output.write_all(b"0\r\n\r\n"),
+            Framing::Chunked => self.write_last([b"0\r\n\r\n"]),
             Framing::Length(_) | Framing::Own { .. } => {
                 self.must_close |= !self.framing.is_whole();
                 self.flush_unwritten()
             }
             // What was written was dropped.
-            Framing::None => self.output.flush(),
+            Framing::None => self.write_last([]),
             Framing::Raw => self.flush_unwritten(),
         }
     }
 
-    /// Leaves it to others what the end of the connection means.
-    pub(crate) fn disown(&self) {
-        self.output.set_open_ended(false);
-    }
-
-    /// The connection's writing end, for good, with everything held back sent.
-    pub(crate) fn take(&mut self) -> io::Result<Wfile> {
-        self.stage = Stage::Done;
-        self.output.flush()?;
-        Ok(self.output.clone())
-    }
-
     /// Sends the head, unless a body took it along.
     fn flush_unwritten(&mut self) -> io::Result<()> {
-        if self.written > 0 { Ok(()) } else { self.output.flush() }
+        if self.written > 0 { Ok(()) } else { self.write_last([]) }
     }
 
     /// Checks that so many bytes may be written.
@@ -338,6 +333,10 @@ impl ResponseBody {
     }
 
     fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.may_leave_bytes(bytes.len() as u64) {
+            let written = self.write_last([bytes]);
+            return self.noted(written);
+        }
         let Self { output, framing, failure, .. } = self;
         // Chunks that are malformed are a mistake of the handler, whose client is still there.
         let mut noted =

@@ -4,10 +4,13 @@ use std::io::{self, BufRead};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::Exchange;
+use super::after::{Next, go_on};
 use super::base::CLEAR_TEXT;
 use super::failure::{log_while_answering, while_answering};
 use super::handler::HttpRequestHandler;
 use super::http_error::HttpError;
+use super::kept::Kept;
+use super::left::Left;
 use super::response_body::Stage;
 use crate::address::Address;
 use crate::connection::{Connection, NotTls, Timeouts};
@@ -64,6 +67,10 @@ impl<T: HttpRequestHandler> Handler for T {
 }
 
 fn serve(handler: &dyn HttpRequestHandler, mut connection: Connection) -> io::Result<()> {
+    if let Some(Kept::Response(left)) = Kept::take(&mut connection) {
+        let (http, is_last) = left.resume(handler, connection);
+        return conclude(http, is_last);
+    }
     let received = read_head(&mut connection)?;
     let in_clear = connection.rfile.socket().is_clear_text_admitted();
     match received {
@@ -175,6 +182,7 @@ fn refuse(
     head: Head,
 ) -> io::Result<()> {
     let mut http = Exchange::new(handler, connection, head, BodyLength::Known(0));
+    http.leave_the_rest();
     let Refusal { status, message, explain } = refusal;
     let answered = handler.send_error(&mut http, status, Some(&message), explain);
     dismiss(http, answered)
@@ -203,6 +211,7 @@ fn exchange(
     // instructions more, 2 % of a kept request (callgrind, as in benches/README.md).
     let (connection, next) = {
         let mut http = Exchange::new(handler, connection, head, body);
+        http.leave_the_rest();
         let handled = attempt(&mut http, |http| {
             if in_clear {
                 handler.handle_clear_text(http)
@@ -213,17 +222,43 @@ fn exchange(
         if let Err(error) = handled {
             return fail(http, error);
         }
+        if http.wfile.has_left() {
+            return park_left(http, false);
+        }
         handler.finish(&http);
         if http.is_taken_over() {
             return Ok(());
         }
         go_on(&mut http)?
     };
-    match next {
-        Next::Request => connection.park(),
-        Next::End => Ok(()),
-        Next::LateEnd => connection.lingering_close(),
+    next.follow(connection)
+}
+
+/// Gives the connection back until the client has taken what was left of the response.
+fn park_left(http: Exchange<'_>, is_last: bool) -> io::Result<()> {
+    let (left, mut connection) = Left::new(http, is_last)?;
+    Kept::Response(Box::new(left)).leave(&mut connection);
+    connection.park_until_taken()
+}
+
+/// Ends an exchange whose response was left to be sent: all of it was, or will not be.
+fn conclude(mut http: Exchange<'_>, is_last: bool) -> io::Result<()> {
+    let settled = http.wfile.settle();
+    log_stall(&http);
+    if let Err(error) = settled {
+        return fail(http, error);
     }
+    if http.wfile.has_left() {
+        return park_left(http, is_last);
+    }
+    note_shortfall(&mut http);
+    http.wfile.end_if_whole();
+    http.handler().finish(&http);
+    let (connection, next) =
+        if is_last { (http.release()?, Next::LateEnd) } else { go_on(&mut http)? };
+    // The last holder, as above.
+    drop(http);
+    next.follow(connection)
 }
 
 /// Calls the handler and completes its response; a panic is an error.
@@ -235,10 +270,16 @@ fn attempt(
         call(http)?;
         finish_response(http)
     });
+    let settled = http.wfile.settle();
+    log_stall(http);
+    handled.and(settled)
+}
+
+/// Logs that the client has taken too little of the response, if so.
+fn log_stall(http: &Exchange<'_>) {
     if let Some(stall) = http.wfile.stall() {
         log_while_answering(http, format_args!("{stall}"));
     }
-    handled
 }
 
 /// Makes an error of a panic, so that what is left of the exchange can be answered.
@@ -305,12 +346,15 @@ fn finish_response(http: &mut Exchange<'_>) -> io::Result<()> {
         Stage::Head => http.end_headers()?,
         Stage::Body | Stage::Done => {}
     }
-    http.wfile.finish()?;
+    http.wfile.finish().map(|()| note_shortfall(http))
+}
+
+/// A response that is not whole is the last one.
+fn note_shortfall(http: &mut Exchange<'_>) {
     if let Some(what) = http.wfile.shortfall() {
         log_while_answering(http, format_args!("{what}"));
     }
     http.close_connection |= http.wfile.must_close();
-    Ok(())
 }
 
 /// Answers as the handler's error says, which is no failure then.
@@ -323,6 +367,9 @@ fn answer_with(mut http: Exchange<'_>, error: &HttpError) -> io::Result<()> {
 /// Ends a connection after an answer that is its last, so that the client can read it.
 fn dismiss(mut http: Exchange<'_>, answered: io::Result<()>) -> io::Result<()> {
     let answered = answered.and_then(|()| finish_response(&mut http));
+    if answered.is_ok() && http.wfile.has_left() {
+        return park_left(http, true);
+    }
     http.handler().finish(&http);
     answered?;
     if http.is_taken_over() { Ok(()) } else { http.release()?.lingering_close() }
@@ -345,30 +392,6 @@ fn apologise(http: &mut Exchange<'_>, timed_out: bool) {
     if answered.is_err() {
         log::debug!("{} could not be told of an error", http.client_address);
     }
-}
-
-/// What becomes of a connection after a request.
-enum Next {
-    Request,
-    End,
-    /// Its client is sending still, so that it would lose what of the response is on its way.
-    LateEnd,
-}
-
-/// Takes the connection back from an exchange, to close it or to give it back for another request.
-fn go_on(http: &mut Exchange<'_>) -> io::Result<(Connection, Next)> {
-    let closes = http.close_connection;
-    let drained = closes || http.rfile.drain();
-    let body_ended = http.rfile.is_ended();
-    let connection = http.release()?;
-    let next = if !closes && drained {
-        Next::Request
-    } else if body_ended && connection.rfile.unread().is_empty() {
-        Next::End
-    } else {
-        Next::LateEnd
-    };
-    Ok((connection, next))
 }
 
 /// Bytes of empty lines before a request that one look at a connection skips.

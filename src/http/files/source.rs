@@ -47,7 +47,7 @@ impl Source {
                 wfile.write_all(&content[start as usize..end as usize])?;
                 Ok(end - start)
             }
-            Self::File(file, _) => wfile.send_file(file, offset, count),
+            Self::File(file, _) => wfile.send_part(file, offset, count),
         }
     }
 }

@@ -3,6 +3,7 @@
 mod request_line;
 
 use std::borrow::Cow;
+use std::num::NonZero;
 
 use memchr::{memchr, memchr_iter, memrchr};
 
@@ -86,12 +87,12 @@ impl Refusal {
 /// Limits are CPython's: lines of 65,536 bytes, fewer than 100 header fields; and a total.
 pub(crate) fn parse(bytes: &[u8], searched: &mut Searched) -> Parsed {
     let before = std::mem::replace(&mut searched.bytes, bytes.len());
-    if searched.first_line_end.is_none() {
+    if searched.first_line.is_none() {
         let end = memchr(b'\n', &bytes[before..]);
         work::note(end.unwrap_or(bytes.len() - before));
-        searched.first_line_end = end.map(|end| before + end);
+        searched.first_line = end.and_then(|end| NonZero::new(before + end + 1));
     }
-    let Some(line_end) = searched.first_line_end else {
+    let Some(line_end) = searched.first_line.map(|line| line.get() - 1) else {
         return if bytes.len() > LINE_LIMIT { too_long(bytes) } else { Parsed::Incomplete };
     };
     if line_end + 1 > LINE_LIMIT {

@@ -92,6 +92,10 @@ impl ConnectionOwner for Place {
         socket.let_loose();
     }
 
+    fn sends_what_is_left(&self) -> bool {
+        false
+    }
+
     fn is_draining(&self) -> bool {
         false
     }

@@ -3,6 +3,7 @@
 #[cfg(feature = "tls")]
 mod handshakes;
 mod jobs;
+mod sending;
 mod site;
 
 use std::io::Read;

@@ -158,7 +158,7 @@ impl ResponseBody {
         }
         let size = format!("{length:x}\r\n");
         let end: &[u8] = b"\r\n0\r\n\r\n";
-        let sent = self.output.write_pieces([size.as_bytes(), piece, end]);
+        let sent = self.write_last([size.as_bytes(), piece, end]);
         self.noted(sent)?;
         self.written += length;
         self.framing = Framing::Length(0);

@@ -8,7 +8,7 @@ impl ResponseBody {
     /// Tells whether the response has ended as its head says, and the kernel has taken all of it:
     /// not so in [`finish`](crate::http::HttpRequestHandler::finish) for a download that was left.
     pub fn is_complete(&self) -> bool {
-        let is_whole = self.framing.is_whole() && !self.is_coded();
+        let is_whole = self.framing.is_whole() && !self.is_coded() && !self.has_left();
         self.stage == Stage::Done && self.failure.is_none() && is_whole
     }
 

@@ -5,7 +5,7 @@ use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::address::Address;
@@ -18,19 +18,25 @@ use crate::parking::{Parking, ServeConnection};
 use crate::poller::{Poller, Ready};
 use crate::server_info::{Gauges, ServerInfo};
 
-/// A parking without a server around it. Its handler is never called: tests take connections out
-/// and put them back themselves.
+/// A parking without a server around it. Its handler is called for nothing but to conclude what was
+/// left: tests take connections out and put them back themselves.
 pub(super) struct Site {
     pub(super) parking: Arc<Parking>,
+    handler: Arc<Concluding>,
     gauges: Arc<Gauges>,
     info: ServerInfo,
 }
 
-struct Unused;
+#[derive(Default)]
+struct Concluding {
+    lost: AtomicU64,
+}
 
-impl ServeConnection for Unused {
-    fn handle(&self, _: Connection, _: &dyn Fn() -> bool) -> bool {
-        unreachable!("no job is run")
+impl ServeConnection for Concluding {
+    fn handle(&self, connection: Connection, _: &dyn Fn() -> bool) -> bool {
+        let loss = connection.wfile.take_loss().expect("no job is run");
+        self.lost.fetch_add(loss.bytes, Ordering::Relaxed);
+        true
     }
 
     fn client_speaks_first(&self) -> bool {
@@ -43,10 +49,11 @@ impl Site {
         let poller = Arc::new(Poller::new().expect("a poller"));
         let gauges = Arc::<Gauges>::default();
         let timeouts = Timeouts::default().idle(IDLE).head(HEAD);
-        let (handler, counted) = (Arc::new(Unused), Arc::clone(&gauges));
-        let parking = Arc::new(Parking::new(poller, handler, timeouts, placement, counted));
+        let (handler, counted) = (Arc::<Concluding>::default(), Arc::clone(&gauges));
+        let serve = Arc::clone(&handler) as _;
+        let parking = Arc::new(Parking::new(poller, serve, timeouts, placement, counted));
         let info = ServerInfo::of_no_server(Address::unix("")).expect("a server's description");
-        Self { parking, gauges, info }
+        Self { parking, handler, gauges, info }
     }
 
     /// A client, its slot, and the connection, which is not there yet.
@@ -102,6 +109,25 @@ impl Site {
         (client, slot, connection)
     }
 
+    /// A client that takes nothing, and how much the kernel has for it; there is more.
+    pub(super) fn sending(&self) -> (Client, Arc<Slot>, usize) {
+        let (client, slot, mut connection) = self.accept();
+        let mut count = 0;
+        while !connection.wfile.has_left() {
+            connection.wfile.leave_pieces([&[0; 16 * 1024]]).expect("a client");
+            count += 16 * 1024;
+        }
+        count -= connection.wfile.left() as usize;
+        connection.park_until_taken().expect("it is taken back");
+        assert_eq!(slot.seen(), "sending");
+        (client, slot, count)
+    }
+
+    /// How many bytes its handler was told are lost.
+    pub(super) fn lost(&self) -> u64 {
+        self.handler.lost.load(Ordering::Relaxed)
+    }
+
     /// A client whose connection was dropped, and which may still send.
     pub(super) fn lingering(&self) -> (Client, Arc<Slot>) {
         let (client, slot, connection) = self.accept();
@@ -140,6 +166,7 @@ impl Slot {
         match &self.place().state {
             State::Parked(parked) => match parked.phase {
                 Phase::Idle => "idle",
+                Phase::Sending => "sending",
                 Phase::Claimed => "claimed",
                 Phase::Returned => "returned",
             },
@@ -180,6 +207,10 @@ pub(super) struct Client(UnixStream);
 impl Client {
     pub(super) fn send(&mut self, bytes: &[u8]) {
         self.0.write_all(bytes).expect("there is room");
+    }
+
+    pub(super) fn takes(&mut self, count: usize) {
+        self.0.read_exact(&mut vec![0; count]).expect("so many bytes");
     }
 
     pub(super) fn ends(&self) {

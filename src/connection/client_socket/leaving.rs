@@ -1,0 +1,251 @@
+//! What a handler leaves to be sent: bytes that complete a response, and pieces of files.
+
+use std::fs::File;
+use std::io::{self, IoSlice};
+use std::sync::atomic::Ordering;
+use std::sync::{MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::ClientSocket;
+use crate::connection::line_out::{LineOut, Sent, Span};
+use crate::connection::outbox::{Loss, MOST_BYTES, Outbox, Pushed};
+use crate::connection::stream_socket::{look, timed_out};
+
+impl ClientSocket {
+    /// Writes all of `pieces`, and leaves what the client has to make room for where that is
+    /// little; what is beyond is waited for, at most for `limit`. Counts in `sent` what was taken
+    /// or left.
+    pub(crate) fn send_or_leave(
+        &self,
+        mut pieces: &mut [IoSlice<'_>],
+        limit: Option<Duration>,
+        sent: &mut u64,
+    ) -> io::Result<()> {
+        self.cut_if_over();
+        IoSlice::advance_slices(&mut pieces, 0);
+        while !pieces.is_empty() {
+            if self.leaves_something() {
+                let count = pieces.iter().map(|piece| piece.len()).sum();
+                let mut outbox = self.outbox();
+                if outbox.loss().is_none() && outbox.has_room(count) {
+                    outbox.add_bytes(pieces);
+                    *sent += count as u64;
+                    return Ok(());
+                }
+                drop(outbox);
+                self.send_left()?;
+            }
+            match self.send_now(pieces, limit) {
+                Ok(count) => {
+                    IoSlice::advance_slices(&mut pieces, count);
+                    *sent += count as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let count: usize = pieces.iter().map(|piece| piece.len()).sum();
+                    if count <= MOST_BYTES {
+                        self.leave(limit, |outbox| outbox.add_bytes(pieces));
+                        *sent += count as u64;
+                        return Ok(());
+                    }
+                    self.unless_over(self.stream.wait_writable(limit))?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends some of the pieces, where nothing is left from before.
+    fn send_now(&self, pieces: &[IoSlice<'_>], limit: Option<Duration>) -> io::Result<usize> {
+        let line = self.line_out();
+        let count = line.send_vectored(pieces)?;
+        match line.flush() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.leave(limit, |outbox| outbox.note_encrypted(count));
+            }
+            flushed => flushed?,
+        }
+        self.stream.note_written();
+        Ok(count)
+    }
+
+    /// Sends a piece of a file as far as that needs no waiting, and leaves the rest. What is held
+    /// back goes out before it. Adds to `taken` what was taken or left.
+    pub(in crate::connection) fn send_or_leave_file(
+        &self,
+        (file, offset, count): (&File, u64, u64),
+        limit: Option<Duration>,
+        taken: &mut u64,
+    ) -> io::Result<Sent> {
+        self.cut_if_over();
+        let line = self.line_out();
+        let mut unsent = self.unsent();
+        let mut outbox = self.outbox();
+        if let Some(loss) = outbox.loss() {
+            return Err(loss.as_error());
+        }
+        let (mut span, mut turn) = (Span::new(offset, count), TURN);
+        let mut has_ended = false;
+        if outbox.is_empty() {
+            let sent = if unsent.is_empty() { Ok(0) } else { outbox.send(line, &unsent, true) };
+            let sent = unless_blocked(sent)?.unwrap_or(0);
+            outbox.add_bytes(&[IoSlice::new(&unsent[sent..])]);
+            unsent.clear();
+            if !outbox.has_pieces() {
+                let pushed = outbox.push_file(line, (file, &mut span), &mut turn);
+                has_ended = matches!(unless_blocked(pushed)?, Some(Pushed::FileHasEnded));
+                self.stream.note_written();
+            }
+        }
+        let left = span.left;
+        let is_left = left > 0 && !has_ended && outbox.add_file(file, span);
+        outbox.limit = limit;
+        self.uses_outbox.store(!outbox.is_empty(), Ordering::Relaxed);
+        let sent = if is_left { count } else { count - left };
+        *taken += sent;
+        Ok(if left > 0 && !is_left && !has_ended { Sent::Part(sent) } else { Sent::All(sent) })
+    }
+
+    /// Leaves something to be sent later.
+    fn leave(&self, limit: Option<Duration>, add: impl FnOnce(&mut Outbox)) {
+        let mut outbox = self.outbox();
+        outbox.limit = limit;
+        add(&mut outbox);
+        self.uses_outbox.store(true, Ordering::Relaxed);
+    }
+
+    /// Sends what was left, and waits for the client, so that something else can be written.
+    #[inline]
+    pub(super) fn send_left(&self) -> io::Result<()> {
+        if self.leaves_something() { self.wait_for_left() } else { Ok(()) }
+    }
+
+    #[cold]
+    fn wait_for_left(&self) -> io::Result<()> {
+        self.cut_if_over();
+        let error = loop {
+            let mut outbox = self.outbox();
+            if let Some(loss) = outbox.loss() {
+                return Err(loss.as_error());
+            }
+            let pushed = outbox.push(self.line_out(), u64::MAX);
+            let limit = outbox.limit;
+            drop(outbox);
+            self.stream.note_written();
+            match pushed {
+                Ok(_) => return self.end_leaving(None),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => break error,
+            }
+            if let Err(error) = self.unless_over(self.stream.wait_writable(limit)) {
+                break error;
+            }
+        };
+        self.end_leaving(Some(error))
+    }
+
+    /// Nothing is left, for this reason if all was not sent.
+    fn end_leaving(&self, error: Option<io::Error>) -> io::Result<()> {
+        let mut outbox = self.outbox();
+        if error.is_some() {
+            outbox.lose(error);
+        }
+        match outbox.loss() {
+            Some(loss) => Err(loss.as_error()),
+            None => {
+                self.uses_outbox.store(false, Ordering::Relaxed);
+                Ok(())
+            }
+        }
+    }
+
+    /// Goes on with what was left, for a turn; nothing waits. Tells whether that is over, as all
+    /// was sent, or no more of it can be.
+    pub(crate) fn go_on_sending(&self) -> bool {
+        let mut outbox = self.outbox();
+        let now = Instant::now();
+        if let Some(since) = outbox.waits_since.replace(now) {
+            self.stream.note_waited(since, now);
+        }
+        let before = self.stream.sent();
+        let pushed = outbox.push(self.line_out(), TURN);
+        let has_room = self.stream.sent() > before;
+        match pushed {
+            Ok(true) => {
+                self.uses_outbox.store(outbox.loss().is_some(), Ordering::Relaxed);
+                return true;
+            }
+            // Not for the client.
+            Ok(false) => outbox.waits_since = None,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => {
+                outbox.lose(Some(error));
+                return true;
+            }
+        }
+        let Some(limit) = outbox.limit else { return false };
+        let is_given_up = self.stream.give_up_if_late(limit, has_room);
+        if is_given_up {
+            outbox.lose(Some(timed_out()));
+        }
+        is_given_up
+    }
+
+    /// The client is waited for from now on, by no thread: what was left goes out as it takes it.
+    pub(crate) fn begin_leaving(&self) {
+        self.outbox().waits_since = Some(Instant::now());
+        self.stream.uptake().begin_wait();
+    }
+
+    /// How long until the next look whether the client takes anything, at most; and how often one
+    /// looks in general.
+    pub(crate) fn until_look(&self) -> Option<(Duration, Duration)> {
+        let limit = self.outbox().limit?;
+        Some((self.stream.uptake().left(limit), look(limit)))
+    }
+
+    /// Tells whether something is left to be sent.
+    pub(crate) fn has_left(&self) -> bool {
+        self.leaves_something() && !self.outbox().is_empty()
+    }
+
+    /// How many bytes are left to be sent, or will not be.
+    pub(crate) fn left(&self) -> u64 {
+        if self.leaves_something() { self.outbox().left() } else { 0 }
+    }
+
+    /// What of the bytes that were left will not be sent, if that is so; told once.
+    pub(crate) fn take_loss(&self) -> Option<Loss> {
+        if !self.leaves_something() {
+            return None;
+        }
+        let mut outbox = self.outbox();
+        let loss = outbox.take_loss();
+        self.uses_outbox.store(!outbox.is_empty(), Ordering::Relaxed);
+        loss
+    }
+
+    #[inline]
+    fn leaves_something(&self) -> bool {
+        self.uses_outbox.load(Ordering::Relaxed)
+    }
+
+    fn line_out(&self) -> LineOut<'_> {
+        LineOut { stream: &self.stream, session: self.session() }
+    }
+
+    fn outbox(&self) -> MutexGuard<'_, Outbox> {
+        self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// `None` where the client has to take something first.
+fn unless_blocked<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+        result => result.map(Some),
+    }
+}
+
+/// Bytes that one connection sends before others get a turn.
+const TURN: u64 = 512 * 1024;

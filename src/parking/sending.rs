@@ -1,0 +1,105 @@
+//! A connection whose handler has left something to be sent: it goes out as the client takes it.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard};
+use std::time::{Duration, Instant};
+
+use super::Parking;
+use super::parked::Phase;
+use super::slot::{Overdue, Slot, claim};
+use super::state::{Holder, Place, State};
+use crate::concurrency::Placement;
+use crate::connection::{ClientSocket, Connection};
+
+impl Slot {
+    /// Has the poller tell when there is room for more.
+    pub(super) fn begin_sending(
+        self: &Arc<Self>,
+        parking: &Parking,
+        mut place: MutexGuard<'_, Place>,
+    ) {
+        let Place { state: State::Parked(parked), registration } = &mut *place else { return };
+        parked.phase = Phase::Sending;
+        if parking.is_closed() || registration.is_given_up() {
+            return self.end_sending(parking, place);
+        }
+        parked.connection.rfile.release();
+        let socket = parked.connection.rfile.socket();
+        socket.begin_leaving();
+        if let Err(error) = registration.arm_for_room(&parking.poller, (socket, self.key)) {
+            log::warn!("cannot watch a connection, closing it: {error}");
+            return self.end_sending(parking, place);
+        }
+        parked.deadline = parking.next_look(socket);
+        let deadline = parked.deadline;
+        drop(place);
+        if let Some(deadline) = deadline {
+            parking.expect(deadline);
+        }
+    }
+
+    /// Sends as much as the client takes now, up to a bound. Claims the connection when that is
+    /// over, and tells so.
+    pub(super) fn send_on(&self, parking: &Parking, place: &mut Place) -> bool {
+        let Place { state: State::Parked(parked), registration } = place else { return false };
+        let socket = parked.connection.rfile.socket();
+        if !socket.go_on_sending() {
+            parked.deadline = parking.next_look(socket);
+            return false;
+        }
+        registration.disarm(&parking.poller, (socket, self.key));
+        claim(parking, place);
+        true
+    }
+
+    /// The look whether the client takes anything.
+    pub(super) fn overdue_sending(&self, parking: &Parking, place: &mut Place) -> Overdue {
+        if self.send_on(parking, place) {
+            return Overdue::Request;
+        }
+        match &place.state {
+            State::Parked(parked) => parked.deadline.map_or(Overdue::Never, Overdue::At),
+            _ => Overdue::Never,
+        }
+    }
+
+    /// Cuts a connection that is sending, if it is, and has its handler hear of that here.
+    pub(super) fn end_sending(&self, parking: &Parking, mut place: MutexGuard<'_, Place>) {
+        let connection = place.take_out(Phase::Sending, Holder::Other);
+        if let Some(connection) = connection {
+            place.registration.give_up(&parking.poller, Some(connection.rfile.socket()));
+            // The handler and the end of the connection take the lock.
+            drop(place);
+            self.conclude_cut(parking, connection);
+        }
+    }
+
+    /// Cuts a connection, and has its handler hear how much was sent. Nothing waits any more.
+    pub(super) fn conclude_cut(&self, parking: &Parking, connection: Connection) {
+        connection.rfile.socket().cut();
+        connection.rfile.socket().go_on_sending();
+        parking.handler.handle(connection, &|| false);
+    }
+}
+
+impl Parking {
+    /// A loop begins that goes on until it has drained, or has ended.
+    pub(crate) fn serve_on(&self, serves: bool) {
+        self.is_serving_on.store(serves, Ordering::SeqCst);
+    }
+
+    /// Tells whether something may be left to be sent when a connection is given back. Not so where
+    /// a job serves its connection to the end, which waits in the handler.
+    pub(super) fn sends_what_is_left(&self) -> bool {
+        self.placement != Placement::Detached && self.is_serving_on.load(Ordering::SeqCst)
+    }
+
+    /// When to look next whether a client takes anything; those of several clients come together.
+    fn next_look(&self, socket: &ClientSocket) -> Option<Instant> {
+        let (left, look) = socket.until_look()?;
+        let now = Instant::now();
+        let passed = now.saturating_duration_since(self.epoch).as_nanos() % look.as_nanos().max(1);
+        let until = look.saturating_sub(Duration::from_nanos(u64::try_from(passed).unwrap_or(0)));
+        now.checked_add(until.min(left))
+    }
+}

@@ -1,0 +1,94 @@
+//! Connections that have something left to be sent.
+
+use std::time::Duration;
+
+use super::super::*;
+use super::site::Site;
+
+#[test]
+fn what_is_left_goes_out_as_the_client_takes_it() {
+    for placement in [Placement::ServingThread, Placement::OtherThread] {
+        let site = Site::new(placement);
+        let (mut client, slot, count) = site.sending();
+        assert_eq!((site.reports(), site.waiting(), site.returned()), (vec![], 0, 0));
+        assert!(slot.deadline().is_some_and(|it| it < Instant::now() + Duration::from_secs(1)));
+        // What comes meanwhile waits.
+        client.send(b"a");
+        assert!(site.reports().is_empty());
+        client.takes(count);
+        assert_eq!(site.reports(), [slot.key]);
+        assert!(slot.report(&site.parking, false));
+        assert_eq!((slot.seen(), site.waiting()), ("claimed", 1));
+        let connection = slot.place().take_out(Phase::Claimed, Holder::Other).expect("claimed");
+        assert!(!connection.wfile.has_left() && connection.wfile.take_loss().is_none());
+        // Its turn comes now.
+        connection.park().expect("it is taken back");
+        assert_eq!((slot.seen(), site.reports()), ("idle", vec![slot.key]));
+    }
+}
+
+#[test]
+fn it_is_looked_whether_a_client_takes_anything() {
+    let site = Site::new(Placement::OtherThread);
+    let (mut client, slot, count) = site.sending();
+    let deadline = slot.deadline().expect("a look");
+    let next = slot.overdue(&site.parking, deadline);
+    assert!(matches!(next, Overdue::At(at) if Some(at) == slot.deadline()));
+    assert_eq!(slot.seen(), "sending");
+    // The look itself goes on with it, should the poller say nothing.
+    client.takes(count);
+    assert!(matches!(slot.overdue(&site.parking, deadline), Overdue::Request));
+    assert_eq!((slot.seen(), site.waiting()), ("claimed", 1));
+}
+
+#[test]
+fn a_client_that_leaves_is_found() {
+    let site = Site::new(Placement::OtherThread);
+    let (client, slot, _) = site.sending();
+    drop(client);
+    assert_eq!(site.reports(), [slot.key]);
+    assert!(slot.report(&site.parking, true));
+    let connection = slot.place().take_out(Phase::Claimed, Holder::Job).expect("claimed");
+    assert!(connection.wfile.take_loss().is_some_and(|loss| loss.error.is_some()));
+}
+
+#[test]
+fn it_is_not_idle() {
+    let site = Site::new(Placement::OtherThread);
+    let (mut client, slot, count) = site.sending();
+    assert!(!slot.close(&site.parking) && slot.idle_since().is_none());
+    site.parking.begin_drain();
+    assert!(matches!(slot.close_if_idle(&site.parking), DrainOutcome::Busy));
+    assert_eq!(slot.seen(), "sending");
+    client.takes(count);
+    assert!(slot.report(&site.parking, false));
+}
+
+#[test]
+fn its_handler_hears_that_it_was_cut() {
+    for closes in [false, true] {
+        let site = Site::new(Placement::OtherThread);
+        let (_client, slot, _) = site.sending();
+        if closes {
+            site.parking.close();
+        } else {
+            assert!(slot.cut(&site.parking));
+        }
+        assert_eq!((slot.seen(), site.parking.open()), ("gone", 0));
+        assert!(site.lost() > 0);
+        assert!(!slot.cut(&site.parking), "there is nothing to cut");
+    }
+}
+
+#[test]
+fn what_comes_back_to_a_server_that_is_gone_is_cut() {
+    let site = Site::new(Placement::OtherThread);
+    let (_client, slot, mut connection) = site.accept();
+    while !connection.wfile.has_left() {
+        connection.wfile.leave_pieces([&[0; 16 * 1024]]).expect("a client");
+    }
+    site.parking.close();
+    connection.park_until_taken().expect("it is taken back");
+    assert_eq!(slot.seen(), "gone");
+    assert!(site.lost() > 0);
+}
