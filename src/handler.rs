@@ -17,11 +17,13 @@ use crate::stderr::write_to_stderr;
 /// 1. [`timeouts`](Self::timeouts), [`client_speaks_first`](Self::client_speaks_first) and
 ///    [`daemon_threads`](Self::daemon_threads), once, when it is made;
 /// 2. [`verify_request`](Self::verify_request), on the serving thread, for each connection;
-/// 3. [`handle`](Self::handle), wherever the concurrency strategy runs it;
-/// 4. [`handle_error`](Self::handle_error), there too, if that failed or panicked;
-/// 5. [`service_actions`](Self::service_actions), on the serving thread, after each turn of its
+/// 3. [`receive`](Self::receive), there too, where it serves a single request or the strategy runs
+///    requests where nothing comes back from, as [`Forking`](crate::Forking) does;
+/// 4. [`handle`](Self::handle), wherever the concurrency strategy runs it;
+/// 5. [`handle_error`](Self::handle_error), there too, if that failed or panicked;
+/// 6. [`service_actions`](Self::service_actions), on the serving thread, after each turn of its
 ///    loop, and [`handle_timeout`](Self::handle_timeout) where `handle_request` waited in vain;
-/// 6. [`handle_signal`](Self::handle_signal), there too, when a signal comes that the server
+/// 7. [`handle_signal`](Self::handle_signal), there too, when a signal comes that the server
 ///    watches.
 ///
 /// Python makes one handler object for each request and calls `setup`, `handle` and `finish` on it.
@@ -58,6 +60,28 @@ pub trait Handler<R = Connection>: Send + Sync + 'static {
     #[doc(alias = "finish_request")]
     #[doc(alias = "setup")]
     fn handle(&self, request: R) -> io::Result<()>;
+
+    /// Takes what has arrived of a request, without waiting, and returns the request when it can be
+    /// handled. The default returns it as it is.
+    ///
+    /// A server under [`Forking`](crate::Forking) asks this on the serving thread before it forks,
+    /// so that what a client merely has to send costs no child. So does
+    /// [`Server::handle_request`](crate::Server::handle_request), which returns after one request,
+    /// under every strategy. Others call [`handle`](Self::handle) at once.
+    ///
+    /// A handler that needs more gives the connection back until then
+    /// ([`Connection::park_for_more`]) and returns `None`; or drops it, where nothing is to be
+    /// handled. `handle` gets the connection as it is returned here, with what was read in its
+    /// buffer. HTTP handlers receive heads and bodies
+    /// ([`body_buffer_size`](crate::http::HttpRequestHandler::body_buffer_size)), and
+    /// [`ProxyProtocol`](crate::ProxyProtocol) its header. Not asked about datagrams.
+    ///
+    /// # Errors
+    ///
+    /// As [`handle`](Self::handle).
+    fn receive(&self, request: R) -> io::Result<Option<R>> {
+        Ok(Some(request))
+    }
 
     /// Decides whether a request is handled at all; `false` closes it. The default accepts all.
     fn verify_request(&self, request: &R, client_address: &Address) -> bool {
@@ -141,6 +165,10 @@ macro_rules! forward_handler {
     () => {
         fn handle(&self, request: R) -> io::Result<()> {
             (**self).handle(request)
+        }
+
+        fn receive(&self, request: R) -> io::Result<Option<R>> {
+            (**self).receive(request)
         }
 
         fn verify_request(&self, request: &R, client_address: &Address) -> bool {

@@ -20,8 +20,10 @@ use crate::sys::{self, SharedCounters};
 ///
 /// What a handler changes in memory is lost with its child, and a crash costs one connection. The
 /// child closes the listening socket, serves its connection to the end, and exits. Nothing comes
-/// back from it: from its first byte on a connection has a child, also while it waits for the next
-/// one. [`ShutdownHandle::shutdown`](crate::ShutdownHandle::shutdown) in a child stops the server.
+/// back from it: from its first request on a connection has a child, also while it waits for the
+/// next one. Before that, the server itself waits for a TLS handshake, and for what makes a request
+/// ([`Handler::receive`](crate::Handler::receive)): of HTTP the head and a small body.
+/// [`ShutdownHandle::shutdown`](crate::ShutdownHandle::shutdown) in a child stops the server.
 ///
 /// # Signals
 ///

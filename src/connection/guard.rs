@@ -12,6 +12,9 @@ pub(crate) enum WaitFor {
     NextRequest,
     /// Bytes from the client; those in the buffer are the beginning of something.
     RestOfRequest,
+    /// The same, where the request has its head, and its client has to keep up with the least rate
+    /// of a body.
+    RestOfBody,
     /// The client takes what was left to be sent; nothing is read meanwhile.
     Taken,
 }

@@ -261,13 +261,20 @@ impl Connection {
         self.guard.after_proxy_header.is_some()
     }
 
+    /// A handler is about to be called.
+    pub(crate) fn begin_call(&self) {
+        let has_begun = self.kept.is_some() || !self.rfile.unread().is_empty();
+        self.rfile.socket().begin_call(has_begun);
+    }
+
     /// Tells that there is nothing to handle before the client has sent something, where that was
     /// said of this connection and not of all.
     pub(crate) fn client_speaks_first(&self) -> Option<bool> {
         self.guard.after_proxy_header
     }
 
-    fn give_back(self, wait_for: WaitFor) -> io::Result<()> {
+    /// Gives the connection back until this has come.
+    pub(crate) fn give_back(self, wait_for: WaitFor) -> io::Result<()> {
         match self.guard.owner() {
             Some(owner) => owner.take_back(self, wait_for),
             // The server is gone.

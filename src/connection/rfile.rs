@@ -130,9 +130,9 @@ impl Rfile {
         received
     }
 
-    /// From here on the client has to keep up.
+    /// From here on the client has to keep up, unless it has to already.
     pub(crate) fn expect_rate(&mut self) {
-        self.pace = self.least_rate.map(Pace::of_at_least);
+        self.pace = self.pace.take().or_else(|| self.least_rate.map(Pace::of_at_least));
     }
 
     /// What comes is waited for as long as its reader likes.
@@ -247,11 +247,6 @@ impl Rfile {
         self.searched = Searched::default();
         // There may be more.
         self.exhausted = false;
-    }
-
-    /// A handler is about to be called.
-    pub(crate) fn begin_call(&self) {
-        self.socket.begin_call(!self.unread().is_empty());
     }
 
     /// Lets every further read fail with `TimedOut`.

@@ -23,7 +23,9 @@
 //! its client was sending: what comes is thrown away by the serving thread, or in a child process
 //! by the job.
 //!
-//! One is to come: a connection that waits for a body is `Idle` with another `WaitFor`.
+//! One that waits for a body is `Idle`, with another `WaitFor` than before a head. Where nothing
+//! comes back from jobs, the handler receives on the serving thread what has come of a request, and
+//! a claimed connection that lacks some of it is parked again before it is a job's.
 //!
 //! A connection that is parked while its client takes what was left to be sent is `Sending`, beside
 //! `Idle`, until all is sent or the client is given up or gone. Then it is `Claimed`.
@@ -66,6 +68,9 @@ pub(crate) trait ServeConnection: Send + Sync {
     /// client has left without a byte may be asked when it has.
     fn handle(&self, connection: Connection, has_left_silently: &dyn Fn() -> bool) -> bool;
 
+    /// Receives what has arrived; returns the connection when it can be handled.
+    fn receive(&self, connection: Connection) -> Option<Connection>;
+
     /// Tells that there is nothing to handle before the client has sent something.
     fn client_speaks_first(&self) -> bool;
 }
@@ -76,6 +81,8 @@ pub(crate) struct Parking {
     pub(crate) timeouts: Timeouts,
     pub(crate) handler: Arc<dyn ServeConnection>,
     placement: Placement,
+    /// The serving thread receives requests, before they become jobs.
+    receives: AtomicBool,
     /// For jobs that nothing comes back from, where the system has one to spare.
     lifeline: Mutex<Option<Arc<Lifeline>>>,
     /// This is a forked child, and the server another process.
@@ -112,6 +119,7 @@ impl Parking {
             timeouts,
             handler,
             placement,
+            receives: AtomicBool::new(placement == Placement::Detached),
             lifeline: Mutex::new(lifeline_for(placement)),
             in_child: AtomicBool::new(false),
             asked_to_end: OnceLock::new(),

@@ -48,7 +48,9 @@ impl Parked {
     pub(super) fn has_bytes(&self) -> bool {
         match self.waits_for {
             WaitFor::NextRequest => self.connection.rfile.holds_unread(),
-            WaitFor::RestOfRequest => self.connection.rfile.socket().holds_unread(),
+            WaitFor::RestOfRequest | WaitFor::RestOfBody => {
+                self.connection.rfile.socket().holds_unread()
+            }
             WaitFor::Taken => false,
         }
     }
@@ -65,13 +67,17 @@ impl Parked {
         self.waits_for != WaitFor::Taken && self.connection.rfile.is_expired()
     }
 
-    /// Shortens the wait, as the server stops; returns when it is over.
+    /// Shortens the wait, as the server stops; returns when it is over. A body has as long as a
+    /// request that runs.
     ///
     /// A connection that was answered a moment ago is closed only after another one: its client may
     /// have sent the next request already, and would lose it. One that has begun a request or a
     /// handshake is given a little longer, from the time when the drain began or, if that is later,
     /// from its own first byte.
     pub(super) fn hasten(&mut self, drain_began: Instant) -> Option<Instant> {
+        if self.waits_for == WaitFor::RestOfBody {
+            return self.deadline;
+        }
         let end = if self.is_idle() {
             self.since.checked_add(IDLE_GRACE)?
         } else {
@@ -89,7 +95,19 @@ impl Parked {
 
     /// When an incomplete request was first waited for.
     pub(super) fn head_since(&self) -> Option<Instant> {
-        (self.waits_for == WaitFor::RestOfRequest).then_some(self.since)
+        matches!(self.waits_for, WaitFor::RestOfRequest | WaitFor::RestOfBody).then_some(self.since)
+    }
+
+    /// The client is waited for no more. What a body was waited for makes the client late, and the
+    /// time until its next turn does not.
+    pub(super) fn end_wait(&mut self) {
+        if self.waits_for == WaitFor::RestOfBody
+            && let Some(left) = self.left()
+        {
+            let rfile = &mut self.connection.rfile;
+            let waited = rfile.wait_limit().map(|limit| limit.saturating_sub(left));
+            rfile.note_wait(waited.unwrap_or_default());
+        }
     }
 
     pub(super) fn left(&self) -> Option<Duration> {
@@ -107,17 +125,22 @@ fn times(
     // A handshake or a part of a record is no request yet, and no reason to be patient.
     let busy_since = match waits_for {
         WaitFor::NextRequest => connection.rfile.socket().busy_since(),
-        WaitFor::RestOfRequest | WaitFor::Taken => None,
+        WaitFor::RestOfRequest | WaitFor::RestOfBody | WaitFor::Taken => None,
     };
     let since = head_since.or(busy_since).unwrap_or_else(Instant::now);
-    let limit = match waits_for {
-        WaitFor::NextRequest if busy_since.is_some() => timeouts.head,
-        WaitFor::NextRequest => timeouts.idle,
-        WaitFor::RestOfRequest => timeouts.head,
+    let deadline = match waits_for {
+        WaitFor::NextRequest if busy_since.is_some() => after(since, timeouts.head),
+        WaitFor::NextRequest => after(since, timeouts.idle),
+        WaitFor::RestOfRequest => after(since, timeouts.head),
+        WaitFor::RestOfBody => after(Instant::now(), connection.rfile.wait_limit()),
         // The looks whether the client takes enough.
         WaitFor::Taken => None,
     };
-    (since, limit.and_then(|limit| since.checked_add(limit)))
+    (since, deadline)
+}
+
+fn after(since: Instant, limit: Option<Duration>) -> Option<Instant> {
+    limit.and_then(|limit| since.checked_add(limit))
 }
 
 /// How long a connection stays idle before a server that stops closes it.

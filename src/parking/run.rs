@@ -49,6 +49,20 @@ impl Work for Slot {
     }
 }
 
+impl Parking {
+    /// Has the serving thread receive what arrives until it can be handled, or no longer, unless
+    /// jobs are such that nothing comes back from them.
+    pub(crate) fn receive_here(&self, receives: bool) {
+        let receives = receives || self.placement == Placement::Detached;
+        self.receives.store(receives, Ordering::Relaxed);
+    }
+
+    /// On the serving thread: tells whether a claimed connection can become a job.
+    pub(crate) fn receive(&self, slot: &Arc<Slot>) -> bool {
+        !self.receives.load(Ordering::Relaxed) || slot.receive(self)
+    }
+}
+
 impl Slot {
     /// Serves the connection until it ends or goes back to wait; false when a request failed.
     fn serve(self: &Arc<Self>) -> bool {
@@ -56,7 +70,7 @@ impl Slot {
         let gauges = &parking.gauges;
         gauges.waiting.fetch_sub(1, Ordering::Relaxed);
         gauges.running.fetch_add(1, Ordering::Relaxed);
-        let mut next = self.take_claimed(&parking);
+        let mut next = self.take_claimed(&parking, Holder::Job);
         let (mut succeeded, mut in_a_row) = (true, 0);
         while let Some(connection) = next {
             succeeded &= self.handle(&parking, connection);
@@ -68,9 +82,9 @@ impl Slot {
     }
 
     /// Takes a claimed connection out whose turn has come.
-    fn take_claimed(&self, parking: &Parking) -> Option<Connection> {
+    fn take_claimed(&self, parking: &Parking, holder: Holder) -> Option<Connection> {
         let mut place = self.place();
-        let parked = place.take_parked(Phase::Claimed, Holder::Job)?;
+        let parked = place.take_parked(Phase::Claimed, holder)?;
         if parking.drain_began().is_some()
             && let Some(out) = place.out()
         {
@@ -89,17 +103,41 @@ impl Slot {
         self.place().take_out(Phase::Claimed, Holder::Other)
     }
 
+    /// On the serving thread: has the handler receive what has come; tells whether it is a request
+    /// that can be handled. Otherwise the connection waits again, or has ended.
+    pub(super) fn receive(self: &Arc<Self>, parking: &Parking) -> bool {
+        if self.place().is_claimed_for(WaitFor::Taken) {
+            return true;
+        }
+        parking.gauges.waiting.fetch_sub(1, Ordering::Relaxed);
+        let Some(connection) = self.take_claimed(parking, Holder::Other) else { return false };
+        let Some(connection) = self.shake_hands(parking, connection) else { return false };
+        let Some(connection) = parking.handler.receive(connection) else { return false };
+        self.park_claimed(parking, connection);
+        true
+    }
+
     /// Handles a request, or goes on with the handshake that must be done before the first one.
-    /// Until then no handler sees the connection, but for what comes before TLS, and nothing here
-    /// waits for the client.
-    fn handle(self: &Arc<Self>, parking: &Parking, mut connection: Connection) -> bool {
+    fn handle(self: &Arc<Self>, parking: &Parking, connection: Connection) -> bool {
+        let Some(connection) = self.shake_hands(parking, connection) else { return true };
+        parking.handler.handle(connection, &|| self.has_left_silently())
+    }
+
+    /// Goes on with the handshake; returns the connection when that is done. Until then no handler
+    /// sees the connection, but for what comes before TLS, and nothing here waits for the client.
+    #[inline]
+    fn shake_hands(
+        self: &Arc<Self>,
+        parking: &Parking,
+        mut connection: Connection,
+    ) -> Option<Connection> {
         let handler = &parking.handler;
         let awaits_bytes =
             connection.client_speaks_first().unwrap_or_else(|| handler.client_speaks_first());
         match connection.rfile.shake_hands(awaits_bytes) {
             Ok(true) => {
-                connection.rfile.begin_call();
-                return handler.handle(connection, &|| self.has_left_silently());
+                connection.begin_call();
+                return Some(connection);
             }
             Ok(false) => self.give_back(parking, connection, WaitFor::NextRequest),
             Err(error) => {
@@ -113,7 +151,7 @@ impl Slot {
                 connection.end_by(End::Lingering);
             }
         }
-        true
+        None
     }
 
     /// Takes a connection back: for the job, if there is one.
@@ -126,7 +164,9 @@ impl Slot {
         };
         let head_since = match wait_for {
             WaitFor::NextRequest => since.filter(|_| connection.rfile.socket().is_shaking_hands()),
-            WaitFor::RestOfRequest => Some(since.unwrap_or_else(Instant::now)),
+            WaitFor::RestOfRequest | WaitFor::RestOfBody => {
+                Some(since.unwrap_or_else(Instant::now))
+            }
             WaitFor::Taken => None,
         };
         place.state =
@@ -159,7 +199,9 @@ impl Slot {
             }
             return next;
         }
-        if parked.waits_for == WaitFor::NextRequest && in_a_row < MAX_IN_A_ROW && may_go_on(parking)
+        if parked.waits_for != WaitFor::RestOfRequest
+            && in_a_row < MAX_IN_A_ROW
+            && may_go_on(parking)
         {
             if parked.has_bytes() {
                 return place.take_out(Phase::Returned, Holder::Job);
@@ -175,8 +217,9 @@ impl Slot {
         None
     }
 
-    /// With one client and nothing else to do, waiting a moment for its next request costs less
-    /// than handing it over; as soon as a second one is served or waits, no job does.
+    /// With one client and nothing else to do, waiting a moment for its next request, or for a body
+    /// that it sends by itself, costs less than handing it over; as soon as a second one is served
+    /// or waits, no job does.
     fn linger_for_next(
         self: &Arc<Self>,
         parking: &Parking,
@@ -188,7 +231,9 @@ impl Slot {
             .is_some_and(|socket| socket.wait(Direction::Read, Some(NEXT_REQUEST_WAIT)).is_ok());
         let mut place = self.place();
         if comes {
-            return place.take_out(Phase::Returned, Holder::Job);
+            let mut parked = place.take_parked(Phase::Returned, Holder::Job)?;
+            parked.end_wait();
+            return Some(parked.connection);
         }
         self.settle(parking, place);
         None
@@ -218,6 +263,7 @@ impl Slot {
             out.holder = Holder::Job;
             out.is_late = waited.is_err();
         }
+        parked.end_wait();
         let mut connection = parked.connection;
         match waited {
             Ok(()) => {}

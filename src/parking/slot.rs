@@ -90,6 +90,7 @@ impl Slot {
             }
             State::Parked(parked) if parked.phase == Phase::Idle => {
                 parked.connection.rfile.note_arrival();
+                parked.end_wait();
                 claim(parking, &mut place);
                 return true;
             }
@@ -135,6 +136,9 @@ impl Slot {
             (State::Gone(_), _) => return DrainOutcome::Closed,
             _ => return DrainOutcome::Busy,
         };
+        if parked.waits_for == WaitFor::RestOfBody {
+            return DrainOutcome::Busy;
+        }
         let is_idle = parked.waits_for == WaitFor::NextRequest;
         if is_idle && matches!(parked.connection.rfile.look(), Ok(count) if count > 0) {
             claim(parking, &mut place);
@@ -244,7 +248,7 @@ impl Slot {
         if parked.phase == Phase::Sending {
             return self.overdue_sending(parking, &mut place);
         }
-        if parked.waits_for == WaitFor::RestOfRequest {
+        if parked.waits_for != WaitFor::NextRequest {
             parked.connection.rfile.expire();
             claim(parking, &mut place);
             return Overdue::Request;

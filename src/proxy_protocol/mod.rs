@@ -19,9 +19,9 @@ use header::{Parsed, parse};
 /// A connection from a [trusted](TrustedProxies) peer must begin with a header of version 1 or 2.
 /// The handler finds its [`client_address`](Connection::client_address) to be the client's, for as
 /// long as the connection lasts, and `verify_request` is asked with that address, where the handler
-/// runs. A header that names no client (`LOCAL`, `UNKNOWN`) leaves the peer's address. A connection
-/// that begins with anything else, or not within [`Timeouts::head`], is closed, with a line in the
-/// log.
+/// [receives](Handler::receive) or handles. A header that names no client (`LOCAL`, `UNKNOWN`)
+/// leaves the peer's address. A connection that begins with anything else, or not within
+/// [`Timeouts::head`], is closed, with a line in the log.
 ///
 /// Whether a header comes is settled by the peer's address and never guessed from what arrives, as
 /// [the protocol](https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt) demands: otherwise
@@ -70,15 +70,19 @@ impl<H: Handler> ProxyProtocol<H> {
         &self.handler
     }
 
-    /// Reads as much of the header as has arrived.
-    fn read_header(&self, mut connection: Connection) -> io::Result<()> {
+    /// Reads as much of the header as has arrived; returns the connection when it is the handler's.
+    fn read_header(&self, mut connection: Connection) -> io::Result<Option<Connection>> {
+        if connection.has_read_proxy_header() || !self.trusted.contains(&connection.client_address)
+        {
+            return Ok(Some(connection));
+        }
         let received = loop {
             match parse(connection.rfile.unread()) {
                 Parsed::Complete(client, length) => {
                     connection.rfile.consume(length);
                     return self.header_read(connection, client);
                 }
-                Parsed::Bad(why) => return refuse(&connection, why),
+                Parsed::Bad(why) => return Ok(refuse(&connection, why)),
                 Parsed::Incomplete => {}
             }
             match connection.rfile.receive() {
@@ -89,44 +93,56 @@ impl<H: Handler> ProxyProtocol<H> {
         };
         match received {
             // A client that only looks whether the port is open sends nothing.
-            Ok(()) if connection.rfile.unread().is_empty() => Ok(()),
-            Ok(()) => refuse(&connection, "it ended within its PROXY header"),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => connection.park_for_more(),
+            Ok(()) if connection.rfile.unread().is_empty() => Ok(None),
+            Ok(()) => Ok(refuse(&connection, "it ended within its PROXY header")),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                connection.park_for_more().map(|()| None)
+            }
             Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-                refuse(&connection, "its PROXY header did not come in time")
+                Ok(refuse(&connection, "its PROXY header did not come in time"))
             }
             Err(error) => Err(error),
         }
     }
 
     /// Begins to serve a client that is known now.
-    fn header_read(&self, mut connection: Connection, client: Option<Address>) -> io::Result<()> {
+    fn header_read(
+        &self,
+        mut connection: Connection,
+        client: Option<Address>,
+    ) -> io::Result<Option<Connection>> {
         let client_speaks_first = self.handler.client_speaks_first();
         connection.proxy_header_read(client, client_speaks_first);
         if !self.handler.verify_request(&connection, &connection.client_address) {
-            return Ok(());
+            return Ok(None);
         }
         // A handshake comes first; nothing of it is in the buffer.
         if connection.is_secure() || (client_speaks_first && connection.rfile.unread().is_empty()) {
-            return connection.park();
+            return connection.park().map(|()| None);
         }
-        self.handler.handle(connection)
+        Ok(Some(connection))
     }
 }
 
 /// Closes a connection, and says why.
-fn refuse(connection: &Connection, why: &str) -> io::Result<()> {
+fn refuse(connection: &Connection, why: &str) -> Option<Connection> {
     log::warn!("refused {}: {why}", connection.client_address);
-    Ok(())
+    None
 }
 
 impl<H: Handler> Handler for ProxyProtocol<H> {
     fn handle(&self, connection: Connection) -> io::Result<()> {
-        if connection.has_read_proxy_header() || !self.trusted.contains(&connection.client_address)
-        {
-            return self.handler.handle(connection);
+        match self.read_header(connection)? {
+            Some(connection) => self.handler.handle(connection),
+            None => Ok(()),
         }
-        self.read_header(connection)
+    }
+
+    fn receive(&self, connection: Connection) -> io::Result<Option<Connection>> {
+        match self.read_header(connection)? {
+            Some(connection) => self.handler.receive(connection),
+            None => Ok(None),
+        }
     }
 
     fn verify_request(&self, connection: &Connection, client_address: &Address) -> bool {

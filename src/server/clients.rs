@@ -52,6 +52,10 @@ pub(crate) trait Clients<T: Transport, H: Handler<T::Request>>: Waiting + Sized 
     /// Finds a place for what was accepted, or refuses it; what can be handled becomes a job.
     fn admit(&self, arrival: T::Arrival, address: Address, there_is_room: bool, jobs: &mut Jobs);
 
+    /// Has what arrives received on the serving thread, until it can be handled; or again where the
+    /// strategy has it received.
+    fn receive_here(&self, receives: bool);
+
     /// Closes clients that are idle to make room, the oldest first; returns how many.
     fn shed(&self, count: usize) -> usize;
 

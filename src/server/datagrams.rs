@@ -106,6 +106,8 @@ impl<T: DatagramTransport, H: Handler<Datagram>> Clients<T, H> for Datagrams<T, 
         jobs.push_back((Job::new(Arc::new(work)), address));
     }
 
+    fn receive_here(&self, _: bool) {}
+
     fn shed(&self, _: usize) -> usize {
         0
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
 use crate::address::Address;
@@ -22,10 +22,6 @@ pub(crate) struct GuardedHandler<H, R> {
     pub(super) handler: H,
     pub(super) info: ServerInfo,
     pub(super) speaks_first: bool,
-    /// Set while the serving thread waits for a call of the handler.
-    awaits_call: AtomicBool,
-    /// Whether there was one.
-    was_called: AtomicBool,
     /// In a process of a supervisor: how many requests run here and in what it has forked, told to
     /// the supervisor.
     running: OnceLock<Arc<SharedCounters>>,
@@ -39,22 +35,9 @@ impl<H: Handler<R>, R> GuardedHandler<H, R> {
             speaks_first: handler.client_speaks_first(),
             handler,
             info,
-            awaits_call: AtomicBool::new(false),
-            was_called: AtomicBool::new(false),
             running: OnceLock::new(),
             request: PhantomData,
         }
-    }
-
-    /// Asks for the serving thread to be woken when the handler is next called, or no longer.
-    pub(super) fn await_call(&self, wait: bool) {
-        self.was_called.store(false, Ordering::SeqCst);
-        self.awaits_call.store(wait, Ordering::SeqCst);
-    }
-
-    /// Tells whether the handler was called since that was asked for.
-    pub(super) fn was_called(&self) -> bool {
-        self.was_called.load(Ordering::SeqCst)
     }
 
     pub(super) fn verify(&self, request: &R, address: &Address) -> bool {
@@ -116,13 +99,6 @@ impl<H: Handler<R>, R> GuardedHandler<H, R> {
 
 impl<H: Handler> ServeConnection for GuardedHandler<H, Connection> {
     fn handle(&self, connection: Connection, has_left_silently: &dyn Fn() -> bool) -> bool {
-        // What comes before a handshake is not a request yet.
-        if self.awaits_call.load(Ordering::SeqCst)
-            && !connection.rfile.socket().is_handshake_delayed()
-        {
-            self.was_called.store(true, Ordering::SeqCst);
-            self.info.shutdown_handle().wake();
-        }
         let address = connection.client_address.clone();
         self.guard(&address, || {
             let handled = self.handler.handle(connection);
@@ -133,6 +109,15 @@ impl<H: Handler> ServeConnection for GuardedHandler<H, Connection> {
                 }
                 _ => error,
             })
+        })
+    }
+
+    fn receive(&self, connection: Connection) -> Option<Connection> {
+        let address = connection.client_address.clone();
+        let received = catch_unwind(AssertUnwindSafe(|| self.handler.receive(connection)));
+        received.unwrap_or_else(|panic| Err(panicked(&*panic))).unwrap_or_else(|error| {
+            self.report(&address, &error);
+            None
         })
     }
 

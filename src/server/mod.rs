@@ -30,7 +30,6 @@ use crate::signal::Signal;
 use crate::signals;
 use crate::sys;
 use crate::transport::Transport;
-use crate::transport::sealed::Accept;
 use belongings::{Belongings, Lendable};
 use guarded_handler::GuardedHandler;
 use time_left::TimeLeft;
@@ -251,11 +250,8 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
         let shutdown = self.shutdown_handle();
         let deadline = self.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         self.activate()?;
-        // A job that only continues a handshake is not a request. Children cannot report back, so
-        // that under Forking every job counts.
-        let counts_calls = self.resources.transport.shakes_hands()
-            && self.strategy.placement() != Placement::Detached;
-        self.clients.handler().await_call(counts_calls);
+        // So that each job is a request, and not a part of one.
+        self.clients.receive_here(true);
         let mut served = Ok(0);
         while matches!(served, Ok(0)) && !shutdown.is_stopping_here() {
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
@@ -264,11 +260,8 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
                 break;
             }
             served = self.turn(left, 1);
-            if counts_calls {
-                served = served.map(|_| usize::from(self.clients.handler().was_called()));
-            }
         }
-        self.clients.handler().await_call(false);
+        self.clients.receive_here(false);
         self.deactivate();
         served.map(drop)
     }

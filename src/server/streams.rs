@@ -60,7 +60,8 @@ impl<T, H> Waiting for Streams<T, H> {
             |(slot, ended): (Arc<Slot>, bool)| parking.report(&slot, ended).then_some(slot);
         self.claimed.extend(found.filter_map(claimed));
         self.parking.sweep(&mut self.claimed);
-        jobs.extend(self.claimed.drain(..).map(job));
+        let (parking, claimed) = (&self.parking, self.claimed.drain(..));
+        jobs.extend(claimed.filter(|slot| parking.receive(slot)).map(job));
     }
 }
 
@@ -126,21 +127,25 @@ impl<T: StreamTransport, H: Handler> Clients<T, H> for Streams<T, H> {
         if !self.handler.verify(&connection, &address) {
             return connection.close();
         }
-        if !self.handler.speaks_first {
-            slot.park_claimed(parking, connection);
-            return jobs.push_back(job(slot));
-        }
-        match connection.rfile.look() {
+        let is_ready = match self.handler.speaks_first {
+            true => connection.rfile.look(),
+            false => Ok(1),
+        };
+        match is_ready {
             Ok(0) => {}
             Ok(_) => {
                 slot.park_claimed(parking, connection);
-                jobs.push_back(job(slot));
+                jobs.extend(parking.receive(&slot).then(|| job(slot)));
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 slot.park(parking, connection);
             }
             Err(error) => log::debug!("{address} went away: {error}"),
         }
+    }
+
+    fn receive_here(&self, receives: bool) {
+        self.parking.receive_here(receives);
     }
 
     fn shed(&self, count: usize) -> usize {
@@ -161,7 +166,9 @@ impl<T: StreamTransport, H: Handler> Clients<T, H> for Streams<T, H> {
         for slot in self.parking.all() {
             match slot.close_if_idle(&self.parking) {
                 DrainOutcome::Closed => continue,
-                DrainOutcome::Claimed => jobs.push_back(job(slot)),
+                DrainOutcome::Claimed => {
+                    jobs.extend(self.parking.receive(&slot).then(|| job(slot)));
+                }
                 DrainOutcome::Busy => {}
             }
             left += 1;

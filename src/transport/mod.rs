@@ -130,11 +130,6 @@ pub(crate) mod sealed {
         /// `WouldBlock` when no client waits, and what the kernel reports.
         fn accept(&mut self) -> io::Result<(Self::Arrival, Address)>;
 
-        /// Tells whether an arrival has a handshake to do before its first request.
-        fn shakes_hands(&self) -> bool {
-            false
-        }
-
         /// Removes the file that clients find this socket by, if there is one and this process made
         /// it. Once the listener is closed another server may have that file.
         fn remove_name(&mut self) {}

@@ -184,10 +184,6 @@ impl Accept for Tls {
         Ok((ClientSocket::secure(stream, Session::new(self.reload.config())?), address))
     }
 
-    fn shakes_hands(&self) -> bool {
-        true
-    }
-
     fn close(&mut self, in_its_place: socket2::Socket) {
         self.tcp.close(in_its_place);
     }

@@ -25,7 +25,65 @@ fn http_over_a_unix_socket_is_served_by_children() {
 }
 
 #[test]
-fn blank_lines_hold_a_child_for_a_heads_time() {
+fn two_hundred_slow_clients_have_no_child() {
+    let mut server = start("http, two children");
+    let mut slow: Vec<Client> = (0..200).map(|_| server.connect()).collect();
+    let heads = ["GET / HTTP/1.1\r\nHost: x\r\n", "\r\n"];
+    let bodies = ["Content-Length: 9\r\n\r\npart", "Transfer-Encoding: chunked\r\n\r\n9\r\npart"];
+    for (number, client) in slow.iter_mut().enumerate() {
+        match number % 4 {
+            half @ 0..2 => client.send(heads[half]),
+            other => client.send(format!("POST / HTTP/1.1\r\nHost: x\r\n{}", bodies[other - 2])),
+        }
+    }
+    for _ in 0..4 {
+        assert_eq!(server.ask("GET / HTTP/1.0\r\n\r"), "HTTP/1.0 404 Not Found\r");
+    }
+    eventually(|| children_of(server.pid()).is_empty());
+    // When all of it is there, they are served.
+    let rest = ["\r\n", "GET / HTTP/1.0\r\n\r\n", " here", " here\r\n0\r\n\r\n"];
+    for (number, client) in slow.iter_mut().enumerate() {
+        client.send(rest[number % 4]);
+        let status = ["404 Not Found", "501 Unsupported method ('POST')"][number % 4 / 2];
+        assert_eq!(client.read_line(), format!("HTTP/1.0 {status}\r"));
+    }
+    drop(slow);
+    server.terminate();
+    assert_eq!(server.line_after("report: "), "0 finished, 0 cut");
+}
+
+#[test]
+fn a_client_that_leaves_before_a_request_costs_no_child() {
+    let mut server = start("http, two children");
+    for half in ["", "\r\n"] {
+        let mut client = server.connect();
+        client.send(half);
+        client.finish_sending();
+        client.sees_the_end();
+    }
+    server.terminate();
+    assert_eq!(server.line_after("report: "), "0 finished, 0 cut");
+}
+
+#[test]
+fn what_cannot_be_served_is_answered_by_a_child() {
+    let server = start("http, two children");
+    let both = "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n";
+    for (request, status) in [
+        ("GET / HTTP/1.1\r\nHo", "400 Request ended early"),
+        ("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n", "501 Unsupported"),
+        (&format!("POST / HTTP/1.1\r\nHost: x\r\n{both}\r\n"), "400 Both Transfer-Encoding"),
+    ] {
+        let mut client = server.connect();
+        client.send(request);
+        client.finish_sending();
+        let line = client.read_line();
+        assert!(line.starts_with(&format!("HTTP/1.0 {status}")), "{line}");
+    }
+}
+
+#[test]
+fn blank_lines_have_a_heads_time() {
     let server = start("http, hasty heads");
     let mut clients = [server.connect(), server.connect()];
     let began = Instant::now();
@@ -38,7 +96,6 @@ fn blank_lines_hold_a_child_for_a_heads_time() {
         }
     }
     assert!(began.elapsed() >= MOMENT * 3, "{:?}", began.elapsed());
-    // Their children have made room.
     let mut client = server.connect();
     assert_eq!(client.ask("GET / HTTP/1.0\n"), "HTTP/1.0 404 Not Found\r");
 }

@@ -40,6 +40,8 @@ fn endless(began: &Notes<()>) -> impl HttpRequestHandler + use<> {
             _ => http.wfile.write_all(&vec![0; 100 << 20]),
         }
     })
+    // Its client sends none of its body.
+    .body_buffer_size(0)
 }
 
 fn begin<A>(server: &Running<A>, path: &str, began: &Notes<()>) -> Client

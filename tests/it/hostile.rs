@@ -181,7 +181,8 @@ fn a_slow_handler_is_no_slow_client() {
             answer(http, count.to_string())
         })
     };
-    let server = serve(handler.timeouts(rate(1, MOMENT * 8)));
+    let handler = handler.timeouts(rate(1, MOMENT * 8)).body_buffer_size(0);
+    let server = serve(handler);
     let mut browser = Browser::connect(&server);
     browser.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nx");
     browser.client.hears_nothing_for(MOMENT * 12);
@@ -195,7 +196,7 @@ fn a_handler_may_wait_for_a_body_as_long_as_it_takes() {
         http.rfile.set_timeout(None);
         send_back(http)
     });
-    let server = serve(handler.timeouts(rate(1_000_000, MOMENT)));
+    let server = serve(handler.timeouts(rate(1_000_000, MOMENT)).body_buffer_size(0));
     let mut browser = Browser::connect(&server);
     browser.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nx");
     browser.client.hears_nothing_for(MOMENT * 2);

@@ -89,7 +89,7 @@ fn io_copy_sends_the_request_back() {
 
 #[test]
 fn a_handler_may_prompt_and_then_read() {
-    let server = serve(answering(|http| {
+    let handler = answering(|http| {
         http.send_response(200)?;
         http.end_headers()?;
         let mut line = String::new();
@@ -99,7 +99,8 @@ fn a_handler_may_prompt_and_then_read() {
             http.rfile.read_line(&mut line)?;
         }
         http.wfile.write_all(line.as_bytes())
-    }));
+    });
+    let server = serve(handler.body_buffer_size(0));
     let mut browser = Browser::connect(&server);
     browser.send("PUT / HTTP/1.0\r\nContent-Length: 7\r\n\r\n");
     let mut heard = Vec::new();
@@ -113,14 +114,15 @@ fn a_handler_may_prompt_and_then_read() {
 
 #[test]
 fn the_head_leaves_before_a_handler_waits_for_the_client() {
-    let server = serve(answering(|http| {
+    let handler = answering(|http| {
         http.send_response(200)?;
         http.send_header("Content-Length", 5)?;
         http.end_headers()?;
         let mut body = Vec::new();
         http.rfile.read_to_end(&mut body)?;
         http.wfile.write_all(&body)
-    }));
+    });
+    let server = serve(handler.body_buffer_size(0));
     let mut browser = Browser::connect(&server);
     browser.send("PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n");
     assert_eq!(browser.read(15), b"HTTP/1.1 200 OK");

@@ -440,13 +440,14 @@ fn the_timeouts_of_an_http_handler_count() {
 fn a_handler_may_set_the_limit_of_a_single_wait() {
     let errors = Notes::new();
     let noted = errors.clone();
-    let server = serve(answering(move |http| {
+    let handler = answering(move |http| {
         http.rfile.set_timeout(Some(Duration::from_millis(20)));
         http.wfile.set_timeout(Some(LIMIT));
         let error = http.rfile.read_to_end(&mut Vec::new()).unwrap_err();
         noted.add(error.kind());
         answer(http, "late")
-    }));
+    });
+    let server = serve(handler.body_buffer_size(0));
     let request = "PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhell";
     assert_eq!(ask(&server, request).text(), "late");
     assert_eq!(errors.next(), io::ErrorKind::TimedOut);

@@ -315,10 +315,11 @@ fn random_bytes_get_an_answer_or_an_end_and_hurt_nobody() {
 
 #[test]
 fn read_all_reads_a_body_up_to_its_limit_and_refuses_a_longer_one() {
-    let server = serve(answering(|http| {
+    let handler = answering(|http| {
         let body = http.rfile.read_all(5)?;
         answer(http, body)
-    }));
+    });
+    let server = serve(handler.body_buffer_size(0));
     let chunked = |body| format!("Transfer-Encoding: chunked\r\n\r\n{body}");
     for (request, body) in [
         ("Content-Length: 5\r\n\r\nhello".to_owned(), "hello"),

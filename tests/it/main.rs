@@ -7,6 +7,7 @@
 
 #[cfg(feature = "auth")]
 mod auth; // users and passwords: who passes, and what verifying costs
+mod awaited_bodies; // bodies that come slowly, and the handlers that are not called before
 mod bind_addresses; // what can be bound, and what is said of the rest
 mod blank_lines; // before a request: skipped, and what they may cost
 mod browser; // Chromium, for the tests that need one

@@ -210,13 +210,14 @@ fn upload_files_leaves_nothing_half_arrived_when_it_is_ended() {
         let mut example = Example::run("upload_files", &["0", directory.path().to_str().unwrap()]);
         let process = Pid::from_raw(example.child.id().try_into().unwrap());
         let mut client = Client::connect(example.address);
-        client.send("PUT /a HTTP/1.0\r\nContent-Length: 9\r\n\r\nbegun");
+        // Longer than what is waited for before the handler is called.
+        client.send("PUT /a HTTP/1.0\r\nContent-Length: 70000\r\n\r\nbegun");
         eventually(|| names(directory.path()).len() == 1);
         kill(process, Signal::SIGTERM).unwrap();
         // It is heard when new clients are refused.
         eventually(|| TcpStream::connect(example.address).is_err());
         if is_finished {
-            client.send(" end");
+            client.send(" end".repeat(69_995 / 4 + 1).split_at(69_995).0);
             assert!(client.read_to_end().starts_with("HTTP/1.0 201 "));
         } else {
             thread::sleep(SIGNAL_WINDOW * 3 / 2);

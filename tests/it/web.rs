@@ -9,7 +9,9 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use socketserver::http::{Exchange, HttpRequestHandler, ProtocolVersion, SimpleHttpRequestHandler};
+use socketserver::http::{
+    Exchange, Headers, HttpRequestHandler, ProtocolVersion, SimpleHttpRequestHandler,
+};
 use socketserver::{Address, ThreadPool, Timeouts};
 use tempfile::TempDir;
 
@@ -102,6 +104,7 @@ pub(crate) struct Noting<H> {
     base: H,
     version: ProtocolVersion,
     timeouts: Timeouts,
+    body_buffer_size: Option<usize>,
     pub(crate) log: Notes<String>,
     pub(crate) errors: Notes<String>,
 }
@@ -111,6 +114,7 @@ pub(crate) fn noting<H: HttpRequestHandler>(base: H) -> Noting<H> {
         base,
         version: ProtocolVersion::Http10,
         timeouts: Timeouts::default(),
+        body_buffer_size: None,
         log: Notes::new(),
         errors: Notes::new(),
     }
@@ -126,6 +130,12 @@ impl<H> Noting<H> {
         self.timeouts = timeouts;
         self
     }
+
+    /// Up to how many bytes of a body are waited for before this is called.
+    pub(crate) fn body_buffer_size(mut self, bytes: usize) -> Self {
+        self.body_buffer_size = Some(bytes);
+        self
+    }
 }
 
 impl<H: HttpRequestHandler> HttpRequestHandler for Noting<H> {
@@ -139,6 +149,10 @@ impl<H: HttpRequestHandler> HttpRequestHandler for Noting<H> {
 
     fn timeouts(&self) -> Timeouts {
         self.timeouts
+    }
+
+    fn body_buffer_size(&self, path: &str, headers: &Headers) -> usize {
+        self.body_buffer_size.unwrap_or_else(|| self.base.body_buffer_size(path, headers))
     }
 
     fn log_message(&self, _: &Exchange<'_>, message: fmt::Arguments<'_>) {
@@ -189,7 +203,7 @@ pub(crate) fn send_back(http: &mut Exchange<'_>) -> io::Result<()> {
 #[derive(Debug)]
 pub(crate) struct Browser {
     pub(crate) client: Client,
-    received: Vec<u8>,
+    pub(crate) received: Vec<u8>,
 }
 
 impl Browser {

@@ -9,7 +9,7 @@ use std::thread;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use socketserver::concurrency::{Concurrency, Job};
 use socketserver::http::{
-    CgiHttpRequestHandler, Exchange, HttpRequestHandler, ProtocolVersion, Status,
+    CgiHttpRequestHandler, Exchange, Headers, HttpRequestHandler, ProtocolVersion, Status,
 };
 use socketserver::{
     Datagram, Forking, Handler, HttpServer, PreFork, PreForkHttpServer, Sequential, ShutdownReport,
@@ -155,6 +155,11 @@ struct Obedient {
 impl HttpRequestHandler for Obedient {
     fn protocol_version(&self) -> ProtocolVersion {
         ProtocolVersion::Http11
+    }
+
+    /// A client says by a body when a slow request is to end.
+    fn body_buffer_size(&self, _: &str, _: &Headers) -> usize {
+        0
     }
 
     fn do_get(&self, http: &mut Exchange<'_>) -> io::Result<()> {

@@ -107,6 +107,7 @@ impl ClientSocket {
     pub(crate) fn say_goodbye(&self) {
         if let Some(session) = self.session()
             && !self.is_open_ended()
+            && !self.is_a_childs.load(Ordering::Relaxed)
         {
             session.say_goodbye(&self.stream);
         }

@@ -31,6 +31,7 @@ use std::sync::Arc;
 
 use crate::http::exchange::{BaseHttpRequestHandler, Exchange, HttpError, HttpRequestHandler};
 use crate::http::files::{Defaults, SimpleHttpRequestHandler};
+use crate::http::message::headers::Headers;
 use crate::sys;
 use identity::Identity;
 use process::Running;
@@ -173,6 +174,15 @@ impl<K: CgiHooks> From<SimpleHttpRequestHandler<K>> for CgiHttpRequestHandler<K>
 impl<K: CgiHooks> HttpRequestHandler for CgiHttpRequestHandler<K> {
     fn base(&self) -> &dyn HttpRequestHandler {
         &self.files
+    }
+
+    fn body_buffer_size(&self, path: &str, headers: &Headers) -> usize {
+        // What is passed on as it comes is not to be waited for.
+        let is_chunked = headers.contains("Transfer-Encoding");
+        if is_chunked && (self.settings.chunked_body_limit.is_none() || path.contains("/nph-")) {
+            return 0;
+        }
+        self.files.body_buffer_size(path, headers)
     }
 
     fn do_get(&self, http: &mut Exchange<'_>) -> io::Result<()> {

@@ -92,8 +92,10 @@ impl<H> CgiHttpRequestHandler<H> {
     /// With `None` such a body is passed on as it arrives, without a `CONTENT_LENGTH`, up to
     /// the end of the program's input: for programs that answer while they read. The same holds
     /// for a program whose name begins with `nph-`. To have other programs treated differently,
-    /// run some of them by the [`run_cgi`](Self::run_cgi) of a handler with `None`. A body that is
-    /// not chunked has a length, is always passed on as it arrives, and has no limit here.
+    /// run some of them by the [`run_cgi`](Self::run_cgi) of a handler with `None`, and let
+    /// [`body_buffer_size`](crate::http::HttpRequestHandler::body_buffer_size) be 0 for those. A
+    /// body that is not chunked has a length, is passed on as it arrives, from that size on, and
+    /// has no limit here.
     #[must_use]
     pub fn chunked_body_limit(mut self, bytes: impl Into<Option<u64>>) -> Self {
         self.settings.chunked_body_limit = bytes.into();

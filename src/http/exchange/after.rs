@@ -1,6 +1,7 @@
 //! What becomes of a connection after a request.
 
 use std::io;
+use std::time::Duration;
 
 use super::Exchange;
 use crate::connection::Connection;
@@ -26,7 +27,8 @@ impl Next {
 /// Takes the connection back from an exchange, to close it or to give it back for another request.
 pub(super) fn go_on(http: &mut Exchange<'_>) -> io::Result<(Connection, Next)> {
     let closes = http.close_connection;
-    let drained = closes || http.rfile.drain();
+    // What has come of a body that was not read is no reason to linger.
+    let drained = http.rfile.drain(if closes { Duration::ZERO } else { DRAIN_TIME });
     let body_ended = http.rfile.is_ended();
     let connection = http.release()?;
     let next = if !closes && drained {
@@ -38,3 +40,6 @@ pub(super) fn go_on(http: &mut Exchange<'_>) -> io::Result<(Connection, Next)> {
     };
     Ok((connection, next))
 }
+
+/// How long to wait for all of a body that a handler has left unread.
+const DRAIN_TIME: Duration = Duration::from_millis(50);

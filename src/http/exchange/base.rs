@@ -10,6 +10,7 @@ use crate::address::Address;
 use crate::connection::{Connection, Timeouts};
 use crate::handler::print_error;
 use crate::http::message::date;
+use crate::http::message::headers::Headers;
 use crate::http::message::protocol_version::ProtocolVersion;
 use crate::http::message::status::Status;
 use crate::http::message::text::{escape_html, escape_log};
@@ -162,6 +163,10 @@ impl HttpRequestHandler for BaseHttpRequestHandler {
         Timeouts::default()
     }
 
+    fn body_buffer_size(&self, _: &str, _: &Headers) -> usize {
+        BODY_BUFFER_SIZE
+    }
+
     fn trusted_proxies(&self) -> &TrustedProxies {
         &NO_PROXIES
     }
@@ -209,6 +214,9 @@ pub(crate) const CLEAR_TEXT: &str = "Plain HTTP was sent to an HTTPS port";
 
 /// Seconds after which a client that was turned away may come again.
 const RETRY_AFTER: u32 = 1;
+
+/// Bytes of a body that are waited for before the handler is called.
+const BODY_BUFFER_SIZE: usize = 64 * 1024;
 
 static NO_PROXIES: TrustedProxies = TrustedProxies::empty();
 

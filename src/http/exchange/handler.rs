@@ -7,6 +7,7 @@ use std::io;
 use super::Exchange;
 use crate::address::Address;
 use crate::connection::{Connection, Timeouts};
+use crate::http::message::headers::Headers;
 use crate::http::message::protocol_version::ProtocolVersion;
 use crate::http::message::status::Status;
 use crate::signal::Signal;
@@ -286,6 +287,37 @@ pub trait HttpRequestHandler: Send + Sync + 'static {
     #[doc(alias = "BaseHTTPRequestHandler.timeout")]
     fn timeouts(&self) -> Timeouts {
         self.base().timeouts()
+    }
+
+    /// Up to how many bytes of a request's body are waited for before the handler is called.
+    /// Defaults to 65,536.
+    ///
+    /// Such a body costs no thread while it comes, and under [`Forking`](crate::Forking) no
+    /// process: its connection waits as an idle one does, and the handler is called when all of it
+    /// is there, as is a longer one when the handler reads it. If the client leaves before, or is
+    /// too slow ([`Timeouts::stall`], [`Timeouts::body_rate`]), the handler is called as well, and
+    /// reading fails after what has come; an error that the handler returns is answered 400 or 408
+    /// then.
+    ///
+    /// A body that is known to be longer is not waited for, and a chunked one until more than this
+    /// has come, its framing included. Nor is that of a client that waits for
+    /// [leave](Self::handle_expect_100) to send it.
+    ///
+    /// With 0 the handler is called as soon as the head is complete. That is for handlers that
+    /// answer while the body still comes, as to a client that goes on when it has read what it was
+    /// answered so far, or that change the limits of the wait
+    /// ([`RequestBody::set_timeout`](crate::http::RequestBody::set_timeout)). Python's handlers are
+    /// always called then, and hold their thread.
+    ///
+    /// Asked of the outermost handler, where not all of a body has come with the head, with the
+    /// target and the fields of the request as they came. CGI programs get a chunked body as it
+    /// arrives where that was asked for
+    /// ([`chunked_body_limit`](crate::http::CgiHttpRequestHandler::chunked_body_limit)).
+    ///
+    /// nginx has this as `client_body_buffer_size` and `proxy_request_buffering`.
+    #[doc(alias = "client_body_buffer_size")]
+    fn body_buffer_size(&self, path: &str, headers: &Headers) -> usize {
+        self.base().body_buffer_size(path, headers)
     }
 
     /// The proxies that are believed when they name the client that they ask for. Defaults to no

@@ -1,10 +1,16 @@
 //! What is left with a connection that is given back, for the next call of its handler.
 
+use super::awaited_body::AwaitedBody;
 use super::left::Left;
+use super::received::Received;
 use crate::connection::Connection;
 
-/// What [`serve`](super::serve) finds again with a connection that it has given back.
+/// What is found again with a connection that was given back.
 pub(super) enum Kept {
+    /// A request whose body is waited for.
+    Body(AwaitedBody),
+    /// What was received for the handler, which is called next, elsewhere.
+    Received(Received),
     /// A response that is on its way.
     Response(Box<Left>),
 }

@@ -1,9 +1,11 @@
 //! One request and its response: what Python keeps in `self`, and what a handler does with it.
 
 mod after;
+mod awaited_body;
 mod base;
 mod chosen_handler;
 mod chunk_line;
+mod chunk_scan;
 mod failure;
 mod forwarded;
 mod handler;
@@ -11,6 +13,8 @@ mod http_error;
 mod kept;
 mod left;
 mod notes;
+mod receive;
+mod received;
 mod redirect;
 mod request_body;
 mod response;
@@ -49,7 +53,6 @@ use crate::http::message::protocol_version::ProtocolVersion;
 use crate::http::message::response_frame::Asked;
 use crate::http::message::status::Status;
 use crate::http::message::target::Target;
-use crate::http::message::text::trim_blanks;
 use crate::os::{AsFd, BorrowedFd};
 use crate::server_info::ServerInfo;
 use notes::Notes;
@@ -133,12 +136,11 @@ impl<'h> Exchange<'h> {
             tunnel: head.command == "CONNECT",
             may_chunk: keeps && head.version >= (1, 1),
         };
-        let expects = |value: &str| value.eq_ignore_ascii_case("100-continue");
-        let awaits_leave = asked.may_chunk && head.headers.get("Expect").is_some_and(expects);
+        let awaits_leave = asked.may_chunk && head.expects_100();
         let mut request_body = RequestBody::new(rfile, body);
         // With other methods the field has no meaning (RFC 9110 §14.4).
         request_body.is_partial = head.command == "PUT" && head.headers.contains("Content-Range");
-        let close_connection = !keeps || !keeps_alive(&head) || draining;
+        let close_connection = !keeps || !head.keeps_alive() || draining;
         Self {
             command: head.command,
             path: head.path,
@@ -383,18 +385,4 @@ impl fmt::Debug for Exchange<'_> {
             .field("client_address", &self.client_address)
             .finish_non_exhaustive()
     }
-}
-
-/// Tells whether the client expects the connection to stay open (RFC 9112 §9.3).
-fn keeps_alive(head: &Head) -> bool {
-    let mut keeps = head.version >= (1, 1);
-    for value in head.headers.get_all("Connection") {
-        for option in value.split(',').map(trim_blanks) {
-            if option.eq_ignore_ascii_case("close") {
-                return false;
-            }
-            keeps |= option.eq_ignore_ascii_case("keep-alive") && head.version >= (1, 0);
-        }
-    }
-    keeps
 }

@@ -59,7 +59,9 @@ impl RequestBody {
 
     /// Limits a single wait for the client, and how late it may be with the whole body
     /// ([`Timeouts::body_rate`](crate::Timeouts::body_rate)); with `None` it is waited for as long
-    /// as it takes.
+    /// as it takes. A body that was waited for before the handler was called
+    /// ([`body_buffer_size`](crate::http::HttpRequestHandler::body_buffer_size)) had the server's
+    /// limits.
     pub fn set_timeout(&mut self, limit: Option<Duration>) {
         self.input.set_timeout(limit);
     }
@@ -131,12 +133,12 @@ impl RequestBody {
         self.is_late
     }
 
-    /// Reads and drops what the handler left, within bounds; false when some is left still.
-    pub(crate) fn drain(&mut self) -> bool {
+    /// Drops what the handler left, within this time and other bounds; false when some is left.
+    pub(crate) fn drain(&mut self, time: Duration) -> bool {
         if self.is_ended() {
             return true;
         }
-        self.input.set_deadline(Instant::now().checked_add(DRAIN_TIME));
+        self.input.set_deadline(Instant::now().checked_add(time));
         let ended = self.drop_rest();
         self.input.set_deadline(None);
         ended
@@ -197,7 +199,8 @@ impl RequestBody {
         if wanted == 0 {
             return Ok(0);
         }
-        let read = self.input.read_arrived(&mut target[..wanted])?;
+        let read = self.input.read_arrived(&mut target[..wanted]);
+        let read = read.inspect_err(|error| self.is_late |= is_time_out(error))?;
         self.count(read)
     }
 
@@ -390,10 +393,8 @@ fn is_time_out(error: &io::Error) -> bool {
 /// Bytes of all trailers.
 const TRAILER_BYTES: usize = 64 * 1024;
 
-/// What a handler may leave unread without costing the connection, and how long to wait for all of
-/// it.
+/// What a handler may leave unread without costing the connection.
 const DRAIN_BYTES: usize = 256 * 1024;
-const DRAIN_TIME: Duration = Duration::from_millis(50);
 
 #[cfg(test)]
 mod tests;

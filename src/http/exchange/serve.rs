@@ -1,25 +1,23 @@
 //! From a connection to exchanges: reads requests, calls the handler, sees each to its end.
 
-use std::io::{self, BufRead};
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::Exchange;
 use super::after::{Next, go_on};
-use super::base::CLEAR_TEXT;
 use super::failure::{log_while_answering, while_answering};
 use super::handler::HttpRequestHandler;
 use super::http_error::HttpError;
 use super::kept::Kept;
 use super::left::Left;
+use super::receive::receive;
+use super::received::{Received, Request};
 use super::response_body::Stage;
 use crate::address::Address;
-use crate::connection::{Connection, NotTls, Timeouts};
+use crate::connection::{Connection, Timeouts};
 use crate::handler::{Handler, panicked};
-use crate::http::message::framing::{BodyLength, body_length};
-use crate::http::message::parse::{
-    Head, Parsed, Refusal, begun, leading_blank, parse, total_refused,
-};
-use crate::http::message::status::Status;
+use crate::http::message::framing::BodyLength;
+use crate::http::message::parse::{Head, Refusal};
 use crate::signal::Signal;
 
 /// HTTP on top of a stream: each call serves one request, and gives the connection back for
@@ -27,6 +25,24 @@ use crate::signal::Signal;
 impl<T: HttpRequestHandler> Handler for T {
     fn handle(&self, connection: Connection) -> io::Result<()> {
         serve(self, connection)
+    }
+
+    fn receive(&self, mut connection: Connection) -> io::Result<Option<Connection>> {
+        let kept = match Kept::take(&mut connection) {
+            Some(kept @ Kept::Response(_)) => {
+                kept.leave(&mut connection);
+                return Ok(Some(connection));
+            }
+            kept => kept,
+        };
+        match receive(self, &mut connection, kept)? {
+            Received::Part(wait_for) => connection.give_back(wait_for).map(|()| None),
+            Received::End => Ok(None),
+            received => {
+                Kept::Received(received).leave(&mut connection);
+                Ok(Some(connection))
+            }
+        }
     }
 
     fn verify_request(&self, connection: &Connection, client_address: &Address) -> bool {
@@ -67,111 +83,18 @@ impl<T: HttpRequestHandler> Handler for T {
 }
 
 fn serve(handler: &dyn HttpRequestHandler, mut connection: Connection) -> io::Result<()> {
-    if let Some(Kept::Response(left)) = Kept::take(&mut connection) {
+    let kept = Kept::take(&mut connection);
+    if let Some(Kept::Response(left)) = kept {
         let (http, is_last) = left.resume(handler, connection);
         return conclude(http, is_last);
     }
-    let received = read_head(&mut connection)?;
-    let in_clear = connection.rfile.socket().is_clear_text_admitted();
-    match received {
-        Received::Head(head) => match body_length(&head.headers, head.version) {
-            Ok(body) => exchange(handler, connection, head, body, in_clear),
-            Err(refusal) => refuse(handler, connection, refusal, head),
-        },
-        // Whatever else may be wrong with it.
-        Received::Refused(_, head) if in_clear => {
-            refuse(handler, connection, Refusal::new(Status::BAD_REQUEST, CLEAR_TEXT), *head)
-        }
+    match receive(handler, &mut connection, kept)? {
+        Received::Request(request) => exchange(handler, connection, request),
         Received::Refused(refusal, head) => refuse(handler, connection, refusal, *head),
-        Received::Nothing => connection.park(),
-        Received::Part => connection.park_for_more(),
+        Received::Failed(request, error) => fail(begin(handler, connection, *request), error),
+        Received::Part(wait_for) => connection.give_back(wait_for),
         Received::End => Ok(()),
     }
-}
-
-/// What a client has sent so far.
-enum Received {
-    Head(Head),
-    Refused(Refusal, Box<Head>),
-    Nothing,
-    /// The beginning of a request.
-    Part,
-    /// No request, and no further one will come.
-    End,
-}
-
-/// Reads as much of a request's head as has arrived.
-///
-/// A head begins with its first byte, also where that is one of an empty line: its limits of time
-/// and size count from there.
-fn read_head(connection: &mut Connection) -> io::Result<Received> {
-    let rfile = &mut connection.rfile;
-    let skipped_before = rfile.skipped();
-    loop {
-        rfile.skip(leading_blank(rfile.unread()));
-        let skipped = rfile.skipped();
-        if rfile.unread().len() > rfile.searched().bytes {
-            let mut searched = rfile.searched();
-            match parse(rfile.unread(), &mut searched) {
-                Parsed::Complete(head, length) => {
-                    if let Some(refusal) = total_refused(skipped + length) {
-                        return Ok(Received::Refused(refusal, Box::new(head)));
-                    }
-                    rfile.consume(length);
-                    rfile.end_skip();
-                    return Ok(Received::Head(head));
-                }
-                Parsed::Refused(refusal, head) => return Ok(Received::Refused(refusal, head)),
-                Parsed::Incomplete => rfile.mark_searched(searched),
-            }
-        }
-        let has_line = !rfile.unread().is_empty();
-        if let Some(refusal) = total_refused(skipped + rfile.unread().len()) {
-            return Ok(refused(rfile.unread(), refusal));
-        }
-        if skipped - skipped_before > BLANK_BYTES && !has_line {
-            // Others take their turn before more of nothing is looked at.
-            return Ok(Received::Part);
-        }
-        match rfile.receive() {
-            Ok(0) if has_line => {
-                let refusal = Refusal::new(Status::BAD_REQUEST, "Request ended early");
-                return Ok(refused(rfile.unread(), refusal));
-            }
-            Ok(0) => return Ok(Received::End),
-            Ok(_) => {}
-            Err(error) => {
-                if let Some(clear_text) = spoken_in_clear(&error) {
-                    // The handler hears of it when it is known what is asked for.
-                    rfile.admit_clear_text(clear_text);
-                    continue;
-                }
-                return match error.kind() {
-                    io::ErrorKind::WouldBlock if has_line || skipped > 0 => Ok(Received::Part),
-                    io::ErrorKind::WouldBlock => Ok(Received::Nothing),
-                    io::ErrorKind::TimedOut if has_line => Ok(refused(
-                        rfile.unread(),
-                        Refusal::new(Status::REQUEST_TIMEOUT, "Request Timeout"),
-                    )),
-                    // Empty lines alone, such as the one that old browsers send after a form, ask
-                    // for nothing that could be answered.
-                    io::ErrorKind::TimedOut => Ok(Received::End),
-                    _ => Err(error),
-                };
-            }
-        }
-    }
-}
-
-/// What a client said in clear text where it should have begun with a handshake.
-fn spoken_in_clear(error: &io::Error) -> Option<&[u8]> {
-    let error: &NotTls = error.get_ref()?.downcast_ref()?;
-    Some(error.received())
-}
-
-/// A refusal of what there is of a request.
-fn refused(bytes: &[u8], refusal: Refusal) -> Received {
-    Received::Refused(refusal, Box::new(begun(bytes)))
 }
 
 /// Answers a request that is not served, so that the client can read why.
@@ -202,15 +125,14 @@ fn turn_away(handler: &dyn HttpRequestHandler, connection: Connection) -> io::Re
 fn exchange(
     handler: &dyn HttpRequestHandler,
     connection: Connection,
-    head: Head,
-    body: BodyLength,
-    in_clear: bool,
+    request: Request,
 ) -> io::Result<()> {
+    let in_clear = request.in_clear;
     // The last holder of the socket ends it, which must have happened when the server is told of
     // the end. So the exchange ends with this block, where it is: to move it would take 220
     // instructions more, 2 % of a kept request (callgrind, as in benches/README.md).
     let (connection, next) = {
-        let mut http = Exchange::new(handler, connection, head, body);
+        let mut http = begin(handler, connection, request);
         http.leave_the_rest();
         let handled = attempt(&mut http, |http| {
             if in_clear {
@@ -259,6 +181,18 @@ fn conclude(mut http: Exchange<'_>, is_last: bool) -> io::Result<()> {
     // The last holder, as above.
     drop(http);
     next.follow(connection)
+}
+
+/// The exchange of a request, which began when the head was complete.
+#[inline]
+fn begin<'h>(
+    handler: &'h dyn HttpRequestHandler,
+    connection: Connection,
+    request: Request,
+) -> Exchange<'h> {
+    let mut http = Exchange::new(handler, connection, request.head, request.body);
+    http.since = request.since.unwrap_or(http.since);
+    http
 }
 
 /// Calls the handler and completes its response; a panic is an error.
@@ -393,6 +327,3 @@ fn apologise(http: &mut Exchange<'_>, timed_out: bool) {
         log::debug!("{} could not be told of an error", http.client_address);
     }
 }
-
-/// Bytes of empty lines before a request that one look at a connection skips.
-const BLANK_BYTES: usize = 4 * 1024;

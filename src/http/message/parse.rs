@@ -11,7 +11,7 @@ use super::head_end::head_end;
 use super::headers::Headers;
 use super::host::HostPort;
 use super::status::Status;
-use super::text::{Latin1, latin1};
+use super::text::{Latin1, latin1, trim_blanks};
 use crate::connection::Searched;
 use crate::printable::repr;
 use crate::work;
@@ -43,6 +43,26 @@ pub(crate) struct Head {
 }
 
 impl Head {
+    /// Tells whether the client expects the connection to stay open (RFC 9112 §9.3).
+    pub(crate) fn keeps_alive(&self) -> bool {
+        let mut keeps = self.version >= (1, 1);
+        for value in self.headers.get_all("Connection") {
+            for option in value.split(',').map(trim_blanks) {
+                if option.eq_ignore_ascii_case("close") {
+                    return false;
+                }
+                keeps |= option.eq_ignore_ascii_case("keep-alive") && self.version >= (1, 0);
+            }
+        }
+        keeps
+    }
+
+    /// Tells whether the client may wait to be told to send the body (RFC 9110 §10.1.1).
+    pub(crate) fn expects_100(&self) -> bool {
+        let expects = self.headers.get("Expect");
+        expects.is_some_and(|value| value.eq_ignore_ascii_case("100-continue"))
+    }
+
     /// The head of a request of which nothing is known.
     pub(crate) fn unread() -> Self {
         Self::of_method(String::new(), String::new())

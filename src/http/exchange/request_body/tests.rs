@@ -9,6 +9,8 @@ use std::sync::Arc;
 use super::*;
 use crate::connection::{ClientSocket, Direction};
 
+const DRAIN_TIME: Duration = Duration::from_millis(50);
+
 /// The client's end, and a body of which nothing has come.
 fn begun(length: BodyLength) -> (UnixStream, RequestBody) {
     let (client, server) = UnixStream::pair().expect("a pair of sockets");
@@ -141,7 +143,7 @@ fn what_is_no_body_is_broken_in_every_way() {
             assert!(answer.message.contains(what), "{way} {bytes:?}: {answer}");
             assert_eq!(answer.status.code(), 400);
             assert!(body.is_broken() && !body.is_ended() && !body.is_late(), "{way} {bytes:?}");
-            assert!(!body.drain());
+            assert!(!body.drain(DRAIN_TIME));
             let again = read(&mut body).expect_err("it is still none");
             assert!(
                 again.to_string().ends_with("the body is malformed"),
@@ -365,16 +367,16 @@ fn what_a_handler_leaves_is_dropped_where_it_is_not_much() {
             let came = body.input.socket().wait(Direction::Read, Some(STALL));
             came.and_then(|()| body.input.receive()).expect("the client sends it all");
         }
-        assert!(body.drain(), "{length:?}");
+        assert!(body.drain(DRAIN_TIME), "{length:?}");
         assert!(body.is_ended());
     }
     let mut long = sent(known(2 * DRAIN_BYTES as u64), &[b'a'; 2 * DRAIN_BYTES]);
-    assert!(!long.drain());
+    assert!(!long.drain(DRAIN_TIME));
     assert!(!long.is_ended() && !long.is_broken());
     // It is not waited for, either.
     let (mut client, mut slow) = arrived(known(4), "abc");
     let began = Instant::now();
-    assert!(!slow.drain());
+    assert!(!slow.drain(DRAIN_TIME));
     assert!(began.elapsed() < STALL);
     client.write_all(b"d").expect("there is room");
     assert_eq!(slow.read(&mut [0; 4]).ok(), Some(1), "its deadline is over");

@@ -35,7 +35,7 @@ fn a_client_that_leaves_without_a_word_is_known_then() {
     for is_silent in [true, false] {
         let site = Site::new(Placement::OtherThread);
         let (mut client, slot, mut connection) = site.out(Holder::Job);
-        connection.rfile.begin_call();
+        connection.begin_call();
         if !is_silent {
             client.send(b"a");
             assert_eq!(connection.rfile.receive().ok(), Some(1));

@@ -39,6 +39,10 @@ impl ServeConnection for Concluding {
         true
     }
 
+    fn receive(&self, _: Connection) -> Option<Connection> {
+        unreachable!("nothing is received")
+    }
+
     fn client_speaks_first(&self) -> bool {
         true
     }
