@@ -1,7 +1,8 @@
 //! Answers each datagram with the same in upper case: the UDP server of Python's documentation.
 //!
 //! Run: `cargo run --example udp_echo -- 9999`
-//! Try: `echo hello | nc -u -w 1 127.0.0.1 9999`
+//! Try: `echo hello | nc -u -w 1 127.0.0.1 9999`, with OpenBSD's nc. Nmap's ends with its input,
+//! perhaps before the answer is there: `(echo hello; sleep 1) | ncat -u 127.0.0.1 9999`
 
 use std::env;
 use std::io;

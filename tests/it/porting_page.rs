@@ -41,7 +41,7 @@ fn code_compiles_or_has_the_message_that_is_quoted() {
 
 /// What calls in the tables name.
 const GIVEN: &str = "limit, n, start, count, length, time, mut file, mut buffer, mut bytes, data, \
-                     address, name, value, text";
+                     address, name, value, text, when";
 
 /// Calls such as `connection.rfile.readline(limit)?`, in functions that have the values they name.
 #[test]
@@ -56,13 +56,14 @@ fn calls_in_the_tables_compile() {
     let mut program = "\
 use std::fs::File;
 use std::io::{self, BufRead, Read, Write};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use socketserver::{Address, Connection, Datagram};
 use socketserver::http::Exchange;
 use socketserver::http::form::FieldStorage;
 struct Given<'a> {
     limit: usize, n: u64, start: u64, count: u64, length: u64, time: Duration, file: File,
     buffer: [u8; 4], bytes: Vec<u8>, data: &'a [u8], address: Address, name: &'a str, value: u32, text: String,
+    when: SystemTime,
 }
 "
     .to_owned();

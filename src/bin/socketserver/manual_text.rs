@@ -45,8 +45,8 @@ pub(crate) const SIGNALS: Entries = &[
     ),
     (
         "Ignored signals",
-        "A signal of the first two entries that was ignored when the server was started stays \
-         ignored, as SIGHUP is with nohup(1).",
+        "SIGINT, SIGTERM or SIGHUP that was ignored when the server was started stays ignored, as \
+         SIGHUP is with nohup(1).",
     ),
 ];
 
