@@ -376,6 +376,7 @@ fn what_cannot_be_done_is_told_in_one_line() {
         (&["0", "--cors=80"], "give the port first: socketserver 80 --cors"),
         (&["--cors", "localhost:8000"], "an origin is such as https://example.org"),
         (&["--cors", "example.org"], "it has no scheme"),
+        (&["--cors="], "--cors: the origin is empty; --cors alone is for all pages; see"),
         (&["--cors=https://example.org/"], "more than a scheme, a host and a port"),
         (&["--cors", "--cors", "https://a.example"], "--cors without an origin is for all pages"),
         (
@@ -396,6 +397,10 @@ fn what_cannot_be_done_is_told_in_one_line() {
         (&["--error-page", "200=a"], "CODE=PATH is expected"),
         (&["--error-page", "404="], "CODE=PATH is expected"),
         (&["--error-page", "404=/no/such/page"], "--error-page: cannot read '/no/such/page'"),
+        (
+            &["--error-page", "404=a", "--error-page", "500=b", "--error-page", "0404=c"],
+            "--error-page: 404 is given twice; leave out one of the two; see",
+        ),
         (&["--error-page", &folder], "it is no regular file"),
         (&["--error-page", &long], "it is longer than 1 MiB"),
         (&["--log-format", "xml"], "invalid value 'xml'"),

@@ -222,10 +222,8 @@ fn what_is_no_user_with_a_hash_is_one_line_without_the_password() {
     for (arguments, why) in [
         (&["--auth", "ada:lovelace"][..], "make a hash with: htpasswd -nB USER"),
         (&["--auth", "lovelace"], "USER:HASH is expected"),
-        (
-            &["--auth", ":lovelace"],
-            "--auth: a user has no name, or one with a control character; see",
-        ),
+        (&["--auth", ":lovelace"], "--auth: a user has no name; USER:HASH is expected; see"),
+        (&["--auth", "a\tb:lovelace"], "--auth: a user's name has a control character; see"),
         (&["--auth", "ada:$apr1$JcUHZs1T$lovelace"], "is an MD5 hash"),
         (&["--auth", "ada:{SHA}lovelace"], "is a SHA-1 hash"),
         (&["--auth", ADA, "--auth", ADA], "user 'ada' is named twice"),

@@ -126,9 +126,12 @@ fn chunked_bodies_are_stored_up_to_a_limit() {
     };
     assert!(ask(&[]).ends_with("\r\n\r\n[5]\nhello"));
     assert!(ask(&["--cgi-chunked-limit", "5"]).ends_with("\r\n\r\n[5]\nhello"));
+    assert!(ask(&["--cgi-chunked-limit", "1K"]).ends_with("\r\n\r\n[5]\nhello"));
     assert!(ask(&["--cgi-chunked-limit", "0"]).ends_with("\r\n\r\n[]\nhello"));
     let refused = ask(&["--cgi-chunked-limit", "4"]);
     assert!(refused.contains(" 413 The body is longer than 4 bytes\r\n"), "{refused}");
+    let said = fails(&["--cgi", "--cgi-chunked-limit", "5KB"], 2);
+    assert!(said.contains("'--cgi-chunked-limit <SIZE>': write 5K; K, M, G and T are"), "{said}");
 }
 
 #[test]

@@ -259,6 +259,52 @@ fn completions_are_printed_for_each_shell() {
     }
 }
 
+/// Options of which the completions know a value have it in the form that the command takes.
+#[test]
+fn completions_offer_what_the_command_takes() {
+    let directory = tempfile::tempdir().unwrap();
+    let script = directory.path().join("completions");
+    fs::write(&script, succeeds(&["--completions", "bash"])).unwrap();
+    let folder = directory.path().join("folder");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("file"), "").unwrap();
+    let offered = |words: &[&str]| {
+        let [.., last, current] = words else { panic!("{words:?}") };
+        let line = format!(
+            ". {}; COMP_WORDS=({}); COMP_CWORD={}; _socketserver socketserver '{current}' {last}; \
+             echo \"${{COMPREPLY[*]}}\"",
+            script.display(),
+            words.iter().map(|word| format!("'{word}' ")).collect::<String>(),
+            words.len() - 1,
+        );
+        let bash = Command::new("bash").args(["-c", &line]).current_dir(&folder).output();
+        Some(text(&bash.ok()?.stdout).trim().to_owned())
+    };
+    if offered(&["socketserver", "--listing", ""]).is_none() {
+        println!("skipped: no bash to read the completions");
+        return;
+    }
+    for (words, values) in [
+        (&["--listing", ""][..], "plain table off"),
+        (&["--processes", ""], "auto"),
+        (&["--stall", ""], ""),
+        (&["--cors", ""], ""),
+        (&["-d", ""], "file"),
+        (&["--tls-cert", ""], "file"),
+        (&["--uploa"], "--upload --upload=replace --upload-limit --upload-without-auth"),
+    ] {
+        let words = [&["socketserver"], words].concat();
+        assert_eq!(offered(&words).as_deref(), Some(values), "{words:?}");
+    }
+    // Its value is no word of its own.
+    let behind = offered(&["socketserver", "--upload", ""]).unwrap();
+    assert!(behind.contains("--bind") && !behind.split(' ').any(|it| it == "replace"), "{behind}");
+    for shell in ["elvish", "fish", "powershell", "zsh"] {
+        let script = succeeds(&["--completions", shell]);
+        assert!(script.contains("upload=replace"), "{shell}");
+    }
+}
+
 #[test]
 fn the_manual_page_is_printed() {
     let page = succeeds(&["--man"]);

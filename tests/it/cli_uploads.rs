@@ -97,11 +97,14 @@ fn wrong_words_about_uploads_are_one_line() {
         (&["8000", "--upload", "replace"], "it is one word with its option, --upload=replace; see"),
         (&["--upload", "--upload-limit", "x"], "a number of bytes is expected, perhaps with K"),
         (&["--upload", "--upload-limit", "-1"], "a number of bytes is expected"),
-        (&["--upload", "--upload-limit", "1KB"], "a number of bytes is expected"),
+        (&["--upload", "--upload-limit", "1KB"], "write 1K; K, M, G and T are powers of 1024; see"),
+        (&["--upload", "--upload-limit", "1GiB"], "write 1G; K, M, G and T"),
+        (&["--upload", "--upload-limit", "20b"], "write 20; K, M, G and T"),
+        (&["--upload", "--upload-limit", "1KK"], "a number of bytes is expected"),
         (&["--upload", "--upload-limit", "1.5G"], "a number of bytes is expected"),
         (&["--upload", "--upload-limit", "+1"], "a number of bytes is expected"),
         (&["--upload", "--upload-limit", "K"], "a number of bytes is expected"),
-        (&["--upload", "--upload-limit", "99999999T"], "a number of bytes is expected"),
+        (&["--upload", "--upload-limit", "99999999T"], "it is too large; the most is 184467440737"),
         (&["--upload", "--upload-limit"], "a value is required for '--upload-limit <SIZE>'"),
     ] {
         let said = fails(arguments, 2);

@@ -48,6 +48,8 @@ fn a_wrong_word_is_named_with_the_right_one() {
         (&["0.0.0.0"], "to bind to this address, use -b 0.0.0.0"),
         (&["::1"], "to bind to this address, use -b ::1"),
         (&["[::1]"], "to bind to this address, use -b ::1"),
+        (&["+80"], "invalid value '+80' for '[port]': a port is written in digits alone: 80; see"),
+        (&["-80"], "invalid value '-80' for '[port]': -80 is not in 0..=65535"),
         (&["70000"], "invalid value '70000' for '[port]': 70000 is not in 0..=65535"),
         (
             &["-b", "127.0.0.1:8000"],
@@ -97,6 +99,17 @@ fn a_wrong_word_is_named_with_the_right_one() {
         (&["--ma", "1"], "--man, --max-children, --max-connections or --max-threads;"),
         (&["--tls-c"], "unexpected argument '--tls-c' found: it may be --tls-cert or --tls-client"),
         (&["--por", "80"], "'--por' found: give the port alone: socketserver 8000"),
+        (&["--uplaod"], "found; a similar argument exists: '--upload'; see"),
+        (&["--max-conections", "1"], "found; a similar argument exists: '--max-connections'; see"),
+        (&["--self-signed"], "found; a similar argument exists: '--tls-self-signed'; see"),
+        (&["--timeout", "5"], "found: clients that stall are given up after the time of --stall;"),
+        (&["--verbose"], "found: every request is logged, unless --quiet is given; see"),
+        // What is not alike is not named: nothing but that it is unknown is known.
+        (&["--index"], "unexpected argument '--index' found; see"),
+        (&["--open"], "unexpected argument '--open' found; see"),
+        (&["--sort"], "unexpected argument '--sort' found; see"),
+        (&["--file", "x"], "unexpected argument '--file' found; see"),
+        (&["--config", "x"], "unexpected argument '--config' found; see"),
         (&["--unx", "x"], "found; a similar argument exists: '--unix'"),
         (
             &["--processes", "0"],
@@ -104,6 +117,7 @@ fn a_wrong_word_is_named_with_the_right_one() {
              auto for one process for each processor",
         ),
         (&["--processes", "-1"], "a number from 1 up is expected, or auto"),
+        (&["--processes", "9999999999"], "'--processes <COUNT>': it is too large; a number from 1"),
         (&["--processes", "many"], "a number from 1 up is expected, or auto"),
     ] {
         let said = fails(words, 2);

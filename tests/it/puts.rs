@@ -145,6 +145,17 @@ fn what_would_be_sent_in_the_place_of_a_file_does_not_get_beside_it() {
             let reply = ask(&server, put(target, "", "uploaded"));
             assert_eq!(reply.status(), status, "{target}: {}", reply.text());
         }
+        let reply = ask(&server, put("/app.js.br", "", "uploaded"));
+        let told = "app.js.br would be sent for app.js, which is there";
+        assert_eq!((reply.status(), reply.reason()), (409, told));
+        // A status line has no letters beyond ISO 8859-1.
+        site.write("\u{3b1}.js", "");
+        let reply = ask(&server, put("/%CE%B1.js.br", "", "uploaded"));
+        let told = "A file would be sent for another, which is there";
+        assert_eq!((reply.status(), reply.reason()), (409, told));
+        let reply = ask(&server, put("/nowhere/", "", "uploaded"));
+        let told = "A name that ends with / is no file";
+        assert_eq!((reply.status(), reply.reason()), (409, told));
         // It is known before the body comes.
         let early = put("/app.js.gz", "Expect: 100-continue\r\nConnection: close\r\n", "");
         assert_eq!(ask(&server, early).status(), 409);

@@ -99,6 +99,10 @@ impl Access {
             let message = "--cors without an origin is for all pages; leave the others out";
             return Err(message.to_owned());
         }
+        if self.cors.iter().any(String::is_empty) {
+            let message = "--cors: the origin is empty; --cors alone is for all pages";
+            return Err(message.to_owned());
+        }
         if let Some(port) = self.cors.iter().find(|origin| is_number(origin)) {
             return Err(format!(
                 "{port} is taken as the origin of --cors; give the port first: \

@@ -23,7 +23,7 @@ use crate::pages::Pages;
 use crate::running::Running;
 use crate::together;
 use crate::usage::in_one_line;
-use crate::values::{address, content_type, count, mode, port, processes, seconds};
+use crate::values::{address, content_type, count, mode, port, processes, seconds, size};
 use crate::variable::Variable;
 
 /// Serve the files of a directory over HTTP or HTTPS, as python -m http.server does
@@ -167,11 +167,12 @@ pub(crate) struct Args {
     #[arg(value_parser = OsStringValueParser::new().try_map(|text| Variable::new(&text)))]
     pub(crate) cgi_env: Vec<Variable>,
 
-    /// store chunked bodies of up to this many bytes [default: 67108864]
+    /// store chunked bodies of up to this size [default: 64M]
     ///
-    /// A program starts when such a body has been received, as it is told the length. A longer
-    /// one is answered 413. With 0 the body is passed on as it arrives, without a length.
-    #[arg(long, value_name = "BYTES", help_heading = "CGI")]
+    /// A number of bytes, or one with K, M, G or T, as for --upload-limit. A program starts when
+    /// such a body has been received, as it is told the length. A longer one is answered 413. With
+    /// 0 the body is passed on as it arrives, without a length.
+    #[arg(long, value_name = "SIZE", help_heading = "CGI", value_parser = size)]
     pub(crate) cgi_chunked_limit: Option<u64>,
 
     /// the strategy: sequential, threading or forking

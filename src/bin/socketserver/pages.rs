@@ -26,8 +26,9 @@ pub(crate) struct Pages {
     ///
     /// app.js.br, app.js.zst or app.js.gz is sent in the place of app.js, unless -d names one file;
     /// make them anew when the file changes. Other text of 1 KiB and more is compressed with gzip
-    /// as it is sent, for clients of HTTP/1.1 and with -p HTTP/1.1. The output of a program is
-    /// not, if the request has a cookie or a password.
+    /// as it is sent, for clients of HTTP/1.1 and with -p HTTP/1.1. For requests with a cookie or
+    /// a password that holds for files alone, three seconds after their last change: listings are
+    /// not compressed, nor is the output of programs that has no ETag or Last-Modified.
     #[arg(long)]
     pub(crate) compress: bool,
 
@@ -82,6 +83,11 @@ impl Pages {
     pub(crate) fn check(&mut self) -> Result<(), String> {
         if self.spa && matches!(self.listing, Listings::Table) {
             return Err("--spa lists no directory; leave out --listing".to_owned());
+        }
+        let codes: Vec<_> = self.error_page.iter().map(|(code, _)| code.code()).collect();
+        let mut places = codes.iter().enumerate();
+        if let Some((_, code)) = places.find(|(place, code)| codes[..*place].contains(code)) {
+            return Err(format!("--error-page: {code} is given twice; leave out one of the two"));
         }
         let mut pages = StatusPages::default();
         if let Some(charset) = &self.charset {

@@ -22,8 +22,12 @@ fn explained(error: &clap::Error) -> Option<String> {
     let argument = text(ContextKind::InvalidArg)?;
     let advice = match (error.kind(), text(ContextKind::InvalidValue)) {
         (ErrorKind::UnknownArgument, _) => {
-            let advice = instead_of(argument).or_else(|| longer(argument))?;
-            return Some(format!("unexpected argument '{argument}' found: {advice}"));
+            let advice = instead_of(argument).or_else(|| longer(argument));
+            let advice = advice.map(|advice| format!(": {advice}")).or_else(|| {
+                Some(format!("; a similar argument exists: '--{}'", similar(argument)?))
+            });
+            let advice = advice.unwrap_or_default();
+            return Some(format!("unexpected argument '{argument}' found{advice}"));
         }
         (ErrorKind::ValueValidation, _) if argument.starts_with("--port ") => {
             let advice = instead_of("--port")?;
@@ -51,15 +55,50 @@ fn explained(error: &clap::Error) -> Option<String> {
     advice.map(|advice| format!("invalid value '{value}' for '{argument}': {advice}"))
 }
 
+/// The names of the options that the help lists, sorted.
+fn listed() -> Vec<String> {
+    let command = Args::command();
+    let listed = command.get_arguments().filter(|option| !option.is_hide_set());
+    let mut names: Vec<_> = listed.filter_map(|option| option.get_long().map(Into::into)).collect();
+    names.sort_unstable();
+    names
+}
+
+/// The option that has this name but for a slip, or alone has it as its end. clap goes further, and
+/// names `--compress` for `--open`.
+fn similar(argument: &str) -> Option<String> {
+    let given = argument.strip_prefix("--")?;
+    let names = listed();
+    let ends = |name: &&String| name.strip_suffix(given).is_some_and(|start| start.ends_with('-'));
+    let mut longer = names.iter().filter(ends);
+    let only = longer.next().filter(|_| longer.next().is_none());
+    names.iter().find(|name| is_slip(given, name)).or(only).cloned()
+}
+
+/// Tells whether two names are the same but for a letter, or two that have changed places; in long
+/// names, but for two letters side by side.
+fn is_slip(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    let start = one.iter().zip(other).take_while(|(one, other)| one == other).count();
+    let (one, other) = (&one[start..], &other[start..]);
+    let is_same = |(one, other): &(&u8, &u8)| one == other;
+    let end = one.iter().rev().zip(other.iter().rev()).take_while(is_same).count();
+    let (one, other) = (&one[..one.len() - end], &other[..other.len() - end]);
+    let is_swapped = one.len() == 2 && one.iter().rev().eq(other);
+    let most = if start + end < LONG { 1 } else { 2 };
+    // Names with other first letters, such as --sort and --port, are other words.
+    start > 0 && (is_swapped || one.len().max(other.len()) <= most)
+}
+
+/// The letters that two names have in common of which two others may be wrong.
+const LONG: usize = 7;
+
 /// The options that a shortened one may be. clap names the one that is most alike, which may be one
 /// that it does not list.
 fn longer(argument: &str) -> Option<String> {
     let start = argument.strip_prefix("--")?;
-    let command = Args::command();
-    let listed = command.get_arguments().filter(|option| !option.is_hide_set());
-    let names = listed.filter_map(|option| option.get_long());
-    let mut names: Vec<_> = names.filter(|name| name.starts_with(start)).collect();
-    names.sort_unstable();
+    let mut names = listed();
+    names.retain(|name| name.starts_with(start));
     match names.as_slice() {
         [] => None,
         // The other one is not listed.
@@ -82,7 +121,7 @@ fn instead_of(argument: &str) -> Option<String> {
         "--gzip" | "--gz" | "--brotli" | "--zstd" | "--compression" => {
             "responses are compressed with --compress"
         }
-        "--user" | "--users" | "--password" | "--basic-auth" | "--htpasswd" => {
+        "--user" | "--users" | "--password" | "--basic-auth" | "--htpasswd" | "--htpasswd-file" => {
             "passwords are asked for with --auth or --auth-file"
         }
         "--log-file" | "--logfile" | "--access-log" => {
@@ -94,6 +133,8 @@ fn instead_of(argument: &str) -> Option<String> {
         "--single" | "--fallback" | "--history" => {
             "the page of an application is served with --spa"
         }
+        "--timeout" => "clients that stall are given up after the time of --stall",
+        "--verbose" => "every request is logged, unless --quiet is given",
         "--silent" => "requests are not logged with --quiet",
         option if option.starts_with('-') => return None,
         word => {

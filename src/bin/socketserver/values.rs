@@ -21,7 +21,10 @@ pub(crate) fn port(text: &str) -> Result<u16, String> {
     if let Some(port) = number(text) {
         return Ok(port);
     }
-    if is_number(text.strip_prefix(['-', '+']).unwrap_or(text)) {
+    if let Some(digits) = text.strip_prefix('+').filter(|digits| is_number(digits)) {
+        return Err(format!("a port is written in digits alone: {digits}"));
+    }
+    if is_number(text.strip_prefix('-').unwrap_or(text)) {
         return Err(format!("{text} is not in 0..=65535"));
     }
     Err(misplaced(text)
@@ -123,7 +126,11 @@ pub(crate) fn processes(text: &str) -> Result<u32, String> {
         return Ok(u32::try_from(count).unwrap_or(1));
     }
     let reason = "a number from 1 up is expected, or auto for one process for each processor";
-    count(text).map_err(|_| reason.to_owned())
+    match number(text) {
+        Some(count) if count > 0 => Ok(count),
+        None if is_number(text) => Err(format!("it is too large; {reason}")),
+        _ => Err(reason.to_owned()),
+    }
 }
 
 /// An upper limit.
@@ -135,7 +142,9 @@ pub(crate) fn count(text: &str) -> Result<u32, String> {
 /// A number of bytes, perhaps of a power of 1024.
 pub(crate) fn size(text: &str) -> Result<u64, String> {
     let digits = text.trim_end_matches(|character: char| character.is_ascii_alphabetic());
-    let shift = match text[digits.len()..].to_ascii_uppercase().as_str() {
+    let unit = text[digits.len()..].to_ascii_uppercase();
+    let letter = unit.strip_suffix("IB").or_else(|| unit.strip_suffix('B')).unwrap_or(&unit);
+    let shift = match letter {
         "" => 0,
         "K" => 10,
         "M" => 20,
@@ -143,9 +152,14 @@ pub(crate) fn size(text: &str) -> Result<u64, String> {
         "T" => 40,
         _ => 64,
     };
-    let bytes =
-        number(digits).and_then(|number: u64| number.checked_mul(1_u64.checked_shl(shift)?));
-    bytes.ok_or_else(|| "a number of bytes is expected, perhaps with K, M, G or T".to_owned())
+    if shift == 64 || !is_number(digits) {
+        return Err("a number of bytes is expected, perhaps with K, M, G or T".to_owned());
+    }
+    if letter != unit {
+        return Err(format!("write {digits}{letter}; K, M, G and T are powers of 1024"));
+    }
+    let bytes = number(digits).and_then(|number: u64| number.checked_mul(1 << shift));
+    bytes.ok_or_else(|| format!("it is too large; the most is {} bytes", u64::MAX))
 }
 
 /// A time limit.

@@ -131,8 +131,11 @@ fn parse_line(line: &str) -> Result<(String, PasswordHash), String> {
         "USER:HASH is expected; make such a line with: htpasswd -nB USER, or the hash with: \
          openssl passwd -6",
     )?;
-    if name.is_empty() || name.chars().any(char::is_control) {
-        return Err("a user has no name, or one with a control character".to_owned());
+    if name.is_empty() {
+        return Err("a user has no name; USER:HASH is expected".to_owned());
+    }
+    if name.chars().any(char::is_control) {
+        return Err("a user's name has a control character".to_owned());
     }
     match PasswordHash::parse(hash) {
         Ok(hash) => Ok((name.to_owned(), hash)),

@@ -1,5 +1,6 @@
 //! Files that clients send, into a directory: what is taken, and what is refused for which reason.
 
+use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
 use std::time::SystemTime;
@@ -191,7 +192,7 @@ impl Receiver {
             return Err(HttpError::new(411, "Length Required").into());
         }
         if path::names_directory(http.target().path()) {
-            return Err(refuse(409, IS_DIRECTORY));
+            return Err(refuse(409, "A name that ends with / is no file"));
         }
         let place = place(tree, path)?;
         let found = place.look().map_err(refused)?;
@@ -219,11 +220,10 @@ impl Receiver {
                 return Err(refuse(409, "A file of this name is there already"));
             }
             // What is there would stay, and clients would get this instead.
-            None if !self.uploads.replace
-                && tree.is_precompressed
-                && is_beside_original(place)? =>
-            {
-                return Err(refuse(409, "A file would be sent in the place of another"));
+            None if !self.uploads.replace && tree.is_precompressed => {
+                if let Some(original) = original_beside(place)? {
+                    return Err(refuse(409, &in_place_of(place.name(), original)));
+                }
             }
             _ => {}
         }
@@ -242,11 +242,21 @@ impl Receiver {
     }
 }
 
-/// Tells whether there is a file that this one would be sent in the place of, compressed.
-fn is_beside_original(place: &Place) -> io::Result<bool> {
-    let Some(original) = precompressed::original(place.name()) else { return Ok(false) };
+/// The name of the file that is there and that this one would be sent in the place of, compressed.
+fn original_beside(place: &Place) -> io::Result<Option<&OsStr>> {
+    let Some(original) = precompressed::original(place.name()) else { return Ok(None) };
     let found = place.look_beside(original).map_err(refused)?;
-    Ok(found.is_some_and(|found| !found.is_directory))
+    Ok(found.filter(|found| !found.is_directory).map(|_| original))
+}
+
+/// Names both files, if a status line can: its text is ISO 8859-1, and read as UTF-8 by some.
+fn in_place_of(name: &OsStr, original: &OsStr) -> String {
+    match [name, original].map(|name| name.to_str().filter(|name| name.is_ascii())) {
+        [Some(name), Some(original)] => {
+            format!("{name} would be sent for {original}, which is there")
+        }
+        _ => "A file would be sent for another, which is there".to_owned(),
+    }
 }
 
 /// Where a file of this path may be made.
