@@ -52,6 +52,8 @@ mod cli_processes; // the command and other processes: signals that are ignored,
 #[cfg(feature = "cli")]
 mod cli_running; // its port, its log, and how long it takes to end
 #[cfg(feature = "cli")]
+mod cli_secrets; // the files that it reads its secrets from: none is sent, or replaced
+#[cfg(feature = "cli")]
 mod cli_sockets; // the command on Unix sockets
 #[cfg(feature = "cli")]
 mod cli_tls; // the command over HTTPS: its options, its files, and what it says of them

@@ -35,11 +35,11 @@ pub(crate) struct Access {
 
     /// ask for a user and a password of this file
     ///
-    /// A line for each user, USER:HASH, as htpasswd -B writes it. SIGHUP reads the file again;
-    /// users that came through a pipe stay. If the file has no users then, every password is
-    /// refused; if it cannot be used, the old users stay.
+    /// A line for each user, USER:HASH, as htpasswd -B writes it. The file may not be in the
+    /// directory that is served. SIGHUP reads it again; users that came through a pipe stay. If it
+    /// has no users then, every password is refused; if it cannot be used, the old users stay.
     #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
-    auth_file: Option<PathBuf>,
+    pub(crate) auth_file: Option<PathBuf>,
 
     /// take passwords over HTTP from other machines, too
     ///

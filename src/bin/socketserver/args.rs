@@ -84,7 +84,7 @@ pub(crate) struct Args {
     ///
     /// The file is in the PEM format: the certificate of the server, then the certificates that
     /// lead to its issuer, and the private key unless --tls-key names its file. SIGHUP reads
-    /// the files again.
+    /// the files again. A private key may not be in the directory that is served.
     #[arg(long, value_name = "PATH", conflicts_with = "tls_self_signed")]
     #[arg(value_hint = ValueHint::FilePath)]
     pub(crate) tls_cert: Option<PathBuf>,
@@ -95,7 +95,7 @@ pub(crate) struct Args {
 
     /// read the password of the private key from this file
     #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
-    tls_password_file: Option<PathBuf>,
+    pub(crate) tls_password_file: Option<PathBuf>,
 
     /// The content of that file.
     #[arg(skip)]

@@ -20,6 +20,7 @@ mod pages;
 mod port_file;
 mod run;
 mod running;
+mod secrets;
 mod served;
 mod service;
 mod tls;

@@ -9,7 +9,7 @@ use socketserver::http::{Defaults, FileHooks, SimpleHttpRequestHandler};
 
 use crate::args::Args;
 use crate::choices::Listings;
-use crate::wrong_usage;
+use crate::{secrets, wrong_usage};
 
 /// A handler of what is to be served.
 ///
@@ -21,15 +21,18 @@ pub(crate) fn files(args: &Args) -> io::Result<SimpleHttpRequestHandler> {
         let files = SimpleHttpRequestHandler::default();
         check_directory(files.directory())?;
         check_page(args, files.directory())?;
+        secrets::check(args, files.directory())?;
         return Ok(files);
     };
     if fs::metadata(path).is_ok_and(|found| !found.is_dir()) {
         check_file(path)?;
         check_options(args, path)?;
+        secrets::check(args, path)?;
         return Ok(SimpleHttpRequestHandler::file(path));
     }
     check_directory(path)?;
     check_page(args, path)?;
+    secrets::check(args, path)?;
     Ok(SimpleHttpRequestHandler::new(path))
 }
 

@@ -57,6 +57,11 @@ impl Uploading {
         self.upload.is_some()
     }
 
+    /// Tells whether clients may replace what is there.
+    pub(crate) fn replaces(&self) -> bool {
+        self.upload == Some(Upload::Replace)
+    }
+
     /// Has the files of a directory taken, if that is asked for.
     pub(crate) fn take<K>(
         &self,
