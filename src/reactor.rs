@@ -136,6 +136,11 @@ impl Reactor {
         numbers.try_for_each(|&number| self.signals.watch_notify_only(number, &self.poller))
     }
 
+    /// Does so in this process alone: those forked of it have the signals' default action.
+    pub(crate) fn watch_here(&self, numbers: &[i32]) -> io::Result<()> {
+        numbers.iter().try_for_each(|&number| self.signals.watch_here(number, &self.poller))
+    }
+
     /// Watches termination signals, in addition to those watched already.
     pub(crate) fn watch_signals(&mut self, numbers: &[i32]) -> io::Result<()> {
         for &number in numbers {

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, SigmaskHow};
 use nix::sys::socket::{MsgFlags, recv};
+use nix::unistd::getpid;
 use signal_hook_registry::{FORBIDDEN, SigId};
 
 use crate::os::rounded_up;
@@ -37,6 +38,10 @@ impl WatchedSignal {
         let (reader, writer) = UnixStream::pair()?;
         reader.set_nonblocking(true)?;
         arrange_default_action(number)?;
+        // What it was given for is another server's.
+        if let Some(ending) = ending(number) {
+            ending.owner.store(NO_OWNER, Ordering::SeqCst);
+        }
         let listener = Listener::new();
         let registration = sys::write_on_signal(number, writer, listener.clone())?;
         Ok(Self { number, reader, listener, registration })
@@ -49,6 +54,19 @@ impl WatchedSignal {
     /// Has this process hear of the signal, after a fork perhaps.
     pub(crate) fn hear_here(&self) {
         self.listener.become_this_process();
+        if let Some(ending) = ending(self.number)
+            && ending.owner.load(Ordering::SeqCst) != NO_OWNER
+        {
+            self.keep_from_copies();
+        }
+    }
+
+    /// Gives it the action that it had before in processes that are forked of this one, if that was
+    /// the default.
+    pub(crate) fn keep_from_copies(&self) {
+        if let Some(ending) = ending(self.number) {
+            ending.owner.store(getpid().as_raw(), Ordering::SeqCst);
+        }
     }
 
     /// [When](sys::monotonic_time) the signal came since the last call, for the first few times.
@@ -176,9 +194,14 @@ pub(crate) fn note_heard() {
 
 /// Runs in a signal handler, for each signal that is watched and had its default action before.
 fn has_default_action(number: i32) -> bool {
-    let Some(ending) = ending(number).filter(|ending| ending.is_one.load(Ordering::SeqCst)) else {
+    let Some(ending) = ending(number) else { return false };
+    let owner = ending.owner.load(Ordering::SeqCst);
+    if owner != NO_OWNER && owner != getpid().as_raw() {
+        return true;
+    }
+    if !ending.is_one.load(Ordering::SeqCst) {
         return false;
-    };
+    }
     let is_cut = number == sys::CUT_SIGNAL as i32;
     if !is_cut && !COUNTED.counts(sys::monotonic_time()) {
         return false;
@@ -202,11 +225,19 @@ struct Ending {
     is_one: AtomicBool,
     /// How many hear of it, by when they do.
     servers: [AtomicUsize; 3],
+    /// The process that it is watched in, if those forked of that one have nothing to do with it.
+    owner: AtomicI32,
 }
+
+const NO_OWNER: i32 = 0;
 
 impl Ending {
     const fn new() -> Self {
-        Self { is_one: AtomicBool::new(false), servers: [const { AtomicUsize::new(0) }; 3] }
+        Self {
+            is_one: AtomicBool::new(false),
+            servers: [const { AtomicUsize::new(0) }; 3],
+            owner: AtomicI32::new(NO_OWNER),
+        }
     }
 
     fn servers(&self, listens: Listens) -> &AtomicUsize {

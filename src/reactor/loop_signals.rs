@@ -75,6 +75,16 @@ impl LoopSignals {
         Ok(())
     }
 
+    /// Watches a signal as [`watch_notify_only`](Self::watch_notify_only) does, in this process
+    /// alone.
+    pub(super) fn watch_here(&self, number: i32, poller: &Poller) -> io::Result<()> {
+        self.watch_notify_only(number, poller)?;
+        let signals = self.lock();
+        let watched = signals.watched.iter().filter(|signal| signal.number() == number);
+        watched.for_each(WatchedSignal::keep_from_copies);
+        Ok(())
+    }
+
     /// Has a signal that is watched ask for an end; tells whether it did not.
     pub(super) fn add_ending(&self, number: i32) -> bool {
         let endings = &mut self.lock().meaning.endings;

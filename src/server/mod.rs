@@ -12,6 +12,7 @@ mod serving;
 mod streams;
 mod supervised;
 mod time_left;
+mod watch_signals;
 
 use std::fmt;
 use std::io;
@@ -316,19 +317,6 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
     #[doc(alias = "SIGTERM")]
     pub fn shutdown_on_signals(&mut self, signals: &[Signal]) -> io::Result<()> {
         self.reactor.watch_signals(&signals::heeded(signals))
-    }
-
-    /// Tells the handler of these signals, by [`Handler::handle_signal`], and goes on serving.
-    ///
-    /// For what daemons do on SIGHUP: reopen a log, read certificates anew. A signal that was
-    /// given to [`shutdown_on_signals`](Self::shutdown_on_signals), too, ends the server. One that
-    /// is ignored stays so, as for [`shutdown_on_signals`](Self::shutdown_on_signals).
-    ///
-    /// # Errors
-    ///
-    /// One of them cannot be caught, such as SIGKILL: an error of the kind `InvalidInput`.
-    pub fn watch_signals(&mut self, signals: &[Signal]) -> io::Result<()> {
-        self.reactor.watch_notify_only(&signals::heeded(signals))
     }
 
     /// The address that clients connect to, with the real port where 0 was asked for.

@@ -8,14 +8,14 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::time::Instant;
 
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
-use nix::unistd::mkfifo;
+use nix::unistd::{Pid, mkfifo};
 use serde_json::Value;
 
 use crate::auth::{ADA, ADA_WRONG, ADAS};
-use crate::cli::{Serving, eventually, fails, pid};
+use crate::cli::{Serving, children_of, eventually, fails, pid};
 use crate::cli_asked::{WAYS, ask};
 
 #[track_caller]
@@ -194,6 +194,39 @@ fn a_port_file_goes_with_a_server_that_a_signal_ends() {
         }
         assert!(ask(&serving, "GET /a.txt HTTP/1.0\r\n\r\n").ends_with("hello\n"), "{way:?}");
         assert_eq!(serving.stop(Signal::SIGTERM).status, Some(0), "{way:?}");
+    }
+}
+
+/// The limit of a process's time of the processor is obeyed by each.
+#[test]
+fn processes_of_a_server_end_by_signals_as_without_a_port_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("port");
+    let option = ["--port-file", path.to_str().unwrap()];
+    let one_by_one = &["--processes", "1", "--concurrency", "sequential"][..];
+    for way in [WAYS[2], WAYS[3], one_by_one] {
+        let serving = start(&[way, &option[..]].concat());
+        let timers = [Signal::SIGALRM, Signal::SIGVTALRM, Signal::SIGPROF, Signal::SIGXCPU];
+        for signal in [Signal::SIGUSR1, Signal::SIGUSR2].into_iter().chain(timers) {
+            let _download = serving.begin_download();
+            let before = children_of(pid(&serving.child));
+            assert!(!before.is_empty(), "{way:?}");
+            for child in &before {
+                kill(Pid::from_raw(child.parse().unwrap()), signal).unwrap();
+            }
+            eventually(|| {
+                let now = children_of(pid(&serving.child));
+                !now.iter().any(|child| before.contains(child))
+            });
+        }
+        // The file is its parent's.
+        assert!(path.exists(), "{way:?}");
+        let ended = serving.stop(Signal::SIGTERM);
+        for signal in ["SIGUSR1", "SIGALRM", "SIGXCPU"] {
+            let is_told = ended.stderr.contains(&format!(" was ended by {signal}"));
+            assert!(is_told, "{way:?} {signal}: {}", ended.stderr);
+        }
+        assert!(!path.exists(), "{way:?}");
     }
 }
 

@@ -175,7 +175,7 @@ impl Serving<'_> {
             self.args.concurrency == Strategy::Sequential && self.args.processes.is_none();
         if let Some(port_file) = &self.port_file {
             if !is_deaf {
-                server.watch_signals(port_file.signals())?;
+                server.watch_signals_here(port_file.signals())?;
             }
             port_file.write(&server.info())?;
         }

@@ -15,7 +15,7 @@ pub(crate) struct Running {
     /// write the port to this file while the server runs
     ///
     /// The file appears with its content when clients can connect, and is removed at the end. What
-    /// ends by SIGKILL or a crash leaves it.
+    /// ends by SIGKILL, SIGIO, SIGPWR, SIGSTKFLT, a real-time signal or a crash leaves it.
     /// What is there already is replaced only if it is an empty file or holds a port.
     #[arg(long, value_name = "PATH", help_heading = "Network", conflicts_with = "unix")]
     #[arg(value_hint = ValueHint::FilePath)]
