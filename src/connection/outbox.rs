@@ -24,6 +24,8 @@ pub(super) struct Outbox {
     pub(super) limit: Option<Duration>,
     /// Since when the client is waited for, unless that is noted already.
     pub(super) waits_since: Option<Instant>,
+    /// The kernel had no room for more when something was sent last.
+    pub(super) was_full: bool,
     loss: Option<Loss>,
 }
 

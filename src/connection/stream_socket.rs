@@ -234,28 +234,10 @@ impl StreamSocket {
         self.look(&mut uptake);
     }
 
-    /// Gives a client up that no thread waits for, if it has taken nothing for `limit`, or is late
-    /// by that; tells whether. It may have made room for what was just written.
-    pub(super) fn give_up_if_late(&self, limit: Duration, has_made_room: bool) -> bool {
-        let mut uptake = self.uptake();
-        if has_made_room {
-            uptake.note_room();
-        }
-        let is_late = uptake.left(limit).is_zero();
-        if is_late {
-            self.give_up(&mut uptake, limit);
-        }
-        is_late
-    }
-
-    fn give_up(&self, uptake: &mut Uptake, limit: Duration) {
+    /// Gives a client up that was waited for until this limit was over.
+    pub(super) fn give_up(&self, uptake: &mut Uptake, limit: Duration) {
         uptake.give_up(limit, look(limit));
         self.is_given_up.store(true, Ordering::Relaxed);
-    }
-
-    /// How many bytes the kernel has taken.
-    pub(super) fn sent(&self) -> u64 {
-        self.sent.load(Ordering::Relaxed)
     }
 
     /// Looks what the client has taken. Where the kernel does not tell, that is all it was given.

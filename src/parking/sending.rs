@@ -41,26 +41,35 @@ impl Slot {
     /// Sends as much as the client takes now, up to a bound. Claims the connection when that is
     /// over, and tells so.
     pub(super) fn send_on(&self, parking: &Parking, place: &mut Place) -> bool {
-        let Place { state: State::Parked(parked), registration } = place else { return false };
-        let socket = parked.connection.rfile.socket();
-        if !socket.go_on_sending() {
-            parked.deadline = parking.next_look(socket);
-            return false;
-        }
-        registration.disarm(&parking.poller, (socket, self.key));
-        claim(parking, place);
-        true
+        self.claim_if_over(parking, place, ClientSocket::go_on_sending)
     }
 
     /// The look whether the client takes anything.
     pub(super) fn overdue_sending(&self, parking: &Parking, place: &mut Place) -> Overdue {
-        if self.send_on(parking, place) {
+        if self.claim_if_over(parking, place, ClientSocket::look_after_client) {
             return Overdue::Request;
         }
         match &place.state {
             State::Parked(parked) => parked.deadline.map_or(Overdue::Never, Overdue::At),
             _ => Overdue::Never,
         }
+    }
+
+    fn claim_if_over(
+        &self,
+        parking: &Parking,
+        place: &mut Place,
+        is_over: fn(&ClientSocket) -> bool,
+    ) -> bool {
+        let Place { state: State::Parked(parked), registration } = place else { return false };
+        let socket = parked.connection.rfile.socket();
+        if !is_over(socket) {
+            parked.deadline = parking.next_look(socket);
+            return false;
+        }
+        registration.disarm(&parking.poller, (socket, self.key));
+        claim(parking, place);
+        true
     }
 
     /// Cuts a connection that is sending, if it is, and has its handler hear of that here.

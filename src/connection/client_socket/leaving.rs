@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::ClientSocket;
 use crate::connection::line_out::{LineOut, Sent, Span};
 use crate::connection::outbox::{Loss, MOST_BYTES, Outbox, Pushed};
-use crate::connection::stream_socket::{look, timed_out};
+use crate::connection::stream_socket::{Direction, look, timed_out};
 
 impl ClientSocket {
     /// Writes all of `pieces`, and leaves what the client has to make room for where that is
@@ -159,36 +159,60 @@ impl ClientSocket {
         }
     }
 
-    /// Goes on with what was left, for a turn; nothing waits. Tells whether that is over, as all
-    /// was sent, or no more of it can be.
+    /// Goes on with what was left, for a turn, as there is room; nothing waits. Tells whether that
+    /// is over, as all was sent, or no more of it can be.
     pub(crate) fn go_on_sending(&self) -> bool {
         let mut outbox = self.outbox();
-        let now = Instant::now();
-        if let Some(since) = outbox.waits_since.replace(now) {
-            self.stream.note_waited(since, now);
+        self.note_waited(&mut outbox);
+        if std::mem::take(&mut outbox.was_full) {
+            self.stream.uptake().note_room();
         }
-        let before = self.stream.sent();
-        let pushed = outbox.push(self.line_out(), TURN);
-        let has_room = self.stream.sent() > before;
-        match pushed {
+        match outbox.push(self.line_out(), TURN) {
             Ok(true) => {
                 self.uses_outbox.store(outbox.loss().is_some(), Ordering::Relaxed);
                 return true;
             }
-            // Not for the client.
-            Ok(false) => outbox.waits_since = None,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            // Others have their turn. There may have been room for more, of which the poller tells
+            // later, although the client takes nothing.
+            Ok(false) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => outbox.was_full = true,
             Err(error) => {
                 outbox.lose(Some(error));
                 return true;
             }
         }
-        let Some(limit) = outbox.limit else { return false };
-        let is_given_up = self.stream.give_up_if_late(limit, has_room);
-        if is_given_up {
-            outbox.lose(Some(timed_out()));
+        self.gives_up(&mut outbox)
+    }
+
+    /// Looks whether the client takes enough; tells whether sending is over.
+    pub(crate) fn look_after_client(&self) -> bool {
+        let mut outbox = self.outbox();
+        self.note_waited(&mut outbox);
+        let is_late = outbox.limit.is_some_and(|limit| self.stream.uptake().left(limit).is_zero());
+        // There may be room of which the poller has not told yet.
+        if is_late && self.stream.wait(Direction::Write, Some(Duration::ZERO)).is_ok() {
+            drop(outbox);
+            return self.go_on_sending();
         }
-        is_given_up
+        is_late && self.gives_up(&mut outbox)
+    }
+
+    /// Gives the client up, if it is late.
+    fn gives_up(&self, outbox: &mut Outbox) -> bool {
+        let mut uptake = self.stream.uptake();
+        let Some(limit) = outbox.limit.filter(|limit| uptake.left(*limit).is_zero()) else {
+            return false;
+        };
+        self.stream.give_up(&mut uptake, limit);
+        outbox.lose(Some(timed_out()));
+        true
+    }
+
+    fn note_waited(&self, outbox: &mut Outbox) {
+        let now = Instant::now();
+        if let Some(since) = &mut outbox.waits_since {
+            self.stream.note_waited(std::mem::replace(since, now), now);
+        }
     }
 
     /// The client is waited for from now on, by no thread: what was left goes out as it takes it.
