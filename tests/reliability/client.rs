@@ -11,8 +11,8 @@ use crate::process::LIMIT;
 
 pub(crate) const GET: &str = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
 
-/// A request of which all but the body is there.
-pub(crate) const POST: &str = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n";
+/// A request of which all but the body is there, for which its handler waits.
+pub(crate) const POST: &str = "POST /waiting HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n";
 
 pub(crate) fn connect(address: SocketAddr) -> io::Result<BufReader<TcpStream>> {
     let stream = TcpStream::connect(address)?;

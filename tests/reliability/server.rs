@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::{Uid, setuid};
 use socketserver::concurrency::Concurrency;
-use socketserver::http::{Exchange, HttpRequestHandler, ProtocolVersion, Status};
+use socketserver::http::{Exchange, Headers, HttpRequestHandler, ProtocolVersion, Status};
 use socketserver::{Forking, Overload, PreFork, Signal, TcpServer, ThreadPool};
 
 struct Plain {
@@ -24,6 +24,10 @@ impl HttpRequestHandler for Plain {
             "/hog" => answer(http, &vec![1; 1 << 30][..1]),
             _ => answer(http, b"ok"),
         }
+    }
+
+    fn body_buffer_size(&self, path: &str, headers: &Headers) -> usize {
+        if path == "/waiting" { 0 } else { self.base().body_buffer_size(path, headers) }
     }
 
     fn do_post(&self, http: &mut Exchange<'_>) -> io::Result<()> {
