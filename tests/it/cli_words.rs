@@ -104,7 +104,7 @@ fn a_wrong_word_is_named_with_the_right_one() {
         (&["--self-signed"], "found; a similar argument exists: '--tls-self-signed'; see"),
         (&["--timeout", "5"], "found: clients that stall are given up after the time of --stall;"),
         (&["--verbose"], "found: every request is logged, unless --quiet is given; see"),
-        // What is not alike is not named: nothing but that it is unknown is known.
+        // There is no such option, and none that is alike enough to be meant.
         (&["--index"], "unexpected argument '--index' found; see"),
         (&["--open"], "unexpected argument '--open' found; see"),
         (&["--sort"], "unexpected argument '--sort' found; see"),
@@ -437,6 +437,7 @@ fn numbers_are_digits() {
         &["--cgi", "--cgi-timeout"],
         &["--unix", "s", "--unix-mode"],
         &["--upload", "--upload-limit"],
+        &["--cgi", "--cgi-chunked-limit"],
     ] {
         for number in ["+80", " 80", "80 ", "0x50", "8e1", "1_0", "\u{663}", ""] {
             let said = fails(&[option, &[number]].concat(), 2);
