@@ -257,6 +257,13 @@ impl Reactor {
         waiting.watch_ends(false);
     }
 
+    /// Something ended that is not among those who wait here: ends the listener's pause.
+    pub(crate) fn made_room(&mut self, waiting: &impl Waiting) {
+        if self.rest.is_some() {
+            self.end_rest(waiting);
+        }
+    }
+
     /// A client was accepted: whatever the trouble was, it is over.
     pub(crate) fn accepted(&mut self) {
         self.backoff = FIRST_REST;

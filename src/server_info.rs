@@ -27,8 +27,10 @@ struct Inner {
 /// What the server is doing now, counted where it happens.
 #[derive(Debug, Default)]
 pub(crate) struct Gauges {
-    /// Connections, wherever they are.
+    /// Connections of this process.
     pub(crate) open: AtomicUsize,
+    /// Connections that children serve, as the strategy has told last.
+    pub(crate) detached: AtomicUsize,
     /// Connections claimed for a job that has not begun.
     pub(crate) waiting: AtomicUsize,
     /// Jobs being run.
@@ -42,7 +44,8 @@ pub(crate) struct Gauges {
 impl Gauges {
     /// In a new process, which has no connections and no requests.
     pub(crate) fn reset(&self) {
-        for gauge in [&self.open, &self.waiting, &self.running, &self.workers] {
+        let gauges = [&self.open, &self.detached, &self.waiting, &self.running, &self.workers];
+        for gauge in gauges {
             gauge.store(0, Ordering::Relaxed);
         }
     }
@@ -96,13 +99,14 @@ impl ServerInfo {
     ///
     /// Counted while they come and go, so that the numbers need not fit each other to the last
     /// connection. A process counts its own: with [`PreFork`](crate::PreFork) each has others, and
-    /// a child of [`Forking`](crate::Forking) sees those of the moment when it was started.
-    /// Datagrams are not counted.
+    /// a child of [`Forking`](crate::Forking) sees those of the moment when it was started. One that
+    /// a child serves is busy, also while it waits for its next request. Datagrams are not counted.
     pub fn connections(&self) -> Connections {
         let gauges = self.gauges();
         let read = |gauge: &AtomicUsize| gauge.load(Ordering::Relaxed);
-        let (waiting, busy) = (read(&gauges.waiting), read(&gauges.running));
-        let open = read(&gauges.open);
+        let detached = read(&gauges.detached);
+        let (waiting, busy) = (read(&gauges.waiting), read(&gauges.running) + detached);
+        let open = read(&gauges.open) + detached;
         Connections { open, idle: open.saturating_sub(waiting + busy), busy, waiting }
     }
 

@@ -80,8 +80,9 @@ impl Default for Forking {
 }
 
 impl Forking {
-    /// Children that may run at once, at least one; further clients wait in the kernel's queue.
-    /// Defaults to 40, as in CPython.
+    /// Children that may run at once, at least one; further clients wait in the kernel's queue, or
+    /// are refused with [`Overload::Refuse`](crate::Overload::Refuse). Defaults to 40, as in
+    /// CPython.
     #[doc(alias = "ForkingMixIn.max_children")]
     #[must_use]
     pub fn max_children(mut self, count: usize) -> Self {

@@ -139,7 +139,9 @@ pub trait Concurrency {
     /// nothing.
     ///
     /// A server that stops waits for it, as it does for the connections that it sees;
-    /// [`wake_up`](Self::wake_up) tells it to look again.
+    /// [`wake_up`](Self::wake_up) tells it to look again. Where jobs are
+    /// [`Detached`](Placement::Detached), it counts in
+    /// [`max_connections`](crate::Server::max_connections).
     fn active(&self) -> usize {
         0
     }

@@ -32,6 +32,9 @@ pub(super) type Guarded<T, H> = GuardedHandler<H, <T as Transport>::Request>;
 
 /// The half of a server that is its kind's: its clients, and its handler.
 pub(crate) trait Clients<T: Transport, H: Handler<T::Request>>: Waiting + Sized {
+    /// Each client is a connection, and is counted as one.
+    const ARE_CONNECTIONS: bool;
+
     /// No clients yet. They will be waited for by this poller, or by handlers that keep the loop as
     /// long as those have time.
     fn new(

@@ -54,6 +54,8 @@ impl<T, H> Waiting for Datagrams<T, H> {
 }
 
 impl<T: DatagramTransport, H: Handler<Datagram>> Clients<T, H> for Datagrams<T, H> {
+    const ARE_CONNECTIONS: bool = false;
+
     fn new(
         handler: Arc<Guarded<T, H>>,
         poller: &Arc<Poller>,

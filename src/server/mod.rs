@@ -56,9 +56,9 @@ pub struct Server<K: ServerKind, C: Concurrency> {
     /// Defaults to `None`: only after something happened. Nothing else needs a poll.
     #[doc(alias = "serve_forever.poll_interval")]
     pub poll_interval: Option<Duration>,
-    /// Connections that may be open at once; what happens beyond is up to
-    /// [`overload`](Self::overload). Defaults to three quarters of the
-    /// descriptors that the process may have when the server is made.
+    /// Connections that may be open at once, those that children serve included; what happens
+    /// beyond is up to [`overload`](Self::overload). Defaults to three quarters of the descriptors
+    /// that the process may have when the server is made.
     ///
     /// For a server of datagrams: those that wait or are handled, 1,024 by default. Further ones
     /// wait in the kernel's buffer, which drops what it cannot hold.
@@ -123,7 +123,7 @@ pub enum Overload {
     Shed,
     /// Lets them wait in the kernel's queue.
     Wait,
-    /// Accepts them and tells the handler
+    /// Accepts them, and clients beyond `Forking::max_children`, and tells the handler
     /// ([`Handler::handle_overload`](crate::Handler::handle_overload)), which for HTTP answers 503
     /// with `Retry-After`. Up to a quarter of the bound is told so at a time; clients beyond that,
     /// and all TLS clients, are closed without an answer.

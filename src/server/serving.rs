@@ -69,7 +69,12 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
 
     /// Has the strategy do what has to be done now and then.
     pub(super) fn strategy_actions(&mut self) -> Option<Duration> {
-        self.call_strategy(C::service_actions)
+        let before = self.detached();
+        let wanted = self.call_strategy(C::service_actions);
+        if self.detached() < before {
+            self.reactor.made_room(&self.clients);
+        }
+        wanted
     }
 
     /// There is no listening socket any more once a signal has come.
@@ -105,7 +110,7 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
         } else {
             limit.into_iter().chain(wanted).min()
         };
-        let turn = self.wait(limit, has_room)?;
+        let turn = self.wait(limit, has_room || self.refuses_without_room())?;
         // A child that ended makes room.
         self.strategy_actions();
         if self.dispatch_signals(&turn) || turn.leash_cut {
@@ -118,7 +123,7 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
         if self.shutdown_handle().is_stopping_here() {
             return Ok(0);
         }
-        if turn.clients_wait && self.strategy.has_room() {
+        if turn.clients_wait && (self.strategy.has_room() || self.refuses_without_room()) {
             self.accept_clients()?;
         }
         let handed_over = self.dispatch(most);
@@ -132,6 +137,15 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
     pub(super) fn note_workers(&self) {
         let workers = self.strategy.worker_count();
         self.clients.handler().info.gauges().workers.store(workers, Ordering::Relaxed);
+        self.note_detached();
+    }
+
+    /// So they may how many connections are served elsewhere. A child asks what its parent knew.
+    fn note_detached(&self) {
+        if K::ARE_CONNECTIONS {
+            let detached = &self.clients.handler().info.gauges().detached;
+            detached.store(self.detached(), Ordering::Relaxed);
+        }
     }
 
     /// Tells the handler of the signals that came, unless the supervisor does that; returns whether
@@ -208,14 +222,34 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
         Ok(())
     }
 
+    /// How many clients children serve: those that no job comes back from.
+    fn detached(&self) -> usize {
+        if self.is_detached() { self.strategy.active() } else { 0 }
+    }
+
+    /// How many clients there are, in children as well.
+    fn open(&self) -> usize {
+        self.clients.open() + self.detached()
+    }
+
     fn has_room_for_one_more(&self) -> bool {
-        self.clients.open() < self.max_connections.max(1)
+        let has_worker = self.strategy.has_room() || !self.refuses_without_room();
+        has_worker && self.open() < self.max_connections.max(1)
+    }
+
+    /// Tells whether clients are refused, and do not wait, while no further child may run.
+    fn refuses_without_room(&self) -> bool {
+        K::ARE_CONNECTIONS && self.overload == Overload::Refuse && self.is_detached()
+    }
+
+    fn is_detached(&self) -> bool {
+        self.strategy.placement() == Placement::Detached
     }
 
     /// Those that are told why they are refused stay open until they have read it.
     fn may_refuse(&self) -> bool {
         let most = self.max_connections.max(1);
-        self.clients.open() < most.saturating_add(most / 4 + 1)
+        self.open() < most.saturating_add(most / 4 + 1)
     }
 
     /// Closes idle connections; a few more than needed, as finding the oldest means looking at all.
@@ -234,6 +268,7 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
         let mut count = 0;
         while count < most && self.strategy.has_room() && !self.is_to_hear() {
             let Some((job, address)) = self.reactor.jobs.pop_front() else { break };
+            self.note_detached();
             let belongings = Arc::clone(&self.belongings);
             let job = job.with_belongings(belongings);
             if let Err(error) = self.hand_over(job) {

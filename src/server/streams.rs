@@ -66,6 +66,8 @@ impl<T, H> Waiting for Streams<T, H> {
 }
 
 impl<T: StreamTransport, H: Handler> Clients<T, H> for Streams<T, H> {
+    const ARE_CONNECTIONS: bool = true;
+
     fn new(
         handler: Arc<Guarded<T, H>>,
         poller: &Arc<Poller>,

@@ -17,6 +17,7 @@ mod descriptors;
 mod drain;
 mod ends;
 mod http;
+mod overload;
 #[path = "../shared/mod.rs"]
 #[allow(dead_code, reason = "the other tests need more of it")]
 mod shared;

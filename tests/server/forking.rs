@@ -16,8 +16,8 @@ use socketserver::concurrency::{Concurrency, Drain, Job, Placement};
 use socketserver::http::{CgiHttpRequestHandler, Exchange, HttpRequestHandler, ProtocolVersion};
 use socketserver::transport::StreamTransport;
 use socketserver::{
-    Address, Connection, Datagram, Forking, ForkingHttpServer, ForkingTcpServer, Handler, Signal,
-    StreamServer, TcpServer, Timeouts, UdpServer, UnixDatagramServer, UnixStreamServer,
+    Address, Connection, Datagram, Forking, ForkingHttpServer, ForkingTcpServer, Handler, Overload,
+    Signal, StreamServer, TcpServer, Timeouts, UdpServer, UnixDatagramServer, UnixStreamServer,
 };
 #[cfg(feature = "tls")]
 use socketserver::{TlsServer, transport::TlsBind};
@@ -51,6 +51,8 @@ pub(crate) fn serve(name: &str) {
             let handler = Http::default();
             return serve_prepared(TcpServer::bind_with("127.0.0.1:0", handler, strategy).unwrap());
         }
+        "counts" | "counts, two children, refuse" => return serve_counts(name),
+        name if name.starts_with("counts, two connections") => return serve_counts(name),
         "plain" | "talkative" | "with another child" | "with a thread" => {}
         "one child" => strategy = Forking::default().max_children(1),
         "impatient" => handler.timeouts = handler.timeouts.idle(MOMENT),
@@ -345,6 +347,44 @@ impl HttpRequestHandler for Http {
 
     fn do_get(&self, http: &mut Exchange<'_>) -> io::Result<()> {
         http.send_error(404)
+    }
+
+    fn log_message(&self, _: &Exchange<'_>, _: std::fmt::Arguments<'_>) {}
+}
+
+/// Serves how many connections there are.
+fn serve_counts(name: &str) {
+    let mut strategy = Forking::default();
+    if name.contains("two children") {
+        strategy = strategy.max_children(2);
+    }
+    let mut server = TcpServer::bind_with("127.0.0.1:0", Counts, strategy).unwrap();
+    if name.contains("two connections") {
+        server.max_connections = 2;
+    }
+    server.overload = match name.rsplit(", ").next() {
+        Some("refuse") => Overload::Refuse,
+        Some("wait") => Overload::Wait,
+        _ => Overload::Shed,
+    };
+    serve_prepared(server);
+}
+
+/// Answers with the numbers of open and of busy connections, and keeps them.
+struct Counts;
+
+impl HttpRequestHandler for Counts {
+    fn protocol_version(&self) -> ProtocolVersion {
+        ProtocolVersion::Http11
+    }
+
+    fn do_get(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        let now = http.server.connections();
+        let text = format!("{} {}\n", now.open, now.busy);
+        http.send_response(200)?;
+        http.send_header("Content-Length", text.len())?;
+        http.end_headers()?;
+        http.wfile.write_all(text.as_bytes())
     }
 
     fn log_message(&self, _: &Exchange<'_>, _: std::fmt::Arguments<'_>) {}

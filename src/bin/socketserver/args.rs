@@ -210,7 +210,8 @@ pub(crate) struct Args {
     ///
     /// This is about clients beyond --max-connections. shed: close the connection that has been
     /// idle longest, and wait if all are busy. wait: let clients wait until a connection is closed.
-    /// refuse: answer 503, or close where TLS would come first.
+    /// refuse: answer 503, or close where TLS would come first; so also while --max-children run.
+    /// Connections that have a child process are busy until they are closed.
     #[arg(long, value_name = "POLICY", help_heading = "Limits")]
     #[arg(value_enum, hide_possible_values = true, default_value_t = OverloadPolicy::Shed)]
     overload: OverloadPolicy,
