@@ -348,6 +348,7 @@ fn each_response_about_a_content_that_is_chosen_says_so() {
         (206, ("Range", "bytes=0-9")),
         (206, ("Range", "bytes=0-9,30-39")),
         (304, ("If-None-Match", &*tag)),
+        (412, ("If-Match", "\"other\"")),
         (416, ("Range", "bytes=9000-")),
     ] {
         for fields in [&[field, GZIP][..], &[field]] {

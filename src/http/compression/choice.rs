@@ -27,8 +27,9 @@ pub(super) fn content_of(response: &ResponseBody, min_size: u64, types: &[String
     if status.code() == 304 {
         return Content::NotModified;
     }
-    if status.code() == 416 {
-        // Of what no part was sent is not said; the length in it is that of the plain form.
+    let is_empty = response.declared_length() == Some(Some(0));
+    if status.code() == 416 || (status.code() == 412 && is_empty) {
+        // Of what nothing was sent is not said; the length in a 416 is that of the plain form.
         return Content::Part;
     }
     let has = |name: &str| values(head, name).next().is_some();
