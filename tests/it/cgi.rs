@@ -11,11 +11,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use socketserver::ThreadPool;
 use socketserver::http::{
     CgiHooks, CgiHttpRequestHandler, CgiInfo, Defaults, Exchange, FileHooks, HttpRequestHandler,
-    SimpleHttpRequestHandler,
+    SimpleHttpRequestHandler, Uploads,
 };
 
 use crate::cgi_site::{CgiSite, get, post, request, text};
 use crate::support::{Client, Running};
+use crate::upload_forms::form;
 use crate::web::{Browser, Reply, noting, serve};
 
 pub(crate) const ENV: &str = "echo Content-Type: text/plain; echo; env";
@@ -223,6 +224,77 @@ fn no_spelling_of_a_scripts_path_shows_its_source() {
     assert_eq!(get(&server, "/cgi-bin/../nocgi.sh").body, b"#!/bin/sh\n");
     assert_eq!(get(&server, "/cgi-bin/../../../etc/passwd").status(), 404);
     assert_eq!(get(&server, "/../../x").status(), 404);
+}
+
+/// Some file systems ignore the case of letters. A link stands for the others, which have further
+/// names for a directory.
+#[test]
+fn no_other_name_of_their_directory_shows_or_takes_scripts() {
+    let site = CgiSite::new(&[("x.sh", PLAIN), ("sub/y.sh", PLAIN)]);
+    for name in ["CGI-BIN/x.sh", "files/x.sh"] {
+        site.script(name, "source");
+    }
+    for (target, link) in [("cgi-bin", "way"), (".", "here"), ("cgi-bin/sub", "deeper")] {
+        symlink(target, site.site.path(link)).unwrap();
+    }
+    let files = site.site.handler();
+    for files in [files.clone(), files.clone().confined(), files.hiding_dot_files()] {
+        let files = files.uploads(Uploads::default().replace(true));
+        let handler = CgiHttpRequestHandler::from(files).user(None);
+        let server = serve(noting(handler).http11());
+        for target in [
+            "/CGI-BIN/x.sh",
+            "/Cgi-Bin/",
+            "/CGI-BIN/",
+            "/cg%49-bin/x.sh",
+            "/way/x.sh",
+            "/way/",
+            "/way/sub/y.sh",
+            "/here/cgi-bin/x.sh",
+            "/here/CGI-BIN/sub/y.sh",
+        ] {
+            for method in ["GET", "HEAD"] {
+                let reply = Browser::connect(&server).ask(request(method, target, ""));
+                assert_eq!(reply.status(), 404, "{method} {target}: {}", reply.head);
+            }
+            for expect in ["", "Expect: 100-continue\r\n"] {
+                let put = format!(
+                    "PUT {target} HTTP/1.1\r\nHost: h\r\n{expect}\
+                                   Content-Length: 1\r\n\r\nx"
+                );
+                let reply = Browser::connect(&server).ask(put);
+                let is_refused = [403, 409].contains(&reply.status());
+                assert!(is_refused, "{target}: {}", reply.head);
+            }
+            if target.ends_with('/') {
+                let form = form(target, "", &[("name=\"f\"; filename=\"new\"", "x")]);
+                let reply = Browser::connect(&server).ask(form);
+                assert_eq!(reply.status(), 403, "{target}: {}", reply.head);
+            }
+        }
+        assert_eq!(get(&server, "/files/x.sh").body, b"source");
+        assert_eq!(text(&get(&server, "/here/files/x.sh")), "source");
+        assert_eq!(get(&server, "/cgi-bin/x.sh").status(), 200);
+    }
+    assert_eq!(fs::read_dir(site.site.path("cgi-bin")).unwrap().count(), 2);
+    assert_eq!(fs::read_dir(site.site.path("CGI-BIN")).unwrap().count(), 1);
+}
+
+/// A file beside programs that a hook does not take for one is served.
+#[test]
+fn a_hook_decides_which_files_beside_scripts_are_shown() {
+    struct Scripts;
+    impl FileHooks for Scripts {}
+    impl CgiHooks for Scripts {
+        fn is_cgi(&self, http: &Exchange<'_>) -> Option<CgiInfo> {
+            http.path.ends_with(".sh").then(|| Defaults.is_cgi(http)).flatten()
+        }
+    }
+    let site = CgiSite::new(&[("x.sh", PLAIN)]);
+    site.script("cgi-bin/a.css", "style");
+    let server = serve(noting(site.handler().with_hooks(Scripts)).http11());
+    assert_eq!(get(&server, "/cgi-bin/a.css").body, b"style");
+    assert_eq!(get(&server, "/CGI-BIN/a.css").status(), 404);
 }
 
 #[test]

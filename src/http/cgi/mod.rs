@@ -30,7 +30,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::http::exchange::{BaseHttpRequestHandler, Exchange, HttpError, HttpRequestHandler};
-use crate::http::files::{Defaults, SimpleHttpRequestHandler};
+use crate::http::files::{Defaults, NoFile, SimpleHttpRequestHandler};
 use crate::http::message::headers::Headers;
 use crate::sys;
 use identity::Identity;
@@ -42,7 +42,8 @@ use settings::Settings;
 /// A program below one of the [`cgi_directories`](CgiHooks::cgi_directories) answers
 /// GET, HEAD and POST to its path. Everything else is answered as by
 /// [`SimpleHttpRequestHandler`], which this handler extends. To have a program answer other
-/// methods, call [`run_cgi`](Self::run_cgi) for them.
+/// methods, call [`run_cgi`](Self::run_cgi) for them. A file that is reached by another name of
+/// such a directory (`/CGI-BIN/` where a file system ignores the case of letters, a link) is 404.
 ///
 /// # What a program is told and may answer
 ///
@@ -140,10 +141,40 @@ impl<K: CgiHooks> CgiHttpRequestHandler<K> {
         self.files.hooks().is_cgi(http)
     }
 
+    /// Tells whether the target of a request that no program answers leads among the programs
+    /// nevertheless, by another name of their directory.
+    ///
+    /// What runs is decided by the text of a path, as in CPython; what is not shown and not changed
+    /// is decided by the directory that the path leads to.
+    fn is_among_programs(&self, http: &Exchange<'_>) -> Result<bool, NoFile> {
+        let directories = self.files.hooks().cgi_directories();
+        // Under its own name it is a hook that has decided.
+        let is_named = cgi_info::is_cgi(http.target().path(), directories).is_some();
+        Ok(!is_named && self.files.is_below_any(http, directories)?)
+    }
+
+    /// Has a file answer a request that no program does, unless that would show a program.
+    fn answer_by_file(
+        &self,
+        http: &mut Exchange<'_>,
+        answer: impl FnOnce(&SimpleHttpRequestHandler<K>, &mut Exchange<'_>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        match self.is_among_programs(http) {
+            Ok(false) => answer(&self.files, http),
+            Ok(true) => self.files.send_instead(http, NoFile::NotFound),
+            Err(why) => self.files.send_instead(http, why),
+        }
+    }
+
     /// Refuses to put a file where programs are.
     fn refuse_program(&self, http: &Exchange<'_>) -> io::Result<()> {
-        let is_upload = http.command == "PUT" && self.files.takes_uploads();
-        if is_upload && self.is_cgi(http).is_some() {
+        let is_run = self.is_cgi(http).is_some();
+        let is_upload = match http.command.as_str() {
+            "PUT" => self.files.takes_uploads(),
+            "POST" => self.files.takes_forms() && !is_run,
+            _ => false,
+        };
+        if is_upload && (is_run || self.is_among_programs(http)?) {
             return Err(HttpError::new(403, "A program is not uploaded").into());
         }
         Ok(())
@@ -188,21 +219,24 @@ impl<K: CgiHooks> HttpRequestHandler for CgiHttpRequestHandler<K> {
     fn do_get(&self, http: &mut Exchange<'_>) -> io::Result<()> {
         match self.is_cgi(http) {
             Some(info) => self.run_cgi(http, &info),
-            None => self.files.do_get(http),
+            None => self.answer_by_file(http, |files, http| files.do_get(http)),
         }
     }
 
     fn do_head(&self, http: &mut Exchange<'_>) -> io::Result<()> {
         match self.is_cgi(http) {
             Some(info) => self.run_cgi(http, &info),
-            None => self.files.do_head(http),
+            None => self.answer_by_file(http, |files, http| files.do_head(http)),
         }
     }
 
     fn do_post(&self, http: &mut Exchange<'_>) -> io::Result<()> {
         match self.is_cgi(http) {
             Some(info) => self.run_cgi(http, &info),
-            None if self.files.takes_forms() => self.files.do_post(http),
+            None if self.files.takes_forms() => {
+                self.refuse_program(http)?;
+                self.files.do_post(http)
+            }
             None => http.send_error_with(501, "Can only POST to CGI scripts"),
         }
     }

@@ -1,5 +1,7 @@
 //! Files of a directory over HTTP: Python's `SimpleHTTPRequestHandler`.
 
+#[cfg(feature = "cgi")]
+mod aliases;
 mod answer;
 mod begin_response;
 mod beneath;

@@ -59,6 +59,13 @@ impl Tree {
         Ok(found)
     }
 
+    /// The device and the inode of what there is at a path, if it is a directory.
+    #[cfg(feature = "cgi")]
+    pub(super) fn directory_identity(&self, path: &Path) -> io::Result<Option<(u64, u64)>> {
+        let found = self.metadata(path)?;
+        Ok(found.is_dir().then(|| (found.dev(), found.ino())))
+    }
+
     /// Opens a regular file; whatever may have taken its place since it was looked at is not
     /// waited for.
     pub(super) fn open(&self, path: &Path) -> io::Result<(File, Metadata)> {
