@@ -15,11 +15,15 @@ use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 use nix::sys::signal::Signal;
 use nix::unistd::{ForkResult, Pid, fork};
 
+#[cfg(feature = "files")]
+pub(crate) use attributes::is_kept;
 pub(crate) use net::*;
 pub use signals::SIGNAL_WINDOW;
 pub(crate) use signals::{LastCounted, Listener, STAMP, age, monotonic_time, write_on_signal};
 pub(crate) use start::{copies_of, exit_notice, isolate, note_descriptors};
 
+#[cfg(feature = "files")]
+mod attributes;
 mod net;
 mod signals;
 mod start;

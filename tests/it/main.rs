@@ -148,6 +148,7 @@ mod precompressed; // files that stand compressed beside others
 mod promises; // the documents of security and reliability name tests that there are
 mod proxies; // who the client is, behind balancers
 mod put_races; // two at once, names that change meanwhile, ends in the middle
+mod put_rights; // directories that may not be read, or keep the names in them
 mod puts; // files that a directory takes by PUT
 mod range_clients; // programs that go on with a download
 mod ranges; // parts of files

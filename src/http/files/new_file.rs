@@ -19,6 +19,7 @@ use nix::unistd::{AccessFlags, UnlinkatFlags, faccessat, geteuid, linkat, unlink
 
 use super::cache::is_small;
 use super::etag::{EntityTag, Identity};
+use crate::sys::is_kept;
 use temporary::{LOOKS, NAMES, is_named, lock, remove_left, temporary};
 pub(super) use temporary::{is_temporary, is_temporary_path};
 
@@ -100,6 +101,10 @@ impl Place {
         may(OsStr::new("."), AccessFlags::W_OK | AccessFlags::X_OK)?;
         let Some(found) = found else { return Ok(()) };
         may(&self.name, AccessFlags::W_OK)?;
+        // What may be added to alone: a new name could be given there, and not be taken away.
+        if self.keeps_names() || is_kept(&self.directory, &self.name) {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
         // In a sticky directory files are replaced by their owner, or by that of the directory.
         let (directory, user) = (self.directory.metadata()?, geteuid().as_raw());
         let is_sticky = directory.mode() & STICKY != 0;
@@ -107,6 +112,19 @@ impl Place {
             return Err(io::ErrorKind::PermissionDenied.into());
         }
         Ok(())
+    }
+
+    fn keeps_names(&self) -> bool {
+        is_kept(&self.directory, OsStr::new("."))
+    }
+
+    /// Fails where uploads cannot wait for each other: the directory may not be read, or the system
+    /// does not lock it.
+    pub(super) fn check_turns(&self) -> io::Result<()> {
+        match lock(&opened_again(&self.directory)?.into()) {
+            Ok(()) | Err(Errno::EWOULDBLOCK) => Ok(()),
+            Err(_) => Err(io::ErrorKind::PermissionDenied.into()),
+        }
     }
 
     /// Bytes that there is room for, where the file system tells: those that have no disk say that
@@ -136,6 +154,10 @@ impl Place {
             // Those have a name only while they replace another file, one at a time.
             remove_left(&self.directory, &temporary(0));
             return Ok(begun(file, None));
+        }
+        if self.keeps_names() {
+            // Its first name would stay.
+            return Err(io::ErrorKind::PermissionDenied.into());
         }
         for number in 0..LOOKS {
             remove_left(&self.directory, &temporary(number));
@@ -167,10 +189,13 @@ impl Place {
 
     /// Waits until no other upload, of any process, is taking a place in this directory.
     ///
-    /// Ends with what is returned. Where the system cannot lock a directory, nothing is waited for.
+    /// Ends with what is returned. Where a directory may not be read, or the system cannot lock it,
+    /// nothing is waited for: see [`check_turns`](Self::check_turns).
     fn wait_for_turn(&self, limit: Duration) -> io::Result<Option<File>> {
-        let Ok(directory) = opened_again(&self.directory).map(File::from) else {
-            return Ok(None);
+        let directory = match opened_again(&self.directory) {
+            Ok(directory) => File::from(directory),
+            Err(Errno::EACCES) => return Ok(None),
+            Err(error) => return Err(error.into()),
         };
         let deadline = Instant::now() + limit;
         loop {

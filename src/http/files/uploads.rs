@@ -76,7 +76,7 @@ impl<K> SimpleHttpRequestHandler<K> {
     /// | 201 with `Location` and `ETag` | there was no such file |
     /// | 204 with `ETag` | there was, and it may be [replaced](Uploads::replace) |
     /// | 400 | `Content-Range`: it is a part of a file (RFC 9110 §14.5) |
-    /// | 403 | the name is not one for a file, the process may not write there, or a page of another origin has made the request |
+    /// | 403 | the name is not one for a file, the process may not write there, the file may not be replaced (`chattr +a`), a condition could not be kept as the directory cannot be locked, or a page of another origin has made the request |
     /// | 409 | its directory is missing, is a file or a link, or was moved before the file was complete; it is a directory, a link or a device itself; it is there, and may not be replaced, or is [sent in the place](Self::precompressed) of one that is |
     /// | 411 | neither `Content-Length` nor `Transfer-Encoding`: a request without a body is not one with an empty body |
     /// | 412 | `If-Match`, `If-None-Match` or `If-Unmodified-Since` |
@@ -304,9 +304,17 @@ fn check_conditions(
         Validators::to_be_changed(&found.identity, content.as_deref(), now)
     });
     match conditional::evaluate(&http.command, &http.headers, current.as_ref()) {
-        Precondition::Holds { .. } => Ok(()),
-        _ => Err(HttpError::new(412, "Precondition Failed").into()),
+        Precondition::Holds { .. } => {}
+        _ => return Err(HttpError::new(412, "Precondition Failed").into()),
     }
+    // What it holds for could change before it is replaced. A new name is taken by one alone.
+    if found.is_some() && (asks_for_tag || http.headers.contains("If-Unmodified-Since")) {
+        place.check_turns().map_err(|error| match error.kind() {
+            io::ErrorKind::PermissionDenied => refuse(403, "No condition can be kept here"),
+            _ => refused(error),
+        })?;
+    }
+    Ok(())
 }
 
 /// Gives the client a tag of what it has sent, if that is what is stored (RFC 9110 §9.3.4).

@@ -10,9 +10,12 @@ use nix::unistd::{UnlinkatFlags, unlinkat};
 
 /// Removes a file unless a server holds it: those that write have it locked.
 pub(super) fn remove_left(directory: &File, name: &OsStr) -> bool {
-    let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
-    let Ok(file) = openat(directory, name, flags, Mode::empty()) else { return false };
-    let file = File::from(file);
+    let open = |access: OFlag| {
+        let flags = access | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+        openat(directory, name, flags, Mode::empty()).map(File::from)
+    };
+    // It may have the mode of a file that it was to replace, which may be written to alone.
+    let Ok(file) = open(OFlag::O_RDONLY).or_else(|_| open(OFlag::O_WRONLY)) else { return false };
     file.metadata().is_ok_and(|metadata| metadata.is_file())
         && lock(&file).is_ok()
         // Another process may have removed it before it was locked, and the name may be another
@@ -37,14 +40,26 @@ pub(super) fn temporary(number: u32) -> OsString {
 
 /// Tells whether a path is that of a file that is being written, or was left.
 pub(in super::super) fn is_temporary_path(path: &[u8]) -> bool {
-    let Some(start) = path.len().checked_sub(TEMPORARY.len() + DIGITS) else { return false };
-    (start == 0 || path[start - 1] == b'/') && is_temporary(&path[start..])
+    let start = memchr::memrchr(b'/', path).map_or(0, |slash| slash + 1);
+    is_temporary(&path[start..])
 }
 
-/// Tells whether this is the name of a file that is being written, or was left.
+/// Tells whether this is the name of a file that is being written, or was left: on some file
+/// system, of which some ignore the case of letters, some characters that are not ASCII, or dots at
+/// the end.
 pub(in super::super) fn is_temporary(name: &[u8]) -> bool {
-    let digits = name.strip_prefix(TEMPORARY.as_bytes());
-    digits.is_some_and(|digits| digits.len() == DIGITS && digits.iter().all(u8::is_ascii_hexdigit))
+    let is_possible = name.first().is_some_and(|&byte| byte == b'.' || !byte.is_ascii());
+    if !is_possible || name.len() < TEMPORARY.len() + DIGITS {
+        return false;
+    }
+    let folded = |character: char| match character {
+        '\u{17f}' => Some('s'),
+        '\u{212a}' => Some('k'),
+        _ => character.is_ascii().then(|| character.to_ascii_lowercase()),
+    };
+    let name: String = String::from_utf8_lossy(name).chars().filter_map(folded).collect();
+    let digits = name.trim_end_matches(['.', ' ']).strip_prefix(TEMPORARY);
+    digits.is_some_and(|it| it.len() == DIGITS && it.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 /// Locks an open file until it is closed; fails at once if it is locked elsewhere.

@@ -225,6 +225,14 @@ fn paths_of_files_that_are_written_are_known() {
         (format!("{name}x"), false),
         (format!("{name}/"), false),
         (name[1..].to_owned(), false),
+        // Other names of the same file, for some file systems.
+        (name.to_uppercase(), true),
+        (format!("/srv/{name}.."), true),
+        (name.replacen('s', "\u{17f}", 1), true),
+        (name.replacen('k', "\u{212a}", 1), true),
+        (format!("\u{200d}{name}"), true),
+        (format!("{name}.x"), false),
+        (name.replacen('a', "\u{e4}", 1), false),
         (".socketserver-upload-notes-of-a-friend".to_owned(), false),
         (String::new(), false),
     ] {
