@@ -99,8 +99,9 @@ impl ServerInfo {
     ///
     /// Counted while they come and go, so that the numbers need not fit each other to the last
     /// connection. A process counts its own: with [`PreFork`](crate::PreFork) each has others, and
-    /// a child of [`Forking`](crate::Forking) sees those of the moment when it was started. One that
-    /// a child serves is busy, also while it waits for its next request. Datagrams are not counted.
+    /// a child of [`Forking`](crate::Forking) sees those of the moment when it was started. One
+    /// that a child serves is busy, also while it waits for its next request. Datagrams are not
+    /// counted.
     pub fn connections(&self) -> Connections {
         let gauges = self.gauges();
         let read = |gauge: &AtomicUsize| gauge.load(Ordering::Relaxed);

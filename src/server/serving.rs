@@ -140,7 +140,7 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
         self.note_detached();
     }
 
-    /// So they may how many connections are served elsewhere. A child asks what its parent knew.
+    /// And how many connections children serve: a child sees what its parent knew.
     fn note_detached(&self) {
         if K::ARE_CONNECTIONS {
             let detached = &self.clients.handler().info.gauges().detached;
