@@ -59,7 +59,8 @@ pub(crate) struct Args {
     ///
     /// It replaces a header of this name that the server would send by itself; Vary is added. A
     /// header that describes content (Content-Type, Content-Encoding, ETag and the like) is sent
-    /// with successful responses only. -H 'NAME: VALUE' means the same as -H NAME VALUE.
+    /// with successful responses only; conditions such as If-None-Match are about the server's own
+    /// ETag. -H 'NAME: VALUE' means the same as -H NAME VALUE.
     #[arg(
         short = 'H',
         long = "header",

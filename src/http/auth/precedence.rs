@@ -1,8 +1,7 @@
 //! Which logins give way to which where not all of them can be verified.
 
 use std::net::IpAddr;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::clock::{Clock, NUMBER_BITS, kept, until, word};
 use crate::sys::SharedCounters;
@@ -15,7 +14,7 @@ use crate::sys::SharedCounters;
 pub(super) struct Precedence {
     /// Until when each of the upper two holds off those below it, then the entries of addresses,
     /// then those of logins. An entry holds some bits of a number, and until when it counts. An
-    /// entry that is lost to another costs precedence only.
+    /// entry that is lost to another, or finds no place, costs precedence only.
     cells: SharedCounters,
     clock: Clock,
 }
@@ -29,53 +28,67 @@ pub(super) struct Login {
 
 impl Precedence {
     pub(super) fn new() -> Self {
-        Self { cells: SharedCounters::new(HOLDS + 2 * ENTRIES), clock: Clock::new() }
+        Self { cells: SharedCounters::new(LOGINS + MOST_LOGINS), clock: Clock::new() }
     }
 
     /// Tells whether this one has to give way now.
     pub(super) fn gives_way(&self, login: Login) -> bool {
         let now = self.clock.now();
-        let mut above = self.cells.cells()[..HOLDS].iter().skip(self.of(login));
+        let mut above = self.cells.cells()[..HOLDS].iter().skip(self.of(login, now));
         above.any(|until| until.load(Ordering::Acquire) > now)
     }
 
     /// Takes note that it was refused without a look at its password.
     pub(super) fn refused(&self, login: Login) {
-        if let Some(hold) = self.of(login).checked_sub(1) {
-            let until = self.clock.after(HELD_OFF);
-            self.cells.cells()[hold].store(until, Ordering::Release);
-        }
-        self.note(LOGINS, login.credentials, KEPT_LOGIN);
+        self.refused_at(login, self.clock.now());
     }
 
     /// Takes note that its password was wrong.
     pub(super) fn wrong(&self, login: Login) {
-        self.note(ADDRESSES, login.address, KEPT_ADDRESS);
+        let entry = word(login.address, self.clock.now() + KEPT_ADDRESS);
+        self.address(login).store(entry, Ordering::Release);
     }
 
-    /// From 0, the least.
-    fn of(&self, login: Login) -> usize {
-        if !self.is_noted(ADDRESSES, login.address) {
-            2
-        } else {
-            usize::from(self.is_noted(LOGINS, login.credentials))
+    fn refused_at(&self, login: Login, now: u64) {
+        if let Some(hold) = self.of(login, now).checked_sub(1) {
+            self.cells.cells()[hold].store(now + HELD_OFF, Ordering::Release);
+        }
+        let cell = self.login(login);
+        let entry = cell.load(Ordering::Acquire);
+        // Another one has time to come again, however many new ones come meanwhile.
+        let is_free = until(entry) <= now + KEPT_LOGIN - OWN_LOGIN;
+        if is_free || kept(entry) == kept(login.credentials) {
+            let new = word(login.credentials, now + KEPT_LOGIN);
+            // Where that fails one was faster that came at the same moment.
+            let _ = cell.compare_exchange(entry, new, Ordering::AcqRel, Ordering::Relaxed);
         }
     }
 
-    fn note(&self, table: usize, number: u64, time: Duration) {
-        let entry = word(number, self.clock.after(time));
-        self.cells.cells()[place(table, number)].store(entry, Ordering::Release);
+    /// From 0, the least.
+    fn of(&self, login: Login, now: u64) -> usize {
+        let is_noted = |cell: &AtomicU64, number| {
+            let entry = cell.load(Ordering::Acquire);
+            kept(entry) == kept(number) && until(entry) > now
+        };
+        if !is_noted(self.address(login), login.address) {
+            2
+        } else {
+            usize::from(is_noted(self.login(login), login.credentials))
+        }
     }
 
-    fn is_noted(&self, table: usize, number: u64) -> bool {
-        let entry = self.cells.cells()[place(table, number)].load(Ordering::Acquire);
-        kept(entry) == kept(number) && until(entry) > self.clock.now()
+    fn address(&self, login: Login) -> &AtomicU64 {
+        &self.cells.cells()[ADDRESSES..LOGINS][place(login.address, MOST_ADDRESSES)]
+    }
+
+    fn login(&self, login: Login) -> &AtomicU64 {
+        &self.cells.cells()[LOGINS..][place(login.credentials, MOST_LOGINS)]
     }
 }
 
-/// Where a number is in a table, by bits that its entry does not have.
-fn place(table: usize, number: u64) -> usize {
-    table + usize::try_from((number >> NUMBER_BITS) % ENTRIES as u64).unwrap_or(0)
+/// Where a number is in a table of that size, by bits that its entry does not have.
+fn place(number: u64, size: usize) -> usize {
+    usize::try_from((number >> NUMBER_BITS) % size as u64).unwrap_or(0)
 }
 
 /// Who is taken for one client: a network of 64 bits with IPv6, where one has all its addresses,
@@ -90,17 +103,25 @@ pub(super) fn client(ip: Option<IpAddr>) -> String {
 
 const HOLDS: usize = 2;
 const ADDRESSES: usize = HOLDS;
-const LOGINS: usize = HOLDS + ENTRIES;
+const LOGINS: usize = ADDRESSES + MOST_ADDRESSES;
 
-/// In each table: 32 KiB.
-const ENTRIES: usize = 4096;
+/// 32 KiB.
+const MOST_ADDRESSES: usize = 4096;
 
-/// More than `Retry-After` says.
-const HELD_OFF: Duration = Duration::from_secs(5);
+/// 1 MiB, of which the system gives what is used: nothing before logins are refused. For floods of
+/// tens of thousands of logins a second.
+const MOST_LOGINS: usize = 1 << 17;
 
-const KEPT_LOGIN: Duration = Duration::from_secs(30);
+/// In milliseconds, as all times here. More than `Retry-After` says.
+const HELD_OFF: u64 = 5_000;
 
-const KEPT_ADDRESS: Duration = Duration::from_secs(60);
+/// How long the entry of a login counts if no other one needs its place.
+const KEPT_LOGIN: u64 = 30_000;
+
+/// How long no other one gets its place: more than `Retry-After` says.
+const OWN_LOGIN: u64 = 3_000;
+
+const KEPT_ADDRESS: u64 = 60_000;
 
 #[cfg(test)]
 mod tests {
@@ -135,6 +156,52 @@ mod tests {
         precedence.refused(old);
         assert!(precedence.gives_way(new));
         assert!(!precedence.gives_way(old));
+    }
+
+    /// As with a proxy in front. Each second 20,000 logins are new, and a hundred come again.
+    #[test]
+    fn new_ones_do_not_take_the_precedence_of_those_that_come_again() {
+        let precedence = Precedence::new();
+        precedence.wrong(login(1, 1));
+        // Like hashes, and the same each time.
+        let spread = |number: u64| {
+            let bits = (number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            let bits = (bits ^ bits >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            login(1, bits ^ bits >> 27)
+        };
+        let mut flood = (1_000_u64..).map(spread);
+        let mut has_come = [false; 100];
+        let mut counts = Vec::new();
+        for second in 1..=20 {
+            let now = 1_000 * second;
+            // The table is full when they come.
+            if second > 10 {
+                for (number, has_come) in (0..).zip(&mut has_come) {
+                    *has_come |= precedence.of(spread(number), now) == 1;
+                    precedence.refused_at(spread(number), now);
+                }
+                counts.push(has_come.iter().filter(|has_come| **has_come).count());
+            }
+            for part in 0..20_000 {
+                precedence.refused_at(flood.next().expect("more"), now + part / 20);
+            }
+        }
+        // At first all of them are new. Of those without a place more than half find one each time.
+        assert_eq!(counts[0], 0);
+        assert!(counts[1] > 50 && counts[3] > 85 && counts[9] > 97, "{counts:?}");
+    }
+
+    #[test]
+    fn the_place_of_one_that_does_not_come_again_is_free_later() {
+        let precedence = Precedence::new();
+        // In the same place.
+        let (old, new) = (login(1, 1), login(1, 2));
+        precedence.wrong(old);
+        precedence.refused_at(old, 1);
+        precedence.refused_at(new, OWN_LOGIN);
+        assert_eq!([old, new].map(|login| precedence.of(login, OWN_LOGIN)), [1, 0]);
+        precedence.refused_at(new, OWN_LOGIN + 1);
+        assert_eq!([old, new].map(|login| precedence.of(login, OWN_LOGIN + 1)), [0, 1]);
     }
 
     #[test]
