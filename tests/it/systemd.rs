@@ -185,16 +185,17 @@ fn the_watchdog_hears_of_an_idle_loop_until_it_is_stuck() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let watchdog = [("WATCHDOG_USEC", "100000")];
-    let sequential = ["--concurrency", "sequential"];
+    let sequential = ["--concurrency", "sequential", "-p", "HTTP/1.1", "--upload"];
     let socket = OwnedFd::from(listener);
     let unit = Unit::start(ACTIVATE, socket.into(), &sequential, &watchdog);
     assert_eq!(unit.message(), "READY=1\nSTATUS=Serving");
     for _ in 0..3 {
         assert_eq!(unit.message(), "WATCHDOG=1");
     }
-    // A response that nobody takes holds the only thread.
+    // An upload that does not come holds the only thread.
     let mut stuck = connect(address);
-    stuck.write_all(b"GET /large HTTP/1.0\r\n\r\n").unwrap();
+    let head = "PUT /new HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n";
+    stuck.write_all(head.as_bytes()).unwrap();
     stuck.read_exact(&mut [0; 4]).unwrap();
     unit.messages.set_nonblocking(true).unwrap();
     while unit.messages.recv(&mut [0; 64]).is_ok() {}
