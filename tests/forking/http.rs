@@ -48,6 +48,7 @@ fn two_hundred_slow_clients_have_no_child() {
         assert_eq!(client.read_line(), format!("HTTP/1.0 {status}\r"));
     }
     drop(slow);
+    eventually(|| children_of(server.pid()).is_empty());
     server.terminate();
     assert_eq!(server.line_after("report: "), "0 finished, 0 cut");
 }
