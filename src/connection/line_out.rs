@@ -17,7 +17,6 @@ pub(super) struct LineOut<'a> {
 /// What the kernel has sent of a file.
 pub(super) enum Sent {
     /// All, or as much as the file has.
-    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux sends files"))]
     All(u64),
     /// So much; it cannot send the rest, which has to be copied.
     Part(u64),
@@ -60,7 +59,6 @@ impl LineOut<'_> {
     pub(super) fn send(self, bytes: &[u8], more: bool) -> io::Result<usize> {
         match self.session {
             Some(session) => session.encrypt(&[IoSlice::new(bytes)]),
-            #[cfg(target_os = "linux")]
             None if more => self.stream.send_more(bytes),
             None => self.stream.send(bytes),
         }

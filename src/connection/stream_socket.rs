@@ -92,6 +92,12 @@ impl StreamSocket {
         self.send_with(bytes, MsgFlags::from_bits_retain(nix::libc::MSG_MORE))
     }
 
+    /// As [`send`](Self::send): only Linux can be told that more is about to follow.
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn send_more(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.send(bytes)
+    }
+
     fn send_with(&self, bytes: &[u8], flags: MsgFlags) -> io::Result<usize> {
         self.count(retry(|| send(self.socket.as_raw_fd(), bytes, SEND_FLAGS | flags)))
     }
