@@ -110,7 +110,7 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
         } else {
             limit.into_iter().chain(wanted).min()
         };
-        let turn = self.wait(limit, has_room || self.refuses_without_room())?;
+        let turn = self.wait(limit, self.may_accept())?;
         // A child that ended makes room.
         self.strategy_actions();
         if self.dispatch_signals(&turn) || turn.leash_cut {
@@ -123,7 +123,7 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
         if self.shutdown_handle().is_stopping_here() {
             return Ok(0);
         }
-        if turn.clients_wait && (self.strategy.has_room() || self.refuses_without_room()) {
+        if turn.clients_wait && self.may_accept() {
             self.accept_clients()?;
         }
         let handed_over = self.dispatch(most);
@@ -235,6 +235,11 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
     fn has_room_for_one_more(&self) -> bool {
         let has_worker = self.strategy.has_room() || !self.refuses_without_room();
         has_worker && self.open() < self.max_connections.max(1)
+    }
+
+    /// Tells whether clients are accepted now: to be served, or refused.
+    fn may_accept(&self) -> bool {
+        self.strategy.has_room() || self.refuses_without_room()
     }
 
     /// Tells whether clients are refused, and do not wait, while no further child may run.
