@@ -41,12 +41,14 @@ mod parked;
 mod registration;
 mod run;
 mod sending;
+mod serving;
 mod slot;
 mod state;
 
+pub(crate) use serving::Serving;
 pub(crate) use slot::{DrainOutcome, Slot};
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -81,8 +83,6 @@ pub(crate) struct Parking {
     pub(crate) timeouts: Timeouts,
     pub(crate) handler: Arc<dyn ServeConnection>,
     placement: Placement,
-    /// The serving thread receives requests, before they become jobs.
-    receives: AtomicBool,
     /// For jobs that nothing comes back from, where the system has one to spare.
     lifeline: Mutex<Option<Arc<Lifeline>>>,
     /// This is a forked child, and the server another process.
@@ -97,8 +97,8 @@ pub(crate) struct Parking {
     drain_began: AtomicU64,
     /// The server is gone, and nothing that is given back will be served.
     closed: AtomicBool,
-    /// A loop goes on that sends what handlers leave.
-    is_serving_on: AtomicBool,
+    /// What the serving thread does now: a [`Serving`].
+    serving: AtomicU8,
     /// Set while the serving thread wants to hear of each connection that ends.
     watching_ends: AtomicBool,
     /// When the serving thread next looks at deadlines, in milliseconds since `epoch`.
@@ -119,7 +119,6 @@ impl Parking {
             timeouts,
             handler,
             placement,
-            receives: AtomicBool::new(placement == Placement::Detached),
             lifeline: Mutex::new(lifeline_for(placement)),
             in_child: AtomicBool::new(false),
             asked_to_end: OnceLock::new(),
@@ -128,7 +127,7 @@ impl Parking {
             gauges,
             drain_began: AtomicU64::new(NEVER),
             closed: AtomicBool::new(false),
-            is_serving_on: AtomicBool::new(false),
+            serving: AtomicU8::new(Serving::Nothing as u8),
             watching_ends: AtomicBool::new(false),
             next_sweep: AtomicU64::new(NEVER),
             epoch: Instant::now(),

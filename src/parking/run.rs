@@ -49,20 +49,6 @@ impl Work for Slot {
     }
 }
 
-impl Parking {
-    /// Has the serving thread receive what arrives until it can be handled, or no longer, unless
-    /// jobs are such that nothing comes back from them.
-    pub(crate) fn receive_here(&self, receives: bool) {
-        let receives = receives || self.placement == Placement::Detached;
-        self.receives.store(receives, Ordering::Relaxed);
-    }
-
-    /// On the serving thread: tells whether a claimed connection can become a job.
-    pub(crate) fn receive(&self, slot: &Arc<Slot>) -> bool {
-        !self.receives.load(Ordering::Relaxed) || slot.receive(self)
-    }
-}
-
 impl Slot {
     /// Serves the connection until it ends or goes back to wait; false when a request failed.
     fn serve(self: &Arc<Self>) -> bool {

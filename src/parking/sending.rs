@@ -1,6 +1,5 @@
 //! A connection whose handler has left something to be sent: it goes out as the client takes it.
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -8,7 +7,6 @@ use super::Parking;
 use super::parked::Phase;
 use super::slot::{Overdue, Slot, claim};
 use super::state::{Holder, Place, State};
-use crate::concurrency::Placement;
 use crate::connection::{ClientSocket, Connection};
 
 impl Slot {
@@ -92,17 +90,6 @@ impl Slot {
 }
 
 impl Parking {
-    /// A loop begins that goes on until it has drained, or has ended.
-    pub(crate) fn serve_on(&self, serves: bool) {
-        self.is_serving_on.store(serves, Ordering::SeqCst);
-    }
-
-    /// Tells whether something may be left to be sent when a connection is given back. Not so where
-    /// a job serves its connection to the end, which waits in the handler.
-    pub(super) fn sends_what_is_left(&self) -> bool {
-        self.placement != Placement::Detached && self.is_serving_on.load(Ordering::SeqCst)
-    }
-
     /// When to look next whether a client takes anything; those of several clients come together.
     fn next_look(&self, socket: &ClientSocket) -> Option<Instant> {
         let (left, look) = socket.until_look()?;

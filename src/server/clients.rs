@@ -9,6 +9,7 @@ use super::time_left::TimeLeft;
 use crate::address::Address;
 use crate::concurrency::Placement;
 use crate::handler::Handler;
+use crate::parking::Serving;
 use crate::poller::Poller;
 use crate::reactor::{Jobs, Waiting};
 use crate::transport::Transport;
@@ -55,10 +56,6 @@ pub(crate) trait Clients<T: Transport, H: Handler<T::Request>>: Waiting + Sized 
     /// Finds a place for what was accepted, or refuses it; what can be handled becomes a job.
     fn admit(&self, arrival: T::Arrival, address: Address, there_is_room: bool, jobs: &mut Jobs);
 
-    /// Has what arrives received on the serving thread, until it can be handled; or again where the
-    /// strategy has it received.
-    fn receive_here(&self, receives: bool);
-
     /// Closes clients that are idle to make room, the oldest first; returns how many.
     fn shed(&self, count: usize) -> usize;
 
@@ -78,8 +75,8 @@ pub(crate) trait Clients<T: Transport, H: Handler<T::Request>>: Waiting + Sized 
     /// Ends all, and returns how many had a request.
     fn cut(&self) -> usize;
 
-    /// A loop begins that goes on, or has ended.
-    fn serve_on(&self, serves: bool);
+    /// A loop begins, or has ended.
+    fn serve(&self, serving: Serving);
 
     /// The server may serve again.
     fn end_drain(&self);

@@ -17,6 +17,7 @@ use crate::address::Address;
 use crate::concurrency::{Job, Placement, Work};
 use crate::datagram::{Datagram, Packet, ReplyErrorSink};
 use crate::handler::Handler;
+use crate::parking::Serving;
 use crate::poller::{Poller, Ready};
 use crate::reactor::{Jobs, Waiting};
 use crate::transport::DatagramTransport;
@@ -108,8 +109,6 @@ impl<T: DatagramTransport, H: Handler<Datagram>> Clients<T, H> for Datagrams<T, 
         jobs.push_back((Job::new(Arc::new(work)), address));
     }
 
-    fn receive_here(&self, _: bool) {}
-
     fn shed(&self, _: usize) -> usize {
         0
     }
@@ -136,7 +135,7 @@ impl<T: DatagramTransport, H: Handler<Datagram>> Clients<T, H> for Datagrams<T, 
         state.count
     }
 
-    fn serve_on(&self, _: bool) {}
+    fn serve(&self, _: Serving) {}
 
     fn end_drain(&self) {}
 

@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 use crate::concurrency::{Concurrency, Placement};
 use crate::handler::Handler;
 use crate::os::{AsFd, BorrowedFd, descriptor_limit};
+use crate::parking::Serving;
 use crate::poller::Poller;
 use crate::reactor::{LoopSignals, Reactor};
 use crate::server_info::ServerInfo;
@@ -228,12 +229,12 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
     fn serve(&mut self) -> io::Result<()> {
         let shutdown = self.shutdown_handle();
         let mut served = Ok(0);
-        self.clients.serve_on(true);
+        self.clients.serve(Serving::On);
         while served.is_ok() && !shutdown.is_stopping_here() {
             served = self.turn(self.poll_interval, usize::MAX);
         }
         self.drain();
-        self.clients.serve_on(false);
+        self.clients.serve(Serving::Nothing);
         self.deactivate();
         self.rearm();
         served.map(drop)
@@ -252,7 +253,7 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
         let deadline = self.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         self.activate()?;
         // So that each job is a request, and not a part of one.
-        self.clients.receive_here(true);
+        self.clients.serve(Serving::OneRequest);
         let mut served = Ok(0);
         while matches!(served, Ok(0)) && !shutdown.is_stopping_here() {
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
@@ -262,7 +263,7 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
             }
             served = self.turn(left, 1);
         }
-        self.clients.receive_here(false);
+        self.clients.serve(Serving::Nothing);
         self.deactivate();
         served.map(drop)
     }

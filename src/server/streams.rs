@@ -16,7 +16,7 @@ use crate::address::Address;
 use crate::concurrency::{Job, Placement};
 use crate::connection::{ClientSocket, Connection};
 use crate::handler::Handler;
-use crate::parking::{DrainOutcome, Parking, Slot};
+use crate::parking::{DrainOutcome, Parking, Serving, Slot};
 use crate::poller::{Poller, Ready};
 use crate::reactor::{Jobs, Waiting};
 use crate::transport::StreamTransport;
@@ -129,10 +129,7 @@ impl<T: StreamTransport, H: Handler> Clients<T, H> for Streams<T, H> {
         if !self.handler.verify(&connection, &address) {
             return connection.close();
         }
-        let is_ready = match self.handler.speaks_first {
-            true => connection.rfile.look(),
-            false => Ok(1),
-        };
+        let is_ready = if self.handler.speaks_first { connection.rfile.look() } else { Ok(1) };
         match is_ready {
             Ok(0) => {}
             Ok(_) => {
@@ -144,10 +141,6 @@ impl<T: StreamTransport, H: Handler> Clients<T, H> for Streams<T, H> {
             }
             Err(error) => log::debug!("{address} went away: {error}"),
         }
-    }
-
-    fn receive_here(&self, receives: bool) {
-        self.parking.receive_here(receives);
     }
 
     fn shed(&self, count: usize) -> usize {
@@ -186,8 +179,8 @@ impl<T: StreamTransport, H: Handler> Clients<T, H> for Streams<T, H> {
         self.parking.all().iter().filter(|slot| slot.cut(&self.parking)).count()
     }
 
-    fn serve_on(&self, serves: bool) {
-        self.parking.serve_on(serves);
+    fn serve(&self, serving: Serving) {
+        self.parking.serve(serving);
     }
 
     fn end_drain(&self) {
