@@ -262,4 +262,4 @@ fn most_files() -> usize {
 }
 
 /// Bytes in memory that one connection may leave.
-pub(super) const MOST_BYTES: usize = 64 * 1024;
+const MOST_BYTES: usize = 64 * 1024;

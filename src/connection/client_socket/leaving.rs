@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::ClientSocket;
 use crate::connection::line_out::{LineOut, Sent, Span};
-use crate::connection::outbox::{Loss, MOST_BYTES, Outbox, Pushed};
+use crate::connection::outbox::{Loss, Outbox, Pushed};
 use crate::connection::stream_socket::{Direction, look, timed_out};
 
 impl ClientSocket {
@@ -25,14 +25,9 @@ impl ClientSocket {
         IoSlice::advance_slices(&mut pieces, 0);
         while !pieces.is_empty() {
             if self.leaves_something() {
-                let count = pieces.iter().map(|piece| piece.len()).sum();
-                let mut outbox = self.outbox();
-                if outbox.loss().is_none() && outbox.has_room(count) {
-                    outbox.add_bytes(pieces);
-                    *sent += count as u64;
+                if self.leave_bytes(pieces, limit, sent) {
                     return Ok(());
                 }
-                drop(outbox);
                 self.send_left()?;
             }
             match self.send_now(pieces, limit) {
@@ -41,10 +36,7 @@ impl ClientSocket {
                     *sent += count as u64;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    let count: usize = pieces.iter().map(|piece| piece.len()).sum();
-                    if count <= MOST_BYTES {
-                        self.leave(limit, |outbox| outbox.add_bytes(pieces));
-                        *sent += count as u64;
+                    if self.leave_bytes(pieces, limit, sent) {
                         return Ok(());
                     }
                     self.unless_over(self.stream.wait_writable(limit))?;
@@ -61,7 +53,7 @@ impl ClientSocket {
         let count = line.send_vectored(pieces)?;
         match line.flush() {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.leave(limit, |outbox| outbox.note_encrypted(count));
+                self.leave_encrypted(count, limit);
             }
             flushed => flushed?,
         }
@@ -106,11 +98,25 @@ impl ClientSocket {
         Ok(if left > 0 && !is_left && !has_ended { Sent::Part(sent) } else { Sent::All(sent) })
     }
 
-    /// Leaves something to be sent later.
-    fn leave(&self, limit: Option<Duration>, add: impl FnOnce(&mut Outbox)) {
+    /// Leaves the pieces to be sent later, if they are little.
+    fn leave_bytes(&self, pieces: &[IoSlice<'_>], limit: Option<Duration>, sent: &mut u64) -> bool {
+        let count = pieces.iter().map(|piece| piece.len()).sum();
+        let mut outbox = self.outbox();
+        if outbox.loss().is_some() || !outbox.has_room(count) {
+            return false;
+        }
+        outbox.limit = limit;
+        outbox.add_bytes(pieces);
+        self.uses_outbox.store(true, Ordering::Relaxed);
+        *sent += count as u64;
+        true
+    }
+
+    /// Leaves so many bytes to be sent later that are encrypted already.
+    fn leave_encrypted(&self, count: usize, limit: Option<Duration>) {
         let mut outbox = self.outbox();
         outbox.limit = limit;
-        add(&mut outbox);
+        outbox.note_encrypted(count);
         self.uses_outbox.store(true, Ordering::Relaxed);
     }
 
