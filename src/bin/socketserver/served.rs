@@ -17,23 +17,20 @@ use crate::{secrets, wrong_usage};
 ///
 /// It cannot be served. The text is the line for the user.
 pub(crate) fn files(args: &Args) -> io::Result<SimpleHttpRequestHandler> {
-    let Some(path) = &args.directory else {
-        let files = SimpleHttpRequestHandler::default();
-        check_directory(files.directory())?;
-        check_page(args, files.directory())?;
-        secrets::check(args, files.directory())?;
-        return Ok(files);
+    let files = match &args.directory {
+        None => SimpleHttpRequestHandler::default(),
+        Some(path) if fs::metadata(path).is_ok_and(|found| !found.is_dir()) => {
+            check_file(path)?;
+            check_options(args, path)?;
+            secrets::check(args, path)?;
+            return Ok(SimpleHttpRequestHandler::file(path));
+        }
+        Some(path) => SimpleHttpRequestHandler::new(path),
     };
-    if fs::metadata(path).is_ok_and(|found| !found.is_dir()) {
-        check_file(path)?;
-        check_options(args, path)?;
-        secrets::check(args, path)?;
-        return Ok(SimpleHttpRequestHandler::file(path));
-    }
-    check_directory(path)?;
-    check_page(args, path)?;
-    secrets::check(args, path)?;
-    Ok(SimpleHttpRequestHandler::new(path))
+    check_directory(files.directory())?;
+    check_page(args, files.directory())?;
+    secrets::check(args, files.directory())?;
+    Ok(files)
 }
 
 /// Python starts without this check, and answers every request 404.

@@ -1,4 +1,4 @@
-//! Which options need another one, and which may not stand beside one.
+//! Which options need another one.
 
 use clap::ArgMatches;
 use clap::parser::ValueSource;
