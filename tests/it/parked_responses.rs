@@ -155,6 +155,22 @@ fn assert_all(reply: &Reply) {
     assert!(reply.body == content(SIZE), "{}: {} bytes", reply.head, reply.body.len());
 }
 
+/// A client that has read the beginning of its response, and takes nothing for now.
+#[track_caller]
+fn begin(mut client: Client, path: &str) -> Client {
+    client.send(get(path));
+    client.read_exactly(1);
+    client
+}
+
+/// A site, the server of it that does one thing after another, and what has ended there.
+fn serve_one_by_one() -> (Site, Running, Notes<Ended>) {
+    let site = site();
+    let handler = Watched::of(&site);
+    let ended = handler.ended.clone();
+    (site, Running::start(bind::<Sequential, _>(handler)), ended)
+}
+
 fn nobody_waits<T: Streams, C: Strategy>() {
     let site = site();
     let handler = Watched::of(&site);
@@ -224,13 +240,8 @@ fn a_file_comes_whole_however_it_is_asked_for() {
 
 #[test]
 fn what_completes_a_body_is_left_as_well() {
-    let site = site();
-    let handler = Watched::of(&site);
-    let ended = handler.ended.clone();
-    let server = Running::start(bind::<Sequential, _>(handler));
-    let mut client = narrow(&server.address);
-    client.send(get("/bytes"));
-    client.read_exactly(1);
+    let (_site, server, ended) = serve_one_by_one();
+    let mut client = begin(narrow(&server.address), "/bytes");
     assert_is_served(server.connect());
     assert_eq!(ended.next().path, "/small");
     assert_eq!(ended.so_far(), []);
@@ -247,10 +258,7 @@ fn what_completes_a_body_is_left_as_well() {
 
 #[test]
 fn several_parts_come_as_they_are() {
-    let site = site();
-    let handler = Watched::of(&site);
-    let ended = handler.ended.clone();
-    let server = Running::start(bind::<Sequential, _>(handler));
+    let (_site, server, ended) = serve_one_by_one();
     let third = SIZE / 3;
     let mut client = server.address.connect();
     client.send(format!(
@@ -299,9 +307,7 @@ fn a_client_that_is_left_waiting_is_given_up_in_time() {
         handler.timeouts = Timeouts::default().stall(limit);
         let watched = handler.clone();
         let server = Running::start(bind::<Sequential, _>(handler));
-        let mut client = narrow(&server.address);
-        client.send(get(path));
-        client.read_exactly(1);
+        let client = begin(narrow(&server.address), path);
         let began = Instant::now();
         assert_is_served(server.connect());
         let (sent, rest) = watched.given_up();
@@ -318,13 +324,8 @@ fn a_client_that_is_left_waiting_is_given_up_in_time() {
 /// The server waits for it, as for a request that runs.
 #[test]
 fn a_drain_waits_for_what_is_left() {
-    let site = site();
-    let handler = Watched::of(&site);
-    let ended = handler.ended.clone();
-    let server = Running::start(bind::<Sequential, _>(handler));
-    let mut client = server.address.connect();
-    client.send(get("/large"));
-    client.read_exactly(1);
+    let (_site, server, ended) = serve_one_by_one();
+    let mut client = begin(server.address.connect(), "/large");
     assert_is_served(server.connect());
     ended.next();
     server.handle.shutdown();
@@ -350,11 +351,7 @@ fn what_is_left_at_the_end_of_a_drain_is_cut<C: Strategy>() {
     let mut server = bind::<C, _>(handler);
     server.shutdown_timeout = MOMENT;
     let server = Running::start(server);
-    let mut clients = [server.address.connect(), server.address.connect()];
-    for client in &mut clients {
-        client.send(get("/large"));
-        client.read_exactly(1);
-    }
+    let mut clients = [(); 2].map(|()| begin(server.address.connect(), "/large"));
     assert_is_served(server.connect());
     ended.next();
     let stopped = server.stop();
@@ -379,11 +376,7 @@ fn a_file_that_becomes_shorter_leaves_the_response_short() {
     let handler = Watched::of(&site);
     let (ended, log) = (handler.ended.clone(), handler.log.clone());
     let server = Running::start(bind::<Sequential, _>(handler));
-    let mut clients = [server.address.connect(), server.address.connect()];
-    for client in &mut clients {
-        client.send(get("/large"));
-        client.read_exactly(1);
-    }
+    let mut clients = [(); 2].map(|()| begin(server.address.connect(), "/large"));
     assert_is_served(server.connect());
     ended.next();
     let file = File::options().write(true).open(site.path("large")).unwrap();
@@ -399,9 +392,7 @@ fn a_file_that_becomes_shorter_leaves_the_response_short() {
     let told = format!("the handler wrote {short} of {SIZE} bytes of its Content-Length");
     assert_eq!(log.so_far().iter().filter(|line| line.ends_with(&told)).count(), 2);
     // What was added since has no place in it.
-    let mut client = server.address.connect();
-    client.send(get("/large"));
-    client.read_exactly(1);
+    let client = begin(server.address.connect(), "/large");
     assert_is_served(server.connect());
     (&file).write_all(content(SIZE)).unwrap();
     (&file).write_all(b"more").unwrap();
@@ -434,9 +425,7 @@ fn what_is_left_is_not_shed() {
     let mut server = bind::<Sequential, _>(handler);
     (server.max_connections, server.overload) = (1, Overload::Shed);
     let server = Running::start(server);
-    let mut client = server.address.connect();
-    client.send(get("/large"));
-    client.read_exactly(1);
+    let client = begin(server.address.connect(), "/large");
     let mut other = server.connect();
     other.send(get("/small"));
     other.hears_nothing_for(MOMENT);
@@ -454,9 +443,7 @@ fn a_client_that_leaves_ends_it() {
     let handler = Watched::of(&site);
     let ended = handler.ended.clone();
     let server = Running::start(bind::<ThreadPool, _>(handler));
-    let mut client = server.address.connect();
-    client.send(get("/large"));
-    client.read_exactly(1);
+    let client = begin(server.address.connect(), "/large");
     assert_is_served(server.connect());
     ended.next();
     drop(client);
