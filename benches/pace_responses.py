@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
-"""Clients that take their responses slowly, or not at all: what others have of the server meanwhile.
+"""Clients that take their responses slowly, or not at all, and what others have meanwhile.
 
     cargo build --release
     python3 benches/pace_responses.py [ROW..]
 
-Rows: unread, unread-tls (200 clients that read nothing of 64 MiB, beside a good one), slow, slow-tls
-(1,000 downloads at 8 KiB a second beside 16 busy connections), shrunk, drained (SIGTERM while 50
-wait), killed (`kill -9` of a process of `PreFork`). Prints a line for each, with what it has found.
+Rows: unread, unread-tls (200 clients that read nothing of 64 MiB, beside a good one), slow,
+slow-tls (1,000 downloads at 8 KiB a second beside 16 busy connections), shrunk, drained (SIGTERM
+while 50 wait), killed (`kill -9` of a process of `PreFork`). Prints a line for each, with what it
+has found.
 Downloads need some 2,500 descriptors in this process, and as many in the server.
 """
-import hashlib, os, re, resource, selectors, signal, socket, ssl, subprocess, sys, tempfile, time
+import hashlib, os, re, resource, select, signal, socket, ssl, subprocess, sys, tempfile, time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 TARGET = os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target"))
@@ -99,11 +100,10 @@ def unread(tls):
     delays = [good(server) for _ in range(50)]
     memory = (server.status("VmRSS") - idle) / UNREAD
     threads = server.status("Threads")
-    ends, watch = {}, selectors.DefaultSelector()
-    poll = __import__("select").poll()
-    for client, asked in clients:
-        poll.register(client.fileno(), 0)
+    ends, poll = {}, select.poll()
     asked = {client.fileno(): at for client, at in clients}
+    for number in asked:
+        poll.register(number, 0)
     while asked and time.time() < began + 60:
         for number, _ in poll.poll(200):
             poll.unregister(number)
@@ -111,10 +111,10 @@ def unread(tls):
         if int(time.time() * 5) % 10 == 0:
             delays.append(good(server))
     left = sorted(ends.values())
-    print(f"{UNREAD} clients that read nothing of 64 MiB{' (TLS)' if tls else ''}, Sequential: a good one "
-          f"is served within {max(delays) * 1000:.1f} ms; {len(left)} closed after {left[0]:.1f} to "
-          f"{left[-1]:.1f} s; {server.lines('gave up after')} lines; {threads} thread(s), "
-          f"{memory:.1f} KiB each", flush=True)
+    print(f"{UNREAD} clients that read nothing of 64 MiB{' (TLS)' if tls else ''}, Sequential: "
+          f"a good one is served within {max(delays) * 1000:.1f} ms; {len(left)} closed after "
+          f"{left[0]:.1f} to {left[-1]:.1f} s; {server.lines('gave up after')} lines; "
+          f"{threads} thread(s), {memory:.1f} KiB each", flush=True)
     server.stop()
 
 
@@ -141,8 +141,9 @@ def slow(tls):
     memory = (server.status("VmRSS") - idle) / SLOW
     beside = busy_load(server, 5)
     _, status = os.waitpid(pid, 0)
-    print(f"{SLOW} downloads of 1 MiB at 8 KiB/s{' (TLS)' if tls else ''}, Sequential, beside {BUSY} busy "
-          f"connections: {beside:.0f} of {alone:.0f} requests a second, {beside / alone:.2f}; "
+    print(f"{SLOW} downloads of 1 MiB at 8 KiB/s{' (TLS)' if tls else ''}, Sequential, beside "
+          f"{BUSY} busy connections: {beside:.0f} of {alone:.0f} requests a second, "
+          f"{beside / alone:.2f}; "
           f"{'all are whole' if status == 0 else 'SOME FAILED'}; {memory:.1f} KiB each; "
           f"{server.status('Threads')} thread(s)", flush=True)
     server.stop()
@@ -181,60 +182,61 @@ def take_slowly(server, wanted):
     return 0
 
 
-def drained():
-    server = Server(site(), "--shutdown-timeout", "20")
-    clients = [server.ask("/64m") for _ in range(50)]
+def begun(server, count):
+    """Clients that have read a byte of a response of 64 MiB."""
+    clients = [server.ask("/64m") for _ in range(count)]
     for client in clients:
         client.recv(1)
-    server.process.send_signal(signal.SIGTERM)
-    began, sizes = time.time(), []
-    for client in clients[:25]:
-        count = 1
-        while count < 64 << 20 and (data := client.recv(1 << 20)):
+    return clients
+
+
+def rest(client):
+    """Bytes of the response that come, with that one."""
+    count = 1
+    try:
+        while data := client.recv(1 << 20):
             count += len(data)
-        sizes.append(count)
+            if count >= 64 << 20:
+                break
+    except OSError:
+        pass
+    return count
+
+
+def drained():
+    server = Server(site(), "--shutdown-timeout", "20")
+    clients = begun(server, 50)
+    server.process.send_signal(signal.SIGTERM)
+    began = time.time()
+    sizes = [rest(client) for client in clients[:25]]
     finished = time.time() - began
     code = server.process.wait(60)
-    print(f"SIGTERM while 50 wait: 25 that go on are whole ({min(sizes) >= 64 << 20}) after {finished:.1f} s; "
-          f"the others are cut after {time.time() - began:.1f} s; status {code}", flush=True)
+    print(f"SIGTERM while 50 wait: 25 that go on are whole ({min(sizes) >= 64 << 20}) after "
+          f"{finished:.1f} s; the others are cut after {time.time() - began:.1f} s; "
+          f"status {code}", flush=True)
 
 
 def shrunk():
     directory = site()
     server = Server(directory)
-    clients = [server.ask("/64m") for _ in range(50)]
-    for client in clients:
-        client.recv(1)
+    clients = begun(server, 50)
     os.truncate(os.path.join(directory, "64m"), 32 << 20)
-    sizes = []
-    for client in clients:
-        count = 1
-        while data := client.recv(1 << 20):
-            count += len(data)
-        sizes.append(count)
+    sizes = [rest(client) for client in clients]
     told = server.lines("bytes of its Content-Length")
-    print(f"a file that becomes shorter while 50 wait: {min(sizes)} to {max(sizes)} bytes of 33554432, "
-          f"and a head, come; {told} lines in the log", flush=True)
+    print(f"a file that becomes shorter while 50 wait: {min(sizes)} to {max(sizes)} bytes of "
+          f"33554432, and a head, come; {told} lines in the log", flush=True)
     server.stop()
 
 
 def killed():
     server = Server(site(), "--processes", "2")
-    clients = [server.ask("/64m") for _ in range(20)]
-    for client in clients:
-        client.recv(1)
-    children = subprocess.run(["pgrep", "-P", str(server.process.pid)], capture_output=True, text=True)
+    clients = begun(server, 20)
+    children = subprocess.run(
+        ["pgrep", "-P", str(server.process.pid)], capture_output=True, text=True)
     os.kill(int(children.stdout.split()[0]), signal.SIGKILL)
     time.sleep(0.5)
-    whole = ended = 0
-    for client in clients:
-        count = 1
-        try:
-            while count < 64 << 20 and (data := client.recv(1 << 20)):
-                count += len(data)
-        except OSError:
-            pass
-        whole, ended = whole + (count >= 64 << 20), ended + (count < 64 << 20)
+    whole = sum(rest(client) >= 64 << 20 for client in clients)
+    ended = len(clients) - whole
     print(f"kill -9 of one of two processes while 20 wait: {whole} are whole, {ended} end early; "
           f"a good one then within {good(server) * 1000:.1f} ms", flush=True)
     server.stop()
