@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::os::fd::AsFd;
 
-/// Tells whether what is there may not be replaced, whoever asks: it only grows (`chattr +a`), or
+/// Tells whether what is there may not be replaced, by root either: it only grows (`chattr +a`), or
 /// stays as it is (`chattr +i`). Of a directory: whether the names in it stay. A link is not
 /// followed. Where the system does not tell, it is not so.
 #[cfg(target_os = "linux")]

@@ -268,7 +268,7 @@ fn single<C: Strategy>() {
     }
 }
 
-/// What is longer than the limit, what has to be asked for, and what nobody waits for.
+/// What is longer than the limit, what has to be asked for, and what is not to be waited for.
 #[test]
 fn other_bodies_are_read_by_the_handler() {
     let begins = |http: &mut Exchange<'_>| {
