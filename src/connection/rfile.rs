@@ -30,6 +30,8 @@ pub struct Rfile {
     deadline: Option<Instant>,
     /// Set when the server's deadline for this connection passed.
     expired: bool,
+    /// Set when the server waits no longer, and whoever reads has to.
+    hurried: bool,
     /// The last read took all that had arrived.
     exhausted: bool,
     /// Storage, all of it initialised; empty while there is nothing to keep.
@@ -68,6 +70,7 @@ impl Rfile {
             pace: None,
             deadline: None,
             expired: false,
+            hurried: false,
             exhausted: true,
             buffer: Box::default(),
             start: 0,
@@ -252,6 +255,16 @@ impl Rfile {
     /// Lets every further read fail with `TimedOut`.
     pub(crate) fn expire(&mut self) {
         self.expired = true;
+    }
+
+    /// The server, which is to stop, waits no longer for the rest of a request.
+    pub(crate) fn hurry(&mut self) {
+        self.hurried = true;
+    }
+
+    /// Tells whether the server waits no longer for the rest of a request; told once.
+    pub(crate) fn take_hurry(&mut self) -> bool {
+        std::mem::take(&mut self.hurried)
     }
 
     pub(crate) fn is_expired(&self) -> bool {

@@ -100,9 +100,6 @@ pub use cors::Cors;
 pub use error_pages::{ErrorPages, StatusPages};
 #[doc(alias = "BaseHTTPRequestHandler")]
 pub use exchange::BaseHttpRequestHandler;
-#[doc(alias = "parse_request")]
-#[doc(alias = "websocket")]
-pub use exchange::Exchange;
 pub use exchange::HttpError;
 #[doc(alias = "BaseHTTPRequestHandler")]
 pub use exchange::HttpRequestHandler;
@@ -110,6 +107,9 @@ pub use exchange::HttpRequestHandler;
 pub use exchange::RequestBody;
 #[doc(alias = "BaseHTTPRequestHandler.wfile")]
 pub use exchange::ResponseBody;
+#[doc(alias = "parse_request")]
+#[doc(alias = "websocket")]
+pub use exchange::{Exchange, RequestHead};
 #[doc(alias = "SimpleHTTPRequestHandler")]
 #[cfg(feature = "files")]
 pub use files::SimpleHttpRequestHandler;

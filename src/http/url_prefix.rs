@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::http::exchange::{Exchange, HttpRequestHandler};
+use crate::http::exchange::{Exchange, HttpRequestHandler, RequestHead};
 use crate::http::message::status::Status;
 use crate::http::message::target::{Parts, below, climbs, without_dots};
 use crate::http::url::quote_with;
@@ -50,6 +50,32 @@ impl<H: HttpRequestHandler> UrlPrefix<H> {
     pub fn handler(&self) -> &H {
         &self.handler
     }
+
+    /// What of a target lies below the prefix.
+    fn within(&self, target: &str) -> Option<Within> {
+        let parts = Parts::of(target);
+        let resolved;
+        let rest = match below(parts.path, &self.prefix) {
+            // What does not leave the prefix stays as it is spelled.
+            Some(rest) if !climbs(rest) => Some(rest),
+            _ => {
+                resolved = without_dots(parts.path);
+                below(&resolved, &self.prefix)
+            }
+        };
+        rest.map(|rest| match rest {
+            "" => Within::Prefix,
+            rest => Within::Path(parts.with_path(rest)),
+        })
+    }
+}
+
+/// A target that belongs to the prefix.
+enum Within {
+    /// The prefix itself, without a slash.
+    Prefix,
+    /// The target as the handler within sees it.
+    Path(String),
 }
 
 /// The prefix without its last slash.
@@ -78,25 +104,22 @@ impl<H: HttpRequestHandler> HttpRequestHandler for UrlPrefix<H> {
         if http.path == "*" && http.command == "OPTIONS" {
             return self.handler.handle_one_request(http);
         }
-        let parts = Parts::of(&http.path);
-        let resolved;
-        let rest = match below(parts.path, &self.prefix) {
-            // What does not leave the prefix stays as it is spelled.
-            Some(rest) if !climbs(rest) => Some(rest),
-            _ => {
-                resolved = without_dots(parts.path);
-                below(&resolved, &self.prefix)
-            }
-        };
-        match rest {
-            Some("") => redirect(http, &self.prefix),
-            Some(rest) => {
-                let path = parts.with_path(rest);
+        match self.within(&http.path) {
+            Some(Within::Prefix) => redirect(http, &self.prefix),
+            Some(Within::Path(path)) => {
                 http.path = path;
                 http.add_url_prefix(&self.prefix);
                 self.handler.handle_one_request(http)
             }
             None => http.send_error(Status::NOT_FOUND),
+        }
+    }
+
+    /// What is answered here has no use for a body.
+    fn body_buffer_size(&self, head: &RequestHead<'_>) -> usize {
+        match self.within(head.path) {
+            Some(Within::Path(path)) => self.handler.body_buffer_size(&head.with_path(&path)),
+            Some(Within::Prefix) | None => 0,
         }
     }
 }

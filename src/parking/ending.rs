@@ -5,12 +5,30 @@ use std::sync::{Arc, MutexGuard};
 
 use super::Parking;
 use super::lingering::Lingering;
-use super::parked::HEAD_GRACE;
-use super::slot::Slot;
+use super::parked::{HEAD_GRACE, Phase};
+use super::slot::{Slot, close_parked};
 use super::state::{Gone, Holder, Place, State};
-use crate::connection::{ClientSocket, Direction, End};
+use crate::connection::{ClientSocket, Direction, End, WaitFor};
 
 impl Slot {
+    /// Closes a connection that waits. A request whose body is waited for ends here, of which its
+    /// handler hears.
+    pub(super) fn end_idle(&self, parking: &Parking, mut place: MutexGuard<'_, Place>) {
+        let waits_for = match &place.state {
+            State::Parked(parked) => parked.waits_for,
+            _ => return,
+        };
+        if waits_for != WaitFor::RestOfBody {
+            return close_parked(place, Phase::Idle);
+        }
+        let connection = place.take_out(Phase::Idle, Holder::Other);
+        // The handler and the end of the connection take the lock.
+        drop(place);
+        if let Some(connection) = connection {
+            self.conclude_cut(parking, connection);
+        }
+    }
+
     /// The connection was dropped or taken apart, and this is the server's hold of its socket.
     pub(super) fn connection_dropped(
         &self,

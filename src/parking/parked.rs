@@ -25,6 +25,8 @@ pub(super) struct Parked {
     pub(super) waits_for: WaitFor,
     pub(super) since: Instant,
     pub(super) deadline: Option<Instant>,
+    /// Since when a body is waited for in this wait.
+    body_since: Option<Instant>,
 }
 
 impl Parked {
@@ -41,8 +43,9 @@ impl Parked {
         timeouts: &Timeouts,
         head_since: Option<Instant>,
     ) -> Self {
-        let (since, deadline) = times(&connection, waits_for, timeouts, head_since);
-        Self { phase: Phase::Returned, connection, waits_for, since, deadline }
+        let body_since = (waits_for == WaitFor::RestOfBody).then(Instant::now);
+        let (since, deadline) = times(&connection, waits_for, timeouts, (head_since, body_since));
+        Self { phase: Phase::Returned, connection, waits_for, since, deadline, body_since }
     }
 
     pub(super) fn has_bytes(&self) -> bool {
@@ -67,17 +70,13 @@ impl Parked {
         self.waits_for != WaitFor::Taken && self.connection.rfile.is_expired()
     }
 
-    /// Shortens the wait, as the server stops; returns when it is over. A body has as long as a
-    /// request that runs.
+    /// Shortens the wait, as the server stops; returns when it is over.
     ///
     /// A connection that was answered a moment ago is closed only after another one: its client may
     /// have sent the next request already, and would lose it. One that has begun a request or a
     /// handshake is given a little longer, from the time when the drain began or, if that is later,
     /// from its own first byte.
     pub(super) fn hasten(&mut self, drain_began: Instant) -> Option<Instant> {
-        if self.waits_for == WaitFor::RestOfBody {
-            return self.deadline;
-        }
         let end = if self.is_idle() {
             self.since.checked_add(IDLE_GRACE)?
         } else {
@@ -101,13 +100,20 @@ impl Parked {
     /// The client is waited for no more. What a body was waited for makes the client late, and the
     /// time until its next turn does not.
     pub(super) fn end_wait(&mut self) {
-        if self.waits_for == WaitFor::RestOfBody
-            && let Some(left) = self.left()
-        {
-            let rfile = &mut self.connection.rfile;
-            let waited = rfile.wait_limit().map(|limit| limit.saturating_sub(left));
-            rfile.note_wait(waited.unwrap_or_default());
+        if let Some(since) = self.body_since.take() {
+            self.connection.rfile.note_wait(since.elapsed());
         }
+    }
+
+    /// The wait is over, and nothing has come. The handler is called as it is: it finds out that
+    /// the client was too late, or waits itself for a body that only the server, as it stops, waits
+    /// for no longer.
+    pub(super) fn end_in_vain(&mut self) {
+        let rfile = &mut self.connection.rfile;
+        let has_time = self
+            .body_since
+            .is_some_and(|since| rfile.wait_limit().is_none_or(|limit| since.elapsed() < limit));
+        if has_time { rfile.hurry() } else { rfile.expire() }
     }
 
     pub(super) fn left(&self) -> Option<Duration> {
@@ -120,7 +126,7 @@ fn times(
     connection: &Connection,
     waits_for: WaitFor,
     timeouts: &Timeouts,
-    head_since: Option<Instant>,
+    (head_since, body_since): (Option<Instant>, Option<Instant>),
 ) -> (Instant, Option<Instant>) {
     // A handshake or a part of a record is no request yet, and no reason to be patient.
     let busy_since = match waits_for {
@@ -132,7 +138,9 @@ fn times(
         WaitFor::NextRequest if busy_since.is_some() => after(since, timeouts.head),
         WaitFor::NextRequest => after(since, timeouts.idle),
         WaitFor::RestOfRequest => after(since, timeouts.head),
-        WaitFor::RestOfBody => after(Instant::now(), connection.rfile.wait_limit()),
+        WaitFor::RestOfBody => {
+            body_since.and_then(|since| after(since, connection.rfile.wait_limit()))
+        }
         // The looks whether the client takes enough.
         WaitFor::Taken => None,
     };

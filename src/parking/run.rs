@@ -249,12 +249,15 @@ impl Slot {
             out.holder = Holder::Job;
             out.is_late = waited.is_err();
         }
+        if waited.is_err() && !idles {
+            parked.end_in_vain();
+        }
         parked.end_wait();
         let mut connection = parked.connection;
         match waited {
             Ok(()) => {}
             Err(_) if idles => return None,
-            Err(_) => connection.rfile.expire(),
+            Err(_) => {}
         }
         if idles && parking.is_draining() {
             // Closed, unless a request was faster.

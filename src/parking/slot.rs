@@ -136,9 +136,6 @@ impl Slot {
             (State::Gone(_), _) => return DrainOutcome::Closed,
             _ => return DrainOutcome::Busy,
         };
-        if parked.waits_for == WaitFor::RestOfBody {
-            return DrainOutcome::Busy;
-        }
         let is_idle = parked.waits_for == WaitFor::NextRequest;
         if is_idle && matches!(parked.connection.rfile.look(), Ok(count) if count > 0) {
             claim(parking, &mut place);
@@ -172,7 +169,7 @@ impl Slot {
         let place = self.place();
         match &place.state {
             State::Parked(parked) if parked.phase == Phase::Idle => {
-                close_parked(place, Phase::Idle);
+                self.end_idle(parking, place);
                 true
             }
             State::Lingering(_) => {
@@ -201,7 +198,7 @@ impl Slot {
             }
             State::Parked(parked) if parked.phase == Phase::Idle => {
                 let had_request = parked.waits_for != WaitFor::NextRequest;
-                close_parked(place, Phase::Idle);
+                self.end_idle(parking, place);
                 had_request
             }
             State::Lingering(_) => {
@@ -249,7 +246,7 @@ impl Slot {
             return self.overdue_sending(parking, &mut place);
         }
         if parked.waits_for != WaitFor::NextRequest {
-            parked.connection.rfile.expire();
+            parked.end_in_vain();
             claim(parking, &mut place);
             return Overdue::Request;
         }
@@ -375,7 +372,7 @@ pub(super) fn claim(parking: &Parking, place: &mut Place) {
 }
 
 /// Closes a connection that the server gives up.
-fn close_parked(mut place: MutexGuard<'_, Place>, phase: Phase) {
+pub(super) fn close_parked(mut place: MutexGuard<'_, Place>, phase: Phase) {
     let connection = place.take_out(phase, Holder::Other);
     // Its end takes the lock.
     drop(place);

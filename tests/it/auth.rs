@@ -43,7 +43,7 @@ impl HttpRequestHandler for Hello {
     fn log_message(&self, _: &Exchange<'_>, _: std::fmt::Arguments<'_>) {}
 }
 
-fn users() -> Users {
+pub(crate) fn users() -> Users {
     Users::default().user(ADA).unwrap().user(BOB).unwrap()
 }
 

@@ -58,7 +58,6 @@ fn every_method_of_the_base_can_be_called() {
         assert_eq!(base.error_content_type(), "text/html;charset=utf-8");
         assert_eq!(base.address_string(http), "127.0.0.1");
         assert_eq!(base.timeouts(), Timeouts::default());
-        assert_eq!(base.body_buffer_size(&http.path, &http.headers), 64 * 1024);
         assert!(base.trusted_proxies().is_empty());
         base.log_request(http, Status::OK, Some(5));
         base.finish(http);

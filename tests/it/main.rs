@@ -153,6 +153,7 @@ mod puts; // files that a directory takes by PUT
 mod range_clients; // programs that go on with a download
 mod ranges; // parts of files
 mod redirects; // a directory without its slash leads to where the client is
+mod refused_bodies; // what is answered before a body has come, and bodies that never do
 mod server; // bind, handle_request, shutdown, the hooks and the options
 mod server_addresses; // ports and addresses, and who shares them
 mod set_header; // fields that take the place of others

@@ -104,6 +104,15 @@ impl HttpRequestHandler for Watched {
                 http.end_headers()?;
                 http.wfile.write_all(content(BYTES))
             }
+            "/flushed" | "/failed" => {
+                let file = File::open(self.files.directory().join("large"))?;
+                http.send_response(200)?;
+                http.send_header("Content-Length", SIZE)?;
+                http.end_headers()?;
+                http.wfile.send_file(&file, 0, SIZE as u64)?;
+                http.wfile.flush()?;
+                if http.path == "/failed" { Err(io::Error::other("too late")) } else { Ok(()) }
+            }
             _ => self.files.do_get(http),
         }
     }
@@ -319,6 +328,44 @@ fn a_client_that_is_left_waiting_is_given_up_in_time() {
         assert_eq!((&*ended.path, ended.sent, ended.is_complete), (path, sent, false));
         assert!(ended.took > limit / 2);
     });
+}
+
+/// Nor does a flush, or a handler that fails when it has said all.
+#[test]
+fn what_follows_a_file_waits_for_nobody() {
+    for path in ["/flushed", "/failed"] {
+        let site = site();
+        let handler = Watched::of(&site);
+        let (ended, log) = (handler.ended.clone(), handler.log.clone());
+        let server = Running::start(bind::<Sequential, _>(handler));
+        let mut client = begin(server.connect(), path);
+        assert_is_served(server.connect());
+        assert_eq!(ended.next().path, "/small");
+        let mut response = vec![0];
+        let mut part = [0; 1 << 16];
+        while response.len() < SIZE {
+            let count = client.stream.read(&mut part).unwrap();
+            response.extend_from_slice(&part[..count]);
+        }
+        let end = ended.next();
+        assert!(end.is_complete && end.sent == SIZE as u64, "{end:?}");
+        let failures = log.so_far().iter().filter(|line| line.starts_with("failed")).count();
+        assert_eq!(failures, usize::from(path == "/failed"));
+    }
+}
+
+/// Also where the client leaves while the first piece is sent.
+#[test]
+fn what_a_client_has_read_was_sent() {
+    let (_site, server, ended) = serve_one_by_one();
+    for _ in 0..20 {
+        let mut client = server.connect();
+        client.send(get("/large"));
+        client.read_exactly(64 * 1024);
+        drop(client);
+        let end = ended.next();
+        assert!(end.sent >= 63 * 1024 && !end.is_complete, "{end:?}");
+    }
 }
 
 /// The server waits for it, as for a request that runs.

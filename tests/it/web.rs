@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use socketserver::http::{
-    Exchange, Headers, HttpRequestHandler, ProtocolVersion, SimpleHttpRequestHandler,
+    Exchange, HttpRequestHandler, ProtocolVersion, RequestHead, SimpleHttpRequestHandler,
 };
 use socketserver::{Address, ThreadPool, Timeouts};
 use tempfile::TempDir;
@@ -151,8 +151,8 @@ impl<H: HttpRequestHandler> HttpRequestHandler for Noting<H> {
         self.timeouts
     }
 
-    fn body_buffer_size(&self, path: &str, headers: &Headers) -> usize {
-        self.body_buffer_size.unwrap_or_else(|| self.base.body_buffer_size(path, headers))
+    fn body_buffer_size(&self, head: &RequestHead<'_>) -> usize {
+        self.body_buffer_size.unwrap_or_else(|| self.base.body_buffer_size(head))
     }
 
     fn log_message(&self, _: &Exchange<'_>, message: fmt::Arguments<'_>) {

@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::{Uid, setuid};
 use socketserver::concurrency::Concurrency;
-use socketserver::http::{Exchange, Headers, HttpRequestHandler, ProtocolVersion, Status};
+use socketserver::http::{Exchange, HttpRequestHandler, ProtocolVersion, RequestHead, Status};
 use socketserver::{Forking, Overload, PreFork, Signal, TcpServer, ThreadPool};
 
 struct Plain {
@@ -26,8 +26,8 @@ impl HttpRequestHandler for Plain {
         }
     }
 
-    fn body_buffer_size(&self, path: &str, headers: &Headers) -> usize {
-        if path == "/waiting" { 0 } else { self.base().body_buffer_size(path, headers) }
+    fn body_buffer_size(&self, head: &RequestHead<'_>) -> usize {
+        if head.path == "/waiting" { 0 } else { self.base().body_buffer_size(head) }
     }
 
     fn do_post(&self, http: &mut Exchange<'_>) -> io::Result<()> {

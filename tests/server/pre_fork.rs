@@ -9,7 +9,7 @@ use std::thread;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use socketserver::concurrency::{Concurrency, Job};
 use socketserver::http::{
-    CgiHttpRequestHandler, Exchange, Headers, HttpRequestHandler, ProtocolVersion, Status,
+    CgiHttpRequestHandler, Exchange, HttpRequestHandler, ProtocolVersion, RequestHead, Status,
 };
 use socketserver::{
     Datagram, Forking, Handler, HttpServer, PreFork, PreForkHttpServer, Sequential, ShutdownReport,
@@ -158,7 +158,7 @@ impl HttpRequestHandler for Obedient {
     }
 
     /// A client says by a body when a slow request is to end.
-    fn body_buffer_size(&self, _: &str, _: &Headers) -> usize {
+    fn body_buffer_size(&self, _: &RequestHead<'_>) -> usize {
         0
     }
 

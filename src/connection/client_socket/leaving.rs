@@ -85,8 +85,9 @@ impl ClientSocket {
             unsent.clear();
             if !outbox.has_pieces() {
                 let pushed = outbox.push_file(line, (file, &mut span), &mut turn);
-                has_ended = matches!(unless_blocked(pushed)?, Some(Pushed::FileHasEnded));
                 self.stream.note_written();
+                let pushed = unless_blocked(pushed).inspect_err(|_| *taken += count - span.left)?;
+                has_ended = matches!(pushed, Some(Pushed::FileHasEnded));
             }
         }
         let left = span.left;

@@ -16,7 +16,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use crate::http::exchange::{Exchange, HttpRequestHandler, Refused};
+use crate::http::exchange::{Exchange, HttpRequestHandler, Refused, RequestHead};
+use crate::http::message::headers::Headers;
 use crate::http::message::status::Status;
 use crate::http::message::target::canonical;
 use crate::os::processors;
@@ -170,6 +171,15 @@ impl<H: HttpRequestHandler> BasicAuth<H> {
         self.users()
     }
 
+    /// Tells whether the password of these fields was verified a while ago.
+    fn knows(&self, headers: &Headers) -> bool {
+        let Some(credentials) = Credentials::of(headers) else { return false };
+        let users = self.present_users();
+        let number = self.verified.mark_of_name(&credentials.name).number();
+        let hash = users.hash_for(&credentials.name, number);
+        hash.is_some_and(|(hash, _)| self.verified.knows(self.verified.mark(&credentials, hash)))
+    }
+
     /// The user who asks, if the password is right.
     fn user(&self, http: &Exchange<'_>) -> Result<String, Refused> {
         let credentials = Credentials::of(&http.headers).ok_or(Refused::Unknown)?;
@@ -232,6 +242,11 @@ impl<H: HttpRequestHandler> HttpRequestHandler for BasicAuth<H> {
             Refused::Unknown => Status::UNAUTHORIZED,
             Refused::Busy => Status::SERVICE_UNAVAILABLE,
         })
+    }
+
+    /// What a client sends whose password was not verified yet is not waited for.
+    fn body_buffer_size(&self, head: &RequestHead<'_>) -> usize {
+        if self.knows(head.headers) { self.handler.body_buffer_size(head) } else { 0 }
     }
 
     fn end_headers(&self, http: &mut Exchange<'_>) -> io::Result<()> {

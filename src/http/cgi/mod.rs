@@ -29,9 +29,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::http::exchange::{BaseHttpRequestHandler, Exchange, HttpError, HttpRequestHandler};
+use crate::http::exchange::{
+    BaseHttpRequestHandler, Exchange, HttpError, HttpRequestHandler, RequestHead,
+};
 use crate::http::files::{Defaults, NoFile, SimpleHttpRequestHandler};
-use crate::http::message::headers::Headers;
+use crate::http::message::target::Parts;
+use crate::http::url::unquote_to_bytes;
 use crate::sys;
 use identity::Identity;
 use process::Running;
@@ -207,13 +210,19 @@ impl<K: CgiHooks> HttpRequestHandler for CgiHttpRequestHandler<K> {
         &self.files
     }
 
-    fn body_buffer_size(&self, path: &str, headers: &Headers) -> usize {
-        // What is passed on as it comes is not to be waited for.
-        let is_chunked = headers.contains("Transfer-Encoding");
-        if is_chunked && (self.settings.chunked_body_limit.is_none() || path.contains("/nph-")) {
-            return 0;
-        }
-        self.files.body_buffer_size(path, headers)
+    /// Of a body that a program reads, unless that is passed on as it comes, and of an upload.
+    fn body_buffer_size(&self, head: &RequestHead<'_>) -> usize {
+        let path = Parts::of(head.path).path;
+        let Some(info) = cgi_info::is_cgi(path, self.files.hooks().cgi_directories()) else {
+            return self.files.body_buffer_size(head);
+        };
+        let rest = unquote_to_bytes(&info.rest);
+        let speaks_itself = rest.split(|&byte| byte == b'/').any(|name| name.starts_with(b"nph-"));
+        let is_chunked = head.headers.contains("Transfer-Encoding");
+        let limit = if is_chunked { self.settings.chunked_body_limit } else { Some(u64::MAX) };
+        let limit = limit.filter(|_| !speaks_itself).unwrap_or(0);
+        let usual = BaseHttpRequestHandler.body_buffer_size(head);
+        usize::try_from(limit).map_or(usual, |limit| limit.min(usual))
     }
 
     fn do_get(&self, http: &mut Exchange<'_>) -> io::Result<()> {

@@ -42,15 +42,18 @@ impl Awaits {
 impl AwaitedBody {
     /// Receives what has arrived; tells whether the handler is to be called: the body is there, or
     /// more of it than is waited for, or the handler will find out as it reads why nothing more
-    /// comes, as the client has ended or was late.
+    /// comes, as the client has ended or was late; or the server stops, and waits no longer.
     pub(super) fn receive(&mut self, rfile: &mut Rfile) -> io::Result<bool> {
+        if rfile.socket().is_cut() {
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
         rfile.expect_rate();
         while !self.is_there(rfile.unread()) {
             match rfile.receive() {
                 Ok(0) => break,
                 Ok(_) => {}
                 Err(error) => match error.kind() {
-                    io::ErrorKind::WouldBlock => return Ok(false),
+                    io::ErrorKind::WouldBlock => return Ok(rfile.take_hurry()),
                     io::ErrorKind::TimedOut => break,
                     _ => return Err(error),
                 },

@@ -6,11 +6,11 @@ use std::io::{self, Write};
 
 use super::Exchange;
 use super::handler::{BaseHttpRequestHandler, HttpRequestHandler};
+use super::request_head::RequestHead;
 use crate::address::Address;
 use crate::connection::{Connection, Timeouts};
 use crate::handler::print_error;
 use crate::http::message::date;
-use crate::http::message::headers::Headers;
 use crate::http::message::protocol_version::ProtocolVersion;
 use crate::http::message::status::Status;
 use crate::http::message::text::{escape_html, escape_log};
@@ -163,8 +163,8 @@ impl HttpRequestHandler for BaseHttpRequestHandler {
         Timeouts::default()
     }
 
-    fn body_buffer_size(&self, _: &str, _: &Headers) -> usize {
-        BODY_BUFFER_SIZE
+    fn body_buffer_size(&self, head: &RequestHead<'_>) -> usize {
+        if matches!(head.command, "GET" | "HEAD") { 0 } else { BODY_BUFFER_SIZE }
     }
 
     fn trusted_proxies(&self) -> &TrustedProxies {

@@ -5,9 +5,9 @@ use std::fmt;
 use std::io;
 
 use super::Exchange;
+use super::request_head::RequestHead;
 use crate::address::Address;
 use crate::connection::{Connection, Timeouts};
-use crate::http::message::headers::Headers;
 use crate::http::message::protocol_version::ProtocolVersion;
 use crate::http::message::status::Status;
 use crate::signal::Signal;
@@ -290,7 +290,7 @@ pub trait HttpRequestHandler: Send + Sync + 'static {
     }
 
     /// Up to how many bytes of a request's body are waited for before the handler is called.
-    /// Defaults to 65,536.
+    /// Defaults to 65,536, and to 0 for GET and HEAD, whose bodies mean nothing (RFC 9110 §9.3.1).
     ///
     /// Such a body costs no thread while it comes, and under [`Forking`](crate::Forking) no
     /// process: its connection waits as an idle one does, and the handler is called when all of it
@@ -303,21 +303,27 @@ pub trait HttpRequestHandler: Send + Sync + 'static {
     /// has come, its framing included. Nor is that of a client that waits for
     /// [leave](Self::handle_expect_100) to send it.
     ///
-    /// With 0 the handler is called as soon as the head is complete. That is for handlers that
+    /// With 0 the handler is called as soon as the head is complete. That is for requests that are
+    /// refused whatever their body is, so that their clients hear of it at once, for handlers that
     /// answer while the body still comes, as to a client that goes on when it has read what it was
-    /// answered so far, or that change the limits of the wait
+    /// answered so far, and for those that change the limits of the wait
     /// ([`RequestBody::set_timeout`](crate::http::RequestBody::set_timeout)). Python's handlers are
     /// always called then, and hold their thread.
     ///
-    /// Asked of the outermost handler, where not all of a body has come with the head, with the
-    /// target and the fields of the request as they came. CGI programs get a chunked body as it
-    /// arrives where that was asked for
-    /// ([`chunked_body_limit`](crate::http::CgiHttpRequestHandler::chunked_body_limit)).
+    /// The handlers of this crate wait for no body that they do not want: files want those of
+    /// [uploads](crate::http::SimpleHttpRequestHandler::uploads), up to their limit, CGI those of
+    /// programs, but as it arrives where that was asked for
+    /// ([`chunked_body_limit`](crate::http::CgiHttpRequestHandler::chunked_body_limit)), and
+    /// `BasicAuth` those of clients whose password was verified before. A server that stops waits
+    /// for the rest of a body for a second, and then calls the handler.
+    ///
+    /// Asked of the outermost handler, where not all of a body has come with the head. Under
+    /// [`Forking`](crate::Forking) it is called in the server's process, where it must not block.
     ///
     /// nginx has this as `client_body_buffer_size` and `proxy_request_buffering`.
     #[doc(alias = "client_body_buffer_size")]
-    fn body_buffer_size(&self, path: &str, headers: &Headers) -> usize {
-        self.base().body_buffer_size(path, headers)
+    fn body_buffer_size(&self, head: &RequestHead<'_>) -> usize {
+        self.base().body_buffer_size(head)
     }
 
     /// The proxies that are believed when they name the client that they ask for. Defaults to no

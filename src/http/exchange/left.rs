@@ -9,27 +9,36 @@ use crate::connection::Connection;
 /// What is kept of an exchange until the rest of its response is sent, or will not be.
 pub(super) struct Left {
     http: Exchange<'static>,
-    /// The connection ends then.
-    is_last: bool,
+    end: LeftEnd,
+}
+
+/// What follows when the rest of a response is sent, or will not be.
+pub(super) enum LeftEnd {
+    /// Whatever the exchange says.
+    Open,
+    /// The connection ends.
+    Last,
+    /// The same, as the handler has failed, which is reported then.
+    Failed(io::Error),
 }
 
 impl Left {
     /// Takes the exchange and its connection apart, until the client has taken what was left.
-    pub(super) fn new(mut http: Exchange<'_>, is_last: bool) -> io::Result<(Self, Connection)> {
+    pub(super) fn new(mut http: Exchange<'_>, end: LeftEnd) -> io::Result<(Self, Connection)> {
         let connection = http.lend()?;
-        Ok((Self { http: http.of(&AWAY), is_last }, connection))
+        Ok((Self { http: http.of(&AWAY), end }, connection))
     }
 
-    /// The exchange again, with its connection and its handler, and whether it is the last one.
+    /// The exchange again, with its connection and its handler, and what follows.
     pub(super) fn resume(
         self,
         handler: &dyn HttpRequestHandler,
         connection: Connection,
-    ) -> (Exchange<'_>, bool) {
+    ) -> (Exchange<'_>, LeftEnd) {
         let mut http = self.http.of(handler);
         http.rfile.input = connection.rfile;
         http.guard = Some(connection.guard);
-        (http, self.is_last)
+        (http, self.end)
     }
 }
 

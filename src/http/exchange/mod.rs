@@ -17,6 +17,7 @@ mod receive;
 mod received;
 mod redirect;
 mod request_body;
+mod request_head;
 mod response;
 mod response_body;
 mod save;
@@ -26,6 +27,7 @@ pub use handler::{BaseHttpRequestHandler, HttpRequestHandler};
 pub use http_error::HttpError;
 pub(crate) use http_error::{Answer, is_full};
 pub use request_body::RequestBody;
+pub use request_head::RequestHead;
 pub(crate) use response_body::ChooseCoder;
 pub use response_body::ResponseBody;
 #[cfg(feature = "compression")]

@@ -8,6 +8,7 @@ use super::base::CLEAR_TEXT;
 use super::handler::HttpRequestHandler;
 use super::kept::Kept;
 use super::received::{Received, Request};
+use super::request_head::RequestHead;
 use crate::connection::{Connection, NotTls, WaitFor};
 use crate::http::message::framing::{BodyLength, body_length};
 use crate::http::message::parse::{
@@ -56,8 +57,14 @@ fn begin_body(
     connection: &mut Connection,
     request: Request,
 ) -> Received {
+    let arrived = connection.rfile.unread().len();
+    let is_there = matches!(request.body, BodyLength::Known(length) if length <= arrived as u64);
+    if request.in_clear || is_there {
+        return Received::Request(request);
+    }
     let head = &request.head;
-    let limit = handler.body_buffer_size(&head.path, &head.headers);
+    let head = RequestHead { command: &head.command, path: &head.path, headers: &head.headers };
+    let limit = handler.body_buffer_size(&head);
     match Awaits::of(&request, limit) {
         Some(awaits) => receive_body(connection, AwaitedBody { request, awaits, limit }),
         None => Received::Request(request),

@@ -382,6 +382,8 @@ impl Write for ResponseBody {
     /// Sends the head if that is still held back.
     fn flush(&mut self) -> io::Result<()> {
         match self.stage {
+            // Nothing more is written, and what is left is sent as the client takes it.
+            Stage::Body if self.has_left() && matches!(self.framing, Framing::Length(0)) => Ok(()),
             Stage::Body => {
                 self.flush_coded()?;
                 let flushed = self.output.flush();

@@ -9,7 +9,7 @@ use super::failure::{log_while_answering, while_answering};
 use super::handler::HttpRequestHandler;
 use super::http_error::HttpError;
 use super::kept::Kept;
-use super::left::Left;
+use super::left::{Left, LeftEnd};
 use super::receive::receive;
 use super::received::{Received, Request};
 use super::response_body::Stage;
@@ -85,8 +85,8 @@ impl<T: HttpRequestHandler> Handler for T {
 fn serve(handler: &dyn HttpRequestHandler, mut connection: Connection) -> io::Result<()> {
     let kept = Kept::take(&mut connection);
     if let Some(Kept::Response(left)) = kept {
-        let (http, is_last) = left.resume(handler, connection);
-        return conclude(http, is_last);
+        let (http, end) = left.resume(handler, connection);
+        return conclude(http, end);
     }
     match receive(handler, &mut connection, kept)? {
         Received::Request(request) => exchange(handler, connection, request),
@@ -145,7 +145,7 @@ fn exchange(
             return fail(http, error);
         }
         if http.wfile.has_left() {
-            return park_left(http, false);
+            return park_left(http, LeftEnd::Open);
         }
         handler.finish(&http);
         if http.is_taken_over() {
@@ -157,27 +157,38 @@ fn exchange(
 }
 
 /// Gives the connection back until the client has taken what was left of the response.
-fn park_left(http: Exchange<'_>, is_last: bool) -> io::Result<()> {
-    let (left, mut connection) = Left::new(http, is_last)?;
+fn park_left(http: Exchange<'_>, end: LeftEnd) -> io::Result<()> {
+    let (left, mut connection) = Left::new(http, end)?;
     Kept::Response(Box::new(left)).leave(&mut connection);
     connection.park_until_taken()
 }
 
 /// Ends an exchange whose response was left to be sent: all of it was, or will not be.
-fn conclude(mut http: Exchange<'_>, is_last: bool) -> io::Result<()> {
+fn conclude(mut http: Exchange<'_>, end: LeftEnd) -> io::Result<()> {
     let settled = http.wfile.settle();
     log_stall(&http);
     if let Err(error) = settled {
-        return fail(http, error);
+        // What the handler has failed with was first.
+        return fail(http, if let LeftEnd::Failed(failure) = end { failure } else { error });
     }
     if http.wfile.has_left() {
-        return park_left(http, is_last);
+        return park_left(http, end);
     }
     note_shortfall(&mut http);
     http.wfile.end_if_whole();
+    let end = match end {
+        LeftEnd::Failed(failure) => {
+            // It had said all, or what is missing is told by this.
+            let _ = http.wfile.finish();
+            return end_failed(http, failure);
+        }
+        end => end,
+    };
     http.handler().finish(&http);
-    let (connection, next) =
-        if is_last { (http.release()?, Next::LateEnd) } else { go_on(&mut http)? };
+    let (connection, next) = match end {
+        LeftEnd::Open => go_on(&mut http)?,
+        LeftEnd::Last | LeftEnd::Failed(_) => (http.release()?, Next::LateEnd),
+    };
     // The last holder, as above.
     drop(http);
     next.follow(connection)
@@ -225,6 +236,9 @@ fn catch_panic(call: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
 /// Answers for a handler that failed, as its error says where it does, and ends the connection.
 fn fail(mut http: Exchange<'_>, error: io::Error) -> io::Result<()> {
     if !http.is_taken_over() {
+        if http.wfile.has_left() {
+            return park_left(http, LeftEnd::Failed(error));
+        }
         if let Some(answer) = HttpError::inside(&error) {
             let is_body = http.rfile.is_broken();
             if http.wfile.is_recallable() && !(is_body && http.rfile.is_client_gone()) {
@@ -244,6 +258,11 @@ fn fail(mut http: Exchange<'_>, error: io::Error) -> io::Result<()> {
         }
         apologise(&mut http, timed_out);
     }
+    end_failed(http, error)
+}
+
+/// Ends an exchange that has failed, and its connection.
+fn end_failed(mut http: Exchange<'_>, error: io::Error) -> io::Result<()> {
     http.handler().finish(&http);
     // No request was read from a client that there is no room for.
     let error = match http.requestline() {
@@ -302,7 +321,7 @@ fn answer_with(mut http: Exchange<'_>, error: &HttpError) -> io::Result<()> {
 fn dismiss(mut http: Exchange<'_>, answered: io::Result<()>) -> io::Result<()> {
     let answered = answered.and_then(|()| finish_response(&mut http));
     if answered.is_ok() && http.wfile.has_left() {
-        return park_left(http, true);
+        return park_left(http, LeftEnd::Last);
     }
     http.handler().finish(&http);
     answered?;

@@ -53,7 +53,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::http::exchange::{BaseHttpRequestHandler, Exchange, HttpRequestHandler};
+use crate::http::exchange::{BaseHttpRequestHandler, Exchange, HttpRequestHandler, RequestHead};
 use answer::Answer;
 use cache::SmallFiles;
 use etag::Identity;
@@ -353,6 +353,11 @@ impl<K: FileHooks> HttpRequestHandler for SimpleHttpRequestHandler<K> {
     fn end_headers(&self, http: &mut Exchange<'_>) -> io::Result<()> {
         self.vary_if_missing(http);
         BaseHttpRequestHandler.end_headers(http)
+    }
+
+    /// Of a body that is an upload, up to its limit.
+    fn body_buffer_size(&self, head: &RequestHead<'_>) -> usize {
+        self.upload_buffer_size(head)
     }
 
     fn handle_expect_100(&self, http: &mut Exchange<'_>) -> io::Result<bool> {

@@ -13,7 +13,9 @@ use super::path;
 use super::precompressed;
 use super::same_origin;
 use super::tree::Tree;
-use crate::http::exchange::{Exchange, HttpError, is_full};
+use crate::http::exchange::{
+    BaseHttpRequestHandler, Exchange, HttpError, HttpRequestHandler, RequestHead, is_full,
+};
 use crate::http::message::status::Status;
 use crate::os::{is_exhausted, is_link_refused};
 
@@ -114,6 +116,15 @@ impl<K> SimpleHttpRequestHandler<K> {
         self.receiver = Some(Receiver::new(uploads));
         self.tree.takes_uploads = true;
         self
+    }
+
+    /// Up to how many bytes of an upload are waited for before it is taken. Others are refused.
+    pub(super) fn upload_buffer_size(&self, head: &RequestHead<'_>) -> usize {
+        let is_form = cfg!(feature = "forms") && head.command == "POST";
+        let takes = head.command == "PUT" || is_form;
+        let limit = self.receiver.as_ref().filter(|_| takes).map_or(0, |it| it.uploads.limit);
+        let usual = BaseHttpRequestHandler.body_buffer_size(head);
+        usize::try_from(limit).map_or(usual, |limit| limit.min(usual))
     }
 
     /// Tells whether it takes files.

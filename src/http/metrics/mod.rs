@@ -25,7 +25,7 @@ use counters::Counters;
 /// | `socketserver_http_request_duration_seconds` | a histogram of the time from the end of a request's head to the end of its response, with bounds from 0.5 ms to 10 s |
 /// | `socketserver_http_response_body_bytes_total` | bytes of bodies that handlers wrote, without framing |
 /// | `socketserver_open_connections` | connections that are open, in children as well |
-/// | `socketserver_connections{state}` | of these, `idle` ones and `busy` ones |
+/// | `socketserver_connections{state}` | of these, `busy` ones, which a handler serves, and `idle` ones: those that wait for a request, send one slowly, or take a response slowly |
 /// | `socketserver_queue_length` | of these, those that wait for a worker |
 /// | `socketserver_workers` | threads or processes that run requests |
 /// | `socketserver_draining` | 1 while the server is being stopped |
