@@ -1,92 +1,17 @@
-#!/usr/bin/env python3
-"""Clients that take their responses slowly, or not at all, and what others have meanwhile.
+"""Clients that take their responses slowly, or not at all, and what others have meanwhile."""
+import hashlib
+import os
+import resource
+import select
+import signal
+import socket
+import ssl
+import subprocess
+import time
 
-    cargo build --release
-    python3 benches/pace_responses.py [ROW..]
+from .pace_server import Server, busy_load, good, over_tls, site
 
-Rows: unread, unread-tls (200 clients that read nothing of 64 MiB, beside a good one), slow,
-slow-tls (1,000 downloads at 8 KiB a second beside 16 busy connections), shrunk, drained (SIGTERM
-while 50 wait), killed (`kill -9` of a process of `PreFork`). Prints a line for each, with what it
-has found.
-Downloads need some 2,500 descriptors in this process, and as many in the server.
-"""
-import hashlib, os, re, resource, select, signal, socket, ssl, subprocess, sys, tempfile, time
-
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-TARGET = os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target"))
-SERVER = os.path.join(TARGET, "release", "socketserver")
 UNREAD, SLOW, BUSY = 200, 1000, 16
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-class Server:
-    """The command, serving a directory of files."""
-
-    def __init__(self, site, *options, tls=False):
-        self.port, self.log = free_port(), tempfile.TemporaryFile()
-        command = [SERVER, "-d", site, "-p", "HTTP/1.1", "-b", "127.0.0.1", "--stall", "30"]
-        command += ["--tls-self-signed"] if tls else []
-        self.process = subprocess.Popen(
-            [*command, *options, str(self.port)], stdout=self.log, stderr=self.log)
-        self.context = None
-        if tls:
-            self.context = ssl.create_default_context()
-            self.context.check_hostname, self.context.verify_mode = False, ssl.CERT_NONE
-        for _ in range(200):
-            try:
-                self.connect().close()
-                return
-            except OSError:
-                time.sleep(0.02)
-        sys.exit("the server does not answer")
-
-    def connect(self):
-        client = socket.create_connection(("127.0.0.1", self.port), 10)
-        return self.context.wrap_socket(client) if self.context else client
-
-    def ask(self, path, small=False):
-        client = socket.socket()
-        if small:
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 * 1024)
-        client.settimeout(10)
-        client.connect(("127.0.0.1", self.port))
-        client = self.context.wrap_socket(client) if self.context else client
-        client.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-        return client
-
-    def status(self, field, process=None):
-        with open(f"/proc/{process or self.process.pid}/status") as status:
-            return int(re.search(rf"{field}:\s+(\d+)", status.read()).group(1))
-
-    def lines(self, what):
-        self.log.seek(0)
-        return self.log.read().decode(errors="replace").count(what)
-
-    def stop(self, number=signal.SIGTERM):
-        self.process.send_signal(number)
-        return self.process.wait(60)
-
-
-def site():
-    directory = tempfile.mkdtemp()
-    for name, size in [("64m", 64 << 20), ("1m", 1 << 20), ("8m", 8 << 20), ("small", 4096)]:
-        with open(os.path.join(directory, name), "wb") as file:
-            file.write(os.urandom(size))
-    return directory
-
-
-def good(server, path="/small"):
-    """Seconds until a small file has come on a new connection."""
-    began, client = time.time(), server.ask(path)
-    received = b""
-    while b"\r\n\r\n" not in received or len(received.split(b"\r\n\r\n", 1)[1]) < 4096:
-        received += client.recv(65536)
-    return time.time() - began
 
 
 def unread(tls):
@@ -111,20 +36,11 @@ def unread(tls):
         if int(time.time() * 5) % 10 == 0:
             delays.append(good(server))
     left = sorted(ends.values())
-    print(f"{UNREAD} clients that read nothing of 64 MiB{' (TLS)' if tls else ''}, Sequential: "
+    print(f"{UNREAD} clients that read nothing of 64 MiB{over_tls(tls)}, Sequential: "
           f"a good one is served within {max(delays) * 1000:.1f} ms; {len(left)} closed after "
           f"{left[0]:.1f} to {left[-1]:.1f} s; {server.lines('gave up after')} lines; "
           f"{threads} thread(s), {memory:.1f} KiB each", flush=True)
     server.stop()
-
-
-def busy_load(server, seconds):
-    """Requests a second of kept connections, by wrk."""
-    scheme = "https" if server.context else "http"
-    out = subprocess.run(
-        ["wrk", "-t1", f"-c{BUSY}", f"-d{seconds}s", f"{scheme}://127.0.0.1:{server.port}/small"],
-        capture_output=True, text=True).stdout
-    return float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1))
 
 
 def slow(tls):
@@ -132,16 +48,16 @@ def slow(tls):
     directory = site()
     server = Server(directory, "--concurrency", "sequential", "-q", tls=tls)
     wanted = hashlib.md5(open(os.path.join(directory, "1m"), "rb").read()).digest()
-    alone = busy_load(server, 3)
+    alone = busy_load(server, BUSY, 3)
     idle = server.status("VmRSS")
     pid = os.fork()
     if pid == 0:
         os._exit(take_slowly(server, wanted))
     time.sleep(12)
     memory = (server.status("VmRSS") - idle) / SLOW
-    beside = busy_load(server, 5)
+    beside = busy_load(server, BUSY, 5)
     _, status = os.waitpid(pid, 0)
-    print(f"{SLOW} downloads of 1 MiB at 8 KiB/s{' (TLS)' if tls else ''}, Sequential, beside "
+    print(f"{SLOW} downloads of 1 MiB at 8 KiB/s{over_tls(tls)}, Sequential, beside "
           f"{BUSY} busy connections: {beside:.0f} of {alone:.0f} requests a second, "
           f"{beside / alone:.2f}; "
           f"{'all are whole' if status == 0 else 'SOME FAILED'}; {memory:.1f} KiB each; "
@@ -228,6 +144,22 @@ def shrunk():
     server.stop()
 
 
+def grown():
+    directory = site()
+    server = Server(directory)
+    clients = begun(server, 50)
+    with open(os.path.join(directory, "64m"), "ab") as file:
+        file.write(bytes(32 << 20))
+    sizes = [rest(client) for client in clients]
+    time.sleep(0.5)
+    for client in clients:
+        client.settimeout(0.01)
+    sizes = [size + rest(client) - 1 for size, client in zip(sizes, clients)]
+    print(f"a file that becomes longer while 50 wait: {min(sizes)} to {max(sizes)} bytes of "
+          f"67108864, and a head, come", flush=True)
+    server.stop()
+
+
 def killed():
     server = Server(site(), "--processes", "2")
     clients = begun(server, 20)
@@ -245,8 +177,5 @@ def killed():
 ROWS = {
     "unread": lambda: unread(False), "unread-tls": lambda: unread(True),
     "slow": lambda: slow(False), "slow-tls": lambda: slow(True),
-    "shrunk": shrunk, "drained": drained, "killed": killed,
+    "shrunk": shrunk, "grown": grown, "drained": drained, "killed": killed,
 }
-
-for row in sys.argv[1:] or ROWS:
-    ROWS[row]()
