@@ -1,6 +1,8 @@
 """The command, and what its clients ask it for."""
+import atexit
 import os
 import re
+import shutil
 import signal
 import socket
 import ssl
@@ -80,6 +82,7 @@ class Server:
 
 def site():
     directory = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
     for name, size in SIZES:
         with open(os.path.join(directory, name), "wb") as file:
             file.write(os.urandom(size))
