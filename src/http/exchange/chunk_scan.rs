@@ -87,6 +87,16 @@ mod tests {
         RequestBody::new(Rfile::new(socket, None, None), BodyLength::Chunked)
     }
 
+    /// Reading comes to an end, or finds what is wrong.
+    fn is_readable(bytes: &str) -> bool {
+        let read = sent(bytes).read_to_end(&mut Vec::new());
+        !read.is_err_and(|error| error.kind() == io::ErrorKind::UnexpectedEof)
+    }
+
+    fn is_settled(bytes: &str, limit: usize) -> bool {
+        ChunkScan::default().is_settled(bytes.as_bytes(), limit)
+    }
+
     /// What is waited for ends where reading does, or finds what is wrong.
     #[test]
     fn a_chunked_body_is_awaited_until_it_can_be_read_to_its_end() {
@@ -97,20 +107,32 @@ mod tests {
             let pieces = (0..4).map(|place| PIECES[number / 9_usize.pow(place) % 9]);
             let bytes: String = pieces.collect();
             let mut scan = ChunkScan::default();
-            let is_settled =
+            let has_settled =
                 (1..=bytes.len()).any(|end| scan.is_settled(&bytes.as_bytes()[..end], 100));
-            let read = sent(&bytes).read_to_end(&mut Vec::new());
-            let is_cut = read.is_err_and(|error| error.kind() == io::ErrorKind::UnexpectedEof);
-            assert_eq!(is_settled, !is_cut, "{bytes:?}");
-            settled += usize::from(is_settled);
+            assert_eq!(has_settled, is_readable(&bytes), "{bytes:?}");
+            settled += usize::from(has_settled);
             // However it arrives.
-            assert_eq!(ChunkScan::default().is_settled(bytes.as_bytes(), 100), is_settled);
+            assert_eq!(is_settled(&bytes, 100), has_settled);
         }
         assert!((1_000..6_500).contains(&settled), "{settled} of them");
-        let is_settled = |bytes: &str| ChunkScan::default().is_settled(bytes.as_bytes(), 100);
-        assert!(
-            !is_settled("60\r\n") && is_settled("61\r\n") && is_settled("ffffffffffffffff\r\n")
-        );
-        assert!(!is_settled(&"x".repeat(8_191)) && is_settled(&"x".repeat(8_192)));
+        assert!(!is_settled("60\r\n", 100) && is_settled("61\r\n", 100));
+        assert!(is_settled("ffffffffffffffff\r\n", usize::MAX));
+        assert!(!is_settled(&"x".repeat(8_191), 100) && is_settled(&"x".repeat(8_192), 100));
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_or_has_a_cr_within_is_not_waited_behind() {
+        for (before, filling) in [("", "1;"), ("0\r\n", "a:"), ("1\r\nx", "")] {
+            for length in [8_190, 8_191] {
+                let line = format!("{before}{filling:a<length$}\r\n");
+                // Behind the chunk nothing but the line end may stand.
+                let is_wrong = length > 8_190 || filling.is_empty();
+                assert_eq!((is_settled(&line, 10_000), is_readable(&line)), (is_wrong, is_wrong));
+            }
+            for cr in ["\r\r\n", "\rb\r\n"] {
+                let line = [before, filling, "a", cr].concat();
+                assert!(is_settled(&line, 10_000) && is_readable(&line), "{line:?}");
+            }
+        }
     }
 }
