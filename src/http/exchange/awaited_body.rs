@@ -71,3 +71,97 @@ impl AwaitedBody {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixStream;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::connection::ClientSocket;
+    use crate::http::message::parse::Head;
+
+    fn request(body: BodyLength) -> Request {
+        Request { head: Head::unread(), body, in_clear: false, since: None }
+    }
+
+    /// The client's end, and the server's.
+    fn connected() -> (UnixStream, Rfile) {
+        let (client, server) = UnixStream::pair().expect("a pair of sockets");
+        let socket = Arc::new(ClientSocket::plain(OwnedFd::from(server)));
+        (client, Rfile::new(socket, None, None))
+    }
+
+    /// What is waited for of such a body.
+    fn awaited(body: BodyLength, limit: usize) -> Option<AwaitedBody> {
+        let request = request(body);
+        Awaits::of(&request, limit).map(|awaits| AwaitedBody { request, awaits, limit })
+    }
+
+    #[test]
+    fn bodies_up_to_the_limit_are_awaited() {
+        for (body, limit, is_awaited) in [
+            (BodyLength::Known(4), 5, true),
+            (BodyLength::Known(4), 4, true),
+            (BodyLength::Known(4), 3, false),
+            (BodyLength::Known(u64::MAX), usize::MAX - 1, false),
+            (BodyLength::Known(0), 0, false),
+            (BodyLength::Chunked, 1, true),
+            (BodyLength::Chunked, 0, false),
+        ] {
+            assert_eq!(awaited(body, limit).is_some(), is_awaited, "{body:?} {limit}");
+            let mut told = request(body);
+            told.head.headers.push_text("Expect", "100-continue");
+            assert!(Awaits::of(&told, limit).is_none(), "the client waits to be told");
+        }
+    }
+
+    #[test]
+    fn a_body_is_there_with_its_last_byte_or_at_the_limit() {
+        for (body, limit, pieces, is_there) in [
+            (BodyLength::Known(4), 10, &["", "abc", "d"][..], true),
+            (BodyLength::Known(4), 4, &["abcdef"], true),
+            (BodyLength::Known(4), 4, &["abc"], false),
+            (BodyLength::Chunked, 100, &["1\r\nx\r", "\n0\r\n", "\r\n"], true),
+            (BodyLength::Chunked, 100, &["1\r\nx\r\n0\r\n"], false),
+            // It is malformed, or its chunk is too long.
+            (BodyLength::Chunked, 100, &["x\r\n"], true),
+            (BodyLength::Chunked, 100, &["6", "1\r\n"], true),
+            (BodyLength::Chunked, 8, &["3\r\nabc\r", "\n"], true),
+            (BodyLength::Chunked, 9, &["3\r\nabc\r\n"], false),
+        ] {
+            let (mut client, mut rfile) = connected();
+            let mut awaited = awaited(body, limit).expect("it is awaited");
+            for (number, piece) in pieces.iter().enumerate() {
+                client.write_all(piece.as_bytes()).expect("there is room");
+                let received = awaited.receive(&mut rfile).expect("a client");
+                assert_eq!(received, is_there && number + 1 == pieces.len(), "{pieces:?} {number}");
+            }
+            assert_eq!(rfile.unread(), pieces.concat().as_bytes());
+        }
+    }
+
+    #[test]
+    fn a_handler_finds_out_why_nothing_more_comes_but_for_what_the_socket_reports() {
+        for body in [BodyLength::Known(4), BodyLength::Chunked] {
+            let (client, mut rfile) = connected();
+            drop(client);
+            let mut ended = awaited(body, 10).expect("it is awaited");
+            assert!(ended.receive(&mut rfile).expect("an end"));
+
+            let (_client, mut rfile) = connected();
+            rfile.expire();
+            let mut late = awaited(body, 10).expect("it is awaited");
+            assert!(late.receive(&mut rfile).expect("a client that is late"));
+
+            let (client, mut rfile) = connected();
+            nix::unistd::write(rfile.socket(), b"unread").expect("there is room");
+            // The client's end resets the connection, on Linux.
+            drop(client);
+            let mut reset = awaited(body, 10).expect("it is awaited");
+            assert_eq!(reset.receive(&mut rfile).is_err(), cfg!(target_os = "linux"));
+        }
+    }
+}
