@@ -37,6 +37,8 @@ fn check(command: &str, fields: &[(&str, &str)], status: u16) {
         _ => Precondition::Failed,
     };
     assert_eq!(found, expected, "{command} {fields:?}");
+    let found = found.status().map_or(200, Status::code);
+    assert_eq!(found, status, "{command} {fields:?}");
 }
 
 #[test]
