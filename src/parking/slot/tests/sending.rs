@@ -38,6 +38,20 @@ fn it_is_looked_whether_a_client_takes_anything() {
 }
 
 #[test]
+fn several_clients_are_looked_after_at_one_time() {
+    let site = Site::new(Placement::OtherThread);
+    for (_client, slot, _) in [site.sending(), site.sending()] {
+        let place = slot.place();
+        let State::Parked(parked) = &place.state else { panic!("it is parked") };
+        let (left, look) = parked.connection.rfile.socket().until_look().expect("a limit");
+        assert!(left > look, "it may wait for the next look");
+        let next = parked.deadline.expect("a look").duration_since(site.parking.epoch);
+        assert_eq!(next.as_nanos() % look.as_nanos(), 0, "{next:?} {look:?}");
+        assert!(!next.is_zero());
+    }
+}
+
+#[test]
 fn a_client_that_leaves_is_found() {
     let site = Site::new(Placement::OtherThread);
     let (client, slot, _) = site.sending();
