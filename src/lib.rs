@@ -107,6 +107,8 @@ macro_rules! cfg_if {
 #[cfg(mutants)]
 mod concurrency;
 #[cfg(mutants)]
+mod connection;
+#[cfg(mutants)]
 mod http;
 #[cfg(mutants)]
 mod parking;

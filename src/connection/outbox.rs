@@ -263,3 +263,6 @@ fn most_files() -> usize {
 
 /// Bytes in memory that one connection may leave.
 const MOST_BYTES: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests;
