@@ -98,7 +98,7 @@ impl Outbox {
 
     /// Adds a piece of a file; false where too many files are held, or none more can be.
     pub(super) fn add_file(&mut self, file: &File, span: Span) -> bool {
-        let held = HeldFile::of(file);
+        let held = HeldFile::of(file, &HELD, most_files());
         if let Some(file) = held {
             self.pieces.push_back(Piece::File { file, span });
             return true;
@@ -226,25 +226,28 @@ impl Piece {
 #[derive(Debug)]
 struct HeldFile {
     file: File,
+    /// Where it is counted.
+    held: &'static AtomicUsize,
 }
 
 impl HeldFile {
-    fn of(file: &File) -> Option<Self> {
+    /// Holds a file, unless `most` are held that are counted here, or none more can be.
+    fn of(file: &File, held: &'static AtomicUsize, most: usize) -> Option<Self> {
         // Counted by one of these, whatever comes next.
-        if HELD.fetch_add(1, Ordering::Relaxed) < most_files() {
+        if held.fetch_add(1, Ordering::Relaxed) < most {
             let file = file.try_clone();
             if let Ok(file) = file {
-                return Some(Self { file });
+                return Some(Self { file, held });
             }
         }
-        HELD.fetch_sub(1, Ordering::Relaxed);
+        held.fetch_sub(1, Ordering::Relaxed);
         None
     }
 }
 
 impl Drop for HeldFile {
     fn drop(&mut self) {
-        HELD.fetch_sub(1, Ordering::Relaxed);
+        self.held.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
