@@ -14,6 +14,7 @@ const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
 /// The client's end, and the server's.
 fn connected() -> (UnixStream, StreamSocket) {
     let (client, server) = UnixStream::pair().expect("a pair of sockets");
+    client.set_read_timeout(Some(LIMIT)).expect("an option");
     (client, StreamSocket::new(OwnedFd::from(server).into()))
 }
 
@@ -184,3 +185,6 @@ fn no_more_than_some_files_are_held_at_a_time() {
 }
 
 const SHORTER: io::ErrorKind = io::ErrorKind::UnexpectedEof;
+
+/// What should take no time takes less.
+const LIMIT: Duration = Duration::from_secs(10);
