@@ -131,6 +131,9 @@ fn what_is_lost_encrypted_and_left_counts() {
     assert_eq!(outbox.push(line(&stream), 0).ok(), Some(true));
     assert_eq!((outbox.left(), outbox.is_empty()), (7, true));
     assert_eq!(taken(&mut client, 5), b"deabc");
+    outbox.note_encrypted(4);
+    assert_eq!(outbox.push(line(&stream), 0).ok(), Some(true));
+    assert_eq!((outbox.left(), outbox.is_empty()), (7, true));
     add_bytes(&mut outbox, b"");
     assert!(!outbox.has_pieces(), "no bytes are no piece");
 }
