@@ -4,11 +4,11 @@ use std::fs;
 
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{SigSet, Signal};
-use socketserver::Sequential;
 use socketserver::http::CgiHttpRequestHandler;
+use socketserver::{Sequential, Timeouts};
 
 use crate::cgi_site::{CgiSite, request, text};
-use crate::support::{Notes, Running, bind, in_a_process_of_its_own, open_descriptors};
+use crate::support::{MOMENT, Notes, Running, bind, in_a_process_of_its_own, open_descriptors};
 use crate::web::{Browser, Reply, noting, serve};
 
 const COUNT: &str = "echo Content-Type: text/plain; echo; echo $CONTENT_LENGTH; wc -c";
@@ -166,4 +166,18 @@ fn a_full_disk_is_507_and_neither_files_nor_descriptors_are_left() {
         server.stop();
         assert!(open_descriptors() <= before);
     });
+}
+
+/// A handler around the programs has the body waited for before they are started.
+#[test]
+fn a_chunked_body_that_was_waited_for_and_is_passed_on_is_late_wherever_it_stops() {
+    let script = "cat > /dev/null; echo Content-Type: text/plain; echo";
+    let site = CgiSite::new(&[("wait", script)]);
+    let handler = noting(site.handler().chunked_body_limit(None)).http11().body_buffer_size(1_000);
+    let server = serve(handler.timeouts(Timeouts::default().stall(MOMENT * 2)));
+    for begun in ["", "5", "5\r\n", "5\r\nab", "5\r\nhello\r\n", "0\r\n"] {
+        let head = request("POST", "/cgi-bin/wait", "Transfer-Encoding: chunked\r\n");
+        let reply = Browser::connect(&server).ask(head + begun);
+        assert_eq!((reply.status(), reply.header("Connection")), (408, Some("close")), "{begun:?}");
+    }
 }

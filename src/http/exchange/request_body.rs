@@ -237,7 +237,7 @@ impl RequestBody {
     /// Moves on by a line between chunks, and is broken where the line does not belong there.
     fn take_line(&mut self, line: io::Result<Vec<u8>>) -> io::Result<()> {
         let state = std::mem::replace(&mut self.state, State::Broken);
-        let line = line?;
+        let line = line.inspect_err(|error| self.is_late |= is_time_out(error))?;
         self.state = match state {
             State::ChunkEnd if line.is_empty() => State::ChunkSize,
             State::ChunkEnd => return Err(malformed("a chunk is longer than its size")),
@@ -278,8 +278,7 @@ impl RequestBody {
     /// Reads up to CR LF, which alone ends a line here.
     fn read_line(&mut self) -> io::Result<Vec<u8>> {
         let mut line = Vec::new();
-        let read = Read::take(&mut self.input, CHUNK_LINE_BYTES).read_until(b'\n', &mut line);
-        read.inspect_err(|error| self.is_late |= is_time_out(error))?;
+        Read::take(&mut self.input, CHUNK_LINE_BYTES).read_until(b'\n', &mut line)?;
         checked_line(line)
     }
 

@@ -1,5 +1,7 @@
 //! Bodies as they arrive: in pieces, broken, late, cut, and beyond a limit.
 
+mod late;
+
 use std::io::Write;
 use std::num::NonZero;
 use std::os::fd::OwnedFd;
@@ -287,46 +289,6 @@ fn what_has_arrived_is_read_without_waiting() {
         assert!(!body.is_broken(), "{piece:?}");
     }
     assert!(body.is_ended() && !body.is_late());
-}
-
-#[test]
-fn a_client_that_is_waited_for_too_long_is_late() {
-    for length in [known(3), BodyLength::Chunked] {
-        for way in [0, 1, 2] {
-            let (_client, mut body) = begun(length);
-            body.set_timeout(Some(Duration::from_millis(5)));
-            assert!(!body.is_late());
-            let error = WAYS[way].1(&mut body).expect_err("nothing comes");
-            assert_eq!(error.kind(), io::ErrorKind::TimedOut, "{length:?} {way}");
-            assert!(body.is_late(), "{length:?} {way}");
-        }
-    }
-    let (_client, mut body) = begun(known(3));
-    assert_eq!(body.note_stall().kind(), io::ErrorKind::TimedOut);
-    assert!(body.is_late());
-}
-
-#[test]
-fn a_client_is_waited_for_while_it_keeps_up() {
-    let (_client, mut body) = arrived(known(2_000), "ab");
-    assert_eq!(body.wait_limit(), Some(STALL));
-    body.note_wait(STALL / 2);
-    assert_eq!(body.wait_limit(), Some(STALL / 2));
-    body.set_timeout(Some(STALL / 4));
-    assert_eq!(body.wait_limit(), Some(Duration::ZERO));
-    body.set_timeout(None);
-    assert_eq!(body.wait_limit(), None);
-    // It need not keep up where nothing has to come, and where all that comes is the handler's.
-    body.set_timeout(Some(STALL));
-    body.unbind();
-    assert_eq!(body.wait_limit(), Some(STALL));
-    let (_client, mut body) = begun(known(0));
-    body.note_wait(STALL);
-    assert_eq!(body.wait_limit(), Some(STALL));
-    let (_client, mut body) = begun(BodyLength::Chunked);
-    body.note_wait(STALL);
-    assert_eq!(body.wait_limit(), Some(Duration::ZERO));
-    assert_eq!(RequestBody::take(&mut body).wait_limit(), Some(STALL));
 }
 
 /// A client that has left without reading what it was sent: its connection is reset, on Linux.
