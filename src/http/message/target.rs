@@ -291,9 +291,33 @@ mod tests {
             ("http://h///a//b", "/a//b", None),
             ("http://h//", "/", None),
         ] {
-            let parts = Parts::of(target);
-            assert_eq!((parts.path, parts.query), (path, query), "{target}");
+            let headers = Headers::default();
+            let parts = Target::new(target, &headers, false);
+            assert_eq!((parts.path(), parts.query()), (path, query), "{target}");
         }
+    }
+
+    #[test]
+    fn a_target_without_scheme_and_host_is_otherwise_the_same() {
+        let headers = Headers::default();
+        for (target, form) in [
+            ("/a%20b?c=d#e", "/a%20b?c=d#e"),
+            ("http://h:8//a?b#c", "/a?b#c"),
+            ("https://h#", "/#"),
+            ("/a?", "/a?"),
+            ("*", "*"),
+        ] {
+            assert_eq!(Target::new(target, &headers, false).origin_form(), form, "{target}");
+        }
+    }
+
+    #[test]
+    fn a_target_shows_what_it_says() {
+        let mut headers = Headers::default();
+        headers.push_text("Host", "h:8");
+        let shown = format!("{:?}", Target::new("http://h:8/a?b#c", &headers, false));
+        let parts = r#"path: "/a", query: Some("b"), host: Some("h"), port: Some(8)"#;
+        assert_eq!(shown, format!("Target {{ {parts}, .. }}"));
     }
 
     #[test]
