@@ -286,8 +286,8 @@ fn a_hook_decides_which_files_beside_scripts_are_shown() {
     struct Scripts;
     impl FileHooks for Scripts {}
     impl CgiHooks for Scripts {
-        fn is_cgi(&self, http: &Exchange<'_>) -> Option<CgiInfo> {
-            http.path.ends_with(".sh").then(|| Defaults.is_cgi(http)).flatten()
+        fn is_cgi(&self, http: &Exchange<'_>, directories: &[&str]) -> Option<CgiInfo> {
+            http.path.ends_with(".sh").then(|| Defaults.is_cgi(http, directories)).flatten()
         }
     }
     let site = CgiSite::new(&[("x.sh", PLAIN)]);
@@ -295,6 +295,33 @@ fn a_hook_decides_which_files_beside_scripts_are_shown() {
     let server = serve(noting(site.handler().with_hooks(Scripts)).http11());
     assert_eq!(get(&server, "/cgi-bin/a.css").body, b"style");
     assert_eq!(get(&server, "/CGI-BIN/a.css").status(), 404);
+}
+
+/// Python's `super().is_cgi()` looks at the directories of `self`.
+#[test]
+fn the_default_asks_the_directories_of_the_hooks_that_call_it() {
+    struct Both;
+    impl FileHooks for Both {}
+    impl CgiHooks for Both {
+        fn is_cgi(&self, http: &Exchange<'_>, directories: &[&str]) -> Option<CgiInfo> {
+            Defaults.is_cgi(http, directories)
+        }
+
+        fn cgi_directories(&self) -> &[&str] {
+            &["/programs"]
+        }
+    }
+    let site = CgiSite::new(&[("x.sh", PLAIN)]);
+    site.script("programs/x.sh", &format!("#!/bin/sh\n{PLAIN} echo ran"));
+    let server = serve(noting(site.handler().with_hooks(Both)).http11());
+    assert_eq!(text(&get(&server, "/programs/x.sh")), "ran\n");
+    assert_eq!(text(&get(&server, "/%70rograms//x.sh")), "ran\n");
+    assert_eq!(get(&server, "/programs/").status(), 403);
+    // Not a directory of programs for these hooks.
+    assert_eq!(
+        get(&server, "/cgi-bin/x.sh").body,
+        fs::read(site.site.path("cgi-bin/x.sh")).unwrap()
+    );
 }
 
 #[test]
@@ -344,7 +371,7 @@ fn an_outer_handler_decides_what_is_run() {
     struct ByName;
     impl FileHooks for ByName {}
     impl CgiHooks for ByName {
-        fn is_cgi(&self, http: &Exchange<'_>) -> Option<CgiInfo> {
+        fn is_cgi(&self, http: &Exchange<'_>, _: &[&str]) -> Option<CgiInfo> {
             http.path.ends_with(".sh").then(|| CgiInfo::new("", &http.path[1..]))
         }
 
@@ -383,9 +410,9 @@ fn a_long_path_costs_no_lookup_for_each_of_its_parts() {
         }
     }
     impl CgiHooks for Counting {
-        fn is_cgi(&self, http: &Exchange<'_>) -> Option<CgiInfo> {
+        fn is_cgi(&self, http: &Exchange<'_>, directories: &[&str]) -> Option<CgiInfo> {
             let as_it_is = || CgiInfo::new("/cgi-bin", &http.path["/cgi-bin/".len()..]);
-            if self.1 { Some(as_it_is()) } else { Defaults.is_cgi(http) }
+            if self.1 { Some(as_it_is()) } else { Defaults.is_cgi(http, directories) }
         }
     }
     let site = CgiSite::new(&[("x", PLAIN)]);

@@ -141,7 +141,8 @@ impl<K: CgiHooks> CgiHttpRequestHandler<K> {
     /// Tells whether a program answers the request, and where its path begins, as the hooks have
     /// it.
     pub fn is_cgi(&self, http: &Exchange<'_>) -> Option<CgiInfo> {
-        self.files.hooks().is_cgi(http)
+        let hooks = self.files.hooks();
+        hooks.is_cgi(http, hooks.cgi_directories())
     }
 
     /// Tells whether the target of a request that no program answers leads among the programs

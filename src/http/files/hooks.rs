@@ -38,6 +38,9 @@ use crate::http::exchange::Exchange;
 /// What concerns every response, such as a header or an error page, is a method of
 /// [`HttpRequestHandler`](crate::http::HttpRequestHandler), in a handler that names the files as
 /// its [`base`](crate::http::HttpRequestHandler::base).
+///
+/// Hooks around other hooks forward every method: one that is missing answers as `Defaults` does,
+/// not as the hooks within. The page of `CgiHooks` has an example.
 pub trait FileHooks: Send + Sync + 'static {
     /// The file that a request's target names, below `directory` unless an override says otherwise.
     ///
@@ -57,9 +60,10 @@ pub trait FileHooks: Send + Sync + 'static {
     /// `a.js.br`, have the type of what is inside. `Content-Encoding` is sent with that type,
     /// unless a handler sends the field itself or sends another type.
     ///
-    /// The default looks into [`extensions_map`](Self::extensions_map) first. An override that does
-    /// not call it, or asks [`Defaults`], which has a map of its own, ignores an `extensions_map`
-    /// that is overridden as well: override one of the two.
+    /// The default looks into [`extensions_map`](Self::extensions_map) first, and answers
+    /// [`default_content_type`](Self::default_content_type) where it finds nothing. An override of
+    /// `guess_type` takes the place of all three: [`Defaults`], which it may ask, has a map and a
+    /// default type of its own. Override either `guess_type` or the other two.
     fn guess_type(&self, http: &Exchange<'_>, path: &Path) -> String {
         let _ = http;
         mime::guess_type(path, self.extensions_map(), self.default_content_type())
@@ -80,8 +84,9 @@ pub trait FileHooks: Send + Sync + 'static {
         &["index.html", "index.htm"]
     }
 
-    /// The content type of a file of which nothing is known. Defaults to
-    /// `application/octet-stream`; new in Python 3.15.
+    /// The content type of a file of which nothing is known. Only the default
+    /// [`guess_type`](Self::guess_type) reads it. Defaults to `application/octet-stream`; new in
+    /// Python 3.15.
     fn default_content_type(&self) -> &str {
         "application/octet-stream"
     }
@@ -101,7 +106,9 @@ pub trait FileHooks: Send + Sync + 'static {
 
 /// Hooks that change nothing: what CPython does.
 ///
-/// Its methods are what an override calls where Python calls `super()`.
+/// Its methods are what an override calls where Python calls `super()`. They know nothing of the
+/// hooks that call them, beside what they are given: `Defaults.guess_type` reads the
+/// `extensions_map` and the `default_content_type` of `Defaults`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Defaults;
 
