@@ -41,6 +41,12 @@ impl HttpRequestHandler for Various {
                 http.end_headers()?;
                 return http.wfile.write_all(b"short");
             }
+            "/half" => {
+                http.send_response(200)?;
+                http.end_headers()?;
+                http.wfile.write_all(b"half of it")?;
+                return Err(io::Error::other("broke"));
+            }
             "/nothing" => return http.take_over().map(drop),
             "/elsewhere" => {
                 let mut connection = http.take_over()?;
@@ -161,6 +167,7 @@ fn what_is_not_a_whole_response_is_an_error() {
     let site = Site::new();
     let handler = various(&site);
     for (path, what) in [
+        ("/half", "the last chunk was not sent"),
         ("/short", "the body is shorter than its Content-Length"),
         ("/nothing", "no response was sent"),
     ] {
@@ -169,6 +176,12 @@ fn what_is_not_a_whole_response_is_an_error() {
         assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
         assert_eq!(error.to_string(), what);
     }
+    // One that ends with its connection: a server resets it, so that half is not taken for all.
+    let request = "POST /half HTTP/1.0\r\nContent-Length: 0\r\n\r\n";
+    let error = testing::respond(&handler, request).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+    assert_eq!(error.to_string(), "the response was broken off");
+    assert!(testing::talk(&handler, request).unwrap().ends_with(b"half of it"));
     let error = testing::respond(&handler, "GET /a.txt\r\n").unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::InvalidData, "HTTP/0.9 has no head: {error}");
 }

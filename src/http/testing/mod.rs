@@ -46,31 +46,41 @@ use place::Place;
 /// Has a handler answer a request, and takes its response apart.
 ///
 /// Responses that announce another one, such as 100, are skipped. Where several requests are sent,
-/// the response is the first one's; [`talk`] has them all.
+/// the response is the first one's; [`talk`] has them all. As with `talk`, a response has to end by
+/// itself.
 ///
 /// # Errors
 ///
 /// There is no whole response of HTTP/1, as where the handler has taken the connection over and
-/// says nothing, or its body is shorter than its `Content-Length`.
+/// says nothing, its body is shorter than its `Content-Length`, or the handler fails in the middle
+/// of it.
 pub fn respond(
     handler: &impl HttpRequestHandler,
     request: impl AsRef<[u8]>,
 ) -> io::Result<Response> {
     let request = request.as_ref();
-    let sent = talk(handler, request)?;
+    let (sent, is_whole) = serve(handler, request)?;
     let is_head = request.trim_ascii_start().starts_with(b"HEAD ");
-    Response::parse(&sent, is_head)
+    Response::parse(&sent, is_head, is_whole)
 }
 
 /// Has a handler answer requests that come one after the other, and returns every byte that it
-/// sends.
+/// sends, also those of a response that it breaks off.
+///
+/// Returns when the handler has answered and is done with the connection. No server is being
+/// stopped, so [`Exchange::is_draining`](crate::http::Exchange::is_draining) is always `false`: a
+/// stream that goes on until then has no end here, and this call does not return.
 ///
 /// # Errors
 ///
 /// The system has no sockets or threads left.
 pub fn talk(handler: &impl HttpRequestHandler, requests: impl AsRef<[u8]>) -> io::Result<Vec<u8>> {
+    serve(handler, requests.as_ref()).map(|(sent, _)| sent)
+}
+
+/// Returns what a handler sends, and whether the end of its connection is that of a response.
+fn serve(handler: &impl HttpRequestHandler, requests: &[u8]) -> io::Result<(Vec<u8>, bool)> {
     let (client, server) = os::pair()?;
-    let requests = requests.as_ref();
     // Sent and received at the same time, as neither need fit into what the kernel holds.
     thread::scope(|scope| {
         let (writer, reader) = (&client, &client);
@@ -85,8 +95,10 @@ pub fn talk(handler: &impl HttpRequestHandler, requests: impl AsRef<[u8]>) -> io
         });
         match (sending, receiving) {
             (Ok(_), Ok(receiving)) => {
-                Arc::new(Place::default()).serve(handler, server, (Ipv4Addr::LOCALHOST, 0))?;
-                receiving.join().unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))
+                let place = Arc::new(Place::default());
+                let is_whole = place.serve(handler, server, (Ipv4Addr::LOCALHOST, 0))?;
+                let sent = receiving.join().unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))?;
+                Ok((sent, is_whole))
             }
             (Err(error), _) | (_, Err(error)) => Err(error),
         }

@@ -22,17 +22,21 @@ enum State {
     #[default]
     Out,
     GivenBack(Box<Connection>),
-    Dropped,
+    Dropped {
+        /// In the middle of a response that ends with the connection: a server resets it then.
+        is_broken_off: bool,
+    },
 }
 
 impl Place {
-    /// Does what a server does with a connection, until that ends or is taken over.
+    /// Does what a server does with a connection, until that ends or is taken over; false where a
+    /// response was broken off of which nothing but the connection's end tells the end.
     pub(super) fn serve(
         self: Arc<Self>,
         handler: &impl Handler,
         server: PairEnd,
         client: impl Into<SocketAddr>,
-    ) -> io::Result<()> {
+    ) -> io::Result<bool> {
         let rest = server.try_clone()?;
         let address = Address::from(client.into());
         let info = ServerInfo::of_no_server(address.clone())?;
@@ -43,7 +47,7 @@ impl Place {
         let connection = Connection::new(socket, address.clone(), info, &timeouts, owner);
         if !handler.verify_request(&connection, &address) {
             connection.close();
-            return Ok(());
+            return Ok(true);
         }
         let mut next = Some(connection);
         while let Some(connection) = next {
@@ -53,12 +57,11 @@ impl Place {
             }
             next = self.given_back();
         }
-        if matches!(*self.state(), State::Dropped) {
-            // What the client still sends would be lost to a reset, and with it the response.
-            rest.set_nonblocking(false)?;
-            io::copy(&mut &rest, &mut io::sink())?;
-        }
-        Ok(())
+        let State::Dropped { is_broken_off } = *self.state() else { return Ok(true) };
+        // What the client still sends would be lost to a reset, and with it the response.
+        rest.set_nonblocking(false)?;
+        io::copy(&mut &rest, &mut io::sink())?;
+        Ok(!is_broken_off)
     }
 
     fn given_back(&self) -> Option<Connection> {
@@ -88,7 +91,7 @@ impl ConnectionOwner for Place {
     }
 
     fn connection_dropped(self: Arc<Self>, socket: Arc<ClientSocket>, _: End) {
-        *self.state() = State::Dropped;
+        *self.state() = State::Dropped { is_broken_off: socket.is_open_ended() };
         socket.let_loose();
     }
 

@@ -31,7 +31,8 @@ impl Response {
     }
 
     /// Takes apart what was sent in answer to a request, which may have been a HEAD request.
-    pub(super) fn parse(mut sent: &[u8], is_head: bool) -> io::Result<Self> {
+    /// `is_whole` tells whether the connection's end is that of a response.
+    pub(super) fn parse(mut sent: &[u8], is_head: bool, is_whole: bool) -> io::Result<Self> {
         loop {
             let (mut response, length) = Self::head(sent)?;
             sent = &sent[length..];
@@ -41,7 +42,7 @@ impl Response {
             let has_body =
                 response.status == Status::SWITCHING_PROTOCOLS || !response.status.is_bodiless();
             if has_body && !is_head {
-                response.body = response.read_body(sent)?;
+                response.body = response.read_body(sent, is_whole)?;
             }
             return Ok(response);
         }
@@ -75,7 +76,7 @@ impl Response {
     }
 
     /// The body at the start of what was sent.
-    fn read_body(&self, sent: &[u8]) -> io::Result<Vec<u8>> {
+    fn read_body(&self, sent: &[u8], is_whole: bool) -> io::Result<Vec<u8>> {
         if let Some(coding) = self.headers.get("Transfer-Encoding")
             && coding.eq_ignore_ascii_case("chunked")
         {
@@ -94,6 +95,7 @@ impl Response {
         }
         let length = match self.headers.get("Content-Length") {
             Some(length) => length.parse().unwrap_or(usize::MAX),
+            None if !is_whole => return Err(ended("the response was broken off")),
             None => sent.len(),
         };
         let body = sent.get(..length);
