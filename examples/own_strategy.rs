@@ -5,10 +5,11 @@
 
 use std::io::{self, Write};
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 use std::{env, mem};
 
 use socketserver::TcpServer;
-use socketserver::concurrency::{Concurrency, Job, Placement};
+use socketserver::concurrency::{Concurrency, Drain, Job, Placement};
 use socketserver::http::{Exchange, HttpRequestHandler};
 
 #[derive(Default)]
@@ -28,6 +29,13 @@ impl Concurrency for ThreadingMixIn {
 
     fn placement(&self) -> Placement {
         Placement::Detached // A thread keeps its connection to the end.
+    }
+
+    fn server_close(&mut self, drain: Drain) -> usize {
+        if drain.deadline <= Instant::now() {
+            self.threads.clear(); // What still runs was cut by the server, and may never end.
+        }
+        0 // The server has counted those.
     }
 }
 

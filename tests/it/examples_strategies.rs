@@ -4,12 +4,19 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::net::TcpStream;
 use std::thread;
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use socketserver::{Connection, TcpServer, handler_fn};
+
 use crate::examples::{Example, get};
-use crate::support::{LIMIT, eventually};
+use crate::support::{LIMIT, MOMENT, eventually};
+
+#[allow(dead_code, reason = "its server is not used")]
+#[path = "../../examples/own_strategy.rs"]
+mod own_strategy;
 
 #[test]
 fn threaded_name_answers_with_a_thread() {
@@ -69,6 +76,32 @@ fn own_strategy_starts_a_thread_for_each_connection() {
     for number in 1..=3 {
         assert_eq!(example.get("/"), format!("Thread-{number}\n"));
     }
+}
+
+/// As the trait asks it: they may never end.
+#[test]
+fn own_strategy_does_not_wait_for_requests_that_were_cut() {
+    let (begins, has_begun) = crossbeam_channel::bounded(1);
+    let (releases, is_released) = crossbeam_channel::bounded(0);
+    let handler = handler_fn(move |_: Connection| {
+        begins.send(()).unwrap();
+        let _ = is_released.recv_timeout(LIMIT);
+        Ok(())
+    });
+    let strategy = own_strategy::ThreadingMixIn::default();
+    let mut server = TcpServer::bind_with("127.0.0.1:0", handler, strategy).unwrap();
+    server.shutdown_timeout = Duration::ZERO;
+    let (address, stop) = (server.server_address(), server.shutdown_handle());
+    let client = thread::spawn(move || {
+        let client = TcpStream::connect(address).unwrap();
+        has_begun.recv_timeout(LIMIT).unwrap();
+        stop.shutdown();
+        client
+    });
+    server.serve_forever().unwrap();
+    drop(server);
+    releases.send_timeout((), MOMENT).expect("the request still runs, and was not waited for");
+    client.join().unwrap();
 }
 
 #[test]
