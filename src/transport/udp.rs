@@ -61,10 +61,11 @@ impl UdpBind {
 
     /// Bytes of the longest datagram that is taken. A longer one is not handled but reported to
     /// [`Handler::handle_error`](crate::Handler::handle_error). Defaults to 8,192 as in Python,
-    /// which cuts it silently.
+    /// which cuts it silently. No datagram is longer than 65,535 bytes, and a larger number counts
+    /// as that.
     #[doc(alias = "UDPServer.max_packet_size")]
     pub fn max_packet_size(mut self, bytes: usize) -> Self {
-        self.max_packet_size = bytes;
+        self.max_packet_size = bytes.min(LONGEST);
         self
     }
 
@@ -108,6 +109,9 @@ impl BindTo<Self> for UdpBind {
         self
     }
 }
+
+/// The longest datagram that IP has a length for.
+const LONGEST: usize = 65_535;
 
 /// A bound UDP socket.
 #[derive(Debug)]

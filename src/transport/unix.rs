@@ -117,6 +117,9 @@ pub struct UnixDatagramBind {
     mode: Option<u32>,
 }
 
+/// More than the buffer of any sender: the server reserves this much.
+const LONGEST: usize = 16 << 20;
+
 impl UnixDatagramBind {
     /// A path.
     pub fn new(path: impl AsRef<Path>) -> Self {
@@ -134,9 +137,10 @@ impl UnixDatagramBind {
     }
 
     /// Bytes of the longest datagram that is taken; see
-    /// [`UdpBind::max_packet_size`](super::UdpBind::max_packet_size). Defaults to 8,192.
+    /// [`UdpBind::max_packet_size`](super::UdpBind::max_packet_size). Defaults to 8,192. Their
+    /// length is bounded by the sender's buffer; a number beyond 16 MiB counts as that.
     pub fn max_packet_size(mut self, bytes: usize) -> Self {
-        self.max_packet_size = bytes;
+        self.max_packet_size = bytes.min(LONGEST);
         self
     }
 
