@@ -116,6 +116,18 @@ fn without_users_nobody_passes_and_open_paths_need_no_password() {
     }
 }
 
+/// `UrlPrefix` refuses such paths.
+#[test]
+fn a_path_that_does_not_begin_with_a_slash_opens_nothing() {
+    for path in ["", "a", "http://h/a"] {
+        let handler = BasicAuth::new(Hello::default(), Users::default()).open_to_all(path);
+        for target in ["/", "/a", "/http:/h/a"] {
+            let request = format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n");
+            assert_eq!(respond(&handler, request).unwrap().status, 401, "{path}: {target}");
+        }
+    }
+}
+
 #[test]
 fn the_realm_stays_between_its_quotes() {
     let handler = guarded().realm("a\"b\\c\r\nd\u{e9}");

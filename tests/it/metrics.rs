@@ -191,6 +191,17 @@ fn others_do_not_see_the_numbers() {
     }
 }
 
+#[test]
+fn a_path_that_does_not_begin_with_a_slash_has_no_page() {
+    for path in ["", "m"] {
+        let handler = Metrics::new(answering(|http| answer(http, "mine")));
+        let server = serve(handler.metrics(path).healthz(path));
+        for target in ["/", "/m"] {
+            assert_eq!(ask(&server, get(target)).text(), "mine", "{path}: {target}");
+        }
+    }
+}
+
 /// Which may be open to all.
 #[test]
 fn a_path_of_both_pages_does_not_have_the_numbers() {

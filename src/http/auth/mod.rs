@@ -19,7 +19,7 @@ use std::time::Duration;
 use crate::http::exchange::{Exchange, HttpRequestHandler, Refused, RequestHead};
 use crate::http::message::headers::Headers;
 use crate::http::message::status::Status;
-use crate::http::message::target::canonical;
+use crate::http::message::target::{canonical, canonical_page};
 use crate::os::processors;
 use crate::signal::Signal;
 use crate::stderr::report;
@@ -105,9 +105,12 @@ impl<H: HttpRequestHandler> BasicAuth<H> {
 
     /// Answers GET and HEAD of this path, however it is spelled, without a password: for balancers
     /// that ask whether all is well.
+    ///
+    /// A path that does not begin with a slash, as `""`, is that of no request: nothing is open by
+    /// it, and there is a warning in the log.
     #[must_use]
     pub fn open_to_all(mut self, path: impl Into<String>) -> Self {
-        self.open.push(canonical(&path.into()));
+        self.open.extend(canonical_page(&path.into()));
         self
     }
 

@@ -266,6 +266,16 @@ pub(crate) fn canonical(path: &str) -> Vec<u8> {
     canonical
 }
 
+/// That of a path that requests are to be compared with. None is that of a request which does not
+/// begin with a slash: `""` must not stand for `/`.
+pub(crate) fn canonical_page(path: &str) -> Option<Vec<u8>> {
+    if !path.starts_with('/') {
+        log::warn!("{path:?} is the path of no request: it does not begin with a slash");
+        return None;
+    }
+    Some(canonical(path))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

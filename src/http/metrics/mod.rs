@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use crate::address::Address;
 use crate::http::exchange::Exchange;
 use crate::http::exchange::HttpRequestHandler;
-use crate::http::message::target::canonical;
+use crate::http::message::target::{canonical, canonical_page};
 use counters::Counters;
 
 /// Counts the requests of another handler, and has two pages of its own: the numbers, and whether
@@ -74,22 +74,24 @@ impl<H: HttpRequestHandler> Metrics<H> {
     ///
     /// However it is spelled, as a file's path may be: with a query, a host, escapes, dots and more
     /// slashes than it needs. Whatever in front of this server is to keep others from it must know
-    /// them as well, or [`only_for`](Self::only_for) does.
+    /// them as well, or [`only_for`](Self::only_for) does. A path that does not begin with a slash,
+    /// as `""`, is that of no request: there is no such page then, and a warning in the log.
     #[must_use]
     pub fn metrics(mut self, path: impl Into<String>) -> Self {
-        self.metrics = Some(canonical(&path.into()));
+        self.metrics = canonical_page(&path.into());
         self
     }
 
     /// Answers GET of this path, however it is spelled, with 200 and `ok`, or with 503 and
-    /// `draining` once the server was asked to stop.
+    /// `draining` once the server was asked to stop. The path begins with a slash, as for
+    /// [`metrics`](Self::metrics).
     ///
     /// A server that is stopped by a signal accepts no connection then, so that most balancers
     /// find out by that. If [`metrics`](Self::metrics) has the same path, there are no numbers, as
-    /// this page is often [open to all](crate::http::BasicAuth::open_to_all).
+    /// this page is often open to all (`BasicAuth::open_to_all`).
     #[must_use]
     pub fn healthz(mut self, path: impl Into<String>) -> Self {
-        self.healthz = Some(canonical(&path.into()));
+        self.healthz = canonical_page(&path.into());
         self
     }
 
