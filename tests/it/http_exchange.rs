@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, Read, Write};
 use std::thread;
 
+use socketserver::http::{Misuse, MisuseKind};
 use socketserver::{Sequential, TcpServer, ThreadPool};
 
 use crate::support::{LIMIT, Running, bind};
@@ -160,6 +161,26 @@ fn flush_headers_sends_the_head_at_once() {
     goes_on.send(()).unwrap();
     while !browser.read(1).ends_with(b"\n") {}
     assert_eq!(browser.client.stream.peek(&mut [0]).unwrap(), 1);
+}
+
+/// CPython sends the lines so far. Here the head leaves as a whole.
+#[test]
+fn flush_headers_within_the_head_is_an_error() {
+    let server = serve(answering(|http| {
+        http.flush_headers()?; // Nothing was begun: nothing is sent, as in CPython.
+        http.send_response(200)?;
+        let error = http.flush_headers().unwrap_err();
+        assert_eq!(Misuse::inside(&error).map(Misuse::kind), Some(MisuseKind::HeadNotEnded));
+        assert_eq!(error.to_string(), "flush_headers before end_headers");
+        http.send_header("Content-Length", 2)?;
+        http.end_headers()?;
+        http.flush_headers()?;
+        http.wfile.write_all(b"ok")?;
+        http.flush_headers()
+    }));
+    let mut browser = Browser::connect(&server);
+    assert_eq!(browser.ask(get("/")).text(), "ok");
+    assert_eq!(browser.ask(get("/")).text(), "ok", "the connection is kept");
 }
 
 #[test]

@@ -120,12 +120,19 @@ impl Exchange<'_> {
         self.handler.end_headers(self)
     }
 
-    /// Sends the response's head now.
+    /// Sends the head that [`end_headers`](Self::end_headers) has ended now, and does not wait for
+    /// the body.
+    ///
+    /// Before `send_response` there is nothing to be sent, and nothing is, as in CPython.
     ///
     /// # Errors
     ///
-    /// The connection is broken.
+    /// Called between `send_response` and `end_headers`, where CPython sends the lines so far: a
+    /// head leaves as a whole here. The connection is broken.
     pub fn flush_headers(&mut self) -> io::Result<()> {
+        if self.wfile.stage() == Stage::Head {
+            return Err(misuse(MisuseKind::HeadNotEnded, "flush_headers before end_headers"));
+        }
         io::Write::flush(&mut self.wfile)
     }
 

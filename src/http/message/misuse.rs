@@ -40,7 +40,7 @@ pub enum MisuseKind {
     ResponseBegun,
     /// A header, the head's end or a body comes, and no response was begun.
     NoResponse,
-    /// A body comes before `end_headers`.
+    /// A body, or `flush_headers`, comes before `end_headers`.
     HeadNotEnded,
     /// A header or a head's end comes after `end_headers`.
     HeadEnded,
