@@ -138,7 +138,8 @@ pub enum State<'a> {
     Reloading,
     /// It finishes what runs and ends then: `STOPPING=1`.
     Stopping,
-    /// A line for `systemctl status`: `STATUS=`.
+    /// A line for `systemctl status`: `STATUS=`. Line ends and other control characters leave as
+    /// spaces, as what follows a line end would be another message.
     Status(&'a str),
 }
 
@@ -149,12 +150,17 @@ pub enum State<'a> {
 /// The message could not be sent. A service can go on then; systemd may end it.
 #[doc(alias = "sd_notify")]
 pub fn notify(states: &[State<'_>]) -> io::Result<()> {
+    let line = |text: &str| text.replace(char::is_control, " ");
+    let lines: Vec<String> = states
+        .iter()
+        .map(|state| if let State::Status(text) = state { line(text) } else { String::new() })
+        .collect();
     let mut messages = Vec::new();
-    for state in states {
+    for (state, line) in states.iter().zip(&lines) {
         match state {
             State::Ready => messages.push(NotifyState::Ready),
             State::Stopping => messages.push(NotifyState::Stopping),
-            State::Status(text) => messages.push(NotifyState::Status(text)),
+            State::Status(_) => messages.push(NotifyState::Status(line)),
             State::Reloading => {
                 messages.push(NotifyState::Reloading);
                 messages.push(NotifyState::monotonic_usec_now()?);

@@ -11,6 +11,7 @@ use std::process::{Child, Command, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use socketserver::systemd::{State, notify};
 use tempfile::TempDir;
 
 use crate::support::{LIMIT, MOMENT};
@@ -244,6 +245,26 @@ fn messages_go_to_a_name_that_is_in_no_file_system() {
     unit.signal(Signal::SIGTERM);
     assert_eq!(unit.message(), "STOPPING=1\nSTATUS=Finishing running requests");
     assert_eq!(unit.wait(), (Some(0), String::new()));
+}
+
+/// In a process of its own, as it has an environment.
+#[test]
+fn a_status_is_one_line() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("notify");
+    if std::env::var_os("SOCKETSERVER_TEST_NOTIFIES").is_some() {
+        notify(&[State::Status("a\nMAINPID=1\r\nb"), State::Ready]).unwrap();
+        return;
+    }
+    let messages = UnixDatagram::bind(&path).unwrap();
+    messages.set_read_timeout(Some(LIMIT)).unwrap();
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "systemd::a_status_is_one_line"]).stdout(Stdio::null());
+    command.env("NOTIFY_SOCKET", &path).env("SOCKETSERVER_TEST_NOTIFIES", "1");
+    assert!(command.status().unwrap().success());
+    let mut buffer = [0; 1024];
+    let length = messages.recv(&mut buffer).unwrap();
+    assert_eq!(&buffer[..length], b"STATUS=a MAINPID=1  b\nREADY=1\n");
 }
 
 #[test]
