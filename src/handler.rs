@@ -123,6 +123,9 @@ pub trait Handler<R = Connection>: Send + Sync + 'static {
     /// Called after each turn of the serving loop; see
     /// [`Server::poll_interval`](crate::Server::poll_interval) for how often. The default does
     /// nothing.
+    ///
+    /// A panic in here belongs to no request, and ends the server: it passes through
+    /// [`serve_forever`](crate::Server::serve_forever), as an exception does in Python.
     fn service_actions(&self) {}
 
     /// Hears of a signal, on the serving thread; of one that shuts the server down before running

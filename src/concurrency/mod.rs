@@ -59,6 +59,79 @@ use crate::os::BorrowedFd;
 /// takes it by `&mut self`, or in its `Drop`: what the server has open is then ready to be closed
 /// in the child. Elsewhere `Forking` returns [`ForkRefused::NotDetached`].
 ///
+/// # Panics
+///
+/// An error of `process_request` costs its request, a panic of any method the server: it ends the
+/// serving loop and passes through `serve_forever`. A panic of a handler does not reach a strategy:
+/// [`Job::run`] catches it.
+///
+/// # Strategies around others
+///
+/// One method is required, so a method that is missing is not noticed: its default answers, which
+/// is right for a strategy that has nothing to do there, and wrong for the one within. A
+/// [`ThreadPool`] whose `service_actions` is not called calls no thread for some of its jobs, and
+/// their clients wait in vain; a [`Forking`] without `service_actions` and `wake_up` leaves its
+/// children unreaped. A strategy around another one forwards every method:
+///
+/// ```
+/// use std::io;
+/// use std::os::fd::BorrowedFd;
+/// use std::time::Duration;
+/// use socketserver::concurrency::{Concurrency, Drain, Job, Placement};
+///
+/// /// Prints who is served.
+/// struct Announced<C>(C);
+///
+/// impl<C: Concurrency> Concurrency for Announced<C> {
+///     fn process_request(&mut self, job: Job) -> io::Result<()> {
+///         println!("{} is served", job.client_address());
+///         self.0.process_request(job)
+///     }
+///
+///     fn server_activate(&mut self) -> io::Result<()> {
+///         self.0.server_activate()
+///     }
+///
+///     fn service_actions(&mut self) -> Option<Duration> {
+///         self.0.service_actions()
+///     }
+///
+///     fn has_room(&self) -> bool {
+///         self.0.has_room()
+///     }
+///
+///     fn wake_up(&self) -> Option<BorrowedFd<'_>> {
+///         self.0.wake_up()
+///     }
+///
+///     fn placement(&self) -> Placement {
+///         self.0.placement()
+///     }
+///
+///     fn active(&self) -> usize {
+///         self.0.active()
+///     }
+///
+///     fn worker_count(&self) -> usize {
+///         self.0.worker_count()
+///     }
+///
+///     fn max_workers(&self) -> Option<usize> {
+///         self.0.max_workers()
+///     }
+///
+///     fn server_close(&mut self, drain: Drain) -> usize {
+///         self.0.server_close(drain)
+///     }
+/// }
+///
+/// # use socketserver::{Connection, TcpServer, ThreadPool, handler_fn};
+/// # let handler = handler_fn(|connection: Connection| connection.park());
+/// let server = TcpServer::bind_with("127.0.0.1:0", handler, Announced(ThreadPool::default()))?;
+/// # let _ = server;
+/// # io::Result::Ok(())
+/// ```
+///
 /// # Examples
 ///
 /// A thread for each connection, as Python's `ThreadingMixIn` starts them:
@@ -97,7 +170,7 @@ pub trait Concurrency {
     /// Says why the job could not be run; the server reports it to the handler and goes on.
     fn process_request(&mut self, job: Job) -> io::Result<()>;
 
-    /// Prepares to serve. The default does nothing.
+    /// Prepares to serve. The default does nothing. A strategy around another one forwards this.
     ///
     /// # Errors
     ///
@@ -108,7 +181,8 @@ pub trait Concurrency {
 
     /// Does what has to be done now and then, and says within what time to be called again.
     ///
-    /// The default does nothing and need not be called.
+    /// The default does nothing and need not be called. A strategy around another one forwards
+    /// this.
     #[doc(alias = "ForkingMixIn.collect_children")]
     #[doc(alias = "collect_children")]
     fn service_actions(&mut self) -> Option<Duration> {
@@ -120,17 +194,20 @@ pub trait Concurrency {
     ///
     /// A strategy that says no lets the server sleep, and has to wake it when that changes: by
     /// [`wake_up`](Self::wake_up), or by the time that
-    /// [`service_actions`](Self::service_actions) asks to be called again.
+    /// [`service_actions`](Self::service_actions) asks to be called again. A strategy around
+    /// another one forwards this.
     fn has_room(&self) -> bool {
         true
     }
 
-    /// A descriptor whose readability calls [`service_actions`](Self::service_actions) at once.
+    /// A descriptor whose readability calls [`service_actions`](Self::service_actions) at once. The
+    /// default has none. A strategy around another one forwards this.
     fn wake_up(&self) -> Option<BorrowedFd<'_>> {
         None
     }
 
-    /// Where this strategy runs jobs. The default is [`Placement::OtherThread`].
+    /// Where this strategy runs jobs. The default is [`Placement::OtherThread`]. A strategy around
+    /// another one forwards this.
     fn placement(&self) -> Placement {
         Placement::OtherThread
     }
@@ -141,14 +218,15 @@ pub trait Concurrency {
     /// A server that stops waits for it, as it does for the connections that it sees;
     /// [`wake_up`](Self::wake_up) tells it to look again. Where jobs are
     /// [`Detached`](Placement::Detached), it counts in
-    /// [`max_connections`](crate::Server::max_connections).
+    /// [`max_connections`](crate::Server::max_connections). A strategy around another one forwards
+    /// this.
     fn active(&self) -> usize {
         0
     }
 
     /// How many threads or processes run requests now, idle ones included: for
     /// [`ServerInfo::worker_count`](crate::ServerInfo::worker_count). The default is what
-    /// [`active`](Self::active) counts.
+    /// [`active`](Self::active) counts. A strategy around another one forwards this.
     fn worker_count(&self) -> usize {
         self.active()
     }
@@ -157,7 +235,8 @@ pub trait Concurrency {
     /// says that it has none.
     ///
     /// For [`ServerInfo::max_workers`](crate::ServerInfo::max_workers), by which handlers that take
-    /// long leave some of them to others: `BasicAuth` verifies passwords in half of them.
+    /// long leave some of them to others: `BasicAuth` verifies passwords in half of them. A
+    /// strategy around another one forwards this.
     fn max_workers(&self) -> Option<usize> {
         None
     }
@@ -168,7 +247,7 @@ pub trait Concurrency {
     ///
     /// The server calls it when it has waited long enough, or when nothing is left to wait for.
     /// What still runs after the deadline is cut by the server, as far as it has connections, and
-    /// is not to be waited for any more.
+    /// is not to be waited for any more. A strategy around another one forwards this.
     fn server_close(&mut self, drain: Drain) -> usize {
         let _ = drain;
         0
