@@ -9,6 +9,10 @@ use std::time::Duration;
 /// writes only, so that one byte a minute keeps a thread for days. All limits here are finite
 /// unless a handler says otherwise.
 ///
+/// A limit of zero is over at once: [`idle`](Self::idle) of zero closes connections before their
+/// first byte, [`head`](Self::head) of zero refuses a head that does not come in one piece. For no
+/// limit say `None`.
+///
 /// # Examples
 ///
 /// ```

@@ -54,12 +54,13 @@ pub struct Server<K: ServerKind, C: Concurrency> {
     #[doc(alias = "BaseServer.timeout")]
     pub timeout: Option<Duration>,
     /// How often [`Handler::service_actions`] is called at least while the server is idle.
-    /// Defaults to `None`: only after something happened. Nothing else needs a poll.
+    /// Defaults to `None`: only after something happened. Nothing else needs a poll. With zero the
+    /// loop does not sleep, and keeps a processor busy.
     #[doc(alias = "serve_forever.poll_interval")]
     pub poll_interval: Option<Duration>,
     /// Connections that may be open at once, those that children serve included; what happens
     /// beyond is up to [`overload`](Self::overload). Defaults to three quarters of the descriptors
-    /// that the process may have when the server is made.
+    /// that the process may have when the server is made. 0 counts as 1.
     ///
     /// For a server of datagrams: those that wait or are handled, 1,024 by default. Further ones
     /// wait in the kernel's buffer, which drops what it cannot hold.
