@@ -45,7 +45,11 @@ use crate::stderr::write_to_stderr;
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not handle requests",
-    note = "implement `Handler` or `http::HttpRequestHandler`, or wrap a closure in `handler_fn`"
+    note = "implement `Handler` or `http::HttpRequestHandler`",
+    note = "a closure of a `Connection` or a `Datagram` is a `Handler` by `handler_fn`; of an \
+            `Exchange` no closure is: implement `do_get` of a type",
+    note = "a handler behind a pointer is an `Arc<H>`, a `Box<dyn Handler>`, or for HTTP a \
+            `Box<dyn HttpRequestHandler>` or `Arc<dyn HttpRequestHandler>`"
 )]
 pub trait Handler<R = Connection>: Send + Sync + 'static {
     /// Handles one request.
@@ -222,7 +226,9 @@ impl<R: 'static> Handler<R> for Box<dyn Handler<R>> {
     forward_handler!();
 }
 
-/// Makes a handler of a closure.
+/// Makes a handler of a closure that takes a [`Connection`] or a
+/// [`Datagram`](crate::Datagram). What answers HTTP is a type that implements
+/// `HttpRequestHandler`.
 ///
 /// # Examples
 ///

@@ -5,7 +5,8 @@ use crate::compiler::Compiler;
 const BEGIN: &str = "
 #![allow(unused)]
 use socketserver::*;
-use socketserver::{http::Metrics, transport::TcpBind};
+use socketserver::http::{BaseHttpRequestHandler, BasicAuth, Exchange, Metrics, Users};
+use socketserver::transport::TcpBind;
 struct Nothing;
 fn main() {
     let greet = handler_fn(|_: Connection| Ok(()));
@@ -54,6 +55,21 @@ fn a_value_in_the_wrong_place_is_told_what_belongs_there() {
             "Metrics::new(Nothing)",
             "`Nothing` does not handle requests",
             "implement `http::HttpRequestHandler`",
+        ),
+        (
+            "BasicAuth::new(std::sync::Arc::new(BaseHttpRequestHandler), Users::default())",
+            "Arc<BaseHttpRequestHandler>` does not handle requests",
+            "`Box<dyn HttpRequestHandler>` or `Arc<dyn HttpRequestHandler>`",
+        ),
+        (
+            "ThreadingHttpServer::bind(\":0\", Box::new(BaseHttpRequestHandler))",
+            "Box<BaseHttpRequestHandler>` does not handle requests",
+            "`Box<dyn HttpRequestHandler>` or `Arc<dyn HttpRequestHandler>`",
+        ),
+        (
+            "ThreadingHttpServer::bind(\":0\", |http: &mut Exchange<'_>| http.send_error(404))",
+            "does not handle requests",
+            "of an `Exchange` no closure is",
         ),
     ] {
         let said = compiler.check(&format!("{BEGIN}    let _ = {line};\n}}\n"));

@@ -59,8 +59,11 @@ use crate::trusted_proxies::TrustedProxies;
 /// 500 if no response has begun, and is reported to [`handle_error`](Self::handle_error).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not handle requests",
-    note = "implement `http::HttpRequestHandler`, or for another protocol `Handler`, or wrap a \
-            closure in `handler_fn`"
+    note = "implement `http::HttpRequestHandler`, or for another protocol `Handler`",
+    note = "a closure of a `Connection` or a `Datagram` is a `Handler` by `handler_fn`; of an \
+            `Exchange` no closure is: implement `do_get` of a type",
+    note = "a handler behind a pointer has the type `Box<dyn HttpRequestHandler>` or \
+            `Arc<dyn HttpRequestHandler>`"
 )]
 pub trait HttpRequestHandler: Send + Sync + 'static {
     /// The handler that this one extends. Defaults to [`BaseHttpRequestHandler`].

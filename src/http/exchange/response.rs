@@ -21,6 +21,9 @@ impl Exchange<'_> {
     /// Begins a response with a status, its phrase, and the `Server` and `Date` headers, and logs
     /// it.
     ///
+    /// The status is a [`Status`] or a `u16`, which a literal such as `200` is. Other integers are
+    /// converted first: `u16::try_from(code)`.
+    ///
     /// # Errors
     ///
     /// A response was begun before, or the number is not a status.
