@@ -25,11 +25,11 @@
 //!
 //! # What to read first
 //!
-//! - For an HTTP program: [`HttpRequestHandler`](http::HttpRequestHandler), what you override, and
-//!   [`Exchange`](http::Exchange), what you call. To serve files:
-//!   [`SimpleHttpRequestHandler`](http::SimpleHttpRequestHandler).
+//! - For an HTTP program: [`HttpRequestHandler`], what you override, and
+//!   [`Exchange`], what you call. To serve files:
+//!   [`SimpleHttpRequestHandler`].
 //! - For forms and uploads: [`http::form`]. For URLs and queries: [`http::url`].
-//! - For programs that answer (CGI): [`CgiHttpRequestHandler`](http::CgiHttpRequestHandler).
+//! - For programs that answer (CGI): [`CgiHttpRequestHandler`].
 //! - For a protocol of your own: [`Handler`], and [`Connection`] or [`Datagram`].
 //! - For how many requests run at once, and where: the table in [`concurrency`].
 //! - For starting and stopping: [`Server::serve_forever`] and [`ShutdownHandle`].
@@ -72,8 +72,8 @@
 //! |---|---|---|
 //! | `http` | [`http`]: requests and responses, [`http::url`], [`http::Metrics`] | |
 //! | `auth` | users and passwords: [`http::BasicAuth`] | `http` |
-//! | `files` | [`SimpleHttpRequestHandler`](http::SimpleHttpRequestHandler) | `http` |
-//! | `cgi` | [`CgiHttpRequestHandler`](http::CgiHttpRequestHandler) | `files` |
+//! | `files` | [`SimpleHttpRequestHandler`] | `http` |
+//! | `cgi` | [`CgiHttpRequestHandler`] | `files` |
 //! | `compression` | gzip around any handler: [`http::Compression`] | `http` |
 //! | `forms` | [`http::form`] | `http` |
 //! | `tls` | HTTPS, and TLS below any other handler: [`ThreadingHttpsServer`] and its siblings, on rustls with ring | |
@@ -88,7 +88,33 @@
 //!
 //! Without any, servers, strategies and handlers over TCP, UDP and Unix sockets are left, with
 //! fifteen crates or less in `cargo tree`.
-
+//!
+// What a feature leaves out is no link but to the table of features.
+#![cfg_attr(
+    feature = "http",
+    doc = "[`http`]: http\n[`http::url`]: http::url\n[`http::Metrics`]: http::Metrics\n\
+           [`HttpRequestHandler`]: http::HttpRequestHandler\n[`Exchange`]: http::Exchange"
+)]
+#![cfg_attr(
+    not(feature = "http"),
+    doc = "[`http`]: #features\n[`http::url`]: #features\n[`http::Metrics`]: #features\n\
+           [`HttpRequestHandler`]: #features\n[`Exchange`]: #features"
+)]
+#![cfg_attr(feature = "auth", doc = "[`http::BasicAuth`]: http::BasicAuth")]
+#![cfg_attr(not(feature = "auth"), doc = "[`http::BasicAuth`]: #features")]
+#![cfg_attr(
+    feature = "files",
+    doc = "[`SimpleHttpRequestHandler`]: http::SimpleHttpRequestHandler"
+)]
+#![cfg_attr(not(feature = "files"), doc = "[`SimpleHttpRequestHandler`]: #features")]
+#![cfg_attr(feature = "cgi", doc = "[`CgiHttpRequestHandler`]: http::CgiHttpRequestHandler")]
+#![cfg_attr(not(feature = "cgi"), doc = "[`CgiHttpRequestHandler`]: #features")]
+#![cfg_attr(feature = "compression", doc = "[`http::Compression`]: http::Compression")]
+#![cfg_attr(not(feature = "compression"), doc = "[`http::Compression`]: #features")]
+#![cfg_attr(feature = "forms", doc = "[`http::form`]: http::form")]
+#![cfg_attr(not(feature = "forms"), doc = "[`http::form`]: #features")]
+#![cfg_attr(not(feature = "tls"), doc = "[`ThreadingHttpsServer`]: #features")]
+#![cfg_attr(not(feature = "systemd"), doc = "[`systemd`]: #features")]
 // What one feature uses alone is dead without it; builds with all features find what nothing uses.
 #![cfg_attr(
     not(all(feature = "cli", feature = "forms")),

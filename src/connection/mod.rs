@@ -221,7 +221,7 @@ impl Connection {
     /// The certificates that the client has shown over TLS, each in DER, its own first.
     ///
     /// Empty where it has shown no certificate, which the server may insist on
-    /// ([`TlsBind::client_ca`](crate::transport::TlsBind::client_ca)), and on a connection without
+    /// (`TlsBind::client_ca`), and on a connection without
     /// TLS, and in [`Handler::verify_request`](crate::Handler::verify_request), which runs before
     /// the handshake. What is here was verified. Python's `SSLSocket.getpeercert(True)` has the
     /// first one only.

@@ -17,8 +17,7 @@ use crate::trusted_proxies::TrustedProxies;
 /// overrides.
 ///
 /// How files are found and named, and which of them are programs, is up to the
-/// [`FileHooks`](crate::http::FileHooks) and [`CgiHooks`](crate::http::CgiHooks) of the handlers
-/// that serve them.
+/// `FileHooks` and `CgiHooks` of the handlers that serve them.
 ///
 /// No method is required; without any, each request is answered 501. Methods receive the
 /// [`Exchange`], which holds what Python keeps in `self`: `self.send_response(200)` becomes

@@ -13,7 +13,7 @@ impl RequestBody {
     /// Writes the rest of the body to a file, up to `limit` bytes, and returns how many that were.
     ///
     /// The file appears under its name when it is complete, and takes the place of another one of
-    /// that name: what PUT asks for. See [`Part::save_as`](crate::http::form::Part::save_as).
+    /// that name: what PUT asks for. See `Part::save_as` in `http::form`.
     ///
     /// # Errors
     ///

@@ -102,7 +102,7 @@ impl<K> SimpleHttpRequestHandler<K> {
     ///
     /// # Security
     ///
-    /// Every client that reaches the server may upload: put a [`BasicAuth`](crate::http::BasicAuth)
+    /// Every client that reaches the server may upload: put a `BasicAuth`
     /// around it, or bind it to this machine. Browsers say which page makes a request
     /// (`Sec-Fetch-Site`, `Origin`), and those of other origins are refused, as they could use the
     /// password that the browser has; pages of origins that a [`Cors`](crate::http::Cors) names may
