@@ -58,8 +58,8 @@ pub type ForkingHttpServer<H> = TcpServer<Forking, H>;
 #[cfg(feature = "http")]
 pub type PreForkHttpServer<H> = PreFork<ThreadingHttpServer<H>>;
 
-/// An HTTPS server whose connections run in child processes, handshakes included: Python's
-/// `ForkingMixIn` with `HTTPSServer`.
+/// An HTTPS server whose connections run in child processes, forked when their handshake is done
+/// and a request has come: Python's `ForkingMixIn` with `HTTPSServer`.
 #[cfg(feature = "tls")]
 #[doc(alias = "ForkingHTTPSServer")]
 pub type ForkingHttpsServer<H> = TlsServer<Forking, H>;

@@ -108,8 +108,10 @@ impl BindTo<Self> for TlsBind {
 
 /// A listening TCP socket whose clients speak TLS.
 ///
-/// Accepting one is no more work than without TLS: the handshake runs where requests run, as far as
-/// the client's bytes have arrived, and in between the connection is parked. It must be done within
+/// Accepting one is no more work than without TLS: the handshake runs where requests run, or on the
+/// serving thread where no connection comes back from there, as under
+/// [`Forking`](crate::Forking). It runs as far as the client's bytes have arrived, and in between
+/// the connection is parked. It must be done within
 /// [`Timeouts::head`](crate::Timeouts::head) of its first byte. In Python 3.14 it runs inside
 /// `accept`, and one silent client stops all others.
 #[derive(Debug)]
