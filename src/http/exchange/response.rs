@@ -18,11 +18,8 @@ use crate::http::message::token::is_token;
 use crate::printable::repr;
 
 impl Exchange<'_> {
-    /// Begins a response with a status, its phrase, and the `Server` and `Date` headers, and logs
-    /// it.
-    ///
-    /// The status is a [`Status`] or a `u16`, which a literal such as `200` is. Other integers are
-    /// converted first: `u16::try_from(code)`.
+    /// Begins a response with a status, which is a [`Status`] or a `u16`, its phrase, and the
+    /// `Server` and `Date` headers, and logs it.
     ///
     /// # Errors
     ///
