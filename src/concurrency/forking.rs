@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, WaitStatus};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, getpid};
 
 use super::children::{self, Children, know_the_processor, refuse_threads};
 use super::{Concurrency, Drain, Job, Placement};
@@ -59,8 +59,9 @@ pub struct Forking {
     children: Children,
     /// When children were ended while they served, of those of late.
     cut: VecDeque<Instant>,
-    /// Children that have served to their end, as each of them counts itself before it exits.
-    finished: Option<SharedCounters>,
+    /// Children that have served to their end, as each of them counts itself before it exits, and
+    /// the process that they are children of.
+    finished: Option<(SharedCounters, Pid)>,
     /// Those of them that are known to have exited.
     buried: u64,
 }
@@ -119,7 +120,7 @@ impl Forking {
     fn report_exits(&mut self, children: &[Pid]) {
         self.buried += children.len() as u64;
         let Some(finished) = &self.finished else { return };
-        let finished = finished.cells()[0].load(Ordering::SeqCst);
+        let finished = finished.0.cells()[0].load(Ordering::SeqCst);
         let unfinished = self.buried.saturating_sub(finished);
         if unfinished == children.len() as u64 {
             for child in children {
@@ -148,7 +149,7 @@ impl Concurrency for Forking {
             // of a child that a handler ends by itself.
             job.take().map(Job::run_in_child);
             let _ = io::stdout().flush();
-            if let Some(finished) = finished {
+            if let Some((finished, _)) = finished {
                 finished.cells()[0].fetch_add(1, Ordering::SeqCst);
             }
             true
@@ -165,8 +166,11 @@ impl Concurrency for Forking {
     fn server_activate(&mut self) -> io::Result<()> {
         refuse_threads(self.allow_threads)?;
         know_the_processor();
-        // Not those of a process that this one was forked from.
-        (self.finished, self.buried) = (Some(SharedCounters::new(1)), 0);
+        let here = getpid();
+        // Children of the loop before may still run, and those of another process are not ours.
+        if self.finished.as_ref().is_none_or(|(_, process)| *process != here) {
+            (self.finished, self.buried) = (Some((SharedCounters::new(1), here)), 0);
+        }
         self.children.listen()
     }
 
@@ -220,6 +224,8 @@ impl Concurrency for Forking {
         let was_cut = |status: &WaitStatus| {
             matches!(status, WaitStatus::Signaled(_, Signal::SIGTERM | Signal::SIGKILL, _))
         };
+        let silent = gone.iter().filter(|(_, status)| matches!(status, WaitStatus::Exited(_, 0)));
+        self.report_exits(&silent.map(|(child, _)| *child).collect::<Vec<_>>());
         let cut: Vec<_> = gone.iter().filter(|(_, status)| was_cut(status)).collect();
         for (child, _) in &cut {
             // It could not write the line of its request any more.

@@ -76,6 +76,28 @@ fn a_child_that_exits_by_itself_is_logged() {
 }
 
 #[test]
+fn children_that_end_in_another_loop_are_reported_alike() {
+    let mut server = start("one by one");
+    for _ in 0..3 {
+        assert_eq!(server.ask("echo ping"), "ping");
+        eventually(|| children_of(server.pid()).is_empty());
+    }
+    let mut client = server.connect();
+    let child = client.begin_slow();
+    client.send("exit well\n");
+    client.sees_the_end();
+    // The others have served to their end.
+    assert_eq!(server.line(), format!("ERROR child {child} has exited with status 0"));
+    let mut client = server.connect();
+    let child = client.begin_slow();
+    server.terminate();
+    client.send("exit well\n");
+    client.sees_the_end();
+    assert_eq!(server.line(), format!("ERROR child {child} has exited with status 0"));
+    assert_eq!(server.rest(), "");
+}
+
+#[test]
 fn buffered_output_is_printed_once() {
     let mut server = start("talkative");
     assert_eq!(server.ask("print child;"), "printed");

@@ -69,6 +69,7 @@ pub(crate) fn serve(name: &str) {
             return serve_and_report(wait_for_a_word(bind(handler, ForksOnce::new())));
         }
         "closing" => return serve_one_and_close(bind(handler, strategy)),
+        "one by one" => return serve_one_by_one(bind(handler, strategy)),
         "closing at once" => {
             strategy = Forking::default().block_on_close(false);
             return serve_one_and_close(bind(handler, strategy));
@@ -160,6 +161,14 @@ fn serve_one_and_close(mut server: ForkingTcpServer<Obedient>) {
     assert_eq!(server.strategy().active_children(), 1);
     server.server_close();
     say("closed");
+}
+
+/// Each request in a loop of its own, so that its child ends in one of the next.
+fn serve_one_by_one(mut server: ForkingTcpServer<Obedient>) {
+    for _ in 0..4 {
+        server.handle_request().unwrap();
+    }
+    server.serve_forever().unwrap();
 }
 
 fn serve_with_another_child(mut server: ForkingTcpServer<Obedient>) {
