@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::fs::{File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Read};
 use std::num::NonZero;
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
@@ -15,6 +16,7 @@ use nix::fcntl::OFlag;
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::resource::{Resource, getrlimit};
+use nix::sys::socket::{MsgFlags, recv};
 #[cfg(feature = "auth")]
 use nix::{sys::signal::kill, unistd::Pid};
 
@@ -31,6 +33,12 @@ pub(crate) fn pair() -> io::Result<(PairEnd, PairEnd)> {
 pub(crate) fn is_readable(descriptor: &impl AsFd) -> bool {
     let mut descriptors = [PollFd::new(descriptor.as_fd(), PollFlags::POLLIN)];
     poll(&mut descriptors, PollTimeout::ZERO).is_ok_and(|count| count > 0)
+}
+
+/// Tells whether there is something to read on an end of a pair, and not its end.
+pub(crate) fn holds_bytes(end: &impl AsFd) -> bool {
+    let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
+    recv(end.as_fd().as_raw_fd(), &mut [0], flags).is_ok_and(|count| count > 0)
 }
 
 /// Waits until the other end of a pair is closed.

@@ -93,12 +93,17 @@ impl ConnectionGuard {
 
     /// Tells whether the server is known to shut down.
     pub(crate) fn is_draining(&self) -> bool {
-        self.owner.upgrade().is_none_or(|owner| owner.is_draining())
+        self.owner.upgrade().is_none_or(|owner| owner.is_draining()) || self.is_to_end(false)
     }
 
     /// Tells whether the server is shutting down by now, which may take a system call.
     pub(crate) fn finds_draining(&self) -> bool {
-        self.owner.upgrade().is_none_or(|owner| owner.finds_draining())
+        self.owner.upgrade().is_none_or(|owner| owner.finds_draining()) || self.is_to_end(true)
+    }
+
+    /// The server's loop cannot hear of that while this connection's handler keeps it.
+    fn is_to_end(&self, looks: bool) -> bool {
+        self.socket.as_ref().is_some_and(|socket| socket.is_to_end(looks))
     }
 }
 

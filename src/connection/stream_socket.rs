@@ -7,7 +7,7 @@ use std::io::{self, IoSlice};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -19,7 +19,7 @@ use nix::sys::sendfile::sendfile64;
 use nix::sys::socket::{MsgFlags, recv, send, sendmsg};
 
 use super::uptake::Uptake;
-use super::wait_limit::{NEXT_LOOK, WaitLimit};
+use super::wait_limit::WaitLimit;
 use crate::os;
 use crate::sys;
 
@@ -37,7 +37,7 @@ pub(super) struct StreamSocket {
     uptake: Mutex<Uptake>,
     /// The client was given up, and has been written nothing since.
     is_given_up: AtomicBool,
-    /// Where a handler keeps the server's loop; gone with the server.
+    /// Where a handler keeps the server's loop, or is in a child process; gone with the server.
     wait_limit: Option<Weak<dyn WaitLimit>>,
 }
 
@@ -149,14 +149,25 @@ impl StreamSocket {
 
     /// Has the loop counted what was cut.
     pub(super) fn note_cut(&self) {
-        if let Some(limit) = self.wait_limit.as_ref().and_then(Weak::upgrade) {
+        if let Some(limit) = self.wait_limit() {
             limit.note_cut();
         }
     }
 
-    /// When the loop is to be asked next whether it has to end, if handlers keep it.
+    /// When to ask next whether all is over, if nothing interrupts a wait for that.
     pub(super) fn next_look(&self) -> Option<Instant> {
-        self.wait_limit.as_ref().map(|_| Instant::now() + NEXT_LOOK)
+        self.wait_limit()?.next_look()
+    }
+
+    /// Where handlers keep the loop: tells whether that is asked to end, as is known, or by a look.
+    pub(super) fn is_to_end(&self, looks: bool) -> bool {
+        let asked = |it: Arc<dyn WaitLimit>| if looks { it.finds_asked() } else { it.is_asked() };
+        self.wait_limit().is_some_and(asked)
+    }
+
+    #[inline]
+    fn wait_limit(&self) -> Option<Arc<dyn WaitLimit>> {
+        self.wait_limit.as_ref()?.upgrade()
     }
 
     /// Tells whether nothing is to be waited for any more.
@@ -166,7 +177,7 @@ impl StreamSocket {
 
     #[inline]
     fn end_of_waits(&self) -> Option<Instant> {
-        self.wait_limit.as_ref()?.upgrade()?.end()
+        self.wait_limit()?.end()
     }
 
     /// Blocks until one of these is ready.

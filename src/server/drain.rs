@@ -15,7 +15,8 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
         let mut deadline = self.deadline(self.time_to_finish());
         if self.strategy.placement() == Placement::ServingThread {
             // The last handler may have kept the loop since it was asked to end.
-            deadline = self.time_left.ask().map_or(deadline, |end| deadline.min(end));
+            deadline =
+                self.time_left.ask(self.time_to_finish()).map_or(deadline, |end| deadline.min(end));
         }
         // What has begun this has asked once. The leash does not count: a signal to the supervisor
         // may be sent to this process as well, as `pkill` does.
@@ -74,12 +75,20 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
     }
 
     /// How long running requests may take to finish.
-    fn time_to_finish(&self) -> Duration {
-        if self.daemon_threads && !self.closed_for_good {
-            self.shutdown_timeout.min(DAEMON_GRACE)
-        } else {
-            self.shutdown_timeout
-        }
+    pub(crate) fn time_to_finish(&self) -> Duration {
+        if self.leaves_requests() { self.time_if_program_stops() } else { self.shutdown_timeout }
+    }
+
+    /// Tells whether running requests are not waited for, as it is the program that stops the
+    /// server, this one or that of its supervisor.
+    pub(crate) fn leaves_requests(&self) -> bool {
+        self.daemon_threads && (!self.closed_for_good || self.time_left.is_hurried())
+    }
+
+    /// How long they may take where the program stops the server.
+    pub(super) fn time_if_program_stops(&self) -> Duration {
+        let quick = if self.daemon_threads { DAEMON_GRACE } else { Duration::MAX };
+        self.shutdown_timeout.min(quick)
     }
 
     /// Leaves what still runs behind, as the server is dropped; soon, if it was not cut before.

@@ -87,6 +87,10 @@ pub struct Server<K: ServerKind, C: Concurrency> {
     /// cut, and counted in the [`shutdown_report`](Self::shutdown_report). Python's have no time at
     /// all, and go on until the process ends.
     ///
+    /// In a [`PreFork`](crate::PreFork) that holds for the requests of all its processes. A
+    /// [`Sequential`](crate::Sequential) server, if this is set, cuts its handler as it does after
+    /// `shutdown_timeout`, with the same limits to that.
+    ///
     /// A signal ([`shutdown_on_signals`](Self::shutdown_on_signals)) is how a supervisor
     /// stops a service, and lets requests finish for `shutdown_timeout` in any case.
     #[doc(alias = "ThreadingMixIn.daemon_threads")]

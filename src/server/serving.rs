@@ -21,7 +21,7 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
     pub(super) fn activate(&mut self) -> io::Result<()> {
         self.refuse_if_ended()?;
         self.reactor.hear_here();
-        self.time_left.begin(self.shutdown_timeout);
+        self.time_left.begin(self.shutdown_timeout, self.time_if_program_stops());
         let calls_handlers = self.strategy.placement() == Placement::ServingThread;
         let listens = if calls_handlers { Listens::BetweenHandlers } else { Listens::Now };
         self.reactor.begin_hearing(listens);

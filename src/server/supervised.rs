@@ -10,7 +10,7 @@ use super::belongings::Belongings;
 use super::clients::ServerKind;
 use super::time_left::TimeLeft;
 use super::{Server, ShutdownReport};
-use crate::concurrency::{Concurrency, Placement};
+use crate::concurrency::Concurrency;
 use crate::handler::Handler;
 use crate::os::{AsFd, BorrowedFd};
 use crate::poller::Poller;
@@ -111,9 +111,7 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
         shutdown.adopt(Arc::clone(&poller));
         let heard = Arc::new(LoopSignals::default());
         self.time_left = TimeLeft::new(Arc::clone(&heard), shutdown.clone());
-        if self.strategy.placement() == Placement::ServingThread {
-            self.time_left.watch_leash(leash.as_fd().try_clone_to_owned()?);
-        }
+        self.time_left.watch_leash(leash.as_fd().try_clone_to_owned()?);
         let clients = K::new(handler, &poller, self.strategy.placement(), &self.time_left);
         self.belongings = Belongings::new(clients.shared(), shutdown);
         // The old one goes now, and with it the supervisor's signals.

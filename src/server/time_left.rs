@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::connection::{NEXT_LOOK, WaitLimit};
-use crate::os::{OwnedFd, is_readable};
+use crate::os::{OwnedFd, holds_bytes, is_readable};
 use crate::reactor::LoopSignals;
 use crate::shutdown::ShutdownHandle;
 use crate::sys;
@@ -26,8 +26,10 @@ struct State {
     began: Instant,
     /// How long running requests may take once an end was asked for.
     limit: Duration,
-    /// When it was asked for.
-    asked: Option<Instant>,
+    /// The same, where the program asks.
+    limit_of_program: Duration,
+    /// When it was asked for, and how long they may take then.
+    asked: Option<(Instant, Duration)>,
     /// The end was to come at once.
     at_once: Option<Instant>,
     /// How often signals have asked that the loop has heard of.
@@ -39,7 +41,7 @@ struct State {
 
 impl TimeLeft {
     pub(super) fn new(signals: Arc<LoopSignals>, shutdown: ShutdownHandle) -> Arc<Self> {
-        let state = Mutex::new(State::new(None, Duration::ZERO));
+        let state = Mutex::new(State::new(None, Duration::ZERO, Duration::ZERO));
         Arc::new(Self { signals, shutdown, state })
     }
 
@@ -48,10 +50,16 @@ impl TimeLeft {
         self.state().leash = Some(leash);
     }
 
-    /// A loop begins, whose requests have so long once an end was asked for.
-    pub(super) fn begin(&self, limit: Duration) {
+    /// A loop begins, whose requests have so long once an end was asked for: in general, and where
+    /// the program asks.
+    pub(super) fn begin(&self, limit: Duration, limit_of_program: Duration) {
         let mut state = self.state();
-        *state = State::new(state.leash.take(), limit);
+        *state = State::new(state.leash.take(), limit, limit_of_program);
+    }
+
+    /// Tells whether it is its program for which a supervisor asks.
+    pub(super) fn is_hurried(&self) -> bool {
+        self.state().is_hurried()
     }
 
     /// The loop has heard of signals that ask for an end: so many, the first of them then.
@@ -63,10 +71,11 @@ impl TimeLeft {
         }
     }
 
-    /// An end was asked for, now or before; returns when the requests that run are cut.
-    pub(super) fn ask(&self) -> Option<Instant> {
+    /// An end was asked for, now, so that requests have so long, or before; returns when those that
+    /// run are cut.
+    pub(super) fn ask(&self, limit: Duration) -> Option<Instant> {
         let mut state = self.state();
-        state.asked.get_or_insert_with(Instant::now);
+        state.ask(Instant::now(), limit);
         state.end()
     }
 
@@ -85,8 +94,13 @@ impl TimeLeft {
         if let Some(first) = unheard.first {
             state.note(first);
         }
-        if self.shutdown.is_stopping_here() || state.leash.as_ref().is_some_and(is_readable) {
-            state.asked.get_or_insert_with(Instant::now);
+        let limit = if self.shutdown.is_stopping_here() || state.is_hurried() {
+            Some(state.limit_of_program)
+        } else {
+            state.leash.as_ref().is_some_and(is_readable).then_some(state.limit)
+        };
+        if let Some(limit) = limit {
+            state.ask(Instant::now(), limit);
         }
         if state.heard + unheard.count > 1 {
             state.at_once.get_or_insert_with(Instant::now);
@@ -100,11 +114,12 @@ impl TimeLeft {
 
 impl State {
     /// That of a loop that begins now.
-    fn new(leash: Option<OwnedFd>, limit: Duration) -> Self {
+    fn new(leash: Option<OwnedFd>, limit: Duration, limit_of_program: Duration) -> Self {
         Self {
             leash,
             began: Instant::now(),
             limit,
+            limit_of_program,
             asked: None,
             at_once: None,
             heard: 0,
@@ -116,16 +131,41 @@ impl State {
     /// A signal has asked for an end, at the time of its stamp.
     fn note(&mut self, stamp: u64) {
         let came = Instant::now().checked_sub(sys::age(stamp)).unwrap_or(self.began);
-        self.asked.get_or_insert(came.max(self.began));
+        self.ask(came.max(self.began), self.limit);
+    }
+
+    /// The first one counts.
+    fn ask(&mut self, when: Instant, limit: Duration) {
+        self.asked.get_or_insert((when, limit));
+    }
+
+    fn is_hurried(&self) -> bool {
+        self.leash.as_ref().is_some_and(holds_bytes)
     }
 
     fn end(&self) -> Option<Instant> {
-        let end = self.asked.and_then(|asked| asked.checked_add(self.limit));
+        let end = self.asked.and_then(|(asked, limit)| asked.checked_add(limit));
         self.at_once.into_iter().chain(end).min()
     }
 }
 
 impl WaitLimit for TimeLeft {
+    fn is_asked(&self) -> bool {
+        self.is_asked()
+    }
+
+    fn finds_asked(&self) -> bool {
+        let mut state = self.state();
+        if state.asked.is_none() {
+            self.look(&mut state);
+        }
+        state.asked.is_some()
+    }
+
+    fn next_look(&self) -> Option<Instant> {
+        Some(Instant::now() + NEXT_LOOK)
+    }
+
     fn end(&self) -> Option<Instant> {
         let (mut state, now) = (self.state(), Instant::now());
         if state.looked.is_none_or(|looked| now.saturating_duration_since(looked) >= NEXT_LOOK) {

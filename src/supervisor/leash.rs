@@ -27,8 +27,12 @@ impl Leash {
         Ok((Self { ours }, Collar { theirs }))
     }
 
-    /// Asks the process to stop.
-    pub(super) fn cut(&self) {
+    /// Asks the process to stop. One that is to hurry does as if its program had asked for that.
+    pub(super) fn cut(&self, hurries: bool) {
+        if hurries {
+            // There is room for one byte, unless the process is gone.
+            let _ = (&self.ours).write(HURRY);
+        }
         // Its end becomes readable, also where others hold copies of ours.
         let _ = shutdown(self.ours.as_raw_fd(), Shutdown::Write);
     }
@@ -104,6 +108,9 @@ impl AsFd for Collar {
         self.theirs.as_fd()
     }
 }
+
+/// What a process is told that is to hurry, before its leash is cut.
+const HURRY: &[u8] = b"\0";
 
 /// What a process says when it serves; no error message begins with it.
 const READY: &[u8] = b"\0";

@@ -141,11 +141,12 @@ impl<K: ServerKind, C: Concurrency> PreFork<Server<K, C>> {
 
     /// Lets all workers finish until the deadline, and ends the rest.
     fn end_workers(&mut self) {
-        let mut deadline = self.server.deadline(self.time_to_end());
+        let time_to_end = self.server.time_to_finish().saturating_add(SLACK);
+        let mut deadline = self.server.deadline(time_to_end);
         // Before the workers: the last to close the listener is one that accepts the clients that
         // wait.
         self.server.stop_listening_for_good();
-        self.workers.retire_all();
+        self.workers.retire_all(self.server.leaves_requests());
         while self.remaining_workers() > 0 && Instant::now() < deadline {
             let left = deadline.saturating_duration_since(Instant::now());
             let overdue = self.workers.end_overdue(self.time_to_end());

@@ -181,7 +181,7 @@ impl Workers {
                 self.have_served = true;
                 self.restart.at = None;
                 if let Some(replaced) = replaced {
-                    self.alive[replaced].retire();
+                    self.alive[replaced].retire(false);
                 }
                 Ok(())
             }
@@ -199,7 +199,7 @@ impl Workers {
             worker.phase = Phase::Serves;
         } else {
             worker.phase = Phase::Failed;
-            worker.retire();
+            worker.retire(false);
         }
     }
 
@@ -260,9 +260,9 @@ impl Workers {
         self.alive.iter_mut().filter_map(|worker| worker.end_overdue(limit(worker))).min()
     }
 
-    /// Asks all workers to stop.
-    pub(super) fn retire_all(&mut self) {
-        self.alive.iter_mut().for_each(Worker::retire);
+    /// Asks all workers to stop, and to hurry where the program does not wait for them.
+    pub(super) fn retire_all(&mut self, hurry: bool) {
+        self.alive.iter_mut().for_each(|worker| worker.retire(hurry));
     }
 
     /// Ends what still runs at the deadline, and returns what all workers together had finished
@@ -298,9 +298,9 @@ impl Workers {
 }
 
 impl Worker {
-    fn retire(&mut self) {
+    fn retire(&mut self, hurries: bool) {
         self.retired.get_or_insert_with(Instant::now);
-        self.leash.cut();
+        self.leash.cut(hurries);
     }
 
     /// Tells whether it serves, and was not asked to stop.

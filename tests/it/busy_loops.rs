@@ -29,6 +29,13 @@ fn endless(began: &Notes<()>) -> impl HttpRequestHandler + use<> {
         http.flush_headers()?;
         began.add(());
         match http.path.as_str() {
+            "/polite" => {
+                while !http.is_draining() {
+                    http.wfile.write_all(b"picture\r\n")?;
+                    thread::sleep(Duration::from_millis(5));
+                }
+                http.wfile.write_all(b"the end")
+            }
             "/taken" => loop {
                 http.wfile.write_all(b"picture\r\n")?;
                 thread::sleep(Duration::from_millis(5));
@@ -109,6 +116,46 @@ fn signals_count_while_a_handler_keeps_the_loop() {
             }
             assert_eq!(server.wait().report.cut, 1, "{twice}");
             drop(client);
+        }
+    });
+}
+
+/// As `daemon_threads` says, here too.
+#[test]
+fn a_client_is_not_waited_for_by_a_program_that_does_not_wait() {
+    for path in ENDLESS {
+        let began = Notes::new();
+        let mut server = Tcp::bind_free::<Sequential, _>(endless(&began));
+        server.shutdown_timeout = 3 * LIMIT;
+        server.daemon_threads = true;
+        let server = Running::start(server);
+        let client = begin(&server, path, &began);
+        let asked = Instant::now();
+        assert_eq!(server.stop().report.cut, 1, "{path}");
+        assert!(asked.elapsed() < LIMIT, "{path}: {:?}", asked.elapsed());
+        drop(client);
+    }
+}
+
+/// Although the loop cannot.
+#[test]
+fn a_handler_that_keeps_the_loop_hears_that_the_server_stops() {
+    let name = "busy_loops::a_handler_that_keeps_the_loop_hears_that_the_server_stops";
+    in_a_process_of_its_own(name, || {
+        for by_signal in [false, true] {
+            let began = Notes::new();
+            let mut server = Tcp::bind_free::<Sequential, _>(endless(&began));
+            server.shutdown_timeout = 3 * LIMIT;
+            server.shutdown_on_signals(&[socketserver::Signal::TERM]).unwrap();
+            let server = Running::start(server);
+            let mut client = begin(&server, "/polite", &began);
+            if by_signal {
+                raise(Signal::SIGTERM).unwrap();
+            } else {
+                server.handle.shutdown();
+            }
+            assert!(client.read_to_end().ends_with("the end\r\n0\r\n\r\n"), "{by_signal}");
+            assert_eq!(server.wait().report.cut, 0, "{by_signal}");
         }
     });
 }

@@ -81,7 +81,7 @@ fn a_running_request_is_finished_on_a_thread_of_its_own() {
 fn a_request_that_shuts_down_a_sequential_server_is_finished() {
     let handler = testing(|mut connection: Connection| {
         connection.server.shutdown();
-        assert!(!connection.is_draining());
+        assert!(connection.is_draining());
         connection.wfile.write_all(b"goodbye\n")?;
         connection.park()
     });

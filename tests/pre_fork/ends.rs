@@ -322,3 +322,61 @@ fn signals_that_were_ignored_at_the_start_stay_ignored() {
         assert!(matches!(&said[..], ["signal 15", report] if !report.ends_with(" 0")), "{said:?}");
     }
 }
+
+const STREAMS: [&str; 3] = ["streams on threads", "streams of children", "streams one by one"];
+
+fn begin_stream(server: &Supervisor, path: &str) -> Client {
+    let mut client = server.connect();
+    client.send(&format!("GET {path} HTTP/1.0\r\n\r\n"));
+    client.head();
+    assert_eq!(client.line(), "picture");
+    client
+}
+
+/// As `daemon_threads` says: those of each process.
+#[test]
+fn a_program_that_stops_does_not_wait_for_streams() {
+    for kind in STREAMS {
+        let server = Supervisor::start(kind);
+        let mut stream = begin_stream(&server, "/stream");
+        let began = Instant::now();
+        let mut stop = server.connect();
+        stop.send("GET /stop HTTP/1.0\r\n\r\n");
+        stream.rest();
+        // Of their own accord, before they are killed.
+        let said = server.wait();
+        assert!(said.contains("report ") && said.ends_with(" 1\n"), "{kind}: {said}");
+        assert!(began.elapsed() < LIMIT, "{kind}: {:?}", began.elapsed());
+    }
+}
+
+#[test]
+fn a_signal_gives_streams_their_time_all_the_same() {
+    for kind in STREAMS {
+        let server = Supervisor::start(kind);
+        let mut stream = begin_stream(&server, "/stream");
+        send_signal(server.pid(), Signal::SIGTERM);
+        let began = Instant::now();
+        // Twice as long as they have where the program stops.
+        while began.elapsed() < MOMENT * 20 {
+            assert_eq!(stream.line(), "picture", "{kind}");
+        }
+        send_signal(server.pid(), Signal::SIGTERM);
+        stream.rest();
+        server.wait();
+        assert!(began.elapsed() < LIMIT, "{kind}: {:?}", began.elapsed());
+    }
+}
+
+#[test]
+fn a_handler_knows_that_its_server_stops() {
+    for kind in STREAMS {
+        let server = Supervisor::start(kind);
+        let mut stream = begin_stream(&server, "/polite");
+        send_signal(server.pid(), Signal::SIGTERM);
+        stream.rest();
+        // One that ends before the loop hears of it is not counted as waited for.
+        let said = server.wait();
+        assert!(said.starts_with("report ") && said.ends_with(" 0\n"), "{kind}: {said}");
+    }
+}

@@ -47,6 +47,7 @@ impl Supervisor {
             "one" | "no logger" | "starving" | "crashes later" | "hangs later"
             | "hangs at start" => 1,
             _ if kind.starts_with("scripts") => 1,
+            _ if kind.starts_with("streams") => 2,
             "sequential" | "threads" | "forks" | "hasty forks" | "hasty" | "stuck" | "packets"
             | "completed" => 3,
             _ => 0,

@@ -12,8 +12,8 @@ use socketserver::http::{
     CgiHttpRequestHandler, Exchange, HttpRequestHandler, ProtocolVersion, RequestHead, Status,
 };
 use socketserver::{
-    Datagram, Forking, Handler, HttpServer, PreFork, PreForkHttpServer, Sequential, ShutdownReport,
-    Signal, TcpServer, ThreadPool, UdpServer, handler_fn,
+    Address, Datagram, Forking, Handler, HttpServer, PreFork, PreForkHttpServer, Sequential,
+    ShutdownReport, Signal, TcpServer, ThreadPool, UdpServer, handler_fn,
 };
 
 use crate::limits::{LIMIT, MOMENT};
@@ -35,6 +35,9 @@ pub(crate) fn serve(kind: &str) {
         "scripts one by one" => serve_scripts(Sequential),
         "scripts of children" => serve_scripts(Forking::default()),
         "no processes" => serve_in(0, ThreadPool::default()),
+        "streams on threads" => serve_streams(ThreadPool::default()),
+        "streams of children" => serve_streams(Forking::default()),
+        "streams one by one" => serve_streams(Sequential),
         "cannot start" => serve_in(3, Unable::Fails),
         "crashes at start" => serve_in(3, Unable::Crashes),
         "crashes later" => serve_in(1, Unable::CrashesLater),
@@ -105,6 +108,38 @@ fn serve_scripts(strategy: impl Concurrency) {
     server.shutdown_timeout = MOMENT;
     say(&server.server_address().to_string());
     report(server);
+}
+
+/// Serves streams that have no end by themselves, and does not wait for them.
+fn serve_streams(strategy: impl Concurrency) {
+    let server = TcpServer::bind_with("127.0.0.1:0", Streams, strategy).unwrap();
+    let mut server = PreFork::new(server).processes(2);
+    server.shutdown_on_signals(&[Signal::TERM]).unwrap();
+    server.shutdown_timeout = LIMIT * 2;
+    server.daemon_threads = true;
+    say(&server.server_address().to_string());
+    report(server);
+}
+
+struct Streams;
+
+impl HttpRequestHandler for Streams {
+    fn do_get(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        if http.path == "/stop" {
+            http.server.shutdown();
+        }
+        http.send_response(200)?;
+        http.end_headers()?;
+        while http.path == "/stream" || http.path == "/polite" && !http.is_draining() {
+            http.wfile.write_all(b"picture\n")?;
+            thread::sleep(MOMENT / 10);
+        }
+        Ok(())
+    }
+
+    fn log_request(&self, _: &Exchange<'_>, _: Status, _: Option<u64>) {}
+
+    fn handle_error(&self, _: &Address, _: &io::Error) {}
 }
 
 fn report<C: Concurrency, H: Handler>(mut server: PreFork<TcpServer<C, H>>) {

@@ -64,6 +64,12 @@ impl ClientSocket {
         self.stream.next_look()
     }
 
+    /// Where handlers keep the server's loop: tells whether that is known to be asked to end, or by
+    /// a look, of which nothing else tells.
+    pub(in crate::connection) fn is_to_end(&self, looks: bool) -> bool {
+        self.stream.is_to_end(looks)
+    }
+
     /// Has waits end that all is over for, as the connection does.
     pub(super) fn unless_over(&self, waited: io::Result<()>) -> io::Result<()> {
         match waited {
