@@ -17,6 +17,7 @@ use nix::unistd::{ForkResult, Pid, fork};
 
 #[cfg(feature = "files")]
 pub(crate) use attributes::is_kept;
+pub(crate) use cut::is_cut;
 pub(crate) use net::*;
 pub use signals::SIGNAL_WINDOW;
 pub(crate) use signals::{LastCounted, Listener, STAMP, age, monotonic_time, write_on_signal};
@@ -24,6 +25,7 @@ pub(crate) use start::{copies_of, exit_notice, isolate, note_descriptors};
 
 #[cfg(feature = "files")]
 mod attributes;
+mod cut;
 mod net;
 mod signals;
 mod start;
@@ -33,8 +35,9 @@ mod start;
 /// The child never returns from here, never unwinds into the caller's frames and does not run the
 /// caller's destructors. Signals may be sent to all processes of a server: of SIGTERM the child
 /// takes note ([`is_asked_to_end`]), SIGINT is the parent's. A second SIGTERM, unless it comes
-/// [together](SIGNAL_WINDOW) with the first, SIGQUIT and [`CUT_SIGNAL`] end it at once, after its
-/// [last call](call_when_cut).
+/// [together](SIGNAL_WINDOW) with the first, SIGQUIT and [`CUT_SIGNAL`] cut it ([`is_cut`]), after
+/// its [last call](call_when_cut): it ends by SIGTERM when the job has returned, and not later than
+/// half a second after that.
 ///
 /// Block signals meanwhile, or the child misses those that come before it has handlers of its own.
 pub(crate) fn fork_child(job: impl FnOnce() -> bool) -> io::Result<Pid> {
@@ -43,9 +46,10 @@ pub(crate) fn fork_child(job: impl FnOnce() -> bool) -> io::Result<Pid> {
             ignore(libc::SIGINT);
             ASKED_TO_END.reset();
             ASKED_WRITER.store(NO_DESCRIPTOR, Ordering::SeqCst);
+            cut::reset();
             handle_unless_ignored(libc::SIGTERM, ask_to_end);
-            handle_unless_ignored(libc::SIGQUIT, end_at_once);
-            handle(CUT_SIGNAL as i32, end_at_once);
+            handle_unless_ignored(libc::SIGQUIT, cut::cut);
+            handle(CUT_SIGNAL as i32, cut::cut);
             // SAFETY: the default action runs no code of ours.
             unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
         },
@@ -169,6 +173,10 @@ fn fork_with(prepare: impl FnOnce(), job: impl FnOnce() -> bool) -> io::Result<P
                 // Its failure is no other's, and this is the end.
                 let _ = catch_unwind(last);
             }
+            if is_cut() {
+                // Its parent is to know.
+                end_at_once(0);
+            }
             // SAFETY: ends the process, and calls nothing of what it was copied from.
             unsafe { libc::_exit(i32::from(!succeeded)) }
         }
@@ -218,7 +226,7 @@ extern "C" fn ask_to_end(number: libc::c_int) {
         return;
     }
     if !is_first {
-        return end_at_once(number);
+        return cut::cut(number);
     }
     let writer = ASKED_WRITER.load(Ordering::SeqCst);
     if writer != NO_DESCRIPTOR {

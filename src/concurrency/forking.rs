@@ -21,8 +21,10 @@ use crate::sys::{self, SharedCounters};
 /// What a handler changes in memory is lost with its child, and a crash costs one connection. The
 /// child closes the listening socket, serves its connection to the end, and exits. Nothing comes
 /// back from it: from its first request on a connection has a child, also while it waits for the
-/// next one. Before that, the server itself waits for a TLS handshake, and for what makes a request
-/// ([`Handler::receive`](crate::Handler::receive)): of HTTP the head and a small body.
+/// next one. A connection that the handler keeps, in another thread or a collection, ends with the
+/// child, which does not wait for threads. Before that, the server itself waits for a TLS
+/// handshake, and for what makes a request ([`Handler::receive`](crate::Handler::receive)): of HTTP
+/// the head and a small body.
 /// [`ShutdownHandle::shutdown`](crate::ShutdownHandle::shutdown) in a child stops the server.
 ///
 /// # Signals
@@ -30,10 +32,10 @@ use crate::sys::{self, SharedCounters};
 /// A signal that stops the server may be sent to it alone or to all its processes, as `pkill`, a
 /// terminal and systemd do: running requests are finished, up to
 /// [`Server::shutdown_timeout`](crate::Server::shutdown_timeout), and a second one cuts them.
-/// SIGTERM to one child has it finish its request and end; a second one, or SIGQUIT, ends it at
-/// once. Two SIGTERM within [`SIGNAL_WINDOW`](crate::SIGNAL_WINDOW) are one. A child that crashes,
-/// or that a handler ends by `exit`, is reported by `log`, or on
-/// standard error where no logger is installed.
+/// SIGTERM to one child has it finish its request and end; a second one, or SIGQUIT, cuts its
+/// connection. A handler that is cut has half a second to return, and the child ends then, too. Two
+/// SIGTERM within [`SIGNAL_WINDOW`](crate::SIGNAL_WINDOW) are one. A child that crashes, or that a
+/// handler ends by `exit`, is reported by `log`, or on standard error where no logger is installed.
 ///
 /// # Forking and threads
 ///
@@ -149,7 +151,7 @@ impl Concurrency for Forking {
             // of a child that a handler ends by itself.
             job.take().map(Job::run_in_child);
             let _ = io::stdout().flush();
-            if let Some((finished, _)) = finished {
+            if let Some((finished, _)) = finished.as_ref().filter(|_| !sys::is_cut()) {
                 finished.cells()[0].fetch_add(1, Ordering::SeqCst);
             }
             true

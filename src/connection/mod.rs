@@ -60,7 +60,8 @@ use crate::server_info::ServerInfo;
 /// A connected client: Python's `StreamRequestHandler` without the class.
 ///
 /// A handler owns the connection. Dropping it ends it; moving it to another thread or into a
-/// collection takes it over; [`park`](Self::park) gives it back to the server until there is
+/// collection takes it over (but under [`Forking`](crate::Forking) it ends with its child, when the
+/// handler has returned); [`park`](Self::park) gives it back to the server until there is
 /// something to read. `rfile` and `wfile` are fields so that they can be borrowed apart:
 /// `io::copy(&mut connection.rfile, &mut connection.wfile)` echoes.
 ///

@@ -3,18 +3,18 @@
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::clients::{Clients, Guarded, ServerKind};
 use super::default_max_connections;
 use super::guarded_handler::GuardedHandler;
 use super::leave_to_parent::LeaveToParent;
-use super::time_left::TimeLeft;
+use super::time_left::{TimeLeft, wait_limit};
 use crate::address::Address;
 use crate::concurrency::{Job, Placement};
-use crate::connection::{ClientSocket, Connection};
+use crate::connection::{ClientSocket, Connection, WaitLimit};
 use crate::handler::Handler;
 use crate::parking::{DrainOutcome, Parking, Serving, Slot};
 use crate::poller::{Poller, Ready};
@@ -26,8 +26,8 @@ use crate::transport::StreamTransport;
 pub struct Streams<T, H> {
     parking: Arc<Parking>,
     handler: Arc<GuardedHandler<H, Connection>>,
-    /// Where handlers keep the loop.
-    time_left: Option<Arc<TimeLeft>>,
+    /// Where the loop cannot cut what handlers wait for.
+    wait_limit: Option<Arc<dyn WaitLimit>>,
     // Storage of one turn, kept for the next.
     found: Vec<(Arc<Slot>, bool)>,
     claimed: Vec<Arc<Slot>>,
@@ -74,7 +74,6 @@ impl<T: StreamTransport, H: Handler> Clients<T, H> for Streams<T, H> {
         placement: Placement,
         time_left: &Arc<TimeLeft>,
     ) -> Self {
-        let keeps_loop = placement == Placement::ServingThread;
         let timeouts = handler.handler.timeouts();
         let gauges = Arc::clone(handler.info.gauges());
         let serve = Arc::clone(&handler) as _;
@@ -82,7 +81,7 @@ impl<T: StreamTransport, H: Handler> Clients<T, H> for Streams<T, H> {
         Self {
             parking: Arc::new(parking),
             handler,
-            time_left: keeps_loop.then(|| Arc::clone(time_left)),
+            wait_limit: wait_limit(placement, time_left),
             found: Vec::new(),
             claimed: Vec::new(),
             transport: PhantomData,
@@ -112,9 +111,8 @@ impl<T: StreamTransport, H: Handler> Clients<T, H> for Streams<T, H> {
             // Nothing can be said before a handshake, which is more work than a refusal saves.
             return;
         }
-        if let Some(limit) = &self.time_left {
-            let limit: Weak<TimeLeft> = Arc::downgrade(limit);
-            socket.limit_waits(limit);
+        if let Some(limit) = &self.wait_limit {
+            socket.limit_waits(Arc::downgrade(limit));
         }
         let socket = Arc::new(socket);
         let parking = &self.parking;

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::concurrency::Placement;
 use crate::connection::{NEXT_LOOK, WaitLimit};
 use crate::os::{OwnedFd, holds_bytes, is_readable};
 use crate::reactor::LoopSignals;
@@ -179,5 +180,43 @@ impl WaitLimit for TimeLeft {
 
     fn note_cut(&self) {
         self.state().cut += 1;
+    }
+}
+
+/// In a forked child: its client is waited for until the child is cut. A signal does that, which
+/// interrupts the waits.
+#[derive(Debug)]
+struct UntilCut;
+
+impl WaitLimit for UntilCut {
+    fn is_asked(&self) -> bool {
+        false
+    }
+
+    fn finds_asked(&self) -> bool {
+        false
+    }
+
+    fn next_look(&self) -> Option<Instant> {
+        None
+    }
+
+    #[inline]
+    fn end(&self) -> Option<Instant> {
+        sys::is_cut().then(Instant::now)
+    }
+
+    fn note_cut(&self) {}
+}
+
+/// What limits the waits of handlers that run there, where the loop cannot cut them.
+pub(super) fn wait_limit(
+    placement: Placement,
+    time_left: &Arc<TimeLeft>,
+) -> Option<Arc<dyn WaitLimit>> {
+    match placement {
+        Placement::ServingThread => Some(Arc::clone(time_left) as _),
+        Placement::Detached => Some(Arc::new(UntilCut)),
+        Placement::OtherThread => None,
     }
 }

@@ -1,5 +1,6 @@
 //! What becomes of children when their server is asked to stop, or closed.
 
+use std::thread;
 use std::time::Instant;
 
 use super::*;
@@ -34,6 +35,57 @@ fn the_deadline_ends_children() {
         client.sees_the_end();
     }
     assert_eq!(server.line_after("report: "), "0 finished, 2 cut");
+}
+
+/// It may have begun a file that must not stay.
+#[test]
+fn the_handler_of_a_child_that_is_cut_returns() {
+    let ways: [fn(&ServerProcess, i32); 4] = [
+        |server, _| server.terminate(),
+        |_, child| send_signal(child, Signal::SIGQUIT),
+        |_, child| {
+            send_signal(child, Signal::SIGTERM);
+            thread::sleep(PAUSE);
+            send_signal(child, Signal::SIGTERM);
+        },
+        // The child and its server, as where all processes are signalled twice.
+        |server, child| {
+            for again in [false, true] {
+                if again {
+                    thread::sleep(PAUSE);
+                }
+                send_signal(child, Signal::SIGTERM);
+                server.terminate();
+            }
+        },
+    ];
+    for (number, cut) in ways.iter().enumerate() {
+        let mut server = start(if number == 0 { "hasty" } else { "plain" });
+        let mut client = server.connect();
+        assert_eq!(client.ask("begin"), "begun");
+        let child = *children_of(server.pid()).first().unwrap();
+        cut(&server, child);
+        client.sees_the_end();
+        server.line_after("removed");
+        assert_eq!(server.line_after("error: "), "read 0", "way {number}");
+        if number == 1 || number == 2 {
+            // Nothing has asked the server itself.
+            server.terminate();
+        }
+        assert!(server.line_after("report: ").starts_with("0 finished"), "way {number}");
+    }
+}
+
+#[test]
+fn the_handler_of_a_child_that_is_cut_is_waited_for_briefly() {
+    let mut server = start("hasty");
+    let mut client = server.connect();
+    assert_eq!(client.ask("stuck"), "begun");
+    let child = *children_of(server.pid()).first().unwrap();
+    send_signal(child, Signal::SIGQUIT);
+    let line = server.line_after("WARN ");
+    assert_eq!(line, format!("child {child} was ended by SIGTERM"));
+    client.sees_the_end();
 }
 
 #[test]

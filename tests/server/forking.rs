@@ -1,6 +1,6 @@
 //! The servers of `tests/forking/`.
 
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead, Read, Write};
 use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
 use std::os::unix::fs::PermissionsExt;
@@ -225,6 +225,15 @@ pub(crate) fn serve_over_tls(certificate: &str) {
     ));
 }
 
+/// Says so when it is dropped.
+struct Telling(&'static str);
+
+impl Drop for Telling {
+    fn drop(&mut self) {
+        say(self.0);
+    }
+}
+
 /// Does what the client says.
 #[derive(Default)]
 struct Obedient {
@@ -260,6 +269,20 @@ impl Handler for Obedient {
                 writeln!(connection.wfile, "{}", connection.is_draining())?;
                 read_line(&mut connection)?;
                 connection.is_draining().to_string()
+            }
+            "begin" => {
+                let _end = Telling("removed");
+                connection.wfile.write_all(b"begun\n")?;
+                // The test's client sends nothing, and leaves by its own end alone.
+                let count = connection.rfile.read(&mut [0])?;
+                return Err(io::Error::other(format!("read {count}")));
+            }
+            "stuck" => {
+                let _end = Telling("removed");
+                connection.wfile.write_all(b"begun\n")?;
+                loop {
+                    thread::sleep(LIMIT);
+                }
             }
             "stubborn" => {
                 SigSet::all().thread_block()?;

@@ -304,7 +304,8 @@ impl<'h> Exchange<'h> {
     ///
     /// Its `client_address` is the [`peer_address`](Self::peer_address): what a proxy says
     /// of the client holds for one request. What was sent so far is flushed. The server does
-    /// nothing more with this exchange; dropping the connection closes it.
+    /// nothing more with this exchange; dropping the connection closes it. Under
+    /// [`Forking`](crate::Forking) it ends with its child, when the handler has returned.
     ///
     /// # Errors
     ///
