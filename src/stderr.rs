@@ -1,10 +1,11 @@
-//! Standard error, without waiting for its reader.
+//! Standard error, without waiting for its reader, a line at a time.
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
+use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,12 +19,21 @@ use nix::sys::stat::{SFlag, fstat};
 use nix::unistd::write;
 
 use crate::os;
+use shared::{State, state, turns};
+
+pub(crate) use shared::share;
+
+mod shared;
 
 /// Writes lines to standard error, as the log of requests is written.
 ///
 /// A server must not stop because its log is not read: where standard error is a pipe, a socket or
 /// a terminal that takes nothing for 200 ms, what is written is lost from then on, and counted,
 /// until it takes something again. Errors (a full disk, no reader at the other end) are ignored.
+/// What could be written in part only is ended by a line's end before the next entry.
+///
+/// Entries of several threads do not mix, and neither do those of the processes of
+/// [`PreFork`](crate::PreFork) and [`Forking`](crate::Forking).
 /// For handlers that override [`log_message`](crate::http::HttpRequestHandler::log_message).
 pub fn write_to_stderr(text: &str) {
     let mut log = LOG.lock().unwrap_or_else(PoisonError::into_inner);
@@ -40,16 +50,12 @@ pub(crate) fn report(what: fmt::Arguments<'_>) {
     }
 }
 
-static LOG: Mutex<StandardError> =
-    Mutex::new(StandardError { known: None, stalls: false, lost: 0 });
+static LOG: Mutex<StandardError> = Mutex::new(StandardError { known: None });
 
 #[derive(Debug)]
 struct StandardError {
     /// What was found out about it, as long as it is the same file.
     known: Option<Known>,
-    /// Nothing was taken the last time.
-    stalls: bool,
-    lost: u64,
 }
 
 /// Which file something is. The kinds of number differ from system to system.
@@ -71,36 +77,78 @@ enum Kind {
     Other,
 }
 
+/// Where something is written to.
+#[derive(Clone, Copy)]
+struct Target<'a> {
+    kind: Kind,
+    state: State<'a>,
+    /// No other process writes meanwhile.
+    has_turn: bool,
+}
+
+/// How much standard error may be waited for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Patience {
+    None,
+    Stall,
+}
+
 impl StandardError {
     fn write(&mut self, text: &[u8]) {
-        if self.stalls && self.lost > 0 {
-            let notice = format!("{} entries of this log were lost\n", self.lost);
-            if self.try_write(notice.as_bytes()).is_ok() {
-                (self.stalls, self.lost) = (false, 0);
-            }
-        }
-        if self.stalls && self.lost > 0 {
-            self.lost += 1;
+        let state = state();
+        let Ok((identity, kind)) = look() else { return };
+        // To these a long line is written in parts, and those of several processes would mix.
+        let turns = turns().filter(|_| matches!(kind, Kind::Pipe | Kind::Socket));
+        let turn = turns.and_then(|turns| turns.take(state));
+        if turns.is_some() && turn.is_none() {
+            state.lost.fetch_add(1, SeqCst);
             return;
         }
-        if let Err(Errno::EAGAIN) = self.try_write(text) {
-            self.stalls = true;
-            self.lost += 1;
+        if matches!(kind, Kind::Pipe | Kind::Other) {
+            self.reopen_nonblocking(identity, kind);
+        }
+        let to = Target { kind, state, has_turn: turn.is_some() };
+        let lost = state.lost.load(SeqCst);
+        if lost > 0 {
+            let notice = format!("{lost} entries of this log were lost\n");
+            if self.write_line(notice.as_bytes(), to, Patience::None).is_err() {
+                state.lost.fetch_add(1, SeqCst);
+                return;
+            }
+            // Others may have lost some meanwhile.
+            let _ = state.lost.fetch_update(SeqCst, SeqCst, |now| Some(now.saturating_sub(lost)));
+        }
+        if let Err(Errno::EAGAIN) = self.write_line(text, to, Patience::Stall) {
+            state.lost.fetch_add(1, SeqCst);
         }
     }
 
-    /// Writes all of it, or as much as is taken.
-    fn try_write(&mut self, mut text: &[u8]) -> Result<(), Errno> {
-        let stderr = io::stderr();
-        let stat = fstat(&stderr)?;
-        let kind = Kind::of(SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits()));
-        if matches!(kind, Kind::Pipe | Kind::Other) {
-            self.reopen_nonblocking((stat.st_dev, stat.st_ino), kind);
+    /// Writes all of it, or as much as is taken, on a line of its own.
+    fn write_line(&self, text: &[u8], to: Target<'_>, patience: Patience) -> Result<(), Errno> {
+        let was_cut = to.state.is_cut.load(SeqCst) != 0;
+        let with_end = if was_cut { [b"\n", text].concat() } else { Vec::new() };
+        let text = if was_cut { &with_end } else { text };
+        // A process may be killed in the middle of what is not written at once.
+        let is_marked = to.has_turn && text.len() > PIPE_BUF_MIN;
+        if is_marked {
+            to.state.is_cut.store(1, SeqCst);
         }
+        let mut left = text;
+        let written = self.try_write(&mut left, to, patience);
+        let is_cut = if left.len() == text.len() { was_cut } else { !left.is_empty() };
+        if is_cut != (was_cut || is_marked) {
+            to.state.is_cut.store(is_cut.into(), SeqCst);
+        }
+        written
+    }
+
+    /// Writes all of it, or as much as is taken, and leaves the rest.
+    fn try_write(&self, text: &mut &[u8], to: Target<'_>, patience: Patience) -> Result<(), Errno> {
+        let stderr = io::stderr();
         let nonblocking = self.known.as_ref().and_then(|known| known.nonblocking.as_ref());
         let mut deadline = None;
         while !text.is_empty() {
-            let written = match (nonblocking, kind) {
+            let written = match (nonblocking, to.kind) {
                 (_, Kind::File) => write(&stderr, text),
                 (_, Kind::Socket) => send(stderr.as_raw_fd(), text, DO_NOT_WAIT),
                 (Some(nonblocking), Kind::Pipe | Kind::Other) => write(nonblocking, text),
@@ -111,9 +159,12 @@ impl StandardError {
             };
             match written {
                 Ok(0) => return Err(Errno::EIO),
-                Ok(count) => (text, deadline) = (&text[count..], None),
+                Ok(count) => {
+                    (*text, deadline) = (&text[count..], None);
+                    to.state.progress.fetch_add(1, SeqCst);
+                }
                 Err(Errno::EINTR) => {}
-                Err(Errno::EAGAIN) if !self.stalls => {
+                Err(Errno::EAGAIN) if patience == Patience::Stall => {
                     // A terminal may say that it has room, and have no room for a line's end.
                     let now = Instant::now();
                     let end = *deadline.get_or_insert(now + STDERR_STALL);
@@ -163,6 +214,13 @@ impl StandardError {
             Err(errno) => Err(errno),
         }
     }
+}
+
+/// Which file standard error is, and what.
+fn look() -> Result<(Identity, Kind), Errno> {
+    let stat = fstat(io::stderr())?;
+    let kind = Kind::of(SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits()));
+    Ok(((stat.st_dev, stat.st_ino), kind))
 }
 
 impl Kind {

@@ -22,6 +22,7 @@ pub(crate) use net::*;
 pub use signals::SIGNAL_WINDOW;
 pub(crate) use signals::{LastCounted, Listener, STAMP, age, monotonic_time, write_on_signal};
 pub(crate) use start::{copies_of, exit_notice, isolate, note_descriptors};
+pub(crate) use turns::{FileTurn, TurnFile};
 
 #[cfg(feature = "files")]
 mod attributes;
@@ -29,6 +30,7 @@ mod cut;
 mod net;
 mod signals;
 mod start;
+mod turns;
 
 /// Forks a child that runs `job` and exits with status 0 if it returned true, 1 otherwise.
 ///

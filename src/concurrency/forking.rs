@@ -13,7 +13,7 @@ use nix::unistd::{Pid, getpid};
 use super::children::{self, Children, know_the_processor, refuse_threads};
 use super::{Concurrency, Drain, Job, Placement};
 use crate::signals;
-use crate::stderr::report;
+use crate::stderr::{report, share};
 use crate::sys::{self, SharedCounters};
 
 /// Runs each connection in a child process of its own: Python's `ForkingMixIn`.
@@ -168,6 +168,7 @@ impl Concurrency for Forking {
     fn server_activate(&mut self) -> io::Result<()> {
         refuse_threads(self.allow_threads)?;
         know_the_processor();
+        share();
         let here = getpid();
         // Children of the loop before may still run, and those of another process are not ours.
         if self.finished.as_ref().is_none_or(|(_, process)| *process != here) {

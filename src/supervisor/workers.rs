@@ -14,7 +14,7 @@ use super::leash::Leash;
 use crate::concurrency::children::{self, Children, ENDING, know_the_processor, refuse_threads};
 use crate::os::processors;
 use crate::signal::Signal;
-use crate::stderr::report;
+use crate::stderr::{report, share};
 use crate::sys::{self, SharedCounters};
 
 /// The processes of a [`PreFork`](super::PreFork), each held by a leash.
@@ -88,6 +88,7 @@ impl Workers {
     pub(super) fn activate(&mut self) -> io::Result<()> {
         refuse_threads(self.allow_threads)?;
         know_the_processor();
+        share();
         self.restart = Restart::default();
         self.have_served = false;
         self.totals = (0, 0);
