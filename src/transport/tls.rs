@@ -12,7 +12,7 @@ use super::tls_config::{Pem, TlsOptions, server_config};
 use super::{BindTo, Tcp, TcpBind, Transport};
 use crate::address::Address;
 use crate::connection::{ClientSocket, Connection, Session};
-use crate::os::{AsFd, BorrowedFd};
+use crate::os::{AsFd, BorrowedFd, read_small_file, read_small_input};
 
 /// How to serve TLS: an address, with the options of Python 3.14's `HTTPSServer` and those of its
 /// context that servers need most.
@@ -22,9 +22,10 @@ use crate::os::{AsFd, BorrowedFd};
 ///
 /// # Errors
 ///
-/// The files are read before the address is bound. Binding fails where one cannot be read or holds
-/// something else, where the password is wrong, and where the key is not the certificate's; the
-/// error says which in one line. And it fails as for [`TcpBind`].
+/// The files are read before the address is bound. Binding fails where one cannot be read, is
+/// neither a regular one nor a pipe, is longer than 1 MiB or holds something else, where the
+/// password is wrong, and where the key is not the certificate's; the error says which in one line.
+/// And it fails as for [`TcpBind`].
 ///
 /// # Examples
 ///
@@ -57,6 +58,7 @@ impl TlsBind {
             alpn_protocols: vec!["http/1.1".to_owned()],
             client_ca: None,
             client_certificate_is_optional: false,
+            read: read_small_input,
         };
         Self { tcp: address.options(), options }
     }
@@ -142,7 +144,8 @@ impl TlsReloadHandle {
     ///
     /// # Errors
     ///
-    /// As for [`TlsBind`], where a file is wrong. What was read before stays in use then.
+    /// As for [`TlsBind`], where a file is wrong; a pipe is wrong here, as it would be waited for.
+    /// What was read before stays in use then.
     pub fn reload(&self) -> io::Result<()> {
         let config = server_config(&self.options)?;
         *self.config.lock().unwrap_or_else(PoisonError::into_inner) = config;
@@ -169,7 +172,9 @@ impl Transport for Tls {
         let TlsBind { tcp, options } = to.options();
         // No client should connect to a server that cannot serve.
         let config = Arc::new(Mutex::new(server_config(&options)?));
-        let reload = TlsReloadHandle { options: Arc::new(options), config };
+        // A pipe may be given when the server is made, and would hold it up later.
+        let options = Arc::new(TlsOptions { read: read_small_file, ..options });
+        let reload = TlsReloadHandle { options, config };
         Ok(Self { tcp: Tcp::bind(tcp)?, reload })
     }
 

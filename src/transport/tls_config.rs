@@ -2,9 +2,8 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::crypto::ring;
@@ -23,13 +22,17 @@ pub(super) struct TlsOptions {
     pub(super) alpn_protocols: Vec<String>,
     pub(super) client_ca: Option<Pem>,
     pub(super) client_certificate_is_optional: bool,
+    /// How files are read: at the start or anew.
+    pub(super) read: fn(&Path) -> io::Result<Vec<u8>>,
 }
 
 /// Where certificates or a key are; in the PEM format, between `-----BEGIN` and `-----END` lines.
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum Pem {
-    /// In this file, which [`TlsReloadHandle::reload`](super::TlsReloadHandle::reload) reads anew.
+    /// In this file, which [`TlsReloadHandle::reload`](super::TlsReloadHandle::reload) reads anew:
+    /// a regular one of at most 1 MiB. When the server is made it may be a pipe, too, which has
+    /// nothing more to give later.
     File(PathBuf),
     /// In this text.
     Text(String),
@@ -75,7 +78,7 @@ pub(super) fn server_config(options: &TlsOptions) -> io::Result<Arc<ServerConfig
         }
         None => builder.with_no_client_auth(),
     };
-    let chain = certificates(&options.certfile)?;
+    let chain = certificates(&options.certfile, options)?;
     let mut config = builder
         .with_single_cert(chain, private_key(options)?)
         .map_err(|error| explain(&error, options))?;
@@ -97,7 +100,7 @@ fn client_verifier(
     provider: Arc<rustls::crypto::CryptoProvider>,
 ) -> io::Result<Arc<dyn ClientCertVerifier>> {
     let mut roots = RootCertStore::empty();
-    for certificate in certificates(authorities)? {
+    for certificate in certificates(authorities, options)? {
         let unusable =
             |error| wrong(format!("{} cannot issue certificates: {error}", authorities.name()));
         roots.add(certificate).map_err(unusable)?;
@@ -109,8 +112,8 @@ fn client_verifier(
     verifier.build().map_err(io::Error::other)
 }
 
-fn certificates(pem: &Pem) -> io::Result<Vec<CertificateDer<'static>>> {
-    let text = pem.read("certificate")?;
+fn certificates(pem: &Pem, options: &TlsOptions) -> io::Result<Vec<CertificateDer<'static>>> {
+    let text = pem.read("certificate", options)?;
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text.as_bytes()).collect();
     match found {
         Ok(found) if found.is_empty() => {
@@ -123,7 +126,7 @@ fn certificates(pem: &Pem) -> io::Result<Vec<CertificateDer<'static>>> {
 
 fn private_key(options: &TlsOptions) -> io::Result<PrivateKeyDer<'static>> {
     let pem = options.keyfile.as_ref().unwrap_or(&options.certfile);
-    let text = pem.read("private key")?;
+    let text = pem.read("private key", options)?;
     if let Some(encrypted) = section(&text, "ENCRYPTED PRIVATE KEY") {
         return decrypt(encrypted, pem, options.password.as_deref());
     }
@@ -201,7 +204,7 @@ fn wrong(message: String) -> io::Error {
 }
 
 impl Pem {
-    fn read(&self, what: &str) -> io::Result<Cow<'_, str>> {
+    fn read(&self, what: &str, options: &TlsOptions) -> io::Result<Cow<'_, str>> {
         let path = match self {
             Self::Text(text) => return Ok(Cow::Borrowed(text)),
             Self::File(path) => path,
@@ -210,7 +213,7 @@ impl Pem {
             let message = format!("cannot read the {what} '{}': {error}", path.display());
             io::Error::new(error.kind(), message)
         };
-        let bytes = fs::read(path).map_err(unreadable)?;
+        let bytes = (options.read)(path).map_err(unreadable)?;
         Ok(String::from_utf8_lossy(&bytes).into_owned().into())
     }
 

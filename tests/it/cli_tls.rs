@@ -1,10 +1,14 @@
 //! The command over HTTPS: its options, its files, and what it says of them.
 
+use std::fs;
 use std::io::Write;
+use std::os::unix::fs::symlink;
 use std::process::Command;
 use std::sync::Arc;
 
 use nix::sys::signal::Signal;
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
@@ -16,7 +20,7 @@ use crate::certificates::{
 };
 use crate::cli::{STRATEGIES, Serving, children_of, eventually, fails, pid};
 use crate::proxies::{V1, v2};
-use crate::support::Client;
+use crate::support::{Client, side_by_side};
 
 /// The command with a certificate in a file.
 struct Https {
@@ -89,6 +93,42 @@ fn a_hangup_reads_the_certificate_anew() {
         let line = "socketserver: the old certificate stays in use: there is no certificate in '";
         assert_eq!(said.matches(line).count(), 1, "{said}");
     }
+}
+
+/// What stands where a file was: a pipe that nothing writes to, and a device without an end.
+#[test]
+fn a_hangup_reads_nothing_that_has_no_end() {
+    let ways = [&[][..], &["--processes", "2"], &["--concurrency", "forking"]];
+    let cases = ways.into_iter().flat_map(|way| ["cert", "key", "ca"].map(|file| (way, file)));
+    side_by_side(cases, |(way, file)| {
+        let (files, authority) = (PemFiles::new(), Authority::new());
+        let issued = authority.issue();
+        let path = |name: &str, text: &str| files.write(name, text).display().to_string();
+        let (cert, key) = (path("cert", &issued.certificate), path("key", &issued.key));
+        let ca = path("ca", &authority.pem);
+        let own = ["-b", "127.0.0.1", "--tls-cert", &cert, "--tls-key", &key, "--tls-client-ca"];
+        let serving = Serving::start(&[&own[..], &[ca.as_str()], way].concat());
+        let config = Arc::new(client_config_with(&authority, Some(&issued)));
+        let serves = || get(&serving, Arc::clone(&config), "/a.txt").ends_with("hello\n");
+        assert!(serves());
+        for is_pipe in [true, false] {
+            let path = files.path(file);
+            fs::remove_file(&path).unwrap();
+            if is_pipe {
+                mkfifo(&path, Mode::S_IRWXU).unwrap();
+            } else {
+                symlink("/dev/zero", &path).unwrap();
+            }
+            serving.signal(Signal::SIGHUP);
+            for _ in 0..3 {
+                assert!(serves(), "{way:?} {file}");
+            }
+        }
+        let ended = serving.stop(Signal::SIGTERM);
+        assert_eq!(ended.status, Some(0), "{way:?} {file}");
+        let line = "socketserver: the old certificate stays in use: cannot read the ";
+        assert!(ended.stderr.contains(line), "{}", ended.stderr);
+    });
 }
 
 #[test]

@@ -2,7 +2,6 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -21,6 +20,7 @@ use crate::header::{Header, in_two_words, number_as_value};
 use crate::monitoring::Monitoring;
 use crate::pages::Pages;
 use crate::running::Running;
+use crate::secrets;
 use crate::together;
 use crate::usage::in_one_line;
 use crate::values::{address, content_type, count, mode, port, processes, seconds, size};
@@ -386,8 +386,8 @@ impl Args {
             return refuse("HTTPS needs a port and does not work with --unix".to_owned());
         }
         if let Some(path) = &self.tls_password_file {
-            match fs::read_to_string(path) {
-                Ok(text) => self.tls_password = Some(text.trim().to_owned()),
+            match secrets::password(path) {
+                Ok(password) => self.tls_password = Some(password),
                 Err(error) => {
                     let name = path.display();
                     return refuse(format!("Failed to read TLS password file: {error}: '{name}'"));

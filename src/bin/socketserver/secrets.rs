@@ -1,7 +1,7 @@
 //! Keeps the files that the command reads its secrets from out of what is served.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read};
 use std::path::{self, Component, Path, PathBuf};
 
 use crate::args::Args;
@@ -75,8 +75,28 @@ fn leads_into(path: &Path, root: &Path, links_left: u32) -> bool {
 
 fn contains_key(path: &Path) -> bool {
     let mark = b"PRIVATE KEY-----";
-    fs::read(path).is_ok_and(|text| text.windows(mark.len()).any(|part| part == mark))
+    read(path).is_ok_and(|text| text.windows(mark.len()).any(|part| part == mark))
 }
+
+/// Reads a password, without the white space around it.
+pub(crate) fn password(path: &Path) -> io::Result<String> {
+    let text = String::from_utf8(read(path)?);
+    let text = text.map_err(|_| io::Error::new(ErrorKind::InvalidData, "it is not UTF-8"))?;
+    Ok(text.trim().to_owned())
+}
+
+/// Reads all of a file that is not longer than secrets are; a device may have no end.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    File::open(path)?.take(LONGEST + 1).read_to_end(&mut content)?;
+    if content.len() as u64 > LONGEST {
+        return Err(io::Error::new(ErrorKind::InvalidInput, "it is longer than 1 MiB"));
+    }
+    Ok(content)
+}
+
+/// Bytes of a file with a secret. The library reads no longer ones either.
+const LONGEST: u64 = 1 << 20;
 
 /// As many as Linux follows.
 const MOST_LINKS: u32 = 40;
