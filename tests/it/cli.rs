@@ -294,12 +294,25 @@ impl Serving {
         arguments: &[&str],
         prepare: impl FnOnce(&mut Command),
     ) -> Self {
+        Self::start_with(port, arguments, prepare, |_| {})
+    }
+
+    /// Does something to the command before it has said that it serves.
+    #[track_caller]
+    pub(crate) fn start_with(
+        port: u16,
+        arguments: &[&str],
+        prepare: impl FnOnce(&mut Command),
+        early: impl FnOnce(&Child),
+    ) -> Self {
         let directory = tree();
         let mut command = Command::new(COMMAND);
         command.arg(port.to_string()).args(arguments).arg("-d");
         command.arg(directory.path()).stderr(Stdio::piped());
         prepare(&mut command);
-        let mut serving = Self::read_banner(command.stdout(Stdio::piped()).spawn().unwrap());
+        let child = command.stdout(Stdio::piped()).spawn().unwrap();
+        early(&child);
+        let mut serving = Self::read_banner(child);
         serving.directory = Some(directory);
         serving
     }

@@ -1,12 +1,14 @@
 //! The command over HTTPS: its options, its files, and what it says of them.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::Write;
-use std::os::unix::fs::symlink;
-use std::process::Command;
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::{OpenOptionsExt, symlink};
+use std::process::{Child, Command};
 use std::sync::Arc;
 
-use nix::sys::signal::Signal;
+use nix::fcntl::OFlag;
+use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -18,7 +20,7 @@ use crate::certificates::{
     Authority, CERTIFICATE_OF_ENCRYPTED_KEY, ENCRYPTED_KEY, Issued, PemFiles, TlsClient,
     client_config, client_config_with, client_hello,
 };
-use crate::cli::{STRATEGIES, Serving, children_of, eventually, fails, pid};
+use crate::cli::{STRATEGIES, Serving, children_of, eventually, fails, free_port, pid};
 use crate::proxies::{V1, v2};
 use crate::support::{Client, side_by_side};
 
@@ -129,6 +131,40 @@ fn a_hangup_reads_nothing_that_has_no_end() {
         let line = "socketserver: the old certificate stays in use: cannot read the ";
         assert!(ended.stderr.contains(line), "{}", ended.stderr);
     });
+}
+
+/// The certificate comes by a pipe, as of a shell's `<(..)`, and the signal before it.
+#[test]
+fn a_hangup_that_comes_before_the_server_is_ready_does_not_end_it() {
+    for way in [&[][..], &["--processes", "2"], &["--concurrency", "forking"]] {
+        let (files, authority, port) = (PemFiles::new(), Authority::new(), free_port());
+        let issued = authority.issue();
+        let key = files.write("key", &issued.key).display().to_string();
+        let pipe = files.path("cert");
+        mkfifo(&pipe, Mode::S_IRWXU).unwrap();
+        let cert = pipe.display().to_string();
+        let early = |child: &Child| {
+            let address = SocketAddr::from(([127, 0, 0, 1], port));
+            eventually(|| TcpStream::connect(address).is_ok());
+            kill(pid(child), Signal::SIGHUP).unwrap();
+            // Opening it waits for its reader otherwise.
+            let mut writer = File::options();
+            writer.write(true).custom_flags(OFlag::O_NONBLOCK.bits());
+            eventually(|| {
+                writer
+                    .open(&pipe)
+                    .is_ok_and(|mut opened| opened.write_all(issued.certificate.as_bytes()).is_ok())
+            });
+        };
+        let arguments = ["-b", "127.0.0.1", "--tls-cert", &cert, "--tls-key", &key];
+        let serving = Serving::start_with(port, &[&arguments, way].concat(), |_| {}, early);
+        let config = Arc::new(client_config(&authority));
+        assert!(get(&serving, config, "/a.txt").ends_with("hello\n"), "{way:?}");
+        let ended = serving.stop(Signal::SIGTERM);
+        assert_eq!(ended.status, Some(0), "{way:?}");
+        // It is heard, and the pipe is not read again.
+        assert!(ended.stderr.contains("it is no regular file"), "{way:?}: {}", ended.stderr);
+    }
 }
 
 #[test]

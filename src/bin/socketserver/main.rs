@@ -7,6 +7,7 @@ mod documents;
 mod examples;
 mod handler;
 mod header;
+mod held_back;
 #[path = "../../host_text.rs"]
 mod host_text;
 mod layers;

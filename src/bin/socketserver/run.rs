@@ -1,11 +1,12 @@
 //! Makes a server of the command line, and serves until it is stopped.
 
+use std::cell::Cell;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use nix::sys::signal::Signal as Timer;
+use nix::sys::signal::Signal as Numbered;
 use nix::unistd::{User, geteuid};
 use signal_hook::iterator::Signals;
 use socketserver::http::{CgiHttpRequestHandler, HttpRequestHandler, SimpleHttpRequestHandler};
@@ -18,6 +19,7 @@ use socketserver::{
 use crate::args::Args;
 use crate::choices::Strategy;
 use crate::handler::{Files, Interrupted};
+use crate::held_back::HeldBack;
 use crate::layers::wrap;
 use crate::limits::raise_descriptor_limit;
 use crate::listen::{Listener, banner, listen};
@@ -86,8 +88,11 @@ pub(crate) fn run(args: Args) -> io::Result<()> {
     };
     args.access.warn();
     args.pages.uploading.warn(&directory);
+    let held_back =
+        if hears_hangups(&args) { Some(HeldBack::new(Numbered::SIGHUP)?) } else { None };
     let listener = listen(&args)?;
-    let serving = Serving { args: &args, service, interrupted, port_file };
+    let held_back = Cell::new(held_back);
+    let serving = Serving { args: &args, service, interrupted, port_file, held_back };
     let served = match args.concurrency {
         Strategy::Sequential => serving.serve(listener, handler, Sequential),
         Strategy::Threading => serving.serve(listener, handler, thread_pool(args.max_threads)),
@@ -106,6 +111,8 @@ struct Serving<'a> {
     service: Arc<Service>,
     interrupted: Arc<Interrupted>,
     port_file: Option<Arc<PortFile>>,
+    /// From when clients can connect until the server hears of it.
+    held_back: Cell<Option<HeldBack>>,
 }
 
 impl Serving<'_> {
@@ -167,9 +174,11 @@ impl Serving<'_> {
             server.max_connections = most as usize;
         }
         server.shutdown_on_signals(&[Signal::INT, Signal::TERM])?;
-        if reads_again(self.args) {
+        if hears_hangups(self.args) {
             server.watch_signals(&[Signal::HUP])?;
         }
+        // One that came meanwhile is heard now.
+        drop(self.held_back.take());
         // Its loop hears no signal during a request.
         let is_deaf =
             self.args.concurrency == Strategy::Sequential && self.args.processes.is_none();
@@ -232,12 +241,18 @@ fn reads_again(args: &Args) -> bool {
     args.is_secure() || args.access.has_files() || args.pages.has_files()
 }
 
+/// Tells whether SIGHUP does anything but end the server.
+fn hears_hangups(args: &Args) -> bool {
+    // A supervisor replaces its processes.
+    reads_again(args) || args.processes.is_some()
+}
+
 /// The signals that end the server at once, without being asked for anything.
 fn abrupt_signals(args: &Args) -> Vec<Signal> {
     let mut signals = vec![Signal::QUIT, Signal::USR1, Signal::USR2];
-    let others = [Timer::SIGALRM, Timer::SIGVTALRM, Timer::SIGPROF, Timer::SIGXCPU];
+    let others = [Numbered::SIGALRM, Numbered::SIGVTALRM, Numbered::SIGPROF, Numbered::SIGXCPU];
     signals.extend(others.iter().filter_map(|&timer| Signal::try_from(timer as i32).ok()));
-    if !reads_again(args) && args.processes.is_none() {
+    if !hears_hangups(args) {
         signals.push(Signal::HUP);
     }
     signals
