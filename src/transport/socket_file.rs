@@ -80,8 +80,18 @@ fn address_of(path: &Path) -> io::Result<SockAddr> {
     if !begins_with_nul && name.contains(&0) {
         return Err(refused(ErrorKind::InvalidInput, "a path has no NUL in it"));
     }
-    SockAddr::unix(path)
+    let size = name.len();
+    SockAddr::unix(path).map_err(|error| match size > LONGEST_PATH {
+        true => refused(
+            ErrorKind::InvalidInput,
+            &format!("the path has {size} bytes, and the most are {LONGEST_PATH}"),
+        ),
+        false => error,
+    })
 }
+
+/// Bytes of a path, as the address of a socket has it with a NUL at its end (unix(7)).
+const LONGEST_PATH: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
 
 /// Removes the file of a socket that no process listens on any more.
 ///

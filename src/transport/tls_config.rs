@@ -78,10 +78,15 @@ pub(super) fn server_config(options: &TlsOptions) -> io::Result<Arc<ServerConfig
         }
         None => builder.with_no_client_auth(),
     };
-    let chain = certificates(&options.certfile, options)?;
-    let mut config = builder
-        .with_single_cert(chain, private_key(options)?)
-        .map_err(|error| explain(&error, options))?;
+    // Once, for the key as well: a pipe has nothing to read a second time.
+    let text = options.certfile.read("certificate", options)?;
+    let chain = certificates(&text, &options.certfile)?;
+    let key = match &options.keyfile {
+        Some(keyfile) => private_key(&keyfile.read("private key", options)?, keyfile, options)?,
+        None => private_key(&text, &options.certfile, options)?,
+    };
+    let mut config =
+        builder.with_single_cert(chain, key).map_err(|error| explain(&error, options))?;
     config.alpn_protocols =
         options.alpn_protocols.iter().map(|name| name.clone().into_bytes()).collect();
     // One key for all processes that are forked from here.
@@ -100,7 +105,7 @@ fn client_verifier(
     provider: Arc<rustls::crypto::CryptoProvider>,
 ) -> io::Result<Arc<dyn ClientCertVerifier>> {
     let mut roots = RootCertStore::empty();
-    for certificate in certificates(authorities, options)? {
+    for certificate in certificates(&authorities.read("certificate", options)?, authorities)? {
         let unusable =
             |error| wrong(format!("{} cannot issue certificates: {error}", authorities.name()));
         roots.add(certificate).map_err(unusable)?;
@@ -112,8 +117,8 @@ fn client_verifier(
     verifier.build().map_err(io::Error::other)
 }
 
-fn certificates(pem: &Pem, options: &TlsOptions) -> io::Result<Vec<CertificateDer<'static>>> {
-    let text = pem.read("certificate", options)?;
+/// The certificates in the text of a file.
+fn certificates(text: &str, pem: &Pem) -> io::Result<Vec<CertificateDer<'static>>> {
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text.as_bytes()).collect();
     match found {
         Ok(found) if found.is_empty() => {
@@ -124,10 +129,9 @@ fn certificates(pem: &Pem, options: &TlsOptions) -> io::Result<Vec<CertificateDe
     }
 }
 
-fn private_key(options: &TlsOptions) -> io::Result<PrivateKeyDer<'static>> {
-    let pem = options.keyfile.as_ref().unwrap_or(&options.certfile);
-    let text = pem.read("private key", options)?;
-    if let Some(encrypted) = section(&text, "ENCRYPTED PRIVATE KEY") {
+/// The private key in the text of a file.
+fn private_key(text: &str, pem: &Pem, options: &TlsOptions) -> io::Result<PrivateKeyDer<'static>> {
+    if let Some(encrypted) = section(text, "ENCRYPTED PRIVATE KEY") {
         return decrypt(encrypted, pem, options.password.as_deref());
     }
     if text.contains("\nProc-Type: 4,ENCRYPTED") {
@@ -190,6 +194,11 @@ fn explain(error: &rustls::Error, options: &TlsOptions) -> io::Error {
         rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
             format!("the private key in {key} does not belong to the certificate in {certificate}")
         }
+        // The key's, of which rustls tells no more. What is served is that of `ring`.
+        rustls::Error::General(_) => format!(
+            "the private key in {key} is of no kind that can be served: RSA of 2048 to 4096 bits, \
+             ECDSA of P-256 or P-384, or Ed25519; make another key and certificate"
+        ),
         error => format!(
             "cannot serve with the certificate in {certificate} and the key in {key}: {error}"
         ),

@@ -28,8 +28,8 @@ use crate::datagram::{Datagram, Packet};
 /// # Errors
 ///
 /// Binding fails where another server listens on the path, where the file there is not a socket,
-/// where its directory is missing or forbidden, and where it is too long (108 bytes on Linux). The
-/// error names the path.
+/// where its directory is missing or forbidden, and where it is too long (more than 107 bytes on
+/// Linux). The error names the path.
 ///
 /// # Examples
 ///
