@@ -25,7 +25,7 @@
 //! ```
 
 use std::env;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::net::{TcpListener, UdpSocket};
 use std::os::fd::OwnedFd;
@@ -105,20 +105,24 @@ fn untaken(error: io::Error) -> io::Error {
 
 fn inherited(descriptor: OwnedFd, name: String) -> io::Result<Inherited> {
     let socket = socket2::Socket::from(descriptor);
-    let refuse = |error: Option<io::Error>| {
-        let reason = error.map_or_else(String::new, |error| format!(": {error}"));
-        let text = format!("the socket '{name}' cannot be served, it is of another kind{reason}");
+    let refuse = |reason: &str| {
+        let text = format!("the socket '{name}' cannot be served, it is {reason}");
         io::Error::new(io::ErrorKind::InvalidInput, text)
     };
     let kind = || Ok((domain(&socket)?, socket.r#type()?));
-    let (domain, kind) = kind().map_err(|error| refuse(Some(error)))?;
+    let (domain, kind) =
+        kind().map_err(|error: io::Error| refuse(&format!("of another kind: {error}")))?;
     let listens = kind == Type::DGRAM || getsockopt(&socket, AcceptConn).unwrap_or(false);
     let socket = match (domain, kind) {
         (Domain::IPV4 | Domain::IPV6, Type::STREAM) if listens => Socket::Tcp(socket.into()),
         (Domain::IPV4 | Domain::IPV6, Type::DGRAM) => Socket::Udp(socket.into()),
         (Domain::UNIX, Type::STREAM) if listens => Socket::Unix(socket.into()),
         (Domain::UNIX, Type::DGRAM) => Socket::UnixDatagram(socket.into()),
-        _ => return Err(refuse(None)),
+        (_, Type::STREAM) if socket.peer_addr().is_ok() => {
+            return Err(refuse("a connection; its unit needs Accept=no"));
+        }
+        (_, Type::STREAM) if !listens => return Err(refuse("not listening")),
+        _ => return Err(refuse("of another kind")),
     };
     Ok(Inherited { name, socket })
 }
@@ -172,6 +176,15 @@ pub fn notify(states: &[State<'_>]) -> io::Result<()> {
 
 fn send(messages: &[NotifyState<'_>]) -> io::Result<()> {
     let Some(place) = env::var_os("NOTIFY_SOCKET") else { return Ok(()) };
+    let shown = place.display().to_string();
+    let unreached = |error: io::Error| {
+        let text = format!("{error} (NOTIFY_SOCKET='{}')", shown.escape_debug());
+        io::Error::new(error.kind(), text)
+    };
+    send_to(place, messages).map_err(unreached)
+}
+
+fn send_to(place: OsString, messages: &[NotifyState<'_>]) -> io::Result<()> {
     let mut name = place.into_vec();
     // sd_notify(3): a name in no file system, which the kernel has behind a NUL.
     if name.first() == Some(&b'@') {

@@ -14,6 +14,7 @@ use nix::unistd::Pid;
 use socketserver::systemd::{State, notify};
 use tempfile::TempDir;
 
+use crate::auth::BOB;
 use crate::support::{LIMIT, MOMENT};
 
 /// The command, started as a service.
@@ -148,6 +149,9 @@ fn a_socket_of_its_own_is_bound_at_a_path_and_removed() {
 #[test]
 fn what_contradicts_the_socket_is_one_line_and_status_1() {
     let tcp = || OwnedFd::from(TcpListener::bind("127.0.0.1:0").unwrap());
+    // What systemd passes on with Accept=yes.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let connection = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let udp = OwnedFd::from(std::net::UdpSocket::bind("127.0.0.1:0").unwrap());
     let closed = "exec 3<&0 4<&-; export LISTEN_PID=$$ LISTEN_FDS=2; exec \"$@\"";
     let wrong = "exec 3<&0; export LISTEN_PID=$$ LISTEN_FDS=-1; exec \"$@\"";
@@ -158,6 +162,7 @@ fn what_contradicts_the_socket_is_one_line_and_status_1() {
         (ACTIVATE, tcp(), &["--bind", "::1"], "leave out the port, --bind"),
         (ACTIVATE, tcp(), &["--unix", "/nowhere"], "leave out the port, --bind"),
         (ACTIVATE, udp, &[], "use ListenStream="),
+        (ACTIVATE, connection.into(), &[], "it is a connection; its unit needs Accept=no"),
         (two, tcp(), &[], "write a unit for each"),
         (closed, tcp(), &[], "sockets of LISTEN_FDS=2: not so many are open"),
         (wrong, tcp(), &[], "cannot take the sockets of LISTEN_FDS=-1: invalid LISTEN_FDS"),
@@ -167,6 +172,18 @@ fn what_contradicts_the_socket_is_one_line_and_status_1() {
         let (status, said) = unit.wait();
         assert_eq!((status, said.lines().count()), (Some(1), 1), "{said}");
         assert!(said.starts_with("socketserver: ") && said.contains(expected), "{said}");
+    }
+}
+
+/// Advice that fits a socket which the command does not bind itself.
+#[test]
+fn what_the_network_may_not_reach_is_bound_by_its_unit() {
+    for arguments in [&["--upload"][..], &["--auth", BOB]] {
+        let everywhere = OwnedFd::from(TcpListener::bind("0.0.0.0:0").unwrap());
+        let (status, said) = Unit::start(ACTIVATE, everywhere.into(), arguments, &[]).wait();
+        assert_eq!((status, said.lines().count()), (Some(2), 1), "{said}");
+        let advice = "this machine only with ListenStream=127.0.0.1:PORT in the socket's unit;";
+        assert!(said.contains(advice) && !said.contains("-b 127"), "{said}");
     }
 }
 
@@ -279,6 +296,7 @@ fn a_message_that_cannot_be_sent_is_told_and_clients_are_served() {
     let (status, said) = unit.wait();
     assert_eq!(status, Some(0));
     assert!(said.starts_with("socketserver: cannot tell systemd: "), "{said}");
+    assert!(said.contains("(NOTIFY_SOCKET='/nowhere')"), "{said}");
 }
 
 /// What systemd does between fork and exec. The socket comes as standard input, as a test cannot
