@@ -157,7 +157,7 @@ fn a_full_disk_is_507_and_neither_files_nor_descriptors_are_left() {
             let reply = ask(200_000);
             assert_eq!((reply.status(), reply.reason()), (507, "No room for the body"));
             let line = log.next();
-            assert!(line.starts_with("the body of a request cannot be stored: "), "{line}");
+            assert!(line.starts_with("the body of a request cannot be stored in '"), "{line}");
             log.next();
             log.next();
         }

@@ -81,7 +81,7 @@ fn check_sha_crypt(rest: &str, length: usize) -> Result<(), &'static str> {
         {
             fields
         }
-        Some(_) => return Err("has rounds that are not from 1000 to 5000000"),
+        Some(_) => return Err("is a hash with rounds that are not from 1000 to 5000000"),
     };
     let is_digit = |byte: u8| byte.is_ascii_alphanumeric() || b"./".contains(&byte);
     match fields.split_once('$') {

@@ -1,5 +1,6 @@
 //! A request's body before its script starts: what of it is stored first, and where.
 
+use std::env;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 
@@ -77,7 +78,11 @@ impl Body {
 /// What came of storing, as the client is to be told.
 fn stored<T>(http: &Exchange<'_>, result: io::Result<T>) -> io::Result<T> {
     result.map_err(|error| {
-        let what = format!("the body of a request cannot be stored: {error}");
+        let place = env::temp_dir();
+        let what = format!(
+            "the body of a request cannot be stored in '{}' (TMPDIR): {error}",
+            place.display()
+        );
         match HttpError::no_room("body", &error) {
             Some(answer) => {
                 http.log_error(format_args!("{what}"));

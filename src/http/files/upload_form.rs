@@ -7,7 +7,7 @@ use std::path::Path;
 use super::new_file::{Place, Way};
 use super::path;
 use super::tree::Tree;
-use super::uploads::{Receiver, check_origin, check_reached, refuse, refused};
+use super::uploads::{Receiver, check_origin, check_reached, refuse, refused, unreached};
 use crate::http::exchange::{Exchange, HttpError};
 use crate::http::form::{FormError, FormLimits, Multipart, Part, parse_header, safe_filename};
 use crate::http::message::status::Status;
@@ -59,7 +59,8 @@ impl Receiver {
         if tree.sole.is_some() {
             return Err(refuse(403, "Only one file is served here"));
         }
-        let directory = tree.open_for_uploads(path).map_err(refused)?;
+        let directory = tree.open_for_uploads(path);
+        let directory = directory.map_err(|error| unreached(tree, path, error))?;
         let directory = directory.ok_or_else(|| refuse(403, "Not a name for a directory"))?;
         let place = Place::new(directory.try_clone().map_err(refused)?, "".as_ref());
         self.check_length(http, &place)?;

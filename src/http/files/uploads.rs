@@ -272,7 +272,8 @@ fn in_place_of(name: &OsStr, original: &OsStr) -> String {
 
 /// Where a file of this path may be made.
 fn place(tree: &Tree, path: &Path) -> io::Result<Place> {
-    let place = tree.place(path).map_err(refused)?;
+    let directory = path.parent().unwrap_or(path);
+    let place = tree.place(path).map_err(|error| unreached(tree, directory, error))?;
     place.ok_or_else(|| refuse(403, "Not a name for a file"))
 }
 
@@ -338,6 +339,19 @@ fn send_etag(http: &mut Exchange<'_>, file: &NewFile<'_>, length: u64) -> io::Re
 
 pub(super) fn refuse(status: u16, message: &str) -> io::Error {
     HttpError::new(status, message).into()
+}
+
+/// What a client is told where no file can be made in a directory. That a link is in the way is no
+/// secret where links are followed for GET, wherever they lead.
+pub(super) fn unreached(tree: &Tree, directory: &Path, error: io::Error) -> io::Error {
+    // A link at the end of the path is "not a directory".
+    let is_link = is_link_refused(&error)
+        || (error.kind() == io::ErrorKind::NotADirectory
+            && directory.components().as_path().is_symlink());
+    match is_link && !tree.is_confined {
+        true => refuse(409, "Not through a symbolic link"),
+        false => refused(error),
+    }
 }
 
 /// What a client is told of an error of the file system; others are the server's own.

@@ -1,7 +1,8 @@
 //! Where a form's content lies: in memory, or in one temporary file for all of it.
 
+use std::env;
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::sync::Arc;
 
 use super::error::FormError;
@@ -88,8 +89,17 @@ impl Spool {
         if let Some(file) = &self.file {
             return Ok(Arc::clone(file));
         }
-        let file = Arc::new(tempfile::tempfile().map_err(FormError::Store)?);
+        let file = Arc::new(tempfile::tempfile().map_err(in_its_place).map_err(FormError::Store)?);
         self.file = Some(Arc::clone(&file));
         Ok(file)
     }
+}
+
+/// Says which directory is missing or forbidden. Other errors have a meaning of their own.
+fn in_its_place(error: io::Error) -> io::Error {
+    if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied) {
+        return error;
+    }
+    let place = env::temp_dir();
+    io::Error::new(error.kind(), format!("{error} in '{}' (TMPDIR)", place.display()))
 }
