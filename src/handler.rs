@@ -125,8 +125,8 @@ pub trait Handler<R = Connection>: Send + Sync + 'static {
     fn handle_timeout(&self) {}
 
     /// Called after each turn of the serving loop; see
-    /// [`Server::poll_interval`](crate::Server::poll_interval) for how often. The default does
-    /// nothing.
+    /// [`Server::poll_interval`](crate::Server::poll_interval) for how often. While a server that
+    /// stops waits for running requests, each second at least. The default does nothing.
     ///
     /// A panic in here belongs to no request, and ends the server: it passes through
     /// [`serve_forever`](crate::Server::serve_forever), as an exception does in Python.

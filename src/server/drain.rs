@@ -40,6 +40,7 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
             // Before the look whether anything runs: this may take note of the last child's end, of
             // which nothing tells a second time.
             let wanted = self.strategy_actions().into_iter().chain(self.poll_interval);
+            let wanted = wanted.chain([DRAIN_TURN]);
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() || !self.is_busy() {
                 break;
@@ -161,6 +162,10 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
 /// How long requests may still take that are not waited for, and handlers of those that were cut:
 /// what is quick is finished.
 const DAEMON_GRACE: Duration = Duration::from_millis(500);
+
+/// How long the handler waits at most for [`Handler::service_actions`] during a drain: it may want
+/// to say that the drain goes on.
+pub(crate) const DRAIN_TURN: Duration = Duration::from_secs(1);
 
 /// How long until the next look whether they are.
 const LOOK_AGAIN: Duration = Duration::from_millis(2);

@@ -33,6 +33,7 @@ use crate::signals;
 use crate::sys;
 use crate::transport::Transport;
 use belongings::{Belongings, Lendable};
+pub(crate) use drain::DRAIN_TURN;
 use guarded_handler::GuardedHandler;
 use time_left::TimeLeft;
 

@@ -9,7 +9,7 @@ use nix::unistd::Pid;
 use super::PreFork;
 use super::leash::{Collar, Leash};
 use crate::concurrency::Concurrency;
-use crate::server::{Server, ServerKind, ShutdownReport};
+use crate::server::{DRAIN_TURN, Server, ServerKind, ShutdownReport};
 use crate::signal::Signal;
 use crate::signals::{self, Blocked};
 use crate::sys::{self, SharedCounters};
@@ -150,7 +150,7 @@ impl<K: ServerKind, C: Concurrency> PreFork<Server<K, C>> {
         while self.remaining_workers() > 0 && Instant::now() < deadline {
             let left = deadline.saturating_duration_since(Instant::now());
             let overdue = self.workers.end_overdue(self.time_to_end());
-            let limits = [Some(left), self.server.poll_interval, overdue];
+            let limits = [Some(left), self.server.poll_interval, overdue, Some(DRAIN_TURN)];
             match self.server.watch(limits.into_iter().flatten().min()) {
                 // One that asks for new ones comes too late.
                 Ok(signals) if signals.iter().all(|&signal| self.replaces(signal)) => {}
