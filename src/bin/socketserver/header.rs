@@ -15,7 +15,7 @@ pub(crate) struct Header {
 
 impl Header {
     /// Refuses what `send_header` would refuse for each response, and headers that frame the
-    /// response, which the server sets itself.
+    /// response or say which part it is, which the server sets itself.
     pub(crate) fn new(name: &str, value: &str) -> Result<Self, String> {
         if !is_token(name) {
             return Err(format!(
@@ -120,16 +120,16 @@ fn attached_to_option(argument: &str) -> Option<&str> {
 }
 
 /// Headers that describe the content of a response (RFC 9110 §8), or its place.
-const OF_CONTENT: [&str; 9] = [
+const OF_CONTENT: [&str; 8] = [
     "Content-Disposition",
     "Content-Encoding",
     "Content-Language",
     "Content-Location",
-    "Content-Range",
     "Content-Type",
     "ETag",
     "Last-Modified",
     "Location",
 ];
 
-const FRAMING: [&str; 3] = ["Connection", "Content-Length", "Transfer-Encoding"];
+/// Headers that say where a response ends, or which part of a file it is.
+const FRAMING: [&str; 4] = ["Connection", "Content-Length", "Content-Range", "Transfer-Encoding"];
