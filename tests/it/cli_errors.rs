@@ -276,11 +276,12 @@ fn completions_offer_what_the_command_takes() {
     let offered = |words: &[&str]| {
         let [.., last, current] = words else { panic!("{words:?}") };
         let line = format!(
-            ". {}; COMP_WORDS=({}); COMP_CWORD={}; _socketserver socketserver '{current}' {last}; \
-             echo \"${{COMPREPLY[*]}}\"",
+            ". {}; COMP_WORDS=({}); COMP_CWORD={}; \
+             _socketserver_behind_equals socketserver '{}' '{last}'; echo \"${{COMPREPLY[*]}}\"",
             script.display(),
             words.iter().map(|word| format!("'{word}' ")).collect::<String>(),
             words.len() - 1,
+            current.trim_end_matches('='),
         );
         let bash = Command::new("bash").args(["-c", &line]).current_dir(&folder).output();
         Some(text(&bash.ok()?.stdout).trim().to_owned())
@@ -296,6 +297,13 @@ fn completions_offer_what_the_command_takes() {
         (&["--cors", ""], ""),
         (&["-d", ""], "file"),
         (&["--tls-cert", ""], "file"),
+        // bash has a word of its own for `=`, and for what follows it.
+        (&["--listing", "="], "plain table off"),
+        (&["--listing", "=", "t"], "table"),
+        (&["--upload", "="], "replace"),
+        (&["-q", "--upload", "=", "r"], "replace"),
+        (&["--upload", "=", "x"], ""),
+        (&["--tls-cert", "="], "file"),
         (&["--uploa"], "--upload --upload=replace --upload-limit --upload-without-auth"),
     ] {
         let words = [&["socketserver"], words].concat();
@@ -319,7 +327,8 @@ fn the_manual_page_is_printed() {
 
 #[test]
 fn a_page_that_cannot_be_printed_is_one_line_and_one_that_nobody_reads_is_none() {
-    for option in [&["--man"][..], &["--completions", "zsh"]] {
+    for option in [&["--man"][..], &["--completions", "zsh"], &["--help"], &["-h"], &["--version"]]
+    {
         let output = Command::new(COMMAND).args(option).stdout(full_disk()).output().unwrap();
         assert_eq!(output.status.code(), Some(1));
         let said = text(&output.stderr);

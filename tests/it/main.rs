@@ -48,6 +48,8 @@ mod cli_log; // the command's log: its times, and what strangers may write into 
 #[cfg(feature = "cli")]
 mod cli_log_pipe; // the log in a pipe: lines of several processes, and lines that are cut
 #[cfg(feature = "cli")]
+mod cli_messages; // messages that name the thing and the way out, and ends that say what goes on
+#[cfg(feature = "cli")]
 mod cli_options; // options that do not fit one another, and values that are close to right ones
 #[cfg(feature = "cli")]
 mod cli_processes; // the command and other processes: signals that are ignored, and crashes

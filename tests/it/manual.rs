@@ -202,12 +202,12 @@ fn formatters_have_nothing_to_say_of_the_page() {
 }
 
 /// The page, with plain hyphens.
-fn page() -> String {
+pub(crate) fn page() -> String {
     succeeds(&["--man"]).replace("\\-", "-")
 }
 
 /// The lines of a section.
-fn section<'a>(page: &'a str, name: &str) -> &'a str {
+pub(crate) fn section<'a>(page: &'a str, name: &str) -> &'a str {
     let rest = page.split(&format!("\n.SH {name}\n")).nth(1).unwrap();
     rest.split("\n.SH ").next().unwrap()
 }

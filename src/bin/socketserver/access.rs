@@ -144,19 +144,20 @@ impl Access {
         }
     }
 
-    /// Checks that no password is asked for in clear text over a network.
+    /// Checks that no password is asked for in clear text over a network. `near` says how this
+    /// machine alone is served.
     ///
     /// # Errors
     ///
     /// The text says what to do.
-    pub(crate) fn check_clear_text(&self, address: &Address) -> io::Result<()> {
+    pub(crate) fn check_clear_text(&self, address: &Address, near: &str) -> io::Result<()> {
         let is_far = address.ip().is_some_and(|ip| !ip.to_canonical().is_loopback());
         if self.users.is_some() && !self.auth_in_clear_text && is_far {
-            return Err(crate::wrong_usage(
+            return Err(crate::wrong_usage(&format!(
                 "passwords would cross the network in clear text: serve HTTPS with --tls-cert or \
-                 --tls-self-signed, or this machine only with -b 127.0.0.1; behind a proxy that \
-                 speaks HTTPS, add --auth-in-clear-text",
-            ));
+                 --tls-self-signed, or this machine only with {near}; behind a proxy that speaks \
+                 HTTPS, add --auth-in-clear-text"
+            )));
         }
         Ok(())
     }

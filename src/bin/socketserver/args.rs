@@ -10,11 +10,10 @@ use clap::error::ErrorKind;
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, ValueHint};
 use clap_complete::Shell;
 use socketserver::http::ProtocolVersion;
-use socketserver::{ForwardedHeader, Overload, TrustedProxies};
+use socketserver::{ForwardedHeader, TrustedProxies};
 
 use crate::access::Access;
-use crate::choices::{Forwarded, OverloadPolicy, Protocol, Strategy};
-use crate::complain;
+use crate::choices::{Forwarded, Protocol, Strategy};
 use crate::examples::examples;
 use crate::header::{Header, in_two_words, number_as_value};
 use crate::monitoring::Monitoring;
@@ -25,6 +24,7 @@ use crate::together;
 use crate::usage::in_one_line;
 use crate::values::{address, content_type, count, mode, port, processes, seconds, size};
 use crate::variable::Variable;
+use crate::{complain, documents};
 
 /// Serve the files of a directory over HTTP or HTTPS, as python -m http.server does
 ///
@@ -200,29 +200,6 @@ pub(crate) struct Args {
     #[arg(long, value_name = "COUNT", help_heading = "Concurrency", value_parser = processes)]
     pub(crate) processes: Option<u32>,
 
-    /// keep at most this many open [default: 3/4 of the descriptors]
-    ///
-    /// The default is three quarters of the descriptors that a process may have (ulimit -n). The
-    /// command raises this limit as far as the system allows.
-    #[arg(long, value_name = "COUNT", help_heading = "Limits", value_parser = count)]
-    pub(crate) max_connections: Option<u32>,
-
-    /// shed, wait or refuse further clients
-    ///
-    /// This is about clients beyond --max-connections. shed: close the connection that has been
-    /// idle longest, and wait if all are busy. wait: let clients wait until a connection is closed.
-    /// refuse: answer 503, or close where TLS would come first; so also while --max-children run.
-    /// Connections that have a child process are busy until they are closed.
-    #[arg(long, value_name = "POLICY", help_heading = "Limits")]
-    #[arg(value_enum, hide_possible_values = true, default_value_t = OverloadPolicy::Shed)]
-    overload: OverloadPolicy,
-
-    /// give up clients that stall this long; 0 is never [default: 60]
-    ///
-    /// A client stalls that takes or sends nothing, as a player that is paused.
-    #[arg(long, value_name = "SECONDS", help_heading = "Limits", value_parser = seconds)]
-    pub(crate) stall: Option<u32>,
-
     /// believe the client addresses that these proxies report
     ///
     /// A list of IP addresses and networks, separated by commas, such as 127.0.0.1,10.0.0.0/8;
@@ -274,7 +251,8 @@ impl Args {
     pub(crate) fn read() -> Result<Self, ExitCode> {
         let words: Vec<OsString> = env::args_os().collect();
         let number = number_as_value(&words);
-        let read = Self::command().try_get_matches_from(in_two_words(words)).and_then(|given| {
+        let words = in_two_words(words);
+        let read = Self::command().try_get_matches_from(&words).and_then(|given| {
             let mut args = Self::from_arg_matches(&given)?;
             together::check(&given).map_err(Self::refusal)?;
             args.check()?;
@@ -291,12 +269,16 @@ impl Args {
         });
         read.map_err(|error| {
             if error.use_stderr() {
-                complain(&in_one_line(&error));
+                complain(&in_one_line(&error, &words));
                 ExitCode::from(2)
             } else {
-                // Standard output may be closed.
-                let _ = error.print();
-                ExitCode::SUCCESS
+                documents::printed(error.print()).map_or_else(
+                    |error| {
+                        complain(&error);
+                        ExitCode::FAILURE
+                    },
+                    |()| ExitCode::SUCCESS,
+                )
             }
         })
     }
@@ -324,14 +306,6 @@ impl Args {
             None => trusted,
             Some(Forwarded::Forwarded) => trusted.reading_only(ForwardedHeader::Forwarded),
             Some(Forwarded::XForwardedFor) => trusted.reading_only(ForwardedHeader::XForwardedFor),
-        }
-    }
-
-    pub(crate) fn overload(&self) -> Overload {
-        match self.overload {
-            OverloadPolicy::Shed => Overload::Shed,
-            OverloadPolicy::Wait => Overload::Wait,
-            OverloadPolicy::Refuse => Overload::Refuse,
         }
     }
 

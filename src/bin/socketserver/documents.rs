@@ -4,6 +4,7 @@ use std::io::{self, ErrorKind, Write};
 
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, Command, CommandFactory, ValueHint};
+use clap_complete::Shell;
 
 use crate::args::Args;
 use crate::manual;
@@ -46,6 +47,36 @@ fn as_typed(option: &Arg) -> Vec<Arg> {
     vec![option]
 }
 
+/// The script for bash, with a function around its own that knows what stands before `=`. bash has
+/// that as words apart (`COMP_WORDBREAKS`), and wants what follows it alone.
+fn joining_words(script: &str) -> String {
+    let function = " -F _socketserver ";
+    let wrapped = script.replace(function, " -F _socketserver_behind_equals ");
+    BEHIND_EQUALS.to_owned() + &wrapped
+}
+
+/// An option in one word with its value is looked for first, then its value alone.
+const BEHIND_EQUALS: &str = r#"_socketserver_behind_equals() {
+    local at=$COMP_CWORD value=$2
+    if [[ ${COMP_WORDS[at]} == "=" ]]; then
+        value=""
+    else
+        at=$((at - 1))
+    fi
+    local option=${COMP_WORDS[at > 0 ? at - 1 : 0]}
+    if [[ ${COMP_WORDS[at]} != "=" || $option != --* || $value == -* ]]; then
+        _socketserver "$@"
+        return
+    fi
+    _socketserver "$1" "$option=$value" ""
+    COMPREPLY=("${COMPREPLY[@]#"$option="}")
+    if [[ ${#COMPREPLY[@]} -eq 0 ]]; then
+        _socketserver "$1" "$value" "$option"
+    fi
+}
+
+"#;
+
 /// Prints the completions, the manual page, or both.
 ///
 /// # Errors
@@ -55,12 +86,23 @@ pub(crate) fn print(args: &Args) -> io::Result<()> {
     let mut text = Vec::new();
     if let Some(shell) = args.completions {
         clap_complete::generate(shell, &mut shown(), "socketserver", &mut text);
+        if shell == Shell::Bash {
+            text = joining_words(&String::from_utf8_lossy(&text)).into_bytes();
+        }
     }
     if args.man {
         text.extend(manual::page().into_bytes());
     }
-    let mut output = io::stdout().lock();
-    match output.write_all(&text).and_then(|()| output.flush()) {
+    printed(io::stdout().write_all(&text))
+}
+
+/// What came of printing, once all of it has left.
+///
+/// # Errors
+///
+/// As for [`print`].
+pub(crate) fn printed(written: io::Result<()>) -> io::Result<()> {
+    match written.and_then(|()| io::stdout().flush()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         Err(error) => Err(io::Error::other(format!("cannot print: {error}"))),
         Ok(()) => Ok(()),

@@ -1,8 +1,7 @@
 //! The handler that the command serves with.
 
-use std::io::{self, Write};
+use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use socketserver::http::{
@@ -13,6 +12,7 @@ use socketserver::{Signal, Timeouts, TrustedProxies};
 
 use crate::complain;
 use crate::header::Header;
+use crate::interrupted::Interrupted;
 use crate::monitoring::Counted;
 use crate::port_file::PortFile;
 use crate::service::Service;
@@ -36,20 +36,6 @@ pub(crate) struct Files {
     pub(crate) service: Arc<Service>,
     pub(crate) port_file: Option<Arc<PortFile>>,
     pub(crate) interrupted: Arc<Interrupted>,
-}
-
-/// Whether the message about Ctrl-C was printed.
-#[derive(Default)]
-pub(crate) struct Interrupted(AtomicBool);
-
-impl Interrupted {
-    /// Prints it, once.
-    pub(crate) fn say(&self) {
-        if !self.0.swap(true, Ordering::Relaxed) {
-            // Standard output may be closed; the server ends all the same.
-            let _ = io::stdout().write_all(b"\nKeyboard interrupt received, exiting.\n");
-        }
-    }
 }
 
 impl HttpRequestHandler for Files {
@@ -107,6 +93,7 @@ impl HttpRequestHandler for Files {
 
     fn service_actions(&self) {
         self.service.turn();
+        self.interrupted.say_what_is_waited_for();
     }
 
     fn handle_signal(&self, signal: Signal) {

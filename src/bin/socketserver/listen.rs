@@ -17,8 +17,16 @@ use crate::args::Args;
 #[derive(Debug)]
 pub(crate) enum Listener {
     Tcp(Tcp),
+    /// One that systemd has opened.
+    Inherited(Tcp),
     Unix(Unix),
 }
+
+/// How this machine alone is served on a port.
+pub(crate) const NEAR: &str = "-b 127.0.0.1";
+
+/// The same where systemd opens the socket, in its unit.
+pub(crate) const NEAR_BY_UNIT: &str = "ListenStream=127.0.0.1:PORT in the socket's unit";
 
 /// Takes the socket that systemd has opened, or binds the path or the address; all interfaces if
 /// neither is given.
@@ -56,7 +64,7 @@ fn bind(args: &Args) -> io::Result<Listener> {
 
 fn adopt(args: &Args, socket: Socket) -> io::Result<Listener> {
     match socket {
-        Socket::Tcp(listener) => Tcp::bind(TcpBind::from_socket(listener)).map(Listener::Tcp),
+        Socket::Tcp(listener) => Tcp::bind(TcpBind::from_socket(listener)).map(Listener::Inherited),
         Socket::Unix(_) if args.is_secure() => Err(io::Error::other(
             "systemd has opened a Unix socket, and HTTPS needs a port; use ListenStream=PORT",
         )),
@@ -80,6 +88,9 @@ fn listen_at(path: &Path, mode: Option<u32>) -> io::Result<Unix> {
             ErrorKind::AddrInUse => "it is in use; choose another path",
             ErrorKind::NotFound => "its directory does not exist; choose another path",
             ErrorKind::PermissionDenied => "permission denied; choose another path",
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+                "there is no room for its file on the disk; choose another path"
+            }
             _ => return error,
         };
         io::Error::other(format!("cannot serve on {place}: {reason}"))

@@ -10,6 +10,7 @@ mod header;
 mod held_back;
 #[path = "../../host_text.rs"]
 mod host_text;
+mod interrupted;
 mod layers;
 mod limits;
 mod listen;
@@ -39,6 +40,7 @@ use std::io;
 use std::process::ExitCode;
 
 use args::Args;
+use nix::errno::Errno;
 
 fn main() -> ExitCode {
     let args = match Args::read() {
@@ -49,10 +51,22 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            complain(&error);
+            complain(&explained(&error));
             let is_usage = error.get_ref().is_some_and(|error| error.is::<WrongUsage>());
             if is_usage { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
+    }
+}
+
+/// The line about an error. One of the system has no more than its text; and descriptors may run
+/// out wherever one is opened, whatever for.
+fn explained(error: &io::Error) -> String {
+    let is_bare = error.raw_os_error().is_some();
+    let text = if is_bare { format!("cannot serve: {error}") } else { error.to_string() };
+    let lacks_descriptors = format!("(os error {})", Errno::EMFILE as i32);
+    match text.contains(&lacks_descriptors) {
+        true => format!("{text}; allow more with ulimit -n"),
+        false => text,
     }
 }
 

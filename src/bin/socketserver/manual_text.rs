@@ -36,9 +36,17 @@ pub(crate) const SIGNALS: Entries = &[
          they cannot be used, the old ones stay, and a line on standard error says why. The same \
          holds for the files of --auth-file and --error-page. With --processes, replace the \
          processes one by one; no client is refused meanwhile. With --tls-self-signed it changes \
-         nothing. Without these options it ends the server at once.",
+         nothing. Without these options it ends the server at once, as SIGQUIT does.",
     ),
-    ("SIGQUIT", "End the server at once. Running requests are not finished."),
+    (
+        "SIGQUIT",
+        "End the process that was started, at once. With --concurrency threading or sequential \
+         its requests end with it, unfinished. With forking its children finish theirs. With \
+         --processes the other processes stop as on SIGTERM: they finish their requests, with the \
+         same limit of time. The port is free again a moment after the signal.
+         Sent to all processes, as a terminal does on Ctrl-\\, it ends all of them, and finishes \
+         no request.",
+    ),
     (
         "SIGPIPE",
         "Is ignored: the server goes on if the reader of standard output or standard error ends.",
@@ -55,14 +63,16 @@ pub(crate) const EXIT_STATUS: Entries = &[
     (
         "1",
         "The server could not start or go on: a directory, an address, a certificate or a user \
-         cannot be used, or the system refuses a process. Or a page could not be printed. A line \
-         on standard error says why.",
+         cannot be used, or the system refuses a process. Or what was to be printed could not be; \
+         standard output that is closed counts as /dev/null. A line on standard error says why.",
     ),
     (
         "2",
-        "The command line is wrong, a file of --tls-password-file, --auth-file or --error-page \
-         cannot be used, passwords would cross a network in clear text, or everybody on one could \
-         upload files. A line on standard error says why.",
+        "The command line is wrong: a word of it, or options that do not go together, or with a \
+         -d that names a file. Or a file of --tls-password-file, --auth-file or --error-page \
+         cannot be used; clients could read a key, a password or hashes in the directory, or \
+         replace what decides who may enter; passwords would cross a network in clear text; or everybody on one \
+         could upload files. A line on standard error says why.",
     ),
     ("128+N", "Signal N ended the server, as shells report it: 129 for SIGHUP, 131 for SIGQUIT."),
 ];

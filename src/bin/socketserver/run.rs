@@ -18,11 +18,12 @@ use socketserver::{
 
 use crate::args::Args;
 use crate::choices::Strategy;
-use crate::handler::{Files, Interrupted};
+use crate::handler::Files;
 use crate::held_back::HeldBack;
+use crate::interrupted::{self, Interrupted};
 use crate::layers::wrap;
 use crate::limits::raise_descriptor_limit;
-use crate::listen::{Listener, banner, listen};
+use crate::listen::{Listener, NEAR, NEAR_BY_UNIT, banner, listen};
 use crate::port_file::PortFile;
 use crate::service::Service;
 use crate::tls::{Listening, secure};
@@ -63,7 +64,8 @@ pub(crate) fn run(args: Args) -> io::Result<()> {
     let service = Arc::new(Service::new());
     let port_file = args.running.port_file.as_deref();
     let port_file = port_file.map(|path| Arc::new(PortFile::new(path, abrupt_signals(&args))));
-    let interrupted = Arc::new(Interrupted::default());
+    let limit = args.running.shutdown_timeout().unwrap_or(SHUTDOWN_TIMEOUT);
+    let interrupted = Arc::new(Interrupted::new(limit));
     let files: Arc<dyn HttpRequestHandler> = match scripts.clone() {
         Some(scripts) => Arc::new(scripts),
         None => Arc::new(files),
@@ -79,7 +81,7 @@ pub(crate) fn run(args: Args) -> io::Result<()> {
         programs: scripts.clone(),
         headers: args.headers().map_err(io::Error::other)?,
         quiet: args.quiet,
-        stall: stall(args.stall),
+        stall: args.running.stall(),
         certificate: None,
         trusted_proxies: args.trusted_proxies(),
         service: Arc::clone(&service),
@@ -123,8 +125,9 @@ impl Serving<'_> {
         strategy: C,
     ) -> io::Result<()> {
         let root = self.args.pages.root();
-        let transport = match listener {
-            Listener::Tcp(transport) => transport,
+        let (transport, near) = match listener {
+            Listener::Tcp(transport) => (transport, NEAR),
+            Listener::Inherited(transport) => (transport, NEAR_BY_UNIT),
             Listener::Unix(transport) => {
                 let handler = wrap(self.args, handler)?;
                 let server = UnixStreamServer::from_transport(transport, handler, strategy)?;
@@ -136,8 +139,8 @@ impl Serving<'_> {
             Listening::Plain(transport) => {
                 let handler = wrap(self.args, handler)?;
                 let server = TcpServer::from_transport(transport, handler, strategy)?;
-                self.args.access.check_clear_text(&server.server_address().into())?;
-                self.check_uploads(&server.server_address().into())?;
+                self.args.access.check_clear_text(&server.server_address().into(), near)?;
+                self.check_uploads(&server.server_address().into(), near)?;
                 let banner = banner(&server.server_address().into(), false, &root);
                 self.serve_with(server, &banner)
             }
@@ -145,15 +148,16 @@ impl Serving<'_> {
                 handler.certificate = Some(transport.reload_handle());
                 let handler = wrap(self.args, handler)?;
                 let server = TlsServer::from_transport(transport, handler, strategy)?;
-                self.check_uploads(&server.server_address().into())?;
+                self.check_uploads(&server.server_address().into(), near)?;
                 let banner = banner(&server.server_address().into(), true, &root);
                 self.serve_with(server, &(banner + &notice.unwrap_or_default()))
             }
         }
     }
 
-    fn check_uploads(&self, address: &Address) -> io::Result<()> {
-        self.args.pages.uploading.check_reach(address, self.args.access.asks_for_password())
+    fn check_uploads(&self, address: &Address, near: &str) -> io::Result<()> {
+        let asks_for_password = self.args.access.asks_for_password();
+        self.args.pages.uploading.check_reach(address, asks_for_password, near)
     }
 
     fn serve_with<T, C>(
@@ -165,12 +169,12 @@ impl Serving<'_> {
         T: StreamTransport,
         C: Concurrency,
     {
-        server.overload = self.args.overload();
+        server.overload = self.args.running.overload();
         if let Some(time) = self.args.running.shutdown_timeout() {
             server.shutdown_timeout = time;
         }
         server.poll_interval = self.service.interval();
-        if let Some(most) = self.args.max_connections {
+        if let Some(most) = self.args.running.max_connections {
             server.max_connections = most as usize;
         }
         server.shutdown_on_signals(&[Signal::INT, Signal::TERM])?;
@@ -226,7 +230,15 @@ impl Serving<'_> {
         let hear = move || {
             for signal in signals.forever().filter_map(|number| Signal::try_from(number).ok()) {
                 match &port_file {
-                    _ if signal == Signal::INT => interrupted.say(),
+                    _ if signal == Signal::INT => {
+                        interrupted.say();
+                        let interrupted = Arc::clone(&interrupted);
+                        // Without a thread the line is missing, and nothing else.
+                        let _ = thread::Builder::new().spawn(move || {
+                            thread::sleep(interrupted::MOMENT);
+                            interrupted.say_what_is_waited_for();
+                        });
+                    }
                     Some(port_file) => port_file.end_by(signal),
                     None => {}
                 }
@@ -235,6 +247,9 @@ impl Serving<'_> {
         thread::Builder::new().spawn(hear).map(drop)
     }
 }
+
+/// The default of `Server::shutdown_timeout`.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Tells whether SIGHUP has something to read.
 fn reads_again(args: &Args) -> bool {
@@ -289,8 +304,8 @@ fn check_user(name: &str) -> io::Result<()> {
     if geteuid().is_root() || user.uid == geteuid() {
         return Ok(());
     }
-    let message =
-        format!("cannot run programs as '{name}'; start the server as root or as '{name}'");
+    let other = if user.uid.is_root() { String::new() } else { format!(" or as '{name}'") };
+    let message = format!("cannot run programs as '{name}'; start the server as root{other}");
     Err(io::Error::other(message))
 }
 
@@ -308,13 +323,6 @@ fn forking(max_children: Option<u32>) -> Forking {
         Some(max_children) => Forking::default().max_children(max_children as usize),
         None => Forking::default(),
     }
-}
-
-/// Twice the library's limit, as other web servers have it: what is served here are files, also to
-/// players and to clients that keep a rate by pausing.
-fn stall(seconds: Option<u32>) -> Option<Duration> {
-    let seconds = seconds.unwrap_or(60);
-    (seconds > 0).then(|| Duration::from_secs(seconds.into()))
 }
 
 /// Prints the banner at once: scripts wait for it to learn the port.

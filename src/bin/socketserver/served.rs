@@ -27,17 +27,22 @@ pub(crate) fn files(args: &Args) -> io::Result<SimpleHttpRequestHandler> {
         }
         Some(path) => SimpleHttpRequestHandler::new(path),
     };
-    check_directory(files.directory())?;
+    check_directory(args, files.directory())?;
     check_page(args, files.directory())?;
     secrets::check(args, files.directory())?;
     Ok(files)
 }
 
 /// Python starts without this check, and answers every request 404.
-fn check_directory(directory: &Path) -> io::Result<()> {
-    fs::read_dir(directory).map(drop).map_err(|error| {
+fn check_directory(args: &Args, directory: &Path) -> io::Result<()> {
+    // A current directory that was removed can be opened, and has no name any more.
+    let named = fs::canonicalize(directory);
+    named.and_then(|_| fs::read_dir(directory)).map(drop).map_err(|error| {
         let name = directory.display();
         io::Error::other(match error.kind() {
+            io::ErrorKind::NotFound if args.directory.is_none() => {
+                "the current directory does not exist any more; name another one with -d".to_owned()
+            }
             io::ErrorKind::NotFound => {
                 format!("'{name}' does not exist; name a directory or a file with -d")
             }

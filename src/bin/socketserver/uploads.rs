@@ -91,19 +91,25 @@ impl Uploading {
         }
     }
 
-    /// Checks that not everybody on a network may upload.
+    /// Checks that not everybody on a network may upload. `near` says how this machine alone is
+    /// served.
     ///
     /// # Errors
     ///
     /// The text says what to do.
-    pub(crate) fn check_reach(&self, address: &Address, asks_for_password: bool) -> io::Result<()> {
+    pub(crate) fn check_reach(
+        &self,
+        address: &Address,
+        asks_for_password: bool,
+        near: &str,
+    ) -> io::Result<()> {
         let is_far = address.ip().is_some_and(|ip| !ip.to_canonical().is_loopback());
         if self.upload.is_some() && is_far && !asks_for_password && !self.upload_without_auth {
-            return Err(crate::wrong_usage(
+            return Err(crate::wrong_usage(&format!(
                 "everybody on the network could upload files: ask for a password with --auth or \
-                 --auth-file, or serve this machine only with -b 127.0.0.1; if everybody may, add \
-                 --upload-without-auth",
-            ));
+                 --auth-file, or serve this machine only with {near}; if everybody may, add \
+                 --upload-without-auth"
+            )));
         }
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! Messages about a wrong command line: one line that says what to write instead.
 
+use std::ffi::OsString;
+
 use clap::CommandFactory;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
@@ -8,9 +10,31 @@ use crate::host_text::is_number;
 use crate::values::misplaced;
 
 /// A usage error in one line, without the usage.
-pub(crate) fn in_one_line(error: &clap::Error) -> String {
-    let said = explained(error).unwrap_or_else(|| joined(&error.to_string()));
+pub(crate) fn in_one_line(error: &clap::Error, words: &[OsString]) -> String {
+    let said = match error.kind() {
+        ErrorKind::InvalidUtf8 => not_text(words),
+        _ => explained(error),
+    };
+    let said = said.unwrap_or_else(|| joined(&error.to_string()));
     format!("{said}; see 'socketserver --help'")
+}
+
+/// Names the word that may not have bytes other than UTF-8; clap does not. Others may, as those of
+/// a path.
+fn not_text(words: &[OsString]) -> Option<String> {
+    let mut words = words.to_vec();
+    for position in 0..words.len() {
+        if words[position].to_str().is_some() {
+            continue;
+        }
+        let text = words[position].to_string_lossy().into_owned();
+        let word = std::mem::replace(&mut words[position], text.into());
+        let read = Args::command().try_get_matches_from(&words);
+        if read.err().is_none_or(|error| error.kind() != ErrorKind::InvalidUtf8) {
+            return Some(format!("the argument {word:?} is not valid UTF-8"));
+        }
+    }
+    None
 }
 
 /// A message for options of other servers, and for mistakes that clap cannot explain.

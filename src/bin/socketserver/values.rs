@@ -164,12 +164,15 @@ pub(crate) fn size(text: &str) -> Result<u64, String> {
 
 /// A time limit.
 pub(crate) fn seconds(text: &str) -> Result<u32, String> {
-    number(text).ok_or_else(|| "a number of whole seconds is expected; 0 is no limit".to_owned())
+    whole_seconds(text).map_err(|reason| format!("{reason}; 0 is no limit"))
 }
 
 /// A time that may be none.
-pub(crate) fn whole_seconds(text: &str) -> Result<u32, &'static str> {
-    number(text).ok_or("a number of whole seconds is expected")
+pub(crate) fn whole_seconds(text: &str) -> Result<u32, String> {
+    number(text).ok_or_else(|| match is_number(text) {
+        true => format!("it is too large; the most is {} seconds", u32::MAX),
+        false => "a number of whole seconds is expected".to_owned(),
+    })
 }
 
 /// Permissions in octal digits, as for `chmod`.
