@@ -71,8 +71,8 @@ pub(crate) const EXIT_STATUS: Entries = &[
         "The command line is wrong: a word of it, or options that do not go together, or with a \
          -d that names a file. Or a file of --tls-password-file, --auth-file or --error-page \
          cannot be used; clients could read a key, a password or hashes in the directory, or \
-         replace what decides who may enter; passwords would cross a network in clear text; or everybody on one \
-         could upload files. A line on standard error says why.",
+         replace what decides who may enter; passwords would cross a network in clear text; or \
+         everybody on one could upload files. A line on standard error says why.",
     ),
     ("128+N", "Signal N ended the server, as shells report it: 129 for SIGHUP, 131 for SIGQUIT."),
 ];
