@@ -170,6 +170,28 @@ fn is_long(line: &str) -> bool {
     line.chars().count() > MOST_COLUMNS && !is_row && !is_word
 }
 
+/// A method that is missing there is missing in programs, where its default answers instead.
+#[test]
+fn examples_of_what_wraps_others_forward_every_method() {
+    let read = |name: &str| fs::read_to_string(root().join(name)).unwrap();
+    for (name, file, example) in [
+        ("Concurrency", "src/concurrency/mod.rs", "src/concurrency/mod.rs"),
+        ("CgiHooks", "src/http/cgi/hooks.rs", "src/http/cgi/hooks.rs"),
+        ("FileHooks", "src/http/files/hooks.rs", "src/http/cgi/hooks.rs"),
+    ] {
+        let (text, example) = (read(file), read(example));
+        let body = text.split_once(&format!("\npub trait {name}")).unwrap().1;
+        let body = body.split_once("\n}\n").unwrap().0;
+        let methods: Vec<_> =
+            body.lines().filter_map(|line| line.strip_prefix("    fn ")).collect();
+        assert!(methods.len() >= 4, "{name}: {methods:?}");
+        for method in methods {
+            let call = format!("self.0.{}(", method.split('(').next().unwrap());
+            assert!(example.contains(&call), "the example around a {name} has no {call}..)");
+        }
+    }
+}
+
 #[test]
 fn every_file_says_what_it_is() {
     for source in sources() {
