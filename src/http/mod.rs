@@ -52,6 +52,7 @@
 //! [`base`]: HttpRequestHandler::base
 
 mod access_log;
+mod arriving;
 #[cfg(feature = "auth")]
 mod auth;
 #[cfg(feature = "cgi")]

@@ -221,7 +221,7 @@ fn unsafe_code_is_in_sys_alone() {
 /// these, so that a port adds files, and conditions to few.
 #[test]
 fn unix_is_named_where_it_is_at_home() {
-    const HOMES: [&str; 20] = [
+    const HOMES: [&str; 21] = [
         "address",
         "bin/",
         "concurrency/children",
@@ -229,6 +229,7 @@ fn unix_is_named_where_it_is_at_home() {
         "connection/credentials",
         "connection/send_file",
         "connection/stream_socket",
+        "http/arriving",
         "http/cgi/",
         "http/files/beneath",
         "http/files/etag",

@@ -212,7 +212,7 @@ fn upload_files_leaves_nothing_half_arrived_when_it_is_ended() {
         let mut client = Client::connect(example.address);
         // Longer than what is waited for before the handler is called.
         client.send("PUT /a HTTP/1.0\r\nContent-Length: 70000\r\n\r\nbegun");
-        eventually(|| names(directory.path()).len() == 1);
+        eventually(|| is_writing(process, directory.path()));
         kill(process, Signal::SIGTERM).unwrap();
         // It is heard when new clients are refused.
         eventually(|| TcpStream::connect(example.address).is_err());
@@ -232,6 +232,47 @@ fn upload_files_leaves_nothing_half_arrived_when_it_is_ended() {
         let left = if is_finished { vec!["a"] } else { vec![] };
         assert_eq!(names(directory.path()), left);
     }
+}
+
+/// It has no name before it is complete, so that nothing has to be removed.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_server_that_is_killed_leaves_nothing_half_arrived() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut example = Example::run("upload_files", &["0", directory.path().to_str().unwrap()]);
+    let process = Pid::from_raw(example.child.id().try_into().unwrap());
+    let form = "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"b\"\r\n\r\nbegun";
+    let requests = [
+        "PUT /a HTTP/1.0\r\nContent-Length: 70000\r\n\r\nbegun".to_owned(),
+        format!(
+            "POST / HTTP/1.0\r\nContent-Type: multipart/form-data; boundary=x\r\n\
+             Content-Length: 700000\r\n\r\n{form}{}",
+            "x".repeat(100_000)
+        ),
+    ];
+    for (number, request) in requests.iter().enumerate() {
+        let mut client = Client::connect(example.address);
+        client.send(request);
+        eventually(|| written(process, directory.path()) == number + 1);
+        assert!(names(directory.path()).is_empty(), "{number}");
+        // The server has it until it is killed.
+        std::mem::forget(client);
+    }
+    kill(process, Signal::SIGKILL).unwrap();
+    example.child.wait().unwrap();
+    assert!(names(directory.path()).is_empty());
+}
+
+/// Tells whether a process writes a file in a directory that has not its name yet.
+fn is_writing(process: Pid, directory: &Path) -> bool {
+    written(process, directory) > 0 || names(directory).len() == 1
+}
+
+/// How many files without a name a process writes in a directory, where the system tells.
+fn written(process: Pid, directory: &Path) -> usize {
+    let Ok(open) = fs::read_dir(format!("/proc/{process}/fd")) else { return 0 };
+    let files = open.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+    files.filter(|file| file.starts_with(directory) && file != directory).count()
 }
 
 fn put(address: SocketAddr, target: &str, extra: &str, body: &str) -> u16 {

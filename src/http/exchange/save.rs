@@ -7,6 +7,7 @@ use std::path::Path;
 use super::http_error::HttpError;
 use super::request_body::RequestBody;
 
+use crate::http::arriving::Arriving;
 use crate::os::{new_permissions, plain_permissions};
 
 impl RequestBody {
@@ -46,23 +47,17 @@ pub(crate) fn atomically<T, E>(
     failed: impl Fn(io::Error) -> E,
     write: impl FnOnce(&mut File) -> Result<T, E>,
 ) -> Result<T, E> {
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
     let replaced = fs::symlink_metadata(path).ok().filter(Metadata::is_file);
     let kept = replaced.map(|file| plain_permissions(&file));
-    let mut builder = tempfile::Builder::new();
     // What any new file has; the process's mask applies.
     let permissions = kept.clone().unwrap_or_else(new_permissions);
-    builder.prefix(".upload-").permissions(permissions);
-    let mut file = builder.tempfile_in(directory).map_err(&failed)?;
-    let written = write(file.as_file_mut())?;
+    let mut arriving = Arriving::begin(path, &permissions).map_err(&failed)?;
+    let written = write(arriving.file())?;
     if let Some(kept) = kept {
         // The mask may have taken something from it.
-        file.as_file().set_permissions(kept).map_err(&failed)?;
+        arriving.file().set_permissions(kept).map_err(&failed)?;
     }
-    file.persist(path).map_err(|error| failed(error.error))?;
+    arriving.publish().map_err(failed)?;
     Ok(written)
 }
 

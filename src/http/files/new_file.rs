@@ -1,12 +1,10 @@
 //! A file that appears under its name when it is complete, in a directory that was opened without
 //! following a link.
 
-mod temporary;
-
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Permissions};
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -19,9 +17,8 @@ use nix::unistd::{AccessFlags, UnlinkatFlags, faccessat, geteuid, linkat, unlink
 
 use super::cache::is_small;
 use super::etag::{EntityTag, Identity};
+use crate::http::arriving::{NEW, begin_named, create, link_nameless, lock, named, nameless};
 use crate::sys::is_kept;
-use temporary::{LOOKS, NAMES, is_named, lock, remove_left, temporary};
-pub(super) use temporary::{is_temporary, is_temporary_path};
 
 /// Where a file is to be made: a directory that is open, and a name in it.
 #[derive(Debug)]
@@ -149,42 +146,16 @@ impl Place {
     pub(super) fn begin(&self, way: Way) -> io::Result<NewFile<'_>> {
         let begun = |file, temporary| NewFile { place: self, file, temporary, modified: None };
         if way == Way::Nameless
-            && let Some(file) = nameless(&self.directory)?
+            && let Some(file) = nameless(&self.directory, NEW)?
         {
-            // Those have a name only while they replace another file, one at a time.
-            remove_left(&self.directory, &temporary(0));
             return Ok(begun(file, None));
         }
         if self.keeps_names() {
             // Its first name would stay.
             return Err(io::ErrorKind::PermissionDenied.into());
         }
-        for number in 0..LOOKS {
-            remove_left(&self.directory, &temporary(number));
-        }
-        for _ in 0..ATTEMPTS {
-            let (name, file) = self.named(|name| create(&self.directory, name))?;
-            // Another process may have taken it for left before it was locked.
-            if lock(&file) != Err(Errno::EWOULDBLOCK) && is_named(&file, &self.directory, &name) {
-                return Ok(begun(file, Some(name)));
-            }
-        }
-        Err(io::ErrorKind::ResourceBusy.into())
-    }
-
-    /// Makes something under a name of its own.
-    fn named<T>(&self, make: impl Fn(&OsStr) -> nix::Result<T>) -> io::Result<(OsString, T)> {
-        let mut number = 0;
-        for _ in 0..NAMES {
-            let name = temporary(number);
-            match make(&name) {
-                // By another upload, unless it is left.
-                Err(Errno::EEXIST) if remove_left(&self.directory, &name) => {}
-                Err(Errno::EEXIST) => number += 1,
-                made => return Ok((name, made?)),
-            }
-        }
-        Err(io::ErrorKind::ResourceBusy.into())
+        let (name, file) = begin_named(&self.directory, NEW)?;
+        Ok(begun(file, Some(name)))
     }
 
     /// Waits until no other upload, of any process, is taking a place in this directory.
@@ -288,7 +259,7 @@ impl NewFile<'_> {
         match linkat(directory, temporary, directory, name, AtFlags::empty()) {
             Err(Errno::EPERM | Errno::EOPNOTSUPP | Errno::ENOSYS | Errno::EMLINK) => {
                 // There are no hard links here. An empty file takes the name first.
-                drop(create(directory, name)?);
+                drop(create(directory, name, NEW)?);
                 renameat(directory, temporary, directory, name).inspect_err(|_| {
                     let _ = unlinkat(directory, name, UnlinkatFlags::NoRemoveDir);
                 })?;
@@ -304,7 +275,7 @@ impl NewFile<'_> {
     fn rename(&mut self) -> io::Result<()> {
         let (directory, place) = (&self.place.directory, self.place);
         if self.temporary.is_none() {
-            let linked = place.named(|name| link_nameless(&self.file, directory, name));
+            let linked = named(directory, |name| link_nameless(&self.file, directory, name));
             self.temporary = Some(linked?.0);
         }
         if let Some(temporary) = &self.temporary {
@@ -343,45 +314,6 @@ fn small_content(file: &File, size: u64) -> Option<Vec<u8>> {
     let mut content = vec![0; usize::try_from(size).ok()?];
     file.read_exact_at(&mut content, 0).ok().map(|()| content)
 }
-
-/// A file without a name, where the file system has them, and a name can be given to it later.
-#[cfg(target_os = "linux")]
-fn nameless(directory: &File) -> io::Result<Option<File>> {
-    let flags = OFlag::O_RDWR | OFlag::O_TMPFILE | OFlag::O_CLOEXEC;
-    let file = match openat(directory, ".", flags, NEW) {
-        Ok(file) => File::from(file),
-        Err(Errno::EOPNOTSUPP | Errno::EISDIR | Errno::EINVAL | Errno::ENOENT) => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
-    if std::fs::symlink_metadata(name_in_proc(&file)).is_err() {
-        return Ok(None);
-    }
-    // So that one that has just got a name is not taken for left.
-    let _ = lock(&file);
-    Ok(Some(file))
-}
-
-#[cfg(not(target_os = "linux"))]
-fn nameless(_: &File) -> io::Result<Option<File>> {
-    Ok(None)
-}
-
-fn link_nameless(file: &File, directory: &File, name: &OsStr) -> nix::Result<()> {
-    linkat(directory, &*name_in_proc(file), directory, name, AtFlags::AT_SYMLINK_FOLLOW)
-}
-
-fn name_in_proc(file: &File) -> String {
-    format!("/proc/self/fd/{}", file.as_raw_fd())
-}
-
-/// A file that there was not.
-fn create(directory: &File, name: &OsStr) -> nix::Result<File> {
-    let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_CLOEXEC;
-    openat(directory, name, flags | OFlag::O_NOFOLLOW, NEW).map(File::from)
-}
-
-/// What any new file has; the process's mask applies.
-const NEW: Mode = Mode::from_bits_truncate(0o666);
 
 const ATTEMPTS: usize = 64;
 

@@ -13,7 +13,8 @@ use nix::fcntl::{AtFlags, OFlag};
 use nix::sys::stat::{FileStat, SFlag, fstatat};
 
 use super::beneath;
-use super::new_file::{Place, is_temporary, is_temporary_path};
+use super::new_file::Place;
+use crate::http::arriving::{is_temporary, is_temporary_path};
 use crate::http::message::text::is_safe_name;
 
 /// A directory, and what of it may be seen.

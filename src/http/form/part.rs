@@ -54,9 +54,12 @@ impl<'a, R: Read> Part<'a, R> {
     /// Writes what is left of the content to a file, and returns how many bytes that were.
     ///
     /// The file appears under its name when it is complete, and takes the place of another one of
-    /// that name, whose mode it keeps; a symbolic link is replaced, not followed. Until then it has
-    /// a name of its own in the same directory, and is removed if anything goes wrong. It is not
-    /// synchronised with the disk.
+    /// that name, whose mode it keeps; a symbolic link is replaced, not followed. If anything goes
+    /// wrong before, nothing is left, also where the process is killed: the file has no name until
+    /// then. Where the system has no such files (other systems than Linux, some network file
+    /// systems), it has one like `.socketserver-upload-0000000000000000` in the same directory,
+    /// which no file handler serves or lists; what a killed process leaves there the next upload
+    /// into the directory removes. The file is not synchronised with the disk.
     ///
     /// # Errors
     ///

@@ -6,6 +6,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use super::*;
+use crate::http::arriving::{LOOKS, is_temporary, is_temporary_path, temporary};
 
 const WAYS: [Way; 2] = [Way::Nameless, Way::Named];
 
