@@ -195,9 +195,9 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
     /// waiting clients stay in the kernel's queue.
     ///
     /// Ends when [`ShutdownHandle::shutdown`] was called, then or before. Idle connections are
-    /// closed. The heads of requests, handshakes, and bodies that the server waits for have a second
-    /// to be complete; the handler of such a body is called then, with what has come of it. Running
-    /// requests are finished for at most [`shutdown_timeout`](Self::shutdown_timeout), and
+    /// closed. The heads of requests, handshakes, and bodies that the server waits for have a
+    /// second to be complete; the handler of such a body is called then, with what has come of it.
+    /// Running requests are finished for at most [`shutdown_timeout`](Self::shutdown_timeout), and
     /// [`shutdown_report`](Self::shutdown_report) tells what was cut. The server may serve again.
     ///
     /// # Errors
