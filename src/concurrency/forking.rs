@@ -19,10 +19,11 @@ use crate::sys::{self, SharedCounters};
 /// Runs each connection in a child process of its own: Python's `ForkingMixIn`.
 ///
 /// What a handler changes in memory is lost with its child, and a crash costs one connection. The
-/// child closes the listening socket, serves its connection to the end, and exits. Nothing comes
-/// back from it: from its first request on a connection has a child, also while it waits for the
-/// next one. A connection that the handler keeps, in another thread or a collection, ends with the
-/// child, which does not wait for threads. Before that, the server itself waits for a TLS
+/// child closes the listening socket and the connections of all other clients, serves its own to
+/// the end, and exits. Nothing comes back from it: from its first request on a connection has a
+/// child, also while it waits for the next one. A connection that the handler keeps, in another
+/// thread or a collection, ends with the child, which does not wait for threads. Before that, the
+/// server itself waits for a TLS
 /// handshake, and for what makes a request ([`Handler::receive`](crate::Handler::receive)): of HTTP
 /// the head and a small body.
 /// [`ShutdownHandle::shutdown`](crate::ShutdownHandle::shutdown) in a child stops the server.

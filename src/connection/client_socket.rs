@@ -34,8 +34,8 @@ pub(crate) struct ClientSocket {
     received: AtomicBool,
     /// The client's end was received.
     ended: AtomicBool,
-    /// A child process has this connection now, and ends it.
-    is_a_childs: AtomicBool,
+    /// Another process goes on with this connection, and ends it.
+    is_anothers: AtomicBool,
     /// Ends of it are held where no server sees to its end.
     is_loose: AtomicBool,
     /// The server has cut the connection.
@@ -54,7 +54,7 @@ impl ClientSocket {
             uses_outbox: AtomicBool::new(false),
             received: AtomicBool::new(false),
             ended: AtomicBool::new(false),
-            is_a_childs: AtomicBool::new(false),
+            is_anothers: AtomicBool::new(false),
             is_loose: AtomicBool::new(false),
             is_cut: AtomicBool::new(false),
             is_open_ended: AtomicBool::new(false),

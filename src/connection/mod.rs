@@ -200,6 +200,24 @@ impl Connection {
         self.rfile.socket().shutdown(Shutdown::Write);
     }
 
+    /// Drops this process's copy of a connection that another process goes on with. Neither the
+    /// client nor the server hears of that.
+    ///
+    /// What it has in memory is not freed: that would write to all of it, and each page that a
+    /// forked process writes to is copied.
+    pub(crate) fn leave_to_other_process(self) {
+        let Self { mut rfile, wfile, kept, mut guard, .. } = self;
+        std::mem::forget(kept);
+        rfile.forget_buffer();
+        let socket = Arc::clone(rfile.socket());
+        socket.leave_to_other_process();
+        guard.leave_owner();
+        drop((rfile, wfile, guard));
+        if let Some(socket) = Arc::into_inner(socket) {
+            socket.close_alone();
+        }
+    }
+
     /// Settles how the connection ends when it is dropped.
     pub(crate) fn end_by(&mut self, end: End) {
         self.guard.end = end;

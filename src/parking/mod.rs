@@ -35,6 +35,7 @@
 //! connection that has outlived the server just closes.
 
 mod ending;
+mod forked;
 mod lifeline;
 mod lingering;
 mod parked;
@@ -248,15 +249,6 @@ impl Parking {
         if let Some(lifeline) = self.lifeline() {
             lifeline.cut();
         }
-    }
-
-    /// In a forked child, before it serves: lets go of what is the server's alone.
-    pub(crate) fn leave_to_parent(&self) {
-        self.poller.leave_to_parent();
-        if let Some(lifeline) = self.lifeline() {
-            lifeline.leave_to_parent();
-        }
-        self.in_child.store(true, Ordering::Relaxed);
     }
 
     /// In a forked child: what becomes readable when it is asked to end. It may have been already.

@@ -26,6 +26,9 @@ impl Work for Slot {
     }
 
     fn run_in_child(self: Arc<Self>) -> bool {
+        if let Some(parking) = self.parking.upgrade() {
+            parking.leave_others_to_parent(&self);
+        }
         let succeeded = self.serve();
         // What the handler left with others ends now, with this process.
         self.end_output();
@@ -34,7 +37,7 @@ impl Work for Slot {
 
     fn leave_to_child(self: Arc<Self>) {
         if let Some(mut connection) = self.give_up() {
-            connection.rfile.socket().leave_to_child();
+            connection.rfile.socket().leave_to_other_process();
             connection.end_by(End::AtOnce);
         }
     }

@@ -22,7 +22,7 @@ pub(crate) struct Slot {
     client_address: Address,
     /// For as long as an end of the connection is held.
     socket: Weak<ClientSocket>,
-    place: Mutex<Place>,
+    pub(super) place: Mutex<Place>,
 }
 
 /// What the look at a slot's deadline found.

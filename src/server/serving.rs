@@ -195,7 +195,7 @@ impl<K: ServerKind, C: Concurrency> Server<K, C> {
                     if admitted || self.may_refuse() {
                         self.clients.admit(arrival, address, admitted, &mut self.reactor.jobs);
                     }
-                    // A child would inherit the sockets of all clients that wait here for theirs.
+                    // A child has to let go of all clients that wait here for theirs.
                     if !self.reactor.jobs.is_empty()
                         && self.strategy.placement() == Placement::Detached
                     {

@@ -202,7 +202,7 @@ pub(super) fn polls_of_a_child() -> usize {
 }
 
 /// What the descriptors of a process stand for, where the system shows them.
-fn descriptors_of(pid: i32) -> Option<Vec<String>> {
+pub(super) fn descriptors_of(pid: i32) -> Option<Vec<String>> {
     let entries = std::fs::read_dir(format!("/proc/{pid}/fd")).ok()?;
     let targets = entries.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
     Some(targets.map(|path| path.display().to_string()).collect())

@@ -180,7 +180,7 @@ fn a_client_that_leaves_takes_its_script_along() {
 
 /// Starts a script that waits, and returns the process that it waits for.
 #[track_caller]
-fn begin_script(client: &mut Client) -> i32 {
+pub(super) fn begin_script(client: &mut Client) -> i32 {
     client.send("GET /cgi-bin/waits HTTP/1.0\r\n\r\n");
     while client.read_line() != "\r" {}
     client.read_line().parse().unwrap()

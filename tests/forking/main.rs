@@ -24,6 +24,7 @@ mod shared;
 mod signals;
 #[cfg(feature = "tls")]
 mod tls;
+mod waiting;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, UdpSocket};

@@ -53,6 +53,18 @@ fn two_hundred_handshakes_have_no_child_and_one_second_together() {
     assert!(began.elapsed() < LIMIT, "{:?}", began.elapsed());
 }
 
+/// The child of another client has a copy of this session, too, and lets go of it in silence.
+#[test]
+fn a_client_that_waits_hears_nothing_of_the_children_of_others() {
+    let server = Secure::start();
+    let mut waiting = server.connect();
+    for _ in 0..3 {
+        assert_eq!(server.connect().ask("echo ping"), "ping");
+    }
+    waiting.send("echo bye\n");
+    assert_eq!(waiting.read_to_end(), "bye\n");
+}
+
 #[test]
 fn an_idle_client_is_told_of_the_end() {
     let server = Secure::start();

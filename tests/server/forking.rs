@@ -143,8 +143,9 @@ fn serve_scripts() {
     let traps = "trap 'echo INT' INT; kill -INT $$; trap 'echo HUP' HUP; kill -HUP $$";
     let waits = "sleep 60 & echo $!; wait";
     let leaves = "echo done; sleep 20 &";
+    let sockets = "ls -l /proc/$$/fd | grep -c socket:";
     let bodies = [("cat", "cat"), ("traps", traps), ("waits", waits), ("leaves", leaves)];
-    for (name, body) in bodies {
+    for (name, body) in bodies.into_iter().chain([("sockets", sockets)]) {
         let text = format!("#!/bin/sh\necho Content-Type: text/plain; echo; {body}\n");
         std::fs::write(scripts.join(name), text).unwrap();
         std::fs::set_permissions(scripts.join(name), PermissionsExt::from_mode(0o755)).unwrap();
@@ -296,6 +297,11 @@ impl Handler for Obedient {
             "flood" => loop {
                 connection.wfile.write_all(&[b'x'; 64 * 1024])?;
             },
+            "program" => {
+                let sockets = "ls -l /proc/$$/fd | grep -c socket:";
+                let output = Command::new("sh").args(["-c", sockets]).output()?;
+                String::from_utf8_lossy(&output.stdout).trim().to_owned()
+            }
             "print" => {
                 print!("{text}");
                 "printed".to_owned()

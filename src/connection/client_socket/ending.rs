@@ -2,8 +2,8 @@
 
 use std::io;
 use std::net::Shutdown;
-use std::sync::Weak;
 use std::sync::atomic::Ordering;
+use std::sync::{PoisonError, Weak};
 use std::time::Instant;
 
 use super::ClientSocket;
@@ -91,9 +91,16 @@ impl ClientSocket {
         self.is_cut.load(Ordering::Relaxed)
     }
 
-    /// Leaves it to a child process to end the connection.
-    pub(crate) fn leave_to_child(&self) {
-        self.is_a_childs.store(true, Ordering::Relaxed);
+    /// Leaves it to another process that has this socket to end the connection.
+    pub(crate) fn leave_to_other_process(&self) {
+        self.is_anothers.store(true, Ordering::Relaxed);
+    }
+
+    /// Closes this process's copy of a socket that was left to another one, and frees nothing else.
+    pub(in crate::connection) fn close_alone(mut self) {
+        std::mem::forget(self.session.take());
+        let unsent = self.unsent.get_mut().unwrap_or_else(PoisonError::into_inner);
+        std::mem::forget(std::mem::take(unsent));
     }
 
     /// The server lets go of the connection while ends of it are held elsewhere.
@@ -113,7 +120,7 @@ impl ClientSocket {
     pub(crate) fn say_goodbye(&self) {
         if let Some(session) = self.session()
             && !self.is_open_ended()
-            && !self.is_a_childs.load(Ordering::Relaxed)
+            && !self.is_anothers.load(Ordering::Relaxed)
         {
             session.say_goodbye(&self.stream);
         }
@@ -125,7 +132,7 @@ impl ClientSocket {
 /// sent what was not read, it sees this end before the reset.
 impl Drop for ClientSocket {
     fn drop(&mut self) {
-        if self.is_a_childs.load(Ordering::Relaxed) {
+        if self.is_anothers.load(Ordering::Relaxed) {
             return;
         }
         if self.is_given_up() {

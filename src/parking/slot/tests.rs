@@ -1,5 +1,6 @@
 //! A connection in each of its states, and what becomes of it there.
 
+mod forked;
 #[cfg(feature = "tls")]
 mod handshakes;
 mod jobs;
