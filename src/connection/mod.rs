@@ -13,6 +13,7 @@
 mod client_socket;
 mod credentials;
 mod guard;
+mod held_file;
 mod line;
 mod line_out;
 mod not_tls;

@@ -3,13 +3,12 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, IoSlice};
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::held_file::HeldFile;
 use super::line_out::{LineOut, Span};
 use super::stream_socket::timed_out;
-use crate::os;
 
 /// Bytes and pieces of files that go out in this order, as the client takes them.
 ///
@@ -32,7 +31,7 @@ pub(super) struct Outbox {
 #[derive(Debug)]
 enum Piece {
     Bytes { bytes: Vec<u8>, sent: usize },
-    File { file: HeldFile, span: Span },
+    File { file: Arc<HeldFile>, span: Span },
 }
 
 /// How far something was sent.
@@ -98,7 +97,7 @@ impl Outbox {
 
     /// Adds a piece of a file; false where too many files are held, or none more can be.
     pub(super) fn add_file(&mut self, file: &File, span: Span) -> bool {
-        let held = HeldFile::of(file, &HELD, most_files());
+        let held = HeldFile::of(file);
         if let Some(file) = held {
             self.pieces.push_back(Piece::File { file, span });
             return true;
@@ -121,7 +120,7 @@ impl Outbox {
             let more = !self.pieces.is_empty();
             let pushed = match &mut piece {
                 Piece::Bytes { bytes, sent } => self.push_bytes(line, (bytes, sent), more),
-                Piece::File { file, span } => self.push_file(line, (&file.file, span), &mut turn),
+                Piece::File { file, span } => self.push_file(line, (file.file(), span), &mut turn),
             };
             if piece.left() > 0 {
                 self.pieces.push_front(piece);
@@ -220,48 +219,6 @@ impl Piece {
             Self::File { span, .. } => span.left,
         }
     }
-}
-
-/// A file that is kept open until its client has taken it.
-#[derive(Debug)]
-struct HeldFile {
-    file: File,
-    /// Where it is counted.
-    held: &'static AtomicUsize,
-}
-
-impl HeldFile {
-    /// Holds a file, unless `most` are held that are counted here, or none more can be.
-    fn of(file: &File, held: &'static AtomicUsize, most: usize) -> Option<Self> {
-        // Counted by one of these, whatever comes next.
-        if held.fetch_add(1, Ordering::Relaxed) < most {
-            let file = file.try_clone();
-            if let Ok(file) = file {
-                return Some(Self { file, held });
-            }
-        }
-        held.fetch_sub(1, Ordering::Relaxed);
-        None
-    }
-}
-
-impl Drop for HeldFile {
-    fn drop(&mut self) {
-        self.held.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// Files of this process that are held.
-static HELD: AtomicUsize = AtomicUsize::new(0);
-
-/// Half of what connections leave of the descriptors, so that slow downloads do not take from
-/// others what opening a file needs.
-fn most_files() -> usize {
-    static MOST: OnceLock<usize> = OnceLock::new();
-    *MOST.get_or_init(|| {
-        let limit = os::descriptor_limit().unwrap_or(1024);
-        usize::try_from(limit / 8).unwrap_or(usize::MAX)
-    })
 }
 
 /// Bytes in memory that one connection may leave.

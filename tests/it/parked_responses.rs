@@ -498,6 +498,38 @@ fn a_client_that_leaves_ends_it() {
     assert!(left.sent < SIZE as u64 && !left.is_complete, "{left:?}");
 }
 
+/// Each part of it, as the same file that others take.
+#[cfg(target_os = "linux")]
+#[test]
+fn clients_that_take_one_file_share_a_descriptor() {
+    let (site, server, ended) = serve_one_by_one();
+    let parts = (0..60).map(|part| format!("{}-{}", part * 250_000, part * 250_000 + 200_000));
+    let ranges = parts.collect::<Vec<_>>().join(",");
+    let clients = [(); CLIENTS].map(|()| {
+        let mut client = server.connect();
+        client.send(format!("GET /large HTTP/1.1\r\nHost: x\r\nRange: bytes={ranges}\r\n\r\n"));
+        client.read_exactly(1);
+        client
+    });
+    assert_is_served(server.connect());
+    assert_eq!(ended.next().path, "/small");
+    let path = site.path("large");
+    assert_eq!(descriptors_of(&path), 1);
+    for client in clients {
+        drop(client);
+        ended.next();
+    }
+    assert_eq!(descriptors_of(&path), 0);
+}
+
+/// How many descriptors of this process are of the file.
+#[cfg(target_os = "linux")]
+fn descriptors_of(path: &std::path::Path) -> usize {
+    let all = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+    let links = all.filter_map(|one| std::fs::read_link(one.path()).ok());
+    links.filter(|link| link == path).count()
+}
+
 #[cfg(feature = "tls")]
 #[test]
 fn clients_that_take_nothing_keep_no_thread_over_tls() {

@@ -171,22 +171,6 @@ fn no_more_than_some_bytes_are_kept_in_memory() {
     assert!(has_room(&outbox, 536));
 }
 
-#[test]
-fn no_more_than_some_files_are_held_at_a_time() {
-    static COUNT: AtomicUsize = AtomicUsize::new(0);
-    let count = || COUNT.load(Ordering::Relaxed);
-    let file = File::open(FILE).expect("it is there");
-    for _ in 0..2 {
-        let held: Vec<_> = (0..4).filter_map(|_| HeldFile::of(&file, &COUNT, 3)).collect();
-        assert_eq!((held.len(), count()), (3, 3));
-        drop(held);
-        assert_eq!(count(), 0);
-    }
-    let limit = os::descriptor_limit().expect("there is one");
-    let most = most_files() as u64;
-    assert!(most > 0 && most <= limit / 8, "{most} of {limit}");
-}
-
 const SHORTER: io::ErrorKind = io::ErrorKind::UnexpectedEof;
 
 /// What should take no time takes less.
