@@ -44,6 +44,17 @@ pub(crate) struct ClientSocket {
     is_open_ended: AtomicBool,
 }
 
+/// How far what was left has been sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// All was sent, or no more of it can be.
+    Over,
+    /// The client has to take something first.
+    Full,
+    /// There may be room for more.
+    TurnIsOver,
+}
+
 impl ClientSocket {
     fn new(stream: socket2::Socket, session: Option<Box<Session>>) -> Self {
         Self {

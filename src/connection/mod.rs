@@ -42,7 +42,7 @@ pub use wfile::Wfile;
 
 pub(crate) use send_file::copy_file;
 
-pub(crate) use client_socket::ClientSocket;
+pub(crate) use client_socket::{ClientSocket, Progress};
 pub(crate) use stream_socket::{Direction, remaining, timed_out};
 #[cfg(feature = "tls")]
 pub(crate) use tls::Session;

@@ -28,7 +28,8 @@
 //! a claimed connection that lacks some of it is parked again before it is a job's.
 //!
 //! A connection that is parked while its client takes what was left to be sent is `Sending`, beside
-//! `Idle`, until all is sent or the client is given up or gone. Then it is `Claimed`.
+//! `Idle`, until all is sent or the client is given up or gone. Then it is `Claimed`; where jobs
+//! run on other threads, whenever there is room, and the job sends.
 //!
 //! The server owns the parking, the parking its slots, a slot the connection while that is here.
 //! What points back is weak: a connection to its slot, and the slot to its parking. So a

@@ -11,7 +11,8 @@ pub(super) enum Phase {
     Idle,
     /// What was left to be sent goes out as its client takes it, at no thread's cost.
     Sending,
-    /// Has something to read or is late, and a job was made for it that has not begun.
+    /// Has something to read, or room for what is left to be sent, or is late, and a job was made
+    /// for it that has not begun.
     Claimed,
     /// Given back by its handler within a job, which serves on or lets go of it.
     Returned,

@@ -106,8 +106,10 @@ impl Slot {
         true
     }
 
-    /// Handles a request, or goes on with the handshake that must be done before the first one.
+    /// Handles a request, or goes on with the handshake that must be done before the first one, or
+    /// with what was left of a response before its handler hears of that.
     fn handle(self: &Arc<Self>, parking: &Parking, connection: Connection) -> bool {
+        let Some(connection) = self.send_left(parking, connection) else { return true };
         let Some(connection) = self.shake_hands(parking, connection) else { return true };
         parking.handler.handle(connection, &|| self.has_left_silently())
     }
@@ -145,7 +147,12 @@ impl Slot {
 
     /// Takes a connection back: for the job, if there is one.
     #[inline]
-    fn give_back(self: &Arc<Self>, parking: &Parking, connection: Connection, wait_for: WaitFor) {
+    pub(super) fn give_back(
+        self: &Arc<Self>,
+        parking: &Parking,
+        connection: Connection,
+        wait_for: WaitFor,
+    ) {
         let mut place = self.place();
         let (holder, since) = match &place.state {
             State::Out(out) => (out.holder, out.head_since),
@@ -187,6 +194,16 @@ impl Slot {
                 self.linger_in_job(parking);
             }
             return next;
+        }
+        if parked.waits_for == WaitFor::Taken {
+            let goes_on = parking.placement == Placement::OtherThread
+                && parked.connection.rfile.socket().may_have_room()
+                && parking.grants_another_turn();
+            if goes_on {
+                return place.take_out(Phase::Returned, Holder::Job);
+            }
+            self.settle(parking, place);
+            return None;
         }
         if parked.waits_for != WaitFor::RestOfRequest
             && in_a_row < MAX_IN_A_ROW

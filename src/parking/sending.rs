@@ -1,5 +1,6 @@
 //! A connection whose handler has left something to be sent: it goes out as the client takes it.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -7,7 +8,8 @@ use super::Parking;
 use super::parked::Phase;
 use super::slot::{Overdue, Slot, claim};
 use super::state::{Holder, Place, State};
-use crate::connection::{ClientSocket, Connection};
+use crate::concurrency::Placement;
+use crate::connection::{ClientSocket, Connection, Progress, WaitFor};
 
 impl Slot {
     /// Has the poller tell when there is room for more.
@@ -36,15 +38,17 @@ impl Slot {
         }
     }
 
-    /// Sends as much as the client takes now, up to a bound. Claims the connection when that is
-    /// over, and tells so.
+    /// The poller tells that there is room for more. Claims the connection when sending is over, or
+    /// when a job is to go on with it, and tells so.
     pub(super) fn send_on(&self, parking: &Parking, place: &mut Place) -> bool {
-        self.claim_if_over(parking, place, ClientSocket::go_on_sending)
+        self.claim_if_due(parking, place, Progress::TurnIsOver)
     }
 
     /// The look whether the client takes anything.
     pub(super) fn overdue_sending(&self, parking: &Parking, place: &mut Place) -> Overdue {
-        if self.claim_if_over(parking, place, ClientSocket::look_after_client) {
+        let State::Parked(parked) = &place.state else { return Overdue::Never };
+        let progress = parked.connection.rfile.socket().look_after_client();
+        if self.claim_if_due(parking, place, progress) {
             return Overdue::Request;
         }
         match &place.state {
@@ -53,21 +57,58 @@ impl Slot {
         }
     }
 
-    fn claim_if_over(
-        &self,
-        parking: &Parking,
-        place: &mut Place,
-        is_over: fn(&ClientSocket) -> bool,
-    ) -> bool {
+    /// Where jobs run elsewhere the serving thread sends nothing, as reading a file can take long.
+    fn claim_if_due(&self, parking: &Parking, place: &mut Place, progress: Progress) -> bool {
         let Place { state: State::Parked(parked), registration } = place else { return false };
         let socket = parked.connection.rfile.socket();
-        if !is_over(socket) {
+        let mut is_due = progress == Progress::Over;
+        if progress == Progress::TurnIsOver {
+            if parking.placement == Placement::ServingThread {
+                is_due = socket.go_on_sending() == Progress::Over;
+            } else {
+                is_due = true;
+                socket.end_wait_for_room();
+            }
+        }
+        if !is_due {
             parked.deadline = parking.next_look(socket);
             return false;
         }
         registration.disarm(&parking.poller, (socket, self.key));
         claim(parking, place);
         true
+    }
+
+    /// In a job: sends what was left of a connection that was given out, while there is room and no
+    /// other job waits; returns the connection when that is over. Until then it waits again.
+    #[inline]
+    pub(super) fn send_left(
+        self: &Arc<Self>,
+        parking: &Parking,
+        connection: Connection,
+    ) -> Option<Connection> {
+        if connection.wfile.has_left() {
+            self.send_in_turns(parking, connection)
+        } else {
+            Some(connection)
+        }
+    }
+
+    #[cold]
+    fn send_in_turns(
+        self: &Arc<Self>,
+        parking: &Parking,
+        connection: Connection,
+    ) -> Option<Connection> {
+        loop {
+            match connection.rfile.socket().go_on_sending() {
+                Progress::Over => return Some(connection),
+                Progress::TurnIsOver if parking.grants_another_turn() => {}
+                Progress::TurnIsOver | Progress::Full => break,
+            }
+        }
+        self.give_back(parking, connection, WaitFor::Taken);
+        None
     }
 
     /// Cuts a connection that is sending, if it is, and has its handler hear of that here.
@@ -81,7 +122,8 @@ impl Slot {
         }
     }
 
-    /// Cuts a connection, and has its handler hear how much was sent. Nothing waits any more.
+    /// Cuts a connection, and has its handler hear how much was sent. Nothing waits any more, and
+    /// no file is read.
     pub(super) fn conclude_cut(&self, parking: &Parking, connection: Connection) {
         connection.rfile.socket().cut();
         connection.rfile.socket().go_on_sending();
@@ -90,6 +132,12 @@ impl Slot {
 }
 
 impl Parking {
+    /// Tells whether a job that sends may go on while there is room: no other one waits for a
+    /// thread, and the server does not stop.
+    pub(super) fn grants_another_turn(&self) -> bool {
+        self.gauges.waiting.load(Ordering::Relaxed) == 0 && !self.is_draining()
+    }
+
     /// When to look next whether a client takes anything; those of several clients come together.
     fn next_look(&self, socket: &ClientSocket) -> Option<Instant> {
         let (left, look) = socket.until_look()?;

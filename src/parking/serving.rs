@@ -13,7 +13,7 @@ pub(crate) enum Serving {
     Nothing,
     /// A loop that ends when it has a request. It receives what arrives, until that is one.
     OneRequest,
-    /// A loop that goes on until it has drained. It sends what handlers leave.
+    /// A loop that goes on until it has drained. What handlers leave is sent while it runs.
     On,
 }
 

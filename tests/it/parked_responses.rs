@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -64,6 +65,8 @@ struct Watched {
     timeouts: Timeouts,
     ended: Notes<Ended>,
     log: Notes<String>,
+    /// The thread of the loop, as in /proc.
+    serving: Arc<OnceLock<PathBuf>>,
 }
 
 impl Watched {
@@ -73,6 +76,7 @@ impl Watched {
             timeouts: Timeouts::default(),
             ended: Notes::new(),
             log: Notes::new(),
+            serving: Arc::default(),
         }
     }
 
@@ -123,6 +127,12 @@ impl HttpRequestHandler for Watched {
 
     fn timeouts(&self) -> Timeouts {
         self.timeouts
+    }
+
+    fn service_actions(&self) {
+        if let Ok(thread) = std::fs::read_link("/proc/thread-self") {
+            self.serving.get_or_init(|| thread);
+        }
     }
 
     fn finish(&self, http: &Exchange<'_>) {
@@ -496,6 +506,36 @@ fn a_client_that_leaves_ends_it() {
     drop(client);
     let left = ended.next();
     assert!(left.sent < SIZE as u64 && !left.is_complete, "{left:?}");
+}
+
+/// A disk that is slow, or hangs, would hold up all clients otherwise.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_serving_thread_of_a_pool_reads_no_file() {
+    let site = site();
+    let handler = Watched::of(&site);
+    let (ended, serving) = (handler.ended.clone(), Arc::clone(&handler.serving));
+    let server = Running::start(bind_with(handler, pool()));
+    let clients = [(); 2 * CLIENTS].map(|()| begin(server.connect(), "/large"));
+    assert_is_served(server.connect());
+    ended.next();
+    let readers = clients.map(|client| thread::spawn(move || Browser::over(client).reply()));
+    for reader in readers {
+        let reply = reader.join().unwrap();
+        assert_eq!(reply.body.len(), SIZE);
+        assert!(ended.next().is_complete);
+    }
+    let read = bytes_read(serving.get().unwrap());
+    assert!(read < SIZE as u64, "{read} bytes");
+}
+
+/// What a thread has read, of files as well as by `sendfile`.
+#[cfg(target_os = "linux")]
+fn bytes_read(thread: &std::path::Path) -> u64 {
+    let counts = std::fs::read_to_string(std::path::Path::new("/proc").join(thread).join("io"));
+    let counts = counts.unwrap();
+    let read = counts.lines().find_map(|line| line.strip_prefix("rchar: "));
+    read.unwrap().parse().unwrap()
 }
 
 /// Each part of it, as the same file that others take.

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::ClientSocket;
+use super::{ClientSocket, Progress};
 use crate::connection::line_out::{LineOut, Sent, Span};
 use crate::connection::outbox::{Loss, Outbox, Pushed};
 use crate::connection::stream_socket::{Direction, look, timed_out};
@@ -166,42 +166,60 @@ impl ClientSocket {
         }
     }
 
-    /// Goes on with what was left, for a turn, as there is room; nothing waits. Tells whether that
-    /// is over, as all was sent, or no more of it can be.
-    pub(crate) fn go_on_sending(&self) -> bool {
+    /// Goes on with what was left, for a turn, as there is room; nothing waits for the client. What
+    /// is left of a connection that was cut is lost.
+    pub(crate) fn go_on_sending(&self) -> Progress {
         let mut outbox = self.outbox();
-        self.note_waited(&mut outbox);
-        if std::mem::take(&mut outbox.was_full) {
-            self.stream.uptake().note_room();
+        if self.is_cut() && !outbox.is_empty() {
+            // No file is read any more, which can take long.
+            outbox.lose(Some(io::ErrorKind::BrokenPipe.into()));
+            return Progress::Over;
         }
-        match outbox.push(self.line_out(), TURN) {
+        self.note_waited(&mut outbox);
+        let progress = match outbox.push(self.line_out(), TURN) {
             Ok(true) => {
                 self.uses_outbox.store(outbox.loss().is_some(), Ordering::Relaxed);
-                return true;
+                return Progress::Over;
             }
             // Others have their turn. There may have been room for more, of which the poller tells
             // later, although the client takes nothing.
-            Ok(false) => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => outbox.was_full = true,
+            Ok(false) => Progress::TurnIsOver,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                outbox.was_full = true;
+                Progress::Full
+            }
             Err(error) => {
                 outbox.lose(Some(error));
-                return true;
+                return Progress::Over;
             }
-        }
-        self.gives_up(&mut outbox)
+        };
+        if self.gives_up(&mut outbox) { Progress::Over } else { progress }
     }
 
-    /// Looks whether the client takes enough; tells whether sending is over.
-    pub(crate) fn look_after_client(&self) -> bool {
+    /// Tells whether the kernel may have room for more of what was left.
+    pub(crate) fn may_have_room(&self) -> bool {
+        !self.outbox().was_full
+    }
+
+    /// Looks whether the client takes enough, and sends nothing: the turn of a client that is late
+    /// has come if there is room.
+    pub(crate) fn look_after_client(&self) -> Progress {
         let mut outbox = self.outbox();
-        self.note_waited(&mut outbox);
+        self.count_wait(&mut outbox);
         let is_late = outbox.limit.is_some_and(|limit| self.stream.uptake().left(limit).is_zero());
         // There may be room of which the poller has not told yet.
         if is_late && self.stream.wait(Direction::Write, Some(Duration::ZERO)).is_ok() {
-            drop(outbox);
-            return self.go_on_sending();
+            return Progress::TurnIsOver;
         }
-        is_late && self.gives_up(&mut outbox)
+        if is_late && self.gives_up(&mut outbox) { Progress::Over } else { Progress::Full }
+    }
+
+    /// There is room, or no use in waiting for some: the client is not waited for until
+    /// [that begins](Self::begin_leaving) again, as long as that takes.
+    pub(crate) fn end_wait_for_room(&self) {
+        let mut outbox = self.outbox();
+        self.note_waited(&mut outbox);
+        outbox.waits_since = None;
     }
 
     /// Gives the client up, if it is late.
@@ -215,7 +233,15 @@ impl ClientSocket {
         true
     }
 
+    /// The wait for room is over for now.
     fn note_waited(&self, outbox: &mut Outbox) {
+        self.count_wait(outbox);
+        if std::mem::take(&mut outbox.was_full) {
+            self.stream.uptake().note_room();
+        }
+    }
+
+    fn count_wait(&self, outbox: &mut Outbox) {
         let now = Instant::now();
         if let Some(since) = &mut outbox.waits_since {
             self.stream.note_waited(std::mem::replace(since, now), now);

@@ -3,27 +3,115 @@
 use std::time::Duration;
 
 use super::super::*;
-use super::site::Site;
+use super::site::{AGE, Site};
+use crate::concurrency::Work;
 
 #[test]
-fn what_is_left_goes_out_as_the_client_takes_it() {
-    for placement in [Placement::ServingThread, Placement::OtherThread] {
-        let site = Site::new(placement);
+fn the_serving_thread_sends_where_it_runs_the_jobs() {
+    let site = Site::new(Placement::ServingThread);
+    let (mut client, slot, count) = site.sending();
+    assert_eq!((site.reports(), site.waiting(), site.returned()), (vec![], 0, 0));
+    assert!(slot.deadline().is_some_and(|it| it < Instant::now() + Duration::from_secs(1)));
+    // What comes meanwhile waits.
+    client.send(b"a");
+    assert!(site.reports().is_empty());
+    client.takes(count);
+    assert_eq!(site.reports(), [slot.key]);
+    assert!(slot.report(&site.parking, false));
+    assert_eq!((slot.seen(), site.waiting()), ("claimed", 1));
+    let connection = slot.place().take_out(Phase::Claimed, Holder::Other).expect("claimed");
+    assert!(!connection.wfile.has_left() && connection.wfile.take_loss().is_none());
+    // Its turn comes now.
+    connection.park().expect("it is taken back");
+    assert_eq!((slot.seen(), site.reports()), ("idle", vec![slot.key]));
+}
+
+#[test]
+fn jobs_send_where_they_run_elsewhere() {
+    let site = Site::new(Placement::OtherThread);
+    let (mut client, slot, count) = site.sending();
+    let left = slot.left();
+    client.takes(count);
+    assert_eq!(site.reports(), [slot.key]);
+    assert!(slot.report(&site.parking, false));
+    assert_eq!((slot.seen(), site.waiting(), slot.left()), ("claimed", 1, left));
+    client.hears_nothing();
+    // It is the job's now.
+    assert!(site.reports().is_empty() && !slot.report(&site.parking, false));
+    assert!(matches!(slot.overdue(&site.parking, Instant::now() + AGE), Overdue::Never));
+    Arc::clone(&slot).run();
+    assert_eq!((site.concluded(), site.waiting(), site.running()), (1, 0, 0));
+    client.takes(left as usize);
+    client.sees_the_end();
+}
+
+#[test]
+fn a_job_ends_where_there_is_no_room() {
+    let site = Site::new(Placement::OtherThread);
+    let (mut client, slot, count) = site.sending();
+    let left = slot.left();
+    assert!(slot.report(&site.parking, false));
+    Arc::clone(&slot).run();
+    assert_eq!((slot.seen(), slot.left(), site.concluded()), ("sending", left, 0));
+    assert_eq!((site.waiting(), site.running()), (0, 0));
+    assert!(slot.deadline().is_some() && site.reports().is_empty());
+    client.takes(count);
+    assert_eq!(site.reports(), [slot.key]);
+    // Another one waits for a thread, and the server stops: neither has what is left forgotten.
+    let (_client, other) = site.claimed();
+    assert!(!site.parking.grants_another_turn());
+    Arc::clone(&other).run();
+    assert!(site.parking.grants_another_turn());
+    site.parking.begin_drain();
+    assert!(!site.parking.grants_another_turn());
+    assert!(slot.report(&site.parking, false));
+    Arc::clone(&slot).run();
+    assert_eq!((site.concluded(), site.waiting(), site.running()), (2, 0, 0));
+}
+
+/// It would wait for a request that is not its turn yet; the client's end would be one for ever.
+#[test]
+fn a_job_that_leaves_something_does_not_wait_for_a_request() {
+    let site = Site::new(Placement::OtherThread);
+    let (client, slot) = site.claimed();
+    client.ends();
+    site.is_to_leave_something();
+    Arc::clone(&slot).run();
+    assert_eq!((slot.seen(), site.concluded(), site.running()), ("sending", 0, 0));
+}
+
+#[test]
+fn a_late_client_is_served_by_a_job_if_there_is_room() {
+    for takes in [true, false] {
+        let site = Site::new(Placement::OtherThread);
+        let (mut client, slot, count) = site.sending_within(Some(Duration::ZERO));
+        let (left, deadline) = (slot.left(), slot.deadline().expect("a look"));
+        if takes {
+            client.takes(count);
+        }
+        assert!(matches!(slot.overdue(&site.parking, deadline), Overdue::Request));
+        assert_eq!((slot.seen(), site.waiting(), slot.left()), ("claimed", 1, left));
+        Arc::clone(&slot).run();
+        assert_eq!((site.concluded(), site.lost()), if takes { (1, 0) } else { (0, left) });
+    }
+}
+
+#[test]
+fn a_job_that_is_cut_before_it_begins_sends_nothing() {
+    for is_abandoned in [true, false] {
+        let site = Site::new(Placement::OtherThread);
         let (mut client, slot, count) = site.sending();
-        assert_eq!((site.reports(), site.waiting(), site.returned()), (vec![], 0, 0));
-        assert!(slot.deadline().is_some_and(|it| it < Instant::now() + Duration::from_secs(1)));
-        // What comes meanwhile waits.
-        client.send(b"a");
-        assert!(site.reports().is_empty());
+        let left = slot.left();
         client.takes(count);
-        assert_eq!(site.reports(), [slot.key]);
         assert!(slot.report(&site.parking, false));
-        assert_eq!((slot.seen(), site.waiting()), ("claimed", 1));
-        let connection = slot.place().take_out(Phase::Claimed, Holder::Other).expect("claimed");
-        assert!(!connection.wfile.has_left() && connection.wfile.take_loss().is_none());
-        // Its turn comes now.
-        connection.park().expect("it is taken back");
-        assert_eq!((slot.seen(), site.reports()), ("idle", vec![slot.key]));
+        if is_abandoned {
+            Arc::clone(&slot).abandon();
+        } else {
+            assert!(slot.cut(&site.parking));
+            Arc::clone(&slot).run();
+        }
+        assert_eq!((slot.seen(), site.lost(), site.waiting()), ("gone", left, 0));
+        client.sees_the_end();
     }
 }
 
@@ -58,8 +146,9 @@ fn a_client_that_leaves_is_found() {
     drop(client);
     assert_eq!(site.reports(), [slot.key]);
     assert!(slot.report(&site.parking, true));
-    let connection = slot.place().take_out(Phase::Claimed, Holder::Job).expect("claimed");
-    assert!(connection.wfile.take_loss().is_some_and(|loss| loss.error.is_some()));
+    let left = slot.left();
+    Arc::clone(&slot).run();
+    assert_eq!((slot.seen(), site.lost()), ("gone", left));
 }
 
 #[test]

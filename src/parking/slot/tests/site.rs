@@ -30,12 +30,24 @@ pub(super) struct Site {
 #[derive(Default)]
 struct Concluding {
     lost: AtomicU64,
+    /// Responses of which nothing is left.
+    concluded: AtomicU64,
+    /// Calls that are to leave something first.
+    leaving: AtomicU64,
 }
 
 impl ServeConnection for Concluding {
-    fn handle(&self, connection: Connection, _: &dyn Fn() -> bool) -> bool {
-        let loss = connection.wfile.take_loss().expect("no job is run");
-        self.lost.fetch_add(loss.bytes, Ordering::Relaxed);
+    fn handle(&self, mut connection: Connection, _: &dyn Fn() -> bool) -> bool {
+        assert!(!connection.wfile.has_left(), "it is sent first");
+        if self.leaving.swap(0, Ordering::Relaxed) > 0 {
+            leave_something(&mut connection);
+            connection.park_until_taken().expect("it is taken back");
+            return true;
+        }
+        match connection.wfile.take_loss() {
+            Some(loss) => self.lost.fetch_add(loss.bytes, Ordering::Relaxed),
+            None => self.concluded.fetch_add(1, Ordering::Relaxed),
+        };
         true
     }
 
@@ -115,16 +127,34 @@ impl Site {
 
     /// A client that takes nothing, and how much the kernel has for it; there is more.
     pub(super) fn sending(&self) -> (Client, Arc<Slot>, usize) {
+        self.sending_within(None)
+    }
+
+    /// As [`sending`](Self::sending), of a client that may take nothing for so long.
+    pub(super) fn sending_within(&self, limit: Option<Duration>) -> (Client, Arc<Slot>, usize) {
         let (client, slot, mut connection) = self.accept();
-        let mut count = 0;
-        while !connection.wfile.has_left() {
-            connection.wfile.leave_pieces([&[0; 16 * 1024]]).expect("a client");
-            count += 16 * 1024;
+        if limit.is_some() {
+            connection.wfile.set_timeout(limit);
         }
-        count -= connection.wfile.left() as usize;
+        let count = leave_something(&mut connection);
         connection.park_until_taken().expect("it is taken back");
         assert_eq!(slot.seen(), "sending");
         (client, slot, count)
+    }
+
+    /// The next call of its handler leaves something to be sent.
+    pub(super) fn is_to_leave_something(&self) {
+        self.handler.leaving.store(1, Ordering::Relaxed);
+    }
+
+    /// How many responses its handler has concluded of which all was sent.
+    pub(super) fn concluded(&self) -> u64 {
+        self.handler.concluded.load(Ordering::Relaxed)
+    }
+
+    /// How many jobs run.
+    pub(super) fn running(&self) -> usize {
+        self.gauges.running.load(Ordering::Relaxed)
     }
 
     /// How many bytes its handler was told are lost.
@@ -165,7 +195,22 @@ impl Site {
     }
 }
 
+/// Writes until the client has to take something; returns how much the kernel has.
+fn leave_something(connection: &mut Connection) -> usize {
+    let mut count = 0;
+    while !connection.wfile.has_left() {
+        connection.wfile.leave_pieces([&[0; 16 * 1024]]).expect("a client");
+        count += 16 * 1024;
+    }
+    count - connection.wfile.left() as usize
+}
+
 impl Slot {
+    /// How much is left to be sent.
+    pub(super) fn left(&self) -> u64 {
+        self.socket(&self.place()).expect("it is open").left()
+    }
+
     pub(super) fn seen(&self) -> &'static str {
         match &self.place().state {
             State::Parked(parked) => match parked.phase {
