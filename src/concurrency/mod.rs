@@ -284,7 +284,9 @@ pub enum Placement {
     Detached,
 }
 
-/// A request with everything needed to run it.
+/// A request with everything needed to run it, or more of one: a connection that waited for its
+/// client comes back as a further job, when more of a request has arrived, or when there is room
+/// for more of a response ([`Placement::OtherThread`]).
 ///
 /// Dropping a job unrun closes its connection.
 pub struct Job {
