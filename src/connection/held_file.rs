@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, TryLockError, Weak};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError, Weak};
+use std::thread;
 
 use crate::os::{self, OpenFile};
 
@@ -21,13 +22,7 @@ impl HeldFile {
     /// be.
     pub(super) fn of(file: &File) -> Option<Arc<Self>> {
         let identity = OpenFile::of(file).ok()?;
-        // Nothing waits for the lock, as a forked child may find it locked for ever. Then the file
-        // has a descriptor of its own.
-        let mut shared = match SHARED.try_lock() {
-            Ok(shared) => Some(shared),
-            Err(TryLockError::Poisoned(poisoned)) => Some(PoisonError::into_inner(poisoned)),
-            Err(TryLockError::WouldBlock) => None,
-        };
+        let mut shared = look_up();
         if let Some(held) =
             shared.as_ref().and_then(|shared| shared.files.get(&identity)?.upgrade())
         {
@@ -81,6 +76,24 @@ impl Shared {
         self.files.insert(identity, Arc::downgrade(held));
     }
 }
+
+/// The table, unless it is in use for long: a forked child may find it locked for ever. Then the
+/// file has a descriptor of its own.
+fn look_up() -> Option<MutexGuard<'static, Shared>> {
+    for _ in 0..TRIES {
+        match SHARED.try_lock() {
+            Ok(shared) => return Some(shared),
+            Err(TryLockError::Poisoned(poisoned)) => {
+                return Some(PoisonError::into_inner(poisoned));
+            }
+            Err(TryLockError::WouldBlock) => thread::yield_now(),
+        }
+    }
+    None
+}
+
+/// How often the table is tried, which is in use for a microsecond.
+const TRIES: u32 = 20;
 
 static SHARED: LazyLock<Mutex<Shared>> = LazyLock::new(Mutex::default);
 

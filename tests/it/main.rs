@@ -143,6 +143,8 @@ mod nginx_files; // the same requests to nginx and to us
 mod one_file; // nothing else of its directory is served
 mod one_request; // what holds for every method
 mod parked_ends;
+#[cfg(target_os = "linux")]
+mod parked_files; // who reads the files that are left to be sent, and how many are open
 mod parked_responses; // what is left of a response when its handler has returned
 mod platforms; // where it cannot run, the build says so in one line
 mod porting; // what Python's handlers do with socket, request and server

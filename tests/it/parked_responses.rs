@@ -22,7 +22,7 @@ use crate::support::{
 use crate::web::{Browser, Reply, Site, get};
 
 /// More than the kernel keeps for a client that does not read.
-const SIZE: usize = 16 << 20;
+pub(crate) const SIZE: usize = 16 << 20;
 
 /// What no part of is like another one nearby.
 fn content(size: usize) -> &'static [u8] {
@@ -42,7 +42,7 @@ fn body(response: &[u8]) -> usize {
 }
 
 /// A site with a large file, and one that is small.
-fn site() -> Site {
+pub(crate) fn site() -> Site {
     let site = Site::empty();
     site.write("large", content(SIZE));
     site.write("small", "small\n");
@@ -51,26 +51,26 @@ fn site() -> Site {
 
 /// What `finish` finds.
 #[derive(Debug, PartialEq, Eq)]
-struct Ended {
-    path: String,
-    sent: u64,
-    is_complete: bool,
-    took: Duration,
+pub(crate) struct Ended {
+    pub(crate) path: String,
+    pub(crate) sent: u64,
+    pub(crate) is_complete: bool,
+    pub(crate) took: Duration,
 }
 
 /// Serves files, and bytes of a handler's own.
 #[derive(Clone)]
-struct Watched {
+pub(crate) struct Watched {
     files: Arc<SimpleHttpRequestHandler>,
     timeouts: Timeouts,
-    ended: Notes<Ended>,
+    pub(crate) ended: Notes<Ended>,
     log: Notes<String>,
     /// The thread of the loop, as in /proc.
-    serving: Arc<OnceLock<PathBuf>>,
+    pub(crate) serving: Arc<OnceLock<PathBuf>>,
 }
 
 impl Watched {
-    fn of(site: &Site) -> Self {
+    pub(crate) fn of(site: &Site) -> Self {
         Self {
             files: Arc::new(site.handler()),
             timeouts: Timeouts::default(),
@@ -157,14 +157,14 @@ impl HttpRequestHandler for Watched {
 const BYTES: usize = 100 * 1024;
 
 /// More clients than threads.
-const CLIENTS: usize = 6;
+pub(crate) const CLIENTS: usize = 6;
 
-fn pool() -> ThreadPool {
+pub(crate) fn pool() -> ThreadPool {
     ThreadPool::default().max_threads(2)
 }
 
 #[track_caller]
-fn assert_is_served(mut client: Client) {
+pub(crate) fn assert_is_served(mut client: Client) {
     client.send(get("/small"));
     assert_eq!(Browser::over(client).reply().text(), "small\n");
 }
@@ -176,14 +176,14 @@ fn assert_all(reply: &Reply) {
 
 /// A client that has read the beginning of its response, and takes nothing for now.
 #[track_caller]
-fn begin(mut client: Client, path: &str) -> Client {
+pub(crate) fn begin(mut client: Client, path: &str) -> Client {
     client.send(get(path));
     client.read_exactly(1);
     client
 }
 
 /// A site, the server of it that does one thing after another, and what has ended there.
-fn serve_one_by_one() -> (Site, Running, Notes<Ended>) {
+pub(crate) fn serve_one_by_one() -> (Site, Running, Notes<Ended>) {
     let site = site();
     let handler = Watched::of(&site);
     let ended = handler.ended.clone();
@@ -506,68 +506,6 @@ fn a_client_that_leaves_ends_it() {
     drop(client);
     let left = ended.next();
     assert!(left.sent < SIZE as u64 && !left.is_complete, "{left:?}");
-}
-
-/// A disk that is slow, or hangs, would hold up all clients otherwise.
-#[cfg(target_os = "linux")]
-#[test]
-fn the_serving_thread_of_a_pool_reads_no_file() {
-    let site = site();
-    let handler = Watched::of(&site);
-    let (ended, serving) = (handler.ended.clone(), Arc::clone(&handler.serving));
-    let server = Running::start(bind_with(handler, pool()));
-    let clients = [(); 2 * CLIENTS].map(|()| begin(server.connect(), "/large"));
-    assert_is_served(server.connect());
-    ended.next();
-    let readers = clients.map(|client| thread::spawn(move || Browser::over(client).reply()));
-    for reader in readers {
-        let reply = reader.join().unwrap();
-        assert_eq!(reply.body.len(), SIZE);
-        assert!(ended.next().is_complete);
-    }
-    let read = bytes_read(serving.get().unwrap());
-    assert!(read < SIZE as u64, "{read} bytes");
-}
-
-/// What a thread has read, of files as well as by `sendfile`.
-#[cfg(target_os = "linux")]
-fn bytes_read(thread: &std::path::Path) -> u64 {
-    let counts = std::fs::read_to_string(std::path::Path::new("/proc").join(thread).join("io"));
-    let counts = counts.unwrap();
-    let read = counts.lines().find_map(|line| line.strip_prefix("rchar: "));
-    read.unwrap().parse().unwrap()
-}
-
-/// Each part of it, as the same file that others take.
-#[cfg(target_os = "linux")]
-#[test]
-fn clients_that_take_one_file_share_a_descriptor() {
-    let (site, server, ended) = serve_one_by_one();
-    let parts = (0..60).map(|part| format!("{}-{}", part * 250_000, part * 250_000 + 200_000));
-    let ranges = parts.collect::<Vec<_>>().join(",");
-    let clients = [(); CLIENTS].map(|()| {
-        let mut client = server.connect();
-        client.send(format!("GET /large HTTP/1.1\r\nHost: x\r\nRange: bytes={ranges}\r\n\r\n"));
-        client.read_exactly(1);
-        client
-    });
-    assert_is_served(server.connect());
-    assert_eq!(ended.next().path, "/small");
-    let path = site.path("large");
-    assert_eq!(descriptors_of(&path), 1);
-    for client in clients {
-        drop(client);
-        ended.next();
-    }
-    assert_eq!(descriptors_of(&path), 0);
-}
-
-/// How many descriptors of this process are of the file.
-#[cfg(target_os = "linux")]
-fn descriptors_of(path: &std::path::Path) -> usize {
-    let all = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
-    let links = all.filter_map(|one| std::fs::read_link(one.path()).ok());
-    links.filter(|link| link == path).count()
 }
 
 #[cfg(feature = "tls")]
