@@ -9,7 +9,7 @@ use super::parked::Phase;
 use super::slot::{Overdue, Slot, claim};
 use super::state::{Holder, Place, State};
 use crate::concurrency::Placement;
-use crate::connection::{ClientSocket, Connection, Progress, WaitFor};
+use crate::connection::{ClientSocket, Connection, Direction, Progress, WaitFor};
 
 impl Slot {
     /// Has the poller tell when there is room for more.
@@ -100,10 +100,14 @@ impl Slot {
         parking: &Parking,
         connection: Connection,
     ) -> Option<Connection> {
+        let socket = connection.rfile.socket();
         loop {
-            match connection.rfile.socket().go_on_sending() {
+            match socket.go_on_sending() {
                 Progress::Over => return Some(connection),
                 Progress::TurnIsOver if parking.grants_another_turn() => {}
+                Progress::Full
+                    if parking.is_alone()
+                        && socket.wait(Direction::Write, Some(ROOM_WAIT)).is_ok() => {}
                 Progress::TurnIsOver | Progress::Full => break,
             }
         }
@@ -138,6 +142,11 @@ impl Parking {
         self.gauges.waiting.load(Ordering::Relaxed) == 0 && !self.is_draining()
     }
 
+    /// Tells whether one job runs, and nothing else is to be done.
+    fn is_alone(&self) -> bool {
+        self.gauges.running.load(Ordering::Relaxed) == 1 && self.grants_another_turn()
+    }
+
     /// When to look next whether a client takes anything; those of several clients come together.
     fn next_look(&self, socket: &ClientSocket) -> Option<Instant> {
         let (left, look) = socket.until_look()?;
@@ -147,3 +156,8 @@ impl Parking {
         now.checked_add(until.min(left))
     }
 }
+
+/// How long the only job waits for room in its client's socket, so that a client that takes all at
+/// once need not go to the loop and back to a thread each time. 100 MiB to one client: 0.93 of
+/// nginx's rate without this, 1.07 with it (`benches/run big -s nginx,ours-files --baseline nginx`).
+const ROOM_WAIT: Duration = Duration::from_millis(1);
