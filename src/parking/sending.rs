@@ -159,5 +159,5 @@ impl Parking {
 
 /// How long the only job waits for room in its client's socket, so that a client that takes all at
 /// once need not go to the loop and back to a thread each time. 100 MiB to one client: 0.93 of
-/// nginx's rate without this, 1.07 with it (`benches/run big -s nginx,ours-files --baseline nginx`).
+/// nginx's rate without this, 1.07 with it (`benches/run big`, as in benches/README.md).
 const ROOM_WAIT: Duration = Duration::from_millis(1);
