@@ -7,12 +7,12 @@ use std::io::{self, Read};
 use std::num::NonZero;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::fcntl::OFlag;
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::resource::{Resource, getrlimit};
@@ -20,6 +20,11 @@ use nix::sys::socket::{MsgFlags, recv};
 #[cfg(feature = "auth")]
 use nix::{sys::signal::kill, unistd::Pid};
 
+mod file_identity;
+
+#[cfg(feature = "files")]
+pub(crate) use file_identity::FileIdentity;
+pub(crate) use file_identity::OpenFile;
 pub(crate) use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 /// One end of a [`pair`].
 pub(crate) use std::os::unix::net::UnixStream as PairEnd;
@@ -61,32 +66,6 @@ pub(crate) fn name_bytes<N: AsRef<OsStr> + ?Sized>(name: &N) -> &[u8] {
 /// The name with these bytes.
 pub(crate) fn name_of(bytes: &[u8]) -> &OsStr {
     OsStr::from_bytes(bytes)
-}
-
-/// What tells that two descriptors give the same bytes: they are of one file, opened for the same,
-/// and it was not changed in between. While one of them is open, no other file gets its number.
-#[derive(Debug, PartialEq, Eq, Hash)]
-pub(crate) struct OpenFile {
-    device: u64,
-    inode: u64,
-    size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-    flags: i32,
-}
-
-impl OpenFile {
-    pub(crate) fn of(file: &File) -> io::Result<Self> {
-        let metadata = file.metadata()?;
-        Ok(Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            size: metadata.size(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-            flags: fcntl(file, FcntlArg::F_GETFL)?,
-        })
-    }
 }
 
 /// Reads from that position in a file, wherever its own is.

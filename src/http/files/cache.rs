@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use super::etag::{Identity, MIN_AGE, Validators};
+use super::etag::{Identity, MIN_AGE, Validators, is_old_enough};
 
 /// The content of small files that have not changed since they were read.
 ///
@@ -69,7 +69,7 @@ impl SmallFiles {
         now: SystemTime,
     ) -> io::Result<Option<(Arc<[u8]>, Validators)>> {
         let (size, identity) = (metadata.len(), Identity::of(metadata));
-        if !is_small(size) || !identity.is_old_enough(self.min_age, now) {
+        if !is_small(size) || !is_old_enough(&identity, self.min_age, now) {
             return Ok(None);
         }
         let mut content = Vec::with_capacity(size as usize + 1);
