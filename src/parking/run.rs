@@ -207,13 +207,13 @@ impl Slot {
         }
         if parked.waits_for != WaitFor::RestOfRequest
             && in_a_row < MAX_IN_A_ROW
-            && may_go_on(parking)
+            && parking.grants_another_turn()
         {
             if parked.has_bytes() {
                 return place.take_out(Phase::Returned, Holder::Job);
             }
             if !parked.is_at_end()
-                && parking.gauges.running.load(Ordering::Relaxed) == 1
+                && parking.has_one_job()
                 && parking.placement == Placement::OtherThread
             {
                 return self.linger_for_next(parking, place);
@@ -350,11 +350,6 @@ impl ConnectionOwner for Slot {
     fn finds_draining(&self) -> bool {
         self.parking.upgrade().is_none_or(|parking| parking.finds_draining())
     }
-}
-
-/// No other connection waits to be served, and the server is not asked to stop.
-fn may_go_on(parking: &Parking) -> bool {
-    parking.gauges.waiting.load(Ordering::Relaxed) == 0 && !parking.is_draining()
 }
 
 /// Requests that one job serves from a client's buffer before others get a turn.

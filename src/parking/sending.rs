@@ -61,15 +61,17 @@ impl Slot {
     fn claim_if_due(&self, parking: &Parking, place: &mut Place, progress: Progress) -> bool {
         let Place { state: State::Parked(parked), registration } = place else { return false };
         let socket = parked.connection.rfile.socket();
-        let mut is_due = progress == Progress::Over;
-        if progress == Progress::TurnIsOver {
-            if parking.placement == Placement::ServingThread {
-                is_due = socket.go_on_sending() == Progress::Over;
-            } else {
-                is_due = true;
-                socket.end_wait_for_room();
+        let is_due = match progress {
+            Progress::Over => true,
+            Progress::Full => false,
+            Progress::TurnIsOver if parking.placement == Placement::ServingThread => {
+                socket.go_on_sending() == Progress::Over
             }
-        }
+            Progress::TurnIsOver => {
+                socket.end_wait_for_room();
+                true
+            }
+        };
         if !is_due {
             parked.deadline = parking.next_look(socket);
             return false;
@@ -106,7 +108,8 @@ impl Slot {
                 Progress::Over => return Some(connection),
                 Progress::TurnIsOver if parking.grants_another_turn() => {}
                 Progress::Full
-                    if parking.is_alone()
+                    if parking.has_one_job()
+                        && parking.grants_another_turn()
                         && socket.wait(Direction::Write, Some(ROOM_WAIT)).is_ok() => {}
                 Progress::TurnIsOver | Progress::Full => break,
             }
@@ -136,15 +139,15 @@ impl Slot {
 }
 
 impl Parking {
-    /// Tells whether a job that sends may go on while there is room: no other one waits for a
-    /// thread, and the server does not stop.
+    /// Tells whether a job may go on with its connection where there is more to do for it: no other
+    /// one waits to be served, and the server is not asked to stop.
     pub(super) fn grants_another_turn(&self) -> bool {
         self.gauges.waiting.load(Ordering::Relaxed) == 0 && !self.is_draining()
     }
 
-    /// Tells whether one job runs, and nothing else is to be done.
-    fn is_alone(&self) -> bool {
-        self.gauges.running.load(Ordering::Relaxed) == 1 && self.grants_another_turn()
+    /// Tells whether no more than one job runs.
+    pub(super) fn has_one_job(&self) -> bool {
+        self.gauges.running.load(Ordering::Relaxed) == 1
     }
 
     /// When to look next whether a client takes anything; those of several clients come together.
