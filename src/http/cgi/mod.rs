@@ -221,9 +221,7 @@ impl<K: CgiHooks> HttpRequestHandler for CgiHttpRequestHandler<K> {
         let speaks_itself = rest.split(|&byte| byte == b'/').any(|name| name.starts_with(b"nph-"));
         let is_chunked = head.headers.contains("Transfer-Encoding");
         let limit = if is_chunked { self.settings.chunked_body_limit } else { Some(u64::MAX) };
-        let limit = limit.filter(|_| !speaks_itself).unwrap_or(0);
-        let usual = BaseHttpRequestHandler.body_buffer_size(head);
-        usize::try_from(limit).map_or(usual, |limit| limit.min(usual))
+        head.buffer_size(limit.filter(|_| !speaks_itself).unwrap_or(0))
     }
 
     fn do_get(&self, http: &mut Exchange<'_>) -> io::Result<()> {

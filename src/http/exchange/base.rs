@@ -164,7 +164,7 @@ impl HttpRequestHandler for BaseHttpRequestHandler {
     }
 
     fn body_buffer_size(&self, head: &RequestHead<'_>) -> usize {
-        if matches!(head.command, "GET" | "HEAD") { 0 } else { BODY_BUFFER_SIZE }
+        head.buffer_size(u64::MAX)
     }
 
     fn trusted_proxies(&self) -> &TrustedProxies {
@@ -214,9 +214,6 @@ pub(crate) const CLEAR_TEXT: &str = "Plain HTTP was sent to an HTTPS port";
 
 /// Seconds after which a client that was turned away may come again.
 const RETRY_AFTER: u32 = 1;
-
-/// Bytes of a body that are waited for before the handler is called.
-const BODY_BUFFER_SIZE: usize = 64 * 1024;
 
 static NO_PROXIES: TrustedProxies = TrustedProxies::empty();
 

@@ -15,6 +15,12 @@ pub struct RequestHead<'a> {
 }
 
 impl<'a> RequestHead<'a> {
+    /// Up to how many bytes of its body are waited for as a rule, and no more than `most`.
+    pub(crate) fn buffer_size(&self, most: u64) -> usize {
+        let usual = if matches!(self.command, "GET" | "HEAD") { 0 } else { BODY_BUFFER_SIZE };
+        usize::try_from(most).map_or(usual, |most| most.min(usual))
+    }
+
     /// The same request for another path.
     #[must_use]
     pub fn with_path<'b>(self, path: &'b str) -> RequestHead<'b>
@@ -24,3 +30,6 @@ impl<'a> RequestHead<'a> {
         RequestHead { path, ..self }
     }
 }
+
+/// Bytes of a body that are waited for before the handler is called.
+const BODY_BUFFER_SIZE: usize = 64 * 1024;

@@ -176,19 +176,18 @@ fn conclude(mut http: Exchange<'_>, end: LeftEnd) -> io::Result<()> {
     }
     note_shortfall(&mut http);
     http.wfile.end_if_whole();
-    let end = match end {
+    let is_last = match end {
+        LeftEnd::Open => false,
+        LeftEnd::Last => true,
         LeftEnd::Failed(failure) => {
             // It had said all, or what is missing is told by this.
             let _ = http.wfile.finish();
             return end_failed(http, failure);
         }
-        end => end,
     };
     http.handler().finish(&http);
-    let (connection, next) = match end {
-        LeftEnd::Open => go_on(&mut http)?,
-        LeftEnd::Last | LeftEnd::Failed(_) => (http.release()?, Next::LateEnd),
-    };
+    let (connection, next) =
+        if is_last { (http.release()?, Next::LateEnd) } else { go_on(&mut http)? };
     // The last holder, as above.
     drop(http);
     next.follow(connection)

@@ -13,9 +13,7 @@ use super::path;
 use super::precompressed;
 use super::same_origin;
 use super::tree::Tree;
-use crate::http::exchange::{
-    BaseHttpRequestHandler, Exchange, HttpError, HttpRequestHandler, RequestHead, is_full,
-};
+use crate::http::exchange::{Exchange, HttpError, RequestHead, is_full};
 use crate::http::message::status::Status;
 use crate::os::{is_exhausted, is_link_refused};
 
@@ -123,8 +121,7 @@ impl<K> SimpleHttpRequestHandler<K> {
         let is_form = cfg!(feature = "forms") && head.command == "POST";
         let takes = head.command == "PUT" || is_form;
         let limit = self.receiver.as_ref().filter(|_| takes).map_or(0, |it| it.uploads.limit);
-        let usual = BaseHttpRequestHandler.body_buffer_size(head);
-        usize::try_from(limit).map_or(usual, |limit| limit.min(usual))
+        head.buffer_size(limit)
     }
 
     /// Tells whether it takes files.
