@@ -25,9 +25,10 @@ use crate::signal::Signal;
 use crate::stderr::report;
 use crate::sys::SharedCounters;
 use credentials::Credentials;
+use hash::PasswordHash;
 use precedence::{Login, Precedence, client};
 use turns::Turns;
-use verified::Verified;
+use verified::{Mark, Verified};
 
 /// Lets only [`Users`] with their password reach another handler.
 ///
@@ -178,18 +179,27 @@ impl<H: HttpRequestHandler> BasicAuth<H> {
     fn knows(&self, headers: &Headers) -> bool {
         let Some(credentials) = Credentials::of(headers) else { return false };
         let users = self.present_users();
+        let compared = self.compared(&users, &credentials);
+        compared.is_some_and(|(_, _, mark)| self.verified.knows(mark))
+    }
+
+    /// The hash that these credentials are compared with, whether it is that of their user, and
+    /// what stands for both.
+    fn compared<'u>(
+        &self,
+        users: &'u Users,
+        credentials: &Credentials,
+    ) -> Option<(&'u PasswordHash, bool, Mark)> {
         let number = self.verified.mark_of_name(&credentials.name).number();
-        let hash = users.hash_for(&credentials.name, number);
-        hash.is_some_and(|(hash, _)| self.verified.knows(self.verified.mark(&credentials, hash)))
+        let (hash, is_users) = users.hash_for(&credentials.name, number)?;
+        Some((hash, is_users, self.verified.mark(credentials, hash)))
     }
 
     /// The user who asks, if the password is right.
     fn user(&self, http: &Exchange<'_>) -> Result<String, Refused> {
         let credentials = Credentials::of(&http.headers).ok_or(Refused::Unknown)?;
         let users = self.present_users();
-        let number = self.verified.mark_of_name(&credentials.name).number();
-        let (hash, is_users) = users.hash_for(&credentials.name, number).ok_or(Refused::Unknown)?;
-        let mark = self.verified.mark(&credentials, hash);
+        let (hash, is_users, mark) = self.compared(&users, &credentials).ok_or(Refused::Unknown)?;
         let is_known = || self.verified.knows(mark);
         if is_known() {
             return Ok(credentials.name);
