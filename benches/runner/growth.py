@@ -4,6 +4,7 @@ import math
 
 from .measure import NAN, median, number, print_table, quiet, wrk
 from .servers import WORK
+from .work import rotated
 
 WIDTH, HEIGHT, LEFT, BOTTOM = 720, 400, 60, 40
 COLOURS = ["#1b6ca8", "#c0392b", "#2e8b57", "#8e44ad", "#b7791f", "#555555"]
@@ -18,8 +19,7 @@ def growth(options, servers):
         for connections in options.c:
             results = {server.name: [] for server in running}
             for turn in range(options.rounds):
-                turn %= len(running)
-                for server in running[turn:] + running[:turn]:
+                for server in rotated(running, turn):
                     result = quiet(lambda: wrk(server, options.kind, connections, options.secs,
                                                options.pin), options.secs)
                     if result and result["count"]:

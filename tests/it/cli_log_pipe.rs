@@ -43,7 +43,7 @@ fn wait_for_the_log(reader: &PipeReader) {
     assert_eq!(poll(&mut descriptors, PollTimeout::try_from(LIMIT).unwrap()), Ok(1));
 }
 
-/// Longer than what a pipe takes at once, whoever else writes to it.
+/// More than a pipe takes in one piece.
 #[test]
 fn long_lines_of_several_processes_do_not_mix() {
     const WAYS: [&[&str]; 4] = [

@@ -336,7 +336,7 @@ fn what_goes_wrong_below_a_request_is_one_line_in_the_log() {
     drop(Client::connect(address));
     https.get("/a.txt");
     let said = https.serving.stop(Signal::SIGINT).stderr;
-    // What the end waits for, where that takes more than a second, is no news either.
+    // Where the end takes more than a second, a line says what it waits for.
     let is_news = |line: &&str| !line.contains("waiting up to");
     let lines: Vec<&str> = said.lines().filter(is_news).collect();
     assert!(lines[0].starts_with("socketserver: 127.0.0.1:"), "{said}");
