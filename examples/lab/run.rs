@@ -111,8 +111,8 @@ impl Run {
         let mut timed = timed.into_iter().peekable();
         let mut look = Instant::now();
         loop {
-            let passed = clock::now().saturating_sub(start);
-            while let Some((at, lane)) = timed.next_if(|(at, _)| *at <= passed) {
+            let now = clock::now();
+            while let Some((at, lane)) = timed.next_if(|(at, _)| start + at <= now) {
                 self.send(at, lane, server.address, start, limit);
             }
             if look.elapsed() >= LOOK {

@@ -27,6 +27,9 @@ fn sequential_never_serves_two_at_once() {
         assert_eq!(run.pids().len(), 1, "{run:?}");
     }
 }
+        // The first client has not come before the clock began.
+        let first = &run.clients[0];
+        assert!(first.ended.unwrap() - first.began.unwrap() >= 800_000, "{run:?}");
 
 #[test]
 fn a_pool_of_two_serves_two_at_once_and_never_three() {
