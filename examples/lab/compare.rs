@@ -114,7 +114,10 @@ One run on this machine, clients and servers on the same processors: no benchmar
 fn watch(run: &Arc<Run>, limit: Duration) {
     let is_seen = io::stderr().is_terminal();
     thread::scope(|scope| {
-        let playing = scope.spawn(|| run.play(limit));
+        let playing = thread::Builder::new().spawn_scoped(scope, || run.play(limit));
+        let Ok(playing) = playing.inspect_err(|error| run.fail(Failure::of_start(error))) else {
+            return;
+        };
         while is_seen && !playing.is_finished() {
             let state = run.state();
             let done = state.seen.iter().filter(|seen| seen.done.is_some()).count();

@@ -1,6 +1,6 @@
 //! A process between the lab and a server, which ends the server with the lab, however that ends.
 
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::thread;
@@ -20,18 +20,24 @@ pub(crate) fn keep(program: &str, arguments: &[String]) -> Result<(), Failure> {
         .stdin(Stdio::null())
         .process_group(0)
         .spawn();
-    let mut child = child.map_err(|error| Failure(format!("there is no {program}: {error}")))?;
+    let mut child = child.map_err(|error| match error.kind() {
+        ErrorKind::NotFound => Failure(format!("there is no {program}")),
+        ErrorKind::WouldBlock => Failure::of_start(&error),
+        _ => Failure(format!("{program}: {error}")),
+    })?;
     let group = Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?);
     say(&format!("pid {group}"));
-    thread::spawn(move || {
+    let waiting = thread::Builder::new().spawn(move || {
         if let Ok(status) = child.wait() {
             say(&format!("ended {status}"));
         }
     });
-    let ended = io::stdin().read_to_end(&mut Vec::new());
+    let kept = match waiting {
+        Ok(_) => io::stdin().read_to_end(&mut Vec::new()).map_err(Failure::from),
+        Err(error) => Err(Failure::of_start(&error)),
+    };
     let _ = killpg(group, Signal::SIGKILL); // The last of it may have ended.
-    ended?;
-    Ok(())
+    kept.map(drop)
 }
 
 /// The lab may be gone.

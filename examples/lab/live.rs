@@ -178,13 +178,15 @@ pub(crate) fn serve(address: SocketAddr, strategies: &str) -> Result<(), Failure
         ErrorKind::AddrInUse => {
             Failure(format!("{address} is in use: `lab 0` takes a port that is free"))
         }
-        _ => Failure(format!("{address}: {error}")),
+        _ => error.into(),
     })?;
     server.shutdown_timeout = Duration::from_millis(200); // The browsers listen without an end.
     server.shutdown_on_signals(&[Signal::INT, Signal::TERM, Signal::HUP])?;
-    println!("Open http://{}/ in a browser. Ctrl-C ends the lab.", server.server_address());
+    let url = format!("http://{}/", server.server_address());
+    writeln!(io::stdout(), "Open {url} in a browser. Ctrl-C ends the lab.")?;
     let drawing = Arc::clone(&stage);
-    thread::spawn(move || drawing.draw());
+    let draws = thread::Builder::new().spawn(move || drawing.draw());
+    draws.map_err(|error| Failure::of_start(&error))?;
     let served = server.serve_forever();
     stage.cancel();
     Ok(served?)

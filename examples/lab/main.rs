@@ -37,7 +37,7 @@ use record::Record;
 #[command(name = "lab", args_conflicts_with_subcommands = true)]
 struct Lab {
     /// The port of the page; 0 takes a free one.
-    #[arg(default_value_t = 8000)]
+    #[arg(default_value_t = 8000, value_parser = port)]
     port: u16,
     /// The address of the page. Beyond loopback, all who reach it can run scripts on this machine.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
@@ -66,6 +66,10 @@ enum Task {
     },
 }
 
+fn port(text: &str) -> Result<u16, &'static str> {
+    text.parse().map_err(|_| "a port is a number up to 65535; other words are record and compare")
+}
+
 /// What went wrong, in one line.
 #[derive(Clone, Debug)]
 pub(crate) struct Failure(pub(crate) String);
@@ -73,6 +77,13 @@ pub(crate) struct Failure(pub(crate) String);
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         Self(error.to_string())
+    }
+}
+
+impl Failure {
+    /// A thread or a process that could not be started.
+    pub(crate) fn of_start(error: &io::Error) -> Self {
+        Self(format!("this system starts no more threads or processes: {error}"))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -39,17 +39,13 @@ impl Observed {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0) // Ctrl-C is for the lab; the keeper ends after it.
-            .spawn()?;
-        let lines =
-            process.stdout.take().map(lines).ok_or_else(|| io::Error::other("no output"))?;
-        let errors = process.stderr.take().map(|mut stream| {
-            thread::spawn(move || {
-                let mut text = Vec::new();
-                let _ = stream.read_to_end(&mut text);
-                String::from_utf8_lossy(&text).into_owned()
-            })
-        });
-        let mut keeper = Keeper { process, errors };
+            .spawn()
+            .map_err(|error| Failure::of_start(&error))?;
+        let outputs = process.stdout.take().zip(process.stderr.take());
+        let (stdout, stderr) = outputs.ok_or_else(|| io::Error::other("no output"))?;
+        let mut keeper = Keeper { process, errors: None };
+        let lines = lines(stdout).map_err(|error| Failure::of_start(&error))?;
+        keeper.errors = Some(all(stderr).map_err(|error| Failure::of_start(&error))?);
         let (mut pid, mut address) = (None, None);
         // The keeper and the server write at the same time.
         while let Ok(line) = lines.recv_timeout(START) {
@@ -65,8 +61,7 @@ impl Observed {
             }
         }
         let errors = keeper.end();
-        let reason = errors.lines().find(|line| !line.trim().is_empty());
-        let reason = reason.unwrap_or("it did not start").trim_start_matches("lab: ");
+        let reason = reason(&errors).unwrap_or("it has named no address");
         Err(Failure(format!("{strategy}: {reason}")))
     }
 
@@ -92,15 +87,32 @@ impl Drop for Keeper {
     }
 }
 
+/// The line that says why a server has not started: the last one of a Python traceback.
+fn reason(errors: &str) -> Option<&str> {
+    let mut lines = errors.lines().filter(|line| !line.trim().is_empty());
+    let first = lines.next()?;
+    let line = if first.starts_with("Traceback ") { lines.next_back()? } else { first };
+    Some(line.trim_start_matches("lab: "))
+}
+
 /// The lines, until the receiver is gone; the rest is read and dropped.
-fn lines(stdout: ChildStdout) -> Receiver<String> {
+fn lines(stdout: ChildStdout) -> io::Result<Receiver<String>> {
     let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || {
+    thread::Builder::new().spawn(move || {
         for line in BufReader::new(stdout).split(b'\n').map_while(Result::ok) {
             let _ = sender.send(String::from_utf8_lossy(&line).into_owned());
         }
-    });
-    receiver
+    })?;
+    Ok(receiver)
+}
+
+/// All of it, when it is complete.
+fn all(mut stderr: ChildStderr) -> io::Result<JoinHandle<String>> {
+    thread::Builder::new().spawn(move || {
+        let mut text = Vec::new();
+        let _ = stderr.read_to_end(&mut text);
+        String::from_utf8_lossy(&text).into_owned()
+    })
 }
 
 /// The address in a line such as `Serving on http://127.0.0.1:8000/`.

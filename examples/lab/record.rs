@@ -97,7 +97,10 @@ pub(crate) fn play(runs: &[Arc<Run>], script: &Script) {
             if script.computes() {
                 run.play(limit);
             } else {
-                scope.spawn(move || run.play(limit));
+                let playing = thread::Builder::new().spawn_scoped(scope, move || run.play(limit));
+                if let Err(error) = playing {
+                    run.fail(Failure::of_start(&error));
+                }
             }
         }
     });

@@ -5,6 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::Failure;
 use crate::clients::{Began, News, Outcome, visit};
 use crate::clock;
 use crate::observed::Observed;
@@ -82,12 +83,17 @@ impl Run {
     pub(crate) fn play(self: &Arc<Self>, limit: Duration) {
         match Observed::start(&self.strategy) {
             Ok(mut server) => self.observe(&mut server, limit),
-            Err(failure) => self.change(|state| state.failure = Some(failure.0)),
+            Err(failure) => self.fail(failure),
         }
         self.change(|state| {
             let passed = state.start.map_or(0, |start| clock::now().saturating_sub(start));
             state.end = Some(passed);
         });
+    }
+
+    /// Ends a run that has never begun.
+    pub(crate) fn fail(&self, failure: Failure) {
+        self.change(|state| (state.failure, state.end) = (Some(failure.0), Some(0)));
     }
 
     fn observe(self: &Arc<Self>, server: &mut Observed, limit: Duration) {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use crate::Failure;
 use crate::draw::{figures, table};
 use crate::page::{page, panel, pictures, span};
 use crate::record::play;
@@ -85,7 +86,11 @@ impl Stage {
         let scene = Scene::new(current.number + 1, strategies, script);
         *current = scene.clone();
         drop(current);
-        thread::spawn(move || play(&scene.runs, &scene.script));
+        let runs = scene.runs.clone();
+        let playing = thread::Builder::new().spawn(move || play(&scene.runs, &scene.script));
+        if let Err(error) = playing {
+            runs.iter().for_each(|run| run.fail(Failure::of_start(&error)));
+        }
     }
 
     /// Ends what runs.

@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, Uid};
 use serde_json::Value;
 
 use crate::examples::{Example, read_head, request};
@@ -25,11 +27,11 @@ fn sequential_never_serves_two_at_once() {
     for run in record(CROWD, &["sequential", "python:HTTPServer"]) {
         assert_eq!((run.answered(), run.most_at_once()), (5, 1), "{run:?}");
         assert_eq!(run.pids().len(), 1, "{run:?}");
-    }
-}
         // The first client has not come before the clock began.
         let first = &run.clients[0];
         assert!(first.ended.unwrap() - first.began.unwrap() >= 800_000, "{run:?}");
+    }
+}
 
 #[test]
 fn a_pool_of_two_serves_two_at_once_and_never_three() {
@@ -167,17 +169,71 @@ fn bad_input_is_one_line() {
         (&["compare", "--rate", "0"], "'0'"),
         (&["--strategies", ""], "no strategy ''"),
         (&[&port], "is in use: `lab 0` takes a port that is free"),
+        (&["slow"], "other words are record and compare"),
+        (&["--bind", "192.0.2.1", "0"], "this machine does not have that address"),
     ] {
         let errors = finish(lab(arguments), &[], 2);
         assert!(errors.starts_with("lab: ") && errors.contains(words), "{arguments:?}: {errors}");
         assert_eq!(errors.lines().count(), 1, "{arguments:?}: {errors}");
     }
-    let out = tempfile::tempdir().unwrap();
-    let mut command = lab(&["record", "out.html", "0:count", "--strategies", "python:HTTPServer"]);
-    command.env("PATH", "/nonexistent").current_dir(out.path());
-    let errors = finish(command, &[], 2);
-    assert!(errors.starts_with("lab: python:HTTPServer: there is no python3"), "{errors}");
-    assert_eq!(errors.lines().count(), 1, "{errors}");
+}
+
+#[test]
+fn a_server_that_does_not_start_is_one_line() {
+    let place = tempfile::tempdir().unwrap();
+    let old_python = place.path().join("python3");
+    let words = "#!/bin/sh\necho 'Traceback (most recent call last):' >&2\n\
+                 echo 'ImportError: too old' >&2\nexit 1\n";
+    fs::write(&old_python, words).unwrap();
+    fs::set_permissions(&old_python, fs::Permissions::from_mode(0o755)).unwrap();
+    for (path, strategy, words) in [
+        ("/nonexistent", "python:HTTPServer", "there is no python3"),
+        (path(place.path()), "python:HTTPServer", "ImportError: too old"),
+        ("/nonexistent", "run:/bin/sh -c exit", "it has named no address"),
+    ] {
+        for arguments in [&["record", "out.html", "0:count"][..], &["compare", "0:count"]] {
+            let mut command = lab(arguments);
+            command.env("PATH", path).current_dir(place.path());
+            let errors = finish(command, &["--strategies", strategy], 2);
+            assert_eq!(errors, format!("lab: {strategy}: {words}\n"));
+        }
+    }
+    // The page says it where the pictures would be.
+    let mut command = lab(&["0", "--strategies", "python:HTTPServer,sequential"]);
+    command.env("PATH", "/nonexistent");
+    let example = Example::start(&mut command);
+    let mut browser = Client::connect(example.address);
+    browser.send("GET /events HTTP/1.0\r\n\r\n");
+    let form = "script=0:count&strategies=python:HTTPServer,sequential";
+    run(&example, OURSELVES, form);
+    eventually(|| {
+        let page = example.get("/");
+        page.contains("python:HTTPServer: there is no python3") && page.contains("1 of 1")
+    });
+}
+
+/// As on a system that cannot fork.
+#[test]
+fn no_more_threads_or_processes_is_one_line() {
+    if !Uid::effective().is_root() || Command::new("prlimit").arg("--version").output().is_err() {
+        println!("skipped: it takes root, and prlimit");
+        return;
+    }
+    let place = tempfile::tempdir().unwrap();
+    fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let program = place.path().join("lab");
+    fs::copy(example_program("lab"), &program).unwrap(); // Where other users may read it.
+    // A few of them are enough for the first steps.
+    for (most, arguments) in (1..6)
+        .flat_map(|most| [(most, &["record", "out.html", "0:count"][..]), (most, &["compare"])])
+    {
+        let mut command = Command::new("prlimit");
+        command.arg(format!("--nproc={most}")).arg(&program).args(arguments);
+        command.args(["--strategies", "sequential"]).uid(54_321).stdin(Stdio::null());
+        let errors = finish(command, &[], 2);
+        assert!(errors.contains("this system starts no more threads or processes: "), "{errors}");
+        assert_eq!(errors.lines().count(), 1, "{most}: {errors}");
+    }
 }
 
 #[test]
@@ -198,7 +254,7 @@ fn servers_end_with_the_lab_even_if_it_is_killed() {
 }
 
 #[test]
-fn servers_end_when_the_page_is_closed_and_with_ctrl_c() {
+fn servers_end_when_the_page_is_closed_and_with_its_lab() {
     let mut example = Example::run("lab", &["0"]);
     let page = example.get("/");
     for word in ["<title>The lab", "value='crash'", "Python HTTPServer", "</html>"] {
