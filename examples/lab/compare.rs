@@ -98,7 +98,8 @@ impl Compare {
                 "{} clients a second for {} s, each {}, and the script: {title}\n\n",
                 self.rate, self.seconds, self.each,
             );
-            head + &table(&rows) + NOTE
+            let known = rows.iter().all(|row| row.most.is_some());
+            head + &table(&rows) + NOTE + if known { "" } else { ABSENT }
         };
         Ok(io::stdout().write_all(text.as_bytes())?)
     }
@@ -109,6 +110,8 @@ Waited: from when a client should have come until its handler began. Hung: gave 
 processes and memory: the most at a time, seen ten times a second.
 One run on this machine, clients and servers on the same processors: no benchmark. See benches/.
 ";
+
+const ABSENT: &str = "Threads, processes and memory are known on Linux alone.\n";
 
 /// Plays a run, and tells on a terminal how far it is.
 fn watch(run: &Arc<Run>, limit: Duration) {

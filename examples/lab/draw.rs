@@ -22,9 +22,12 @@ pub(crate) enum Lanes {
 /// In pixels.
 const LANE: usize = 22;
 const BAR: usize = 14;
-const LEFT: usize = 112;
-const RIGHT: usize = 88;
+const LEFT: usize = 124;
+const RIGHT: usize = 100;
 const AXIS: usize = 20;
+
+/// Where there is no `/proc` to ask.
+const NOT_KNOWN: &str = "threads, processes and memory: on Linux alone";
 
 /// So many colours there are; then they begin again.
 const COLOURS: usize = 8;
@@ -150,7 +153,13 @@ fn waiting(content: &mut String, place: Place, seen: &Seen, end: u64) {
     let asked = if silent { end } else { seen.asked.unwrap_or(end) };
     let started = seen.began.unwrap_or(end).max(asked);
     if silent || asked > sent {
-        place.bar(content, "silent", sent, asked, "says nothing");
+        place.bar(
+            content,
+            "silent",
+            sent,
+            asked,
+            if silent { "says nothing" } else { "not all of it" },
+        );
     }
     if silent {
         return;
@@ -278,29 +287,39 @@ pub(crate) fn figures(state: &State) -> String {
     let waits = state.waits();
     let figure = |value: Option<u64>| value.map_or("-".to_owned(), time);
     let running = state.start.is_some() && state.end.is_none();
-    let sample = if running { state.now } else { state.most };
     let mut line = format!(
-        "<span>answered <b>{answered} of {wanted}</b></span> · <span>waited p50 <b>{}</b>, worst \
-         <b>{}</b></span>",
+        "<span>answered <b>{answered} of {wanted}</b></span><i> · </i><span>waited p50 <b>{}</b>, \
+         worst <b>{}</b></span>",
         figure(quantile(&waits, 0.5)),
         figure(waits.last().copied()),
     );
-    let _ = write!(line, "<br>{}", sample_line(sample));
+    let _ = write!(line, "<br>{}", sample_line(state, running));
     if running {
         let serves = state.seen.iter().filter(|seen| seen.began.is_some() && seen.done.is_none());
         let waits = state
             .seen
             .iter()
             .filter(|seen| seen.asked.is_some() && seen.began.is_none() && seen.done.is_none());
-        let _ =
-            write!(line, " · <span>now {} served, {} wait</span>", serves.count(), waits.count());
+        let _ = write!(
+            line,
+            "<i> · </i><span>now {} served, {} wait</span>",
+            serves.count(),
+            waits.count()
+        );
     }
     line
 }
 
-fn sample_line(sample: Option<Sample>) -> String {
+/// What the server has now, or the most that it had.
+fn sample_line(state: &State, running: bool) -> String {
+    let sample = if running { state.now } else { state.most };
     let Some(Sample { threads, processes, kib }) = sample else {
-        return "- threads · - processes · - MiB".to_owned();
+        let line = match (state.start, state.most) {
+            (None, _) => "- threads · - processes · - MiB",
+            (_, Some(_)) => "the server is gone",
+            (_, None) => NOT_KNOWN,
+        };
+        return format!("<span>{line}</span>");
     };
     format!(
         "<b>{threads}</b> {} · <b>{processes}</b> {} · <b>{:.1}</b> MiB",

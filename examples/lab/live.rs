@@ -14,7 +14,7 @@ use socketserver::{Signal, TcpServer, ThreadPool};
 
 use crate::Failure;
 use crate::draw::escape;
-use crate::page::{CHOICE, LEGEND, head};
+use crate::page::{CHOICE, LEGEND, head, idle};
 use crate::script::{NAMED, Script};
 use crate::stage::Stage;
 use crate::strategy::{OFFERED, Strategy};
@@ -91,6 +91,7 @@ impl Conductor {
             .replace("<!-- lanes -->", CHOICE)
             .replace("<!-- legend -->", LEGEND)
             .replace("<!-- panels -->", &self.stage.panels())
+            .replace("<!-- idle -->", &self.offered.iter().map(idle).collect::<String>())
     }
 
     /// Starts what a form asks for.

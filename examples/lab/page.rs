@@ -18,7 +18,9 @@ pub(crate) const LEGEND: &str = "<p class='legend'>\
     <span><svg width='26' height='12' aria-hidden='true'><rect class='lost' width='26' height='12'/></svg> \
     red, ✗: no answer</span> \
     <span><svg width='26' height='12' aria-hidden='true'><rect class='silent' x='1' y='1' width='24' height='10'/>\
-    </svg> dashed: the client says nothing</span></p>";
+    </svg> dashed: the client has not asked</span> \
+    <span><svg width='26' height='12' aria-hidden='true'><rect class='tail w0' x='1' y='1' width='24' height='10'/>\
+    </svg> outlined: the response is on its way</span></p>";
 
 /// The choice of lanes, which needs no script.
 pub(crate) const CHOICE: &str = "<fieldset class='lanes'><legend>A lane for each</legend>\
@@ -34,19 +36,31 @@ pub(crate) fn head(title: &str) -> String {
     )
 }
 
-/// A panel of a page: its parts are replaced while a run goes on.
-pub(crate) fn panel(index: usize, strategy: &Strategy, state: &State, span: u64) -> String {
+/// A panel without a run, of a strategy that was chosen since.
+pub(crate) fn idle(strategy: &Strategy) -> String {
+    format!("<section>{}</section>", title(strategy))
+}
+
+/// The name of a strategy, and the lines below it.
+fn title(strategy: &Strategy) -> String {
     let (rust, python) = strategy.lines();
     let mut lines = format!("<p>Rust <code>{}</code></p>", escape(&rust));
     if !python.is_empty() {
         let _ = write!(lines, "<p>Python <code>{}</code></p>", escape(&python));
     }
     format!(
-        "<section id='panel{index}'><details class='line'><summary><h2>{}</h2></summary>{lines}\
-         </details>\n<p class='figures'>{}</p>\n<div class='pictures'>{}</div>\n\
+        "<details class='line'><summary><h2>{}</h2></summary>{lines}</details>",
+        escape(&strategy.title()),
+    )
+}
+
+/// A panel of a page: its parts are replaced while a run goes on.
+pub(crate) fn panel(index: usize, strategy: &Strategy, state: &State, span: u64) -> String {
+    format!(
+        "<section id='panel{index}'>{}\n<p class='figures'>{}</p>\n<div class='pictures'>{}</div>\n\
          <details class='words'><summary>As a table</summary><div class='table'>{}</div></details>\
          </section>\n",
-        escape(&strategy.title()),
+        title(strategy),
         figures(state),
         pictures(strategy, state, span),
         table(strategy, state),

@@ -65,7 +65,7 @@ impl Record {
         if let Some(failure) = runs.iter().find_map(|run| run.state().failure) {
             return Err(Failure(failure));
         }
-        let title = format!("The same clients under each strategy: {}", script.title);
+        let title = script.headline();
         let text = match extension {
             Some("svg") => image(&title, &runs, self.lanes),
             _ => page(&title, &script.words(), &runs),

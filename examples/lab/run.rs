@@ -237,7 +237,9 @@ impl Run {
 
 /// How long clients of a script wait at most: longer than any of them has to.
 pub(crate) fn patience(script: &Script) -> Duration {
-    Duration::from_millis(5_000 + 2 * script.longest())
+    // Other programs may want the processors, too.
+    let spare = if script.computes() { 30_000 } else { 5_000 };
+    Duration::from_millis(spare + 2 * script.longest())
 }
 
 impl State {

@@ -138,6 +138,16 @@ impl Script {
         }
     }
 
+    /// What a page or a picture of it is called.
+    pub(crate) fn headline(&self) -> String {
+        let headline = "The same clients under each strategy";
+        // Words are shown below.
+        if self.title.contains(':') {
+            return headline.to_owned();
+        }
+        format!("{headline}: {}", self.title)
+    }
+
     /// The words, as they were or as they could have been written.
     pub(crate) fn words(&self) -> String {
         let words: Vec<_> = self.steps.iter().map(Step::to_string).collect();

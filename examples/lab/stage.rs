@@ -107,9 +107,8 @@ impl Stage {
     /// The page of what ran, to be kept.
     pub(crate) fn saved(&self) -> String {
         let scene = self.scene().clone();
-        let title = format!("The same clients under each strategy: {}", scene.script.title);
         let runs: Vec<_> = scene.runs.iter().map(AsRef::as_ref).collect();
-        page(&title, &scene.script.words(), &runs)
+        page(&scene.script.headline(), &scene.script.words(), &runs)
     }
 
     /// Lets a browser watch from now on.

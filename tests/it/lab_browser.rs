@@ -1,13 +1,16 @@
 //! `examples/lab` in Chromium: the page that is recorded, and the live page with each of its
 //! buttons.
 
+use std::env;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
+use std::path::Path;
 use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use data_encoding::BASE64;
 use serde_json::{Value, json};
 use tungstenite::{Message, WebSocket};
 
@@ -87,6 +90,15 @@ fn each_button_of_the_live_page_does_what_it_says() {
         ));
     }
 
+    // A strategy that is chosen between two runs is there with its lines; one that is not is gone.
+    let seen = "all('section', main).filter(one => !one.hidden).map(nameOf).join()";
+    let ours = "Sequential,ThreadPool(2),Forking,PreFork(2)";
+    page.wait_for("$('status').textContent === 'Done: spin'");
+    page.evaluate("document.querySelector('#strategies input[value=own]').click()");
+    assert_eq!(page.evaluate(seen), format!("{ours},ThreadingMixIn, your own"));
+    page.evaluate("document.querySelector('#strategies input[value=own]').click()");
+    assert_eq!(page.evaluate(seen), ours);
+
     // Strategies are chosen, and their lines shown.
     page.evaluate("all('#strategies input').forEach(box => box.checked = box.value === 'own')");
     page.evaluate("document.querySelector('[name=slower][value=\"2\"]').click()");
@@ -114,6 +126,77 @@ fn each_button_of_the_live_page_does_what_it_says() {
     let saved = page.evaluate("fetch($('save').href).then(answer => answer.text())");
     let saved = saved.as_str().unwrap();
     assert!(saved.contains("visit 1 Thread-1") && saved.ends_with("</html>\n"), "{saved}");
+}
+
+/// Widths and heights, of a phone and of two beamers among them.
+const SCREENS: [(&str, u32, u32); 4] =
+    [("phone", 390, 844), ("small", 1024, 768), ("laptop", 1280, 900), ("beamer", 1920, 1080)];
+
+/// `LAB_SHOTS=DIRECTORY` keeps the pictures, to be looked at.
+#[test]
+fn pages_fit_a_phone_a_beamer_and_the_dark() {
+    let place = tempfile::tempdir().unwrap();
+    let out = place.path().join("out.html");
+    let script = "0:slow-reader=300 0:sleep=200 20:sleep=100 40:panic 50:count 60:count";
+    let ours = ["--strategies", "sequential,threading:2,forking,prefork:2"];
+    finish(lab(&["record", path(&out), script]), &ours, 0);
+    let Some(mut page) = Page::open(&format!("file://{}", out.display())) else { return };
+    page.wait_for("document.readyState === 'complete'");
+    check_looks(&mut page, "recorded");
+    check_print(&mut page);
+
+    let example = Example::run("lab", &["0"]);
+    let url = format!("http://{}/", example.address);
+    page.call("Page.navigate", json!({"url": url}));
+    page.wait_for("document.body.dataset.ready === '1'");
+    page.evaluate(&format!("run('{script}')"));
+    page.wait_for("$('status').textContent === 'Done: your own clients'");
+    check_looks(&mut page, "live");
+}
+
+/// Nothing of a page is out of sight, in the light and in the dark.
+fn check_looks(page: &mut Page, name: &str) {
+    for (screen, width, height) in SCREENS {
+        let is_phone = width < 600;
+        let screen_size = json!({
+            "width": width, "height": height, "deviceScaleFactor": 1, "mobile": is_phone,
+        });
+        page.call("Emulation.setDeviceMetricsOverride", screen_size);
+        for (scheme, ink) in [("light", "rgb(0, 0, 0)"), ("dark", "rgb(255, 255, 255)")] {
+            page.emulate("", scheme);
+            let text = "getComputedStyle(document.querySelector('text.who')).fill";
+            assert_eq!(page.evaluate(text), ink, "{name}, {screen}, {scheme}");
+            page.keep_shot(&format!("{name}-{screen}-{scheme}"));
+        }
+        let view = format!("{name}, {screen}");
+        let hidden = page.evaluate(
+            "[...document.querySelectorAll('main :not(.table *), p, fieldset')].filter(one => {
+                const box = one.getBoundingClientRect();
+                return box.width && (box.left < 0 || box.right > innerWidth);
+            }).map(one => one.outerHTML.slice(0, 200)).join('; ')",
+        );
+        assert_eq!(hidden, "", "{view}");
+        let sideways = "document.documentElement.scrollWidth <= innerWidth";
+        assert_eq!(page.evaluate(sideways), true, "{view}");
+        // A class sees all of them at once, and the buttons above.
+        let end = "Math.max(...[...document.querySelectorAll('.pictures')].map(one => \
+                   one.getBoundingClientRect().bottom)) <= innerHeight && scrollY === 0";
+        assert!(is_phone || page.evaluate(end) == true, "{view}");
+    }
+}
+
+/// On paper a page is light, and panels stay whole.
+fn check_print(page: &mut Page) {
+    page.emulate("print", "dark");
+    let looks = "['section', '.by-client .who', '.by-client .w0', 'form, fieldset'].map(one => \
+                 getComputedStyle(document.querySelector(one))).map((style, index) => \
+                 [style.breakInside, style.fill, style.fill, style.display][index]).join('; ')";
+    assert_eq!(page.evaluate(looks), "avoid; rgb(0, 0, 0); rgb(68, 119, 170); none");
+    page.emulate("", "light");
+    let document = page.call("Page.printToPDF", json!({"printBackground": false}));
+    let document = BASE64.decode(document["data"].as_str().unwrap().as_bytes()).unwrap();
+    let text = String::from_utf8_lossy(&document);
+    assert!(text.starts_with("%PDF-") && text.contains("/Count 1\n"), "one page");
 }
 
 /// A page in a browser, driven by the protocol of its debugger.
@@ -163,6 +246,19 @@ impl Page {
                 return answer["result"].clone();
             }
         }
+    }
+
+    /// Pretends that it is shown on this medium, to a user who likes this scheme.
+    fn emulate(&mut self, medium: &str, scheme: &str) {
+        let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);
+        self.call("Emulation.setEmulatedMedia", json!({"media": medium, "features": features}));
+    }
+
+    fn keep_shot(&mut self, name: &str) {
+        let Some(directory) = env::var_os("LAB_SHOTS") else { return };
+        let shot = self.call("Page.captureScreenshot", json!({"captureBeyondViewport": true}));
+        let shot = BASE64.decode(shot["data"].as_str().unwrap().as_bytes()).unwrap();
+        fs::write(Path::new(&directory).join(name).with_extension("png"), shot).unwrap();
     }
 
     fn evaluate(&mut self, expression: &str) -> Value {
