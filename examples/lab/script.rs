@@ -83,7 +83,7 @@ pub(crate) const NAMED: [(&str, &str, &str); 9] = [
     (
         "crash",
         "A handler that takes its process down",
-        "0:sleep=500 50:sleep=900 250:abort 300:sleep=300 1600:sleep=0 1700:sleep=0",
+        "0:sleep=500 50:sleep=900 250:abort 300:sleep=300 1600:sleep=200 1650:sleep=200",
     ),
     (
         "state",
