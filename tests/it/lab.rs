@@ -260,7 +260,10 @@ fn servers_end_when_the_page_is_closed_and_with_its_lab() {
     for word in ["<title>The lab", "value='crash'", "Python HTTPServer", "</html>"] {
         assert!(page.contains(word), "{page}");
     }
-    for ends_by_signal in [false, true] {
+    for signal in [None, Some(Signal::SIGINT), Some(Signal::SIGTERM), Some(Signal::SIGHUP)] {
+        if example.child.try_wait().unwrap().is_some() {
+            example = Example::run("lab", &["0"]);
+        }
         let mut browser = Client::connect(example.address);
         browser.send("GET /events HTTP/1.0\r\n\r\n");
         let head = read_head(&mut browser);
@@ -268,8 +271,8 @@ fn servers_end_when_the_page_is_closed_and_with_its_lab() {
         let answer = run(&example, OURSELVES, "script=0:sleep=50000&strategies=forking");
         assert!(answer.starts_with("HTTP/1.0 200 "), "{answer}");
         let started = descendants_of(&example.child, 3);
-        if ends_by_signal {
-            kill(Pid::from_raw(example.child.id().try_into().unwrap()), Signal::SIGINT).unwrap();
+        if let Some(signal) = signal {
+            kill(Pid::from_raw(example.child.id().try_into().unwrap()), signal).unwrap();
             assert!(example.wait().success());
         } else {
             drop(browser);
