@@ -137,7 +137,7 @@ const SCREENS: [(&str, u32, u32); 4] =
 fn pages_fit_a_phone_a_beamer_and_the_dark() {
     let place = tempfile::tempdir().unwrap();
     let out = place.path().join("out.html");
-    let script = "0:slow-reader=300 0:sleep=200 20:sleep=100 40:panic 50:count 60:count";
+    let script = "0:slow-reader=1000 0:sleep=200 20:sleep=100 40:panic 50:count 60:count";
     let ours = ["--strategies", "sequential,threading:2,forking,prefork:2"];
     finish(lab(&["record", path(&out), script]), &ours, 0);
     let Some(mut page) = Page::open(&format!("file://{}", out.display())) else { return };
@@ -172,7 +172,9 @@ fn check_looks(page: &mut Page, name: &str) {
         let hidden = page.evaluate(
             "[...document.querySelectorAll('main :not(.table *), p, fieldset')].filter(one => {
                 const box = one.getBoundingClientRect();
-                return box.width && (box.left < 0 || box.right > innerWidth);
+                const place = one.closest('section')?.getBoundingClientRect();
+                return box.width && (box.left < (place?.left ?? 0)
+                    || box.right > (place?.right ?? innerWidth));
             }).map(one => one.outerHTML.slice(0, 200)).join('; ')",
         );
         assert_eq!(hidden, "", "{view}");
