@@ -5,15 +5,21 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::thread;
 
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{SigSet, Signal, killpg};
 use nix::unistd::Pid;
 
 use crate::Failure;
 
 /// Starts a program in a process group of its own, and kills the group at the end of the input.
 ///
-/// Prints `pid NUMBER` at the start, and `ended HOW` if the program ends before.
+/// Prints `pid NUMBER` at the start, and `ended HOW` if the program ends before. A signal does not
+/// end it: the program would go on alone.
 pub(crate) fn keep(program: &str, arguments: &[String]) -> Result<(), Failure> {
+    let mut ends = SigSet::empty();
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT] {
+        ends.add(signal);
+    }
+    ends.thread_block().map_err(io::Error::from)?; // The program begins with no signal blocked.
     let child = Command::new(program)
         .args(arguments)
         .env("RUST_BACKTRACE", "0") // A backtrace takes long enough to look like a slow server.

@@ -3,16 +3,22 @@
 use std::io::{self, BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
-use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
-use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 
 use crate::Failure;
 use crate::strategy::Strategy;
 
 /// How long a server may take to start.
 const START: Duration = Duration::from_secs(20);
+
+/// How long its end may take.
+const END: Duration = Duration::from_secs(2);
 
 /// A running server and its keeper.
 pub(crate) struct Observed {
@@ -23,8 +29,10 @@ pub(crate) struct Observed {
 
 struct Keeper {
     process: Child,
+    /// The process group of the server, when it is known.
+    group: Option<Pid>,
     /// What the server writes to standard error, when it is complete.
-    errors: Option<JoinHandle<String>>,
+    errors: Option<Receiver<String>>,
 }
 
 impl Observed {
@@ -43,7 +51,7 @@ impl Observed {
             .map_err(|error| Failure::of_start(&error))?;
         let outputs = process.stdout.take().zip(process.stderr.take());
         let (stdout, stderr) = outputs.ok_or_else(|| io::Error::other("no output"))?;
-        let mut keeper = Keeper { process, errors: None };
+        let mut keeper = Keeper { process, group: None, errors: None };
         let lines = lines(stdout).map_err(|error| Failure::of_start(&error))?;
         keeper.errors = Some(all(stderr).map_err(|error| Failure::of_start(&error))?);
         let (mut pid, mut address) = (None, None);
@@ -51,6 +59,7 @@ impl Observed {
         while let Ok(line) = lines.recv_timeout(START) {
             if let Some(number) = line.strip_prefix("pid ") {
                 pid = number.parse().ok();
+                keeper.group = number.parse().ok().map(Pid::from_raw);
             } else if line.starts_with("ended ") {
                 break;
             } else {
@@ -75,9 +84,27 @@ impl Keeper {
     /// Has the keeper end the server; returns what that has written to standard error.
     fn end(&mut self) -> String {
         drop(self.process.stdin.take());
+        let has_ended_it = self.is_over().is_some_and(|status| status.success());
+        // It was killed or stopped, so that the server may be there.
+        if let Some(group) = self.group.take().filter(|_| !has_ended_it) {
+            let _ = killpg(group, Signal::SIGKILL);
+        }
+        let _ = self.process.kill();
         let _ = self.process.wait();
-        let errors = self.errors.take().map(JoinHandle::join);
+        // A process that has left the group can hold the other end for as long as it likes.
+        let errors = self.errors.take().map(|errors| errors.recv_timeout(END));
         errors.and_then(Result::ok).unwrap_or_default()
+    }
+
+    /// How the keeper has ended, which it does at once unless it was stopped.
+    fn is_over(&mut self) -> Option<ExitStatus> {
+        let late = Instant::now() + END;
+        loop {
+            match self.process.try_wait() {
+                Ok(None) if Instant::now() < late => thread::sleep(Duration::from_millis(5)),
+                status => return status.ok().flatten(),
+            }
+        }
     }
 }
 
@@ -107,15 +134,18 @@ fn lines(stdout: ChildStdout) -> io::Result<Receiver<String>> {
 }
 
 /// All of it, when it is complete.
-fn all(mut stderr: ChildStderr) -> io::Result<JoinHandle<String>> {
+fn all(mut stderr: ChildStderr) -> io::Result<Receiver<String>> {
+    let (sender, receiver) = mpsc::channel();
     thread::Builder::new().spawn(move || {
         let mut text = Vec::new();
         let _ = stderr.read_to_end(&mut text);
-        String::from_utf8_lossy(&text).into_owned()
-    })
+        let _ = sender.send(String::from_utf8_lossy(&text).into_owned());
+    })?;
+    Ok(receiver)
 }
 
 /// The address in a line such as `Serving on http://127.0.0.1:8000/`.
 fn find_address(line: &str) -> Option<SocketAddr> {
+    let line = line.replace("localhost:", "127.0.0.1:");
     line.split([' ', '/', '(', ')', ',']).find_map(|word| word.parse().ok())
 }
