@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use socket2::{Domain, Socket, Type};
 
 use crate::clock;
@@ -40,6 +41,9 @@ pub(crate) enum Outcome {
     NoAnswer(&'static str),
 }
 
+/// What the system says where a program has as many descriptors as it may have.
+const NO_DESCRIPTOR: Errno = Errno::EMFILE;
+
 /// The reason of clients that gave up; they are counted apart.
 pub(crate) const HUNG: &str = "gave up";
 
@@ -56,6 +60,9 @@ pub(crate) fn visit(
             ErrorKind::ConnectionRefused => "refused",
             ErrorKind::WouldBlock | ErrorKind::TimedOut => HUNG,
             ErrorKind::UnexpectedEof => "closed",
+            _ if matches!(error.raw_os_error().map(Errno::from_raw), Some(NO_DESCRIPTOR)) => {
+                "the lab has no descriptor left"
+            }
             _ => "reset",
         })
     })
@@ -114,15 +121,18 @@ fn request(what: &What) -> String {
         What::Dribble(_) => "sleep=0".to_owned(),
         What::Leave(time) => format!("sleep={}", time + UNFINISHED),
         What::Panic | What::Abort | What::Count | What::Big => format!("{what}=1"),
-        What::Get(path) => return format!("GET {path} HTTP/1.0\r\n\r\n"),
+        What::Get(path) => return format!("GET {path} HTTP/1.0\r\n{OURS}\r\n"),
         What::Post(path) => {
             let form = "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 13";
-            return format!("POST {path} HTTP/1.0\r\n{form}\r\n\r\nfirstname=Ada");
+            return format!("POST {path} HTTP/1.0\r\n{OURS}{form}\r\n\r\nfirstname=Ada");
         }
         What::Sleep(_) | What::Spin(_) | What::Leak(_) | What::Silent(_) => what.to_string(),
     };
-    format!("GET /?{query} HTTP/1.0\r\n\r\n")
+    format!("GET /?{query} HTTP/1.0\r\n{OURS}\r\n")
 }
+
+/// A field that no page of another site can send without being allowed to.
+const OURS: &str = "X-Lab: 1\r\n";
 
 /// Reads a response to its end; slowly, if that is to take so long.
 fn read(
@@ -166,7 +176,8 @@ fn read(
     let tail = String::from_utf8_lossy(&tail);
     let last = tail.trim_end().rsplit('\n').next().and_then(|line| line.strip_prefix("ended "));
     match (began, last.and_then(|time| time.parse().ok())) {
-        (_, Some(ended)) => Ok(Outcome::Answered(ended)),
+        // Any server can write such a line.
+        (_, Some(ended)) => Ok(Outcome::Answered(clock::now().min(ended))),
         // A server that is not of the lab.
         (Some(Began { worker: None, .. }), None) => Ok(Outcome::Answered(clock::now())),
         _ => Err(ErrorKind::UnexpectedEof.into()),

@@ -69,7 +69,7 @@ impl Compare {
         }
         let each: Step = format!("0:{}", self.each).parse()?;
         let (mut script, title) = if self.script.is_empty() {
-            (Script { title: String::new(), steps: Vec::new() }, "no others".to_owned())
+            (Script { title: String::new(), steps: Vec::new(), slower: 1 }, "no others".to_owned())
         } else {
             let script = Script::parse(&self.script.join(" "))?;
             let title = script.title.clone();

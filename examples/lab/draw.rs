@@ -97,7 +97,7 @@ fn by_client(workers: &[String], state: &State, span: u64) -> (Vec<String>, Stri
         let place = Place { y: lane * LANE + 2, span };
         let end = time_of_end(seen, state);
         waiting(&mut content, place, seen, end);
-        serving(&mut content, place, seen, end, workers, true);
+        serving(&mut content, place, (seen, state), workers, true);
         let name = worker(workers, seen).map_or("", |index| &workers[index]);
         let text = match &seen.outcome {
             Some(Outcome::NoAnswer(why)) => format!("✗ {why}"),
@@ -122,7 +122,7 @@ fn by_worker(workers: &[String], state: &State, span: u64) -> (Vec<String>, Stri
         waiting(&mut content, Place { y: 2, span }, seen, end);
         let Some(index) = worker(workers, seen) else { continue };
         let place = Place { y: (index + 1) * LANE + 2, span };
-        serving(&mut content, place, seen, end, workers, false);
+        serving(&mut content, place, (seen, state), workers, false);
         if let Some(began) = seen.began {
             let lost = matches!(seen.outcome, Some(Outcome::NoAnswer(_)));
             let mark = if lost { "✗" } else { "" };
@@ -174,16 +174,15 @@ fn waiting(content: &mut String, place: Place, seen: &Seen, end: u64) {
 fn serving(
     content: &mut String,
     place: Place,
-    seen: &Seen,
-    end: u64,
+    (seen, state): (&Seen, &State),
     workers: &[String],
     with_tail: bool,
 ) {
-    let Some(began) = seen.began else { return };
+    let Some((began, ended)) = seen.began.zip(state.served_until(seen)) else { return };
+    let end = time_of_end(seen, state);
     let index = index(workers, seen);
     let name = &workers[index];
     let lost = matches!(seen.outcome, Some(Outcome::NoAnswer(_)));
-    let ended = seen.ended.unwrap_or(end);
     if lost {
         place.bar(content, "lost", began, ended, &format!("{name} begins, no answer"));
         return;
@@ -321,8 +320,10 @@ fn sample_line(state: &State, running: bool) -> String {
         };
         return format!("<span>{line}</span>");
     };
+    // What lives for less than a look is not seen.
+    let most = if running { "" } else { "at most " };
     format!(
-        "<b>{threads}</b> {} · <b>{processes}</b> {} · <b>{:.1}</b> MiB",
+        "{most}<b>{threads}</b> {} · <b>{processes}</b> {} · <b>{:.1}</b> MiB",
         if threads == 1 { "thread" } else { "threads" },
         if processes == 1 { "process" } else { "processes" },
         kib as f64 / 1024.0,
@@ -383,6 +384,8 @@ pub(crate) fn time(microseconds: u64) -> String {
 
 /// Text in HTML and in its attributes.
 pub(crate) fn escape(text: &str) -> String {
+    // What is a control character in text is no XML.
+    let text = text.replace(|char: char| char.is_control() && char != '\n', "\u{fffd}");
     let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     text.replace('"', "&quot;").replace('\'', "&#39;")
 }

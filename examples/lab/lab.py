@@ -26,6 +26,8 @@ class Lab(BaseHTTPRequestHandler):
     leaked = []
 
     def do_GET(self):
+        if "X-Lab" not in self.headers:
+            return self.send_error(403)
         query = parse_qs(urlsplit(self.path).query)
         thread = threading.current_thread().name.split(" ")[0]
         if thread == "MainThread":
@@ -45,7 +47,9 @@ class Lab(BaseHTTPRequestHandler):
             while time.thread_time() < end:
                 pass
         if "leak" in query:
-            Lab.leaked.append(b"x" * (int(query["leak"][0]) << 20))
+            size = int(query["leak"][0]) << 20
+            if sum(map(len, Lab.leaked)) + size <= 1024 << 20:
+                Lab.leaked.append(b"x" * size)
         if "panic" in query:
             raise RuntimeError("a client asked for it")
         if "abort" in query:

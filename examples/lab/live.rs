@@ -122,15 +122,27 @@ impl Conductor {
     /// Whether a page of another site may have sent this, by its own name for this machine.
     fn is_foreign(&self, http: &Exchange<'_>) -> bool {
         let host = http.target().host().or_else(|| http.headers.get("Host")).unwrap_or_default();
-        let name = host.parse::<SocketAddr>().map(|address| address.ip()).or_else(|_| host.parse());
-        let is_ours = name.is_ok_and(|ip: IpAddr| ip.is_loopback())
-            || host.split(':').next().is_some_and(|name| name.eq_ignore_ascii_case("localhost"));
-        http.headers.get("X-Lab").is_none() || (self.is_local && !is_ours)
+        let is_ours = host.split_once(']').map_or_else(
+            || {
+                let name = host.split(':').next().unwrap_or_default();
+                let ip = name.parse::<IpAddr>();
+                ip.is_ok_and(|ip| ip.is_loopback()) || name.eq_ignore_ascii_case("localhost")
+            },
+            |(name, _)| name.strip_prefix('[').is_some_and(|name| name == "::1"),
+        );
+        self.is_local && !is_ours
+    }
+
+    fn refuse(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        self.send(http, 403, "text/plain", "This is for pages of the lab alone.")
     }
 }
 
 impl HttpRequestHandler for Conductor {
     fn do_get(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        if self.is_foreign(http) {
+            return self.refuse(http);
+        }
         match http.target().path() {
             "/" => self.send(http, 200, "text/html", &self.page()),
             "/events" => self.send_events(http),
@@ -143,8 +155,8 @@ impl HttpRequestHandler for Conductor {
         if http.target().path() != "/run" {
             return self.send_error(http, Status::NOT_FOUND, None, None);
         }
-        if self.is_foreign(http) {
-            return self.send_error(http, Status::FORBIDDEN, None, None);
+        if self.is_foreign(http) || http.headers.get("X-Lab").is_none() {
+            return self.refuse(http);
         }
         let form = http.rfile.read_all(64 << 10)?;
         match self.run(&String::from_utf8_lossy(&form)) {

@@ -28,13 +28,14 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use compare::Compare;
 use record::Record;
 
 /// See what a strategy does: the same clients under each, live in a browser.
 #[derive(Parser)]
-#[command(name = "lab", args_conflicts_with_subcommands = true)]
+#[command(name = "lab", args_conflicts_with_subcommands = true, after_help = help())]
 struct Lab {
     /// The port of the page; 0 takes a free one.
     #[arg(default_value_t = 8000, value_parser = port)]
@@ -51,23 +52,25 @@ struct Lab {
 
 #[derive(Subcommand)]
 enum Task {
+    #[command(after_help = help())]
     Record(Record),
+    #[command(after_help = help())]
     Compare(Compare),
     /// Serves as one of the lab's servers.
     #[command(hide = true)]
-    Serve {
-        strategy: String,
-    },
+    Serve { strategy: String },
     /// Runs a program until the input ends.
     #[command(hide = true)]
-    Keep {
-        program: String,
-        arguments: Vec<String>,
-    },
+    Keep { program: String, arguments: Vec<String> },
 }
 
 fn port(text: &str) -> Result<u16, &'static str> {
     text.parse().map_err(|_| "a port is a number up to 65535; other words are record and compare")
+}
+
+/// The words that its arguments are made of.
+fn help() -> String {
+    format!("{}\n\n{}", script::help(), strategy::help())
 }
 
 /// What went wrong, in one line.
@@ -97,6 +100,9 @@ fn main() -> ExitCode {
         }
         Err(error) => return fail(&Failure(first_paragraph(&error.to_string()))),
     };
+    // A client is a descriptor, and there are hundreds.
+    let _ = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most));
     let done = match lab.command {
         None => live::serve((lab.bind, lab.port).into(), &lab.strategies),
         Some(Task::Record(record)) => record.run(),

@@ -55,6 +55,9 @@ impl Record {
         for path in
             [Some(&self.out), self.json.as_ref(), self.chrome.as_ref()].into_iter().flatten()
         {
+            if path.is_dir() {
+                return Err(Failure(format!("{} is a directory", path.display())));
+            }
             let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
             if let Some(directory) = directory.filter(|directory| !directory.is_dir()) {
                 return Err(Failure(format!("there is no directory {}", directory.display())));
@@ -161,7 +164,8 @@ fn trace_run(events: &mut Vec<Value>, number: usize, run: &Run, state: &State) {
             };
             events.extend([wait("b", sent), wait("e", seen.began.unwrap_or(end))]);
         }
-        let Some((began, worker)) = seen.began.zip(seen.worker.clone()) else { continue };
+        let served = seen.began.zip(state.served_until(seen)).zip(seen.worker.clone());
+        let Some(((began, ended), worker)) = served else { continue };
         let known = workers.iter().position(|known| *known == worker);
         let index = known.unwrap_or_else(|| {
             let (pid, thread) = &worker;
@@ -174,7 +178,7 @@ fn trace_run(events: &mut Vec<Value>, number: usize, run: &Run, state: &State) {
         });
         events.push(json!({
             "ph": "X", "cat": "handler", "name": what, "pid": number, "tid": index + 1,
-            "ts": began, "dur": seen.ended.unwrap_or(end).saturating_sub(began),
+            "ts": began, "dur": ended.saturating_sub(began),
             "args": {"client": lane + 1, "outcome": outcome(seen)},
         }));
     }

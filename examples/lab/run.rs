@@ -10,7 +10,7 @@ use crate::clients::{Began, News, Outcome, visit};
 use crate::clock;
 use crate::observed::Observed;
 use crate::sample::Sample;
-use crate::script::{At, Script, Step};
+use crate::script::{At, Script, Step, UNFINISHED, What};
 use crate::strategy::Strategy;
 
 /// A server with its clients, from the start to the last of them.
@@ -56,6 +56,9 @@ pub(crate) struct Seen {
 /// How often the server is looked at.
 const LOOK: Duration = Duration::from_millis(100);
 
+/// Why there is no answer where the page was closed, or another run begun.
+const ENDED: &str = "ended with the run";
+
 /// A client needs no more.
 const STACK: usize = 256 << 10;
 
@@ -88,6 +91,11 @@ impl Run {
         self.change(|state| {
             let passed = state.start.map_or(0, |start| clock::now().saturating_sub(start));
             state.end = Some(passed);
+            for lane in 0..state.seen.len() {
+                if state.seen[lane].outcome == Some(Outcome::Left) {
+                    state.seen[lane].ended = state.served_until(&state.seen[lane]);
+                }
+            }
         });
     }
 
@@ -198,7 +206,7 @@ impl Run {
     fn visit(&self, lane: usize, address: SocketAddr, start: u64, limit: Duration) {
         let what = self.lock().seen[lane].step.what.clone();
         let since = |time: u64| time.saturating_sub(start);
-        let mut asks_late = matches!(what, crate::script::What::Dribble(_));
+        let mut asks_late = matches!(what, What::Dribble(_));
         if !asks_late {
             self.change(|state| state.seen[lane].asked = state.seen[lane].sent);
         }
@@ -218,6 +226,10 @@ impl Run {
         let now = since(clock::now());
         self.change(|state| {
             let seen = &mut state.seen[lane];
+            let outcome = match outcome {
+                Outcome::NoAnswer(_) if state.cancelled => Outcome::NoAnswer(ENDED),
+                outcome => outcome,
+            };
             if let Outcome::Answered(ended) = outcome {
                 seen.ended = Some(since(ended).max(seen.began.unwrap_or(0)));
             }
@@ -255,6 +267,23 @@ impl State {
         }
     }
 
+    /// Until when a client's handler runs, once it has begun.
+    pub(crate) fn served_until(&self, seen: &Seen) -> Option<u64> {
+        let began = seen.began?;
+        let end = match (&seen.outcome, &seen.step.what) {
+            (Some(Outcome::Left), What::Leave(time)) => {
+                // The handler does not hear of it, and sleeps on.
+                let now = self.start.map_or(0, |start| clock::now().saturating_sub(start));
+                (began + 1000 * (time + UNFINISHED)).min(self.end.unwrap_or(now))
+            }
+            _ => seen.ended.or(seen.done).unwrap_or_else(|| self.last()),
+        };
+        // What the client sees of a handler that has failed can be late.
+        let next = self.seen.iter().filter(|other| other.worker == seen.worker);
+        let next = next.filter_map(|other| other.began).filter(|next| *next > began).min();
+        Some(next.filter(|_| seen.worker.is_some()).map_or(end, |next| end.min(next)))
+    }
+
     /// The last moment that is worth drawing.
     pub(crate) fn last(&self) -> u64 {
         let ends = self.seen.iter().filter_map(|seen| seen.done.max(seen.ended));
@@ -267,7 +296,7 @@ impl State {
     pub(crate) fn answered(&self) -> (usize, usize) {
         let wanted = self.seen.iter().filter(|seen| {
             !matches!(seen.outcome, Some(Outcome::SaidNothing | Outcome::Left))
-                && !matches!(seen.step.what, crate::script::What::Silent(_))
+                && !matches!(seen.step.what, What::Silent(_))
         });
         let answered = |seen: &&Seen| matches!(seen.outcome, Some(Outcome::Answered(_)));
         (wanted.clone().filter(answered).count(), wanted.count())

@@ -7,7 +7,7 @@ use std::fs;
 pub(crate) struct Sample {
     pub(crate) threads: usize,
     pub(crate) processes: usize,
-    /// Memory: of what processes share, each has its part.
+    /// Memory for data. Code is not counted: how many share it depends on what else runs.
     pub(crate) kib: u64,
 }
 
@@ -31,7 +31,7 @@ impl Sample {
         }
         self.processes += usize::from(self.threads > before);
         let memory = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
-        let shares = memory.lines().filter_map(|line| line.strip_prefix("Pss:"));
+        let shares = memory.lines().filter_map(|line| line.strip_prefix("Pss_Anon:"));
         self.kib += shares
             .filter_map(|share| share.split_whitespace().next()?.parse::<u64>().ok())
             .sum::<u64>();

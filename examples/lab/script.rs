@@ -1,6 +1,6 @@
 //! What clients do and when: words `AT:WHAT`, and scripts that have a name.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::str::FromStr;
 
 use crate::Failure;
@@ -10,6 +10,8 @@ use crate::Failure;
 pub(crate) struct Script {
     pub(crate) title: String,
     pub(crate) steps: Vec<Step>,
+    /// All times were so many times shorter.
+    pub(crate) slower: u64,
 }
 
 /// One client.
@@ -101,7 +103,7 @@ pub(crate) const NAMED: [(&str, &str, &str); 9] = [
 const MOST: u64 = 60_000;
 
 /// Memory that a script may take for good.
-const MOST_MIB: u64 = 1024;
+pub(crate) const MOST_MIB: u64 = 1024;
 
 const MOST_CLIENTS: usize = 200;
 
@@ -110,6 +112,24 @@ pub(crate) const UNFINISHED: u64 = 1000;
 
 const WORDS: &str = "sleep=MS, spin=MS, silent, dribble, slow-reader, leave, panic, abort, count, \
                      leak=MIB, big, get=PATH, post=PATH";
+
+/// What `--help` says of them.
+pub(crate) fn help() -> String {
+    let mut help = "Scripts:\n".to_owned();
+    for (name, about, _) in NAMED {
+        let _ = writeln!(help, "  {name:<11} {about}");
+    }
+    help + "\nClients of your own, AT:WHAT, with spaces between them:
+  AT          milliseconds after the start; begunN when so many handlers have begun, endedN when so
+              many clients have ended
+  sleep=MS, spin=MS    the handler sleeps or computes
+  silent, dribble, slow-reader, leave [=MS]
+              a client that says nothing, sends byte by byte, reads slowly, does not wait
+  panic, abort, leak=MIB
+              the handler panics, takes its process down, keeps memory for good
+  count, big  the handler counts visits, sends 16 MiB
+  get=PATH, post=PATH  for servers of yours"
+}
 
 impl Script {
     /// A script's name, or words that are separated by spaces or commas.
@@ -133,7 +153,7 @@ impl Script {
         }
         match steps.len() {
             0 => Err(Failure("a script has at least one client, such as 0:sleep=100".to_owned())),
-            1..=MOST_CLIENTS => Ok(Self { title: words.join(" "), steps }),
+            1..=MOST_CLIENTS => Ok(Self { title: words.join(" "), steps, slower: 1 }),
             count => Err(Failure(format!("{count} clients are too many, {MOST_CLIENTS} at most"))),
         }
     }
@@ -156,6 +176,7 @@ impl Script {
 
     /// The same with all times so many times as long.
     pub(crate) fn slowed(mut self, factor: u64) -> Self {
+        self.slower *= factor;
         for step in &mut self.steps {
             if let At::Time(at) = &mut step.at {
                 *at *= factor;

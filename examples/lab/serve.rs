@@ -2,19 +2,20 @@
 
 use std::io::{self, Write};
 use std::process;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 use std::{fmt, hint, mem};
 
 use nix::sys::resource::{Resource, setrlimit};
 use socketserver::http::url::parse_qs;
-use socketserver::http::{Exchange, HttpRequestHandler};
+use socketserver::http::{Exchange, HttpRequestHandler, Status};
 use socketserver::{
     Concurrency, Forking, HttpServer, PreFork, Sequential, Signal, TcpServer, ThreadPool,
 };
 
 use crate::own_strategy::ThreadingMixIn;
+use crate::script::MOST_MIB;
 use crate::strategy::Strategy;
 use crate::{Failure, clock};
 
@@ -27,10 +28,20 @@ const PIECES: usize = 256;
 #[derive(Default)]
 struct Lab {
     visits: AtomicUsize,
+    /// In MiB, those that were too many included.
+    leaked: AtomicU64,
 }
 
 impl HttpRequestHandler for Lab {
+    fn do_post(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        self.do_get(http)
+    }
+
     fn do_get(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        if http.headers.get("X-Lab").is_none() {
+            // A page of another site could have this process end.
+            return self.send_error(http, Status::FORBIDDEN, None, None);
+        }
         let query = http.target().query().unwrap_or_default().to_owned();
         let query = parse_qs(&query);
         let number = |name: &str| query.first(name).and_then(|value| value.parse::<u64>().ok());
@@ -55,8 +66,11 @@ impl HttpRequestHandler for Lab {
             }
         }
         if let Some(size) = number("leak") {
-            let size = usize::try_from(size << 20).unwrap_or(0);
-            mem::forget(hint::black_box(vec![1_u8; size]));
+            let leaked = self.leaked.fetch_add(size.min(MOST_MIB), Ordering::Relaxed) + size;
+            if leaked <= MOST_MIB {
+                let size = usize::try_from(size << 20).unwrap_or(0);
+                mem::forget(hint::black_box(vec![1_u8; size]));
+            }
         }
         if number("panic").is_some() {
             panic!("a client asked for it");

@@ -197,10 +197,12 @@ fn panels(scene: &Scene, states: &[State]) -> String {
 }
 
 fn scene_event(scene: &Scene, states: &[State]) -> Event {
+    let strategies: Vec<_> = scene.runs.iter().map(|run| run.strategy.to_string()).collect();
     event(
         "scene",
         &json!({
             "title": scene.script.title, "words": scene.script.words(),
+            "slower": scene.script.slower, "strategies": strategies,
             "panels": panels(scene, states), "running": is_running(scene, states),
         }),
     )

@@ -45,6 +45,15 @@ const CLASSES: [&str; 3] = ["HTTPServer", "ThreadingHTTPServer", "ForkingHTTPSer
 const WORDS: &str = "sequential, threading[:THREADS], forking, prefork:PROCESSES, own, \
                      python:CLASS, run:COMMAND";
 
+/// What `--help` says of them.
+pub(crate) fn help() -> String {
+    format!(
+        "Strategies: {WORDS}.\nA class is one of {}. A command prints the address where it \
+             serves.",
+        CLASSES.join(", ")
+    )
+}
+
 const PYTHON: &str = include_str!("lab.py");
 
 impl Strategy {

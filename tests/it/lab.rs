@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
@@ -118,6 +119,34 @@ fn clients_that_misbehave_end_as_they_should() {
         let left = "left before the answer";
         assert_eq!(outcomes, ["answered", "answered", left, "answered", "answered", "answered"]);
     }
+}
+
+#[test]
+fn a_worker_whose_client_has_left_goes_on() {
+    for run in record("0:leave=300 begun1:sleep=0", &["sequential", "python:HTTPServer"]) {
+        let [left, waits] = &run.clients[..] else { panic!("two clients: {run:?}") };
+        assert!(left.done < left.ended.unwrap(), "{run:?}");
+        assert!(left.ended <= waits.began, "{run:?}");
+    }
+}
+
+#[test]
+fn servers_of_the_lab_serve_its_clients_alone() {
+    let mut server = Command::new(example_program("lab"))
+        .args(["serve", "sequential"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut address = String::new();
+    BufReader::new(server.stdout.take().unwrap()).read_line(&mut address).unwrap();
+    for (field, status) in [("", 403), ("X-Lab: 1\r\n", 200)] {
+        let mut client = Client::connect(address.trim().parse().unwrap());
+        client.send(&format!("GET / HTTP/1.0\r\n{field}\r\n"));
+        let head = read_head(&mut client);
+        assert!(head.starts_with(&format!("HTTP/1.0 {status} ")), "{head}");
+    }
+    server.kill().unwrap();
+    server.wait().unwrap();
 }
 
 #[test]
@@ -254,6 +283,24 @@ fn servers_end_with_the_lab_even_if_it_is_killed() {
 }
 
 #[test]
+fn servers_end_with_the_lab_even_if_their_keepers_do_not_work() {
+    for signal in [Signal::SIGTERM, Signal::SIGKILL, Signal::SIGSTOP] {
+        let place = tempfile::tempdir().unwrap();
+        let out = place.path().join("out.html");
+        let mut command = lab(&["record", path(&out), "0:sleep=2000"]);
+        command.args(["--strategies", "sequential,forking"]).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        // Two keepers, two servers, a child of Forking.
+        let started = descendants_of(&child, 5);
+        for keeper in children_of(child.id().try_into().unwrap()) {
+            kill(Pid::from_raw(keeper), signal).unwrap();
+        }
+        assert!(child.wait().unwrap().success(), "{signal}");
+        eventually(|| !started.iter().any(|pid| is_running(*pid)));
+    }
+}
+
+#[test]
 fn servers_end_when_the_page_is_closed_and_with_its_lab() {
     let mut example = Example::run("lab", &["0"]);
     let page = example.get("/");
@@ -291,6 +338,9 @@ fn other_sites_cannot_run_scripts() {
         ("Host: evil.example:8000\r\nX-Lab: 1\r\n", 403),
         ("Host: localhost:8000\r\nX-Lab: 1\r\n", 200),
         ("Host: 127.0.0.1\r\nX-Lab: 1\r\n", 200),
+        ("Host: [::1]\r\nX-Lab: 1\r\n", 200),
+        ("Host: [::1]:8000\r\nX-Lab: 1\r\n", 200),
+        ("Host: [::2]:8000\r\nX-Lab: 1\r\n", 403),
     ] {
         let answer = run(&example, fields, form);
         assert!(answer.starts_with(&format!("HTTP/1.0 {status} ")), "{fields}: {answer}");
@@ -329,14 +379,17 @@ fn descendants_of(lab: &Child, count: usize) -> Vec<i32> {
 }
 
 fn add_children(pid: i32, found: &mut Vec<i32>) {
-    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return };
-    for task in tasks.flatten() {
-        let children = fs::read_to_string(task.path().join("children")).unwrap_or_default();
-        for child in children.split_whitespace().map(|child| child.parse().unwrap()) {
-            found.push(child);
-            add_children(child, found);
-        }
+    for child in children_of(pid) {
+        found.push(child);
+        add_children(child, found);
     }
+}
+
+fn children_of(pid: i32) -> Vec<i32> {
+    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
+    let lists = tasks.flatten().map(|task| fs::read_to_string(task.path().join("children")));
+    let lists: Vec<_> = lists.map(Result::unwrap_or_default).collect();
+    lists.iter().flat_map(|list| list.split_whitespace()).map(|pid| pid.parse().unwrap()).collect()
 }
 
 /// What the lab has seen of a strategy.
