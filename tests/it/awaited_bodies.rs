@@ -141,7 +141,7 @@ fn half_sent_bodies_hold_up_nobody_over_tls() {
     let mut client = TlsClient::connect(server.address, &config);
     client.send(HALVES[0].0);
     client.finish_sending_without_a_word();
-    assert_eq!(client.reply().0, "HTTP/1.1 400 The client ended before its request's body did");
+    assert_eq!(client.reply().0, "HTTP/1.1 400 The request ended before its body did");
 }
 
 fn limits() -> Timeouts {

@@ -126,7 +126,7 @@ fn a_response_that_a_process_in_the_background_would_finish_is_incomplete() {
         let line = log.next();
         assert!(line.starts_with("while answering \"GET /cgi-bin/short HTTP/1."), "{line}");
         assert!(
-            line.ends_with(": the handler wrote 5 of 10 bytes of its Content-Length"),
+            line.ends_with(": the response ended after 5 of 10 bytes of its Content-Length"),
             "{line}"
         );
         for (name, why) in [("head", "it ended within its head"), ("nothing", "it wrote nothing")] {

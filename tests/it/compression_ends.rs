@@ -92,7 +92,7 @@ fn content_that_is_not_whole_does_not_end_like_one_that_is() {
             }
             drop(server);
             if path == "/short" {
-                let told = "the handler wrote 400000 of 500000 bytes of its Content-Length";
+                let told = "the response ended after 400000 of 500000 bytes of its Content-Length";
                 assert!(errors.1.so_far().iter().any(|line| line.contains(told)));
             } else {
                 assert!(errors.0.so_far().iter().any(|line| line.contains("on purpose")));

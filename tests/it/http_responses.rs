@@ -296,7 +296,7 @@ fn chunks_that_no_client_could_read_end_the_connection() {
         assert!(find(&reply, b"world").is_some() && !reply.ends_with(b"0\r\n\r\n"));
         log.next();
         let line = request.lines().next().unwrap();
-        let what = "the handler did not write the last chunk of its body";
+        let what = "the response ended without its last chunk";
         assert_eq!(log.next(), format!("while answering \"{line}\": {what}"));
     }
     for request in [get("/wrong"), "GET /wrong HTTP/1.0\r\n\r\n".to_owned()] {
@@ -337,7 +337,7 @@ fn a_handler_that_ignores_the_error_of_its_chunks_has_its_connection_closed() {
             assert_eq!(reply.matches("HTTP/1.1").count(), 1, "{wrong:?} {after:?}: {reply}");
             assert!(!reply.ends_with("\\r\\n0\\r\\n\\r\\n"), "{wrong:?} {after:?}: {reply}");
             log.next();
-            let what = "the handler did not write the last chunk of its body";
+            let what = "the response ended without its last chunk";
             let line = format!("while answering \"GET /a HTTP/1.1\": {what}");
             assert_eq!(log.next(), line, "{wrong:?} {after:?}");
         }
@@ -389,10 +389,10 @@ fn too_short(http: &mut Exchange<'_>) -> io::Result<()> {
 #[test]
 fn a_body_that_is_shorter_than_it_says_is_a_line_in_the_log() {
     for (request, log) in [
-        ("GET /", &["the handler wrote 5 of 50 bytes of its Content-Length"][..]),
-        ("POST /", &["the handler wrote 5 of 50 bytes of its Content-Length"]),
-        ("GET /nothing", &["the handler wrote 0 of 50 bytes of its Content-Length"]),
-        ("GET /late", &["the handler wrote 0 of 50 bytes of its Content-Length"]),
+        ("GET /", &["the response ended after 5 of 50 bytes of its Content-Length"][..]),
+        ("POST /", &["the response ended after 5 of 50 bytes of its Content-Length"]),
+        ("GET /nothing", &["the response ended after 0 of 50 bytes of its Content-Length"]),
+        ("GET /late", &["the response ended after 0 of 50 bytes of its Content-Length"]),
         // A length alone is what HEAD asks for.
         ("HEAD /", &[]),
     ] {

@@ -26,8 +26,8 @@ const BODIES: [(&str, &str); 6] = [
         "Transfer-Encoding: chunked\r\n\r\n0\r\nno field\r\n\r\n",
         "Malformed request body: a trailer is not a field",
     ),
-    ("Transfer-Encoding: chunked\r\n\r\n9\r\nab", "The client ended before its request's body did"),
-    ("Content-Length: 9\r\n\r\nab", "The client ended before its request's body did"),
+    ("Transfer-Encoding: chunked\r\n\r\n9\r\nab", "The request ended before its body did"),
+    ("Content-Length: 9\r\n\r\nab", "The request ended before its body did"),
 ];
 
 fn is_told_in_one_line<C: Strategy>() {

@@ -450,7 +450,7 @@ fn a_file_that_becomes_shorter_leaves_the_response_short() {
         let ended = ended.next();
         assert_eq!((ended.sent, ended.is_complete), (short as u64, false));
     }
-    let told = format!("the handler wrote {short} of {SIZE} bytes of its Content-Length");
+    let told = format!("the response ended after {short} of {SIZE} bytes of its Content-Length");
     assert_eq!(log.so_far().iter().filter(|line| line.ends_with(&told)).count(), 2);
     // What was added since has no place in it.
     let client = begin(server.address.connect(), "/large");

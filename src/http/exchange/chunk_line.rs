@@ -39,7 +39,7 @@ pub(crate) fn malformed(what: &str) -> io::Error {
 }
 
 pub(crate) fn truncated() -> io::Error {
-    let answer = HttpError::new(400, "The client ended before its request's body did");
+    let answer = HttpError::new(400, "The request ended before its body did");
     io::Error::new(io::ErrorKind::UnexpectedEof, answer)
 }
 

@@ -120,11 +120,11 @@ fn a_body_is_read_up_to_its_end_in_every_way() {
 fn what_is_no_body_is_broken_in_every_way() {
     let long = ["1\r\na\r\n", &"1".repeat(CHUNK_LINE_BYTES as usize)].concat();
     for (length, bytes, what) in [
-        (known(5), "abc", "The client ended before its request's body did"),
-        (BodyLength::Chunked, "3\r\nab", "The client ended before its request's body did"),
-        (BodyLength::Chunked, "3", "The client ended before its request's body did"),
-        (BodyLength::Chunked, "1\r\na", "The client ended before its request's body did"),
-        (BodyLength::Chunked, "0\r\nA: b\r\n", "The client ended before its request's body did"),
+        (known(5), "abc", "The request ended before its body did"),
+        (BodyLength::Chunked, "3\r\nab", "The request ended before its body did"),
+        (BodyLength::Chunked, "3", "The request ended before its body did"),
+        (BodyLength::Chunked, "1\r\na", "The request ended before its body did"),
+        (BodyLength::Chunked, "0\r\nA: b\r\n", "The request ended before its body did"),
         (BodyLength::Chunked, "3\r\nabcd\r\n0\r\n\r\n", "a chunk is longer than its size"),
         (BodyLength::Chunked, "1\r\na2\r\n0\r\n\r\n", "a chunk is longer than its size"),
         (BodyLength::Chunked, "x\r\n", "a chunk has no proper size"),

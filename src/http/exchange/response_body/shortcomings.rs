@@ -21,9 +21,9 @@ impl ResponseBody {
             _ if self.is_coded() => self.coded_shortfall()?,
             _ if self.framing.is_whole() => return None,
             Framing::Length(left) => (self.written, self.written + left),
-            _ => return Some("the handler did not write the last chunk of its body".to_owned()),
+            _ => return Some("the response ended without its last chunk".to_owned()),
         };
-        Some(format!("the handler wrote {written} of {length} bytes of its Content-Length"))
+        Some(format!("the response ended after {written} of {length} bytes of its Content-Length"))
     }
 
     /// How much was sent when the client took too little of the body, if that is how it ended.
