@@ -52,7 +52,8 @@ impl<H: HttpRequestHandler> Cors<H> {
     /// those named before.
     ///
     /// `null` is the origin of pages that are files, and of frames without one, which any page can
-    /// make.
+    /// make. So such a page may read, but it never has credentials, nor may it
+    /// [upload](crate::http::SimpleHttpRequestHandler::uploads).
     ///
     /// # Errors
     ///
@@ -98,7 +99,7 @@ impl<H: HttpRequestHandler> Cors<H> {
         let Some(origin) = self.admitted(http).map(str::to_owned) else { return Ok(()) };
         http.send_header("Access-Control-Allow-Origin", &origin)?;
         http.send_header("Access-Control-Expose-Headers", EXPOSED)?;
-        if self.has_credentials && origin != "null" {
+        if self.has_credentials && origin != NO_ORIGIN {
             http.send_header("Access-Control-Allow-Credentials", "true")?;
         }
         Ok(())
@@ -134,7 +135,8 @@ impl<H: HttpRequestHandler> HttpRequestHandler for Cors<H> {
         if is_preflight {
             self.answer_preflight(http)
         } else {
-            http.notes.is_origin_named = !self.origins.is_empty() && self.admitted(http).is_some();
+            let origin = self.admitted(http).filter(|_| !self.origins.is_empty());
+            http.notes.is_origin_named = origin.is_some_and(|origin| origin != NO_ORIGIN);
             self.handler.handle_one_request(http)
         }
     }
@@ -152,7 +154,7 @@ fn parse_origin(text: &str) -> Result<String, String> {
     let expected = |what: &str| {
         format!("{what}; an origin is such as https://example.org or http://localhost:8000")
     };
-    if text == "null" {
+    if text == NO_ORIGIN {
         return Ok(text.to_owned());
     }
     let lower = text.to_ascii_lowercase();
@@ -191,6 +193,9 @@ fn parse_origin(text: &str) -> Result<String, String> {
         Some(_) => Err(expected("its port is no valid one")),
     }
 }
+
+/// What browsers send for a page that has no origin.
+const NO_ORIGIN: &str = "null";
 
 /// What scripts may read beside the few fields that they always may.
 const EXPOSED: &str = "Accept-Ranges, Content-Disposition, Content-Encoding, Content-Location, \

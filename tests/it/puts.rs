@@ -370,7 +370,7 @@ fn pages_of_other_origins_may_not_upload_and_programs_may() {
         let cors = origins.iter().try_fold(cors, |cors, origin| cors.only_for(origin)).unwrap();
         serve(noting(cors).http11())
     };
-    let (all, one) = (sharing(&[]), sharing(&["https://one.example"]));
+    let (all, one) = (sharing(&[]), sharing(&["https://one.example", "null"]));
     let status = |server, fields: &str| ask(server, put("/a", fields, "x")).status() / 100;
     for (fields, takes, one_takes) in [
         ("", 2, 2),
@@ -381,7 +381,9 @@ fn pages_of_other_origins_may_not_upload_and_programs_may() {
         ("Sec-Fetch-Site: none\r\n", 2, 2),
         ("Sec-Fetch-Site: same-site\r\nOrigin: http://h\r\n", 4, 4),
         ("Sec-Fetch-Site: cross-site\r\n", 4, 4),
+        // Any page can have a frame with this origin, named or not.
         ("Origin: null\r\n", 4, 4),
+        ("Sec-Fetch-Site: cross-site\r\nOrigin: null\r\n", 4, 4),
         ("Origin: http://evil.example\r\n", 4, 4),
         ("Origin: http://h\r\nOrigin: http://h\r\n", 4, 4),
         ("Origin: https://one.example\r\n", 4, 2),

@@ -19,8 +19,8 @@ pub(crate) struct Access {
     ///
     /// The scripts of a page at ORIGIN, such as https://example.org, may read every response,
     /// errors included, and send the passwords and cookies of their users. Without an origin those
-    /// of every page may, and send none. Preflights are answered without a password; other requests
-    /// with OPTIONS are 501, as without --cors.
+    /// of every page may, and send none; nor do those of the origin null. Preflights are answered
+    /// without a password; other requests with OPTIONS are 501, as without --cors.
     #[arg(long, value_name = "ORIGIN", num_args = 0..=1, default_missing_value = ALL)]
     cors: Vec<String>,
 

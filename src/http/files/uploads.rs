@@ -104,7 +104,7 @@ impl<K> SimpleHttpRequestHandler<K> {
     /// around it, or bind it to this machine. Browsers say which page makes a request
     /// (`Sec-Fetch-Site`, `Origin`), and those of other origins are refused, as they could use the
     /// password that the browser has; pages of origins that a [`Cors`](crate::http::Cors) names may
-    /// upload, and programs, which send neither field.
+    /// upload, `null` excepted, and programs, which send neither field.
     ///
     /// Python has nothing alike.
     #[doc(alias = "PUT")]
