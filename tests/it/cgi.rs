@@ -230,11 +230,20 @@ fn no_spelling_of_a_scripts_path_shows_its_source() {
 /// names for a directory.
 #[test]
 fn no_other_name_of_their_directory_shows_or_takes_scripts() {
-    let site = CgiSite::new(&[("x.sh", PLAIN), ("sub/y.sh", PLAIN)]);
-    for name in ["CGI-BIN/x.sh", "files/x.sh"] {
+    let scripts = [("x.sh", PLAIN), ("sub/y.sh", PLAIN), ("sub/in/z.sh", PLAIN)];
+    let site = CgiSite::new(&scripts);
+    for name in ["CGI-BIN/x.sh", "files/x.sh", "files/sub/x.sh"] {
         site.script(name, "source");
     }
-    for (target, link) in [("cgi-bin", "way"), (".", "here"), ("cgi-bin/sub", "deeper")] {
+    for (target, link) in [
+        ("cgi-bin", "way"),
+        (".", "here"),
+        ("cgi-bin/sub", "deeper"),
+        ("../cgi-bin/sub/in", "files/far"),
+        ("../deeper", "files/twice"),
+        ("files/sub", "other"),
+        ("cgi-bin/sub/y.sh", "shown"),
+    ] {
         symlink(target, site.site.path(link)).unwrap();
     }
     let files = site.site.handler();
@@ -250,6 +259,13 @@ fn no_other_name_of_their_directory_shows_or_takes_scripts() {
             "/way/x.sh",
             "/way/",
             "/way/sub/y.sh",
+            "/deeper/y.sh",
+            "/deeper/",
+            "/deeper/in/z.sh",
+            "/here/deeper/y.sh",
+            "/files/far/z.sh",
+            "/files/far/",
+            "/files/twice/in/z.sh",
             "/here/cgi-bin/x.sh",
             "/here/CGI-BIN/sub/y.sh",
         ] {
@@ -273,7 +289,11 @@ fn no_other_name_of_their_directory_shows_or_takes_scripts() {
             }
         }
         assert_eq!(get(&server, "/files/x.sh").body, b"source");
-        assert_eq!(text(&get(&server, "/here/files/x.sh")), "source");
+        for shown in ["/here/files/x.sh", "/other/x.sh", "/here/here/other/x.sh"] {
+            assert_eq!(text(&get(&server, shown)), "source", "{shown}");
+        }
+        // A link to the script itself is a file like any other.
+        assert!(text(&get(&server, "/shown")).contains(PLAIN));
         assert_eq!(get(&server, "/cgi-bin/x.sh").status(), 200);
     }
     assert_eq!(fs::read_dir(site.site.path("cgi-bin")).unwrap().count(), 2);

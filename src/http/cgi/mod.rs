@@ -46,7 +46,10 @@ use settings::Settings;
 /// GET, HEAD and POST to its path. Everything else is answered as by
 /// [`SimpleHttpRequestHandler`], which this handler extends. To have a program answer other
 /// methods, call [`run_cgi`](Self::run_cgi) for them. A file that is reached by another name of
-/// such a directory (`/CGI-BIN/` where a file system ignores the case of letters, a link) is 404.
+/// such a directory or of one below it (`/CGI-BIN/` where a file system ignores the case of
+/// letters, a link) is 404. What is still sent is a program by a link to the file itself, by a bind
+/// mount of a directory below, and by the own name of a directory elsewhere to which a link below
+/// leads.
 ///
 /// # What a program is told and may answer
 ///

@@ -15,7 +15,8 @@ impl<K: FileHooks> SimpleHttpRequestHandler<K> {
     /// others ignore dots at the end of a name, or have short names beside the long ones.
     ///
     /// Names that differ in case alone count as the same, and so do directories that are the same
-    /// for the system. The directory of all files is in none.
+    /// for the system: those on the path, and those above what a link on the path leads to. The
+    /// directory of all files is in none.
     pub(crate) fn is_below_any(
         &self,
         http: &Exchange<'_>,
@@ -43,6 +44,11 @@ impl<K: FileHooks> SimpleHttpRequestHandler<K> {
         while let Some(directory) = above.pop().filter(|_| !known.is_empty()) {
             match self.identity(directory)? {
                 Some(identity) if known.contains(&identity) => return Ok(true),
+                Some(identity) if is_link(directory) => {
+                    if self.leads_below(directory, identity, &known)? {
+                        return Ok(true);
+                    }
+                }
                 Some(_) => {}
                 None => break,
             }
@@ -50,8 +56,35 @@ impl<K: FileHooks> SimpleHttpRequestHandler<K> {
         Ok(false)
     }
 
+    /// Tells whether one of these directories is above the one that a link leads to. Where that
+    /// cannot be told, one may be.
+    fn leads_below(
+        &self,
+        link: &Path,
+        target: Identity,
+        known: &[Identity],
+    ) -> Result<bool, NoFile> {
+        let root = self.identity(self.directory())?;
+        let (mut path, mut last) = (link.to_owned(), Some(target));
+        for _ in 0..MAX_DEPTH {
+            if last == root {
+                return Ok(false);
+            }
+            // The kernel goes up from the target, and not from the link.
+            path.push("..");
+            match self.identity(&path)? {
+                Some(above) if known.contains(&above) => return Ok(true),
+                // Above the directory of all that there is, there is that again.
+                Some(above) if last == Some(above) => return Ok(false),
+                Some(above) => last = Some(above),
+                None => return Ok(true),
+            }
+        }
+        Ok(true)
+    }
+
     /// What tells a directory that may be reached from others.
-    fn identity(&self, directory: &Path) -> Result<Option<(u64, u64)>, NoFile> {
+    fn identity(&self, directory: &Path) -> Result<Option<Identity>, NoFile> {
         match self.tree.directory_identity(directory) {
             Ok(found) => Ok(found),
             Err(error) => match NoFile::because(&error) {
@@ -61,6 +94,17 @@ impl<K: FileHooks> SimpleHttpRequestHandler<K> {
             },
         }
     }
+}
+
+/// The device and the inode of a directory.
+type Identity = (u64, u64);
+
+/// Directories above the target of a link that are looked at.
+const MAX_DEPTH: usize = 128;
+
+fn is_link(path: &Path) -> bool {
+    // Behind a slash at its end is what it leads to.
+    path.components().as_path().is_symlink()
 }
 
 /// Tells whether a path begins with the names of another one, case aside.
