@@ -55,7 +55,7 @@ impl TlsBind {
             certfile: certfile.into(),
             keyfile: None,
             password: None,
-            alpn_protocols: vec!["http/1.1".to_owned()],
+            alpn_protocols: vec!["http/1.1".to_owned(), "http/1.0".to_owned()],
             client_ca: None,
             client_certificate_is_optional: false,
             read: read_small_input,
@@ -76,10 +76,10 @@ impl TlsBind {
         self
     }
 
-    /// The protocols to agree on, the preferred one first. Defaults to `http/1.1`, as in Python. A
-    /// client that offers others only is refused with the alert that is made for it (RFC 7301
-    /// §3.2), where Python goes on without an agreement; without protocols here no client is
-    /// refused.
+    /// The protocols to agree on, the preferred one first. Defaults to `http/1.1` and `http/1.0`,
+    /// which alone some clients offer (`curl --http1.0`); in Python to `http/1.1`. A client that
+    /// offers others only is refused with the alert that is made for it (RFC 7301 §3.2), where
+    /// Python goes on without an agreement; without protocols here no client is refused.
     pub fn alpn_protocols(mut self, names: impl IntoIterator<Item: Into<String>>) -> Self {
         self.options.alpn_protocols = names.into_iter().map(Into::into).collect();
         self

@@ -39,6 +39,9 @@ fn a_protocol_is_agreed_on_or_the_client_is_refused() {
         (&[][..], Some(None)),
         (&["http/1.1"][..], Some(Some("http/1.1"))),
         (&["h2", "http/1.1"][..], Some(Some("http/1.1"))),
+        // As `curl --http1.0`.
+        (&["http/1.0"][..], Some(Some("http/1.0"))),
+        (&["http/1.0", "http/1.1"][..], Some(Some("http/1.1"))),
         (&["h2"][..], None),
     ] {
         let mut config = ClientConfig::clone(&server.config);
