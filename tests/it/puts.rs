@@ -302,12 +302,18 @@ fn conditions_of(more: usize) {
         ("If-Match: \"x\"\r\n", 412),
         ("If-Match: W/TAG\r\n", 412),
         ("If-None-Match: W/TAG\r\n", 412),
+        // Not a list of tags, nor `*` alone: it may mean that nothing is to be replaced.
+        ("If-None-Match: *\r\nIf-None-Match: *\r\n", 412),
+        ("If-None-Match: *,\r\n", 412),
+        ("If-None-Match: \"x\", *\r\n", 412),
+        ("If-None-Match: x\r\n", 412),
         // At once: an upload has a tag from the beginning.
         ("If-Match: TAG\r\n", 204),
         ("If-Match: OLD\r\n", 412),
         ("If-Match: \"x\", TAG\r\n", 204),
         ("If-Match: *\r\n", 204),
         ("If-None-Match: \"x\"\r\n", 204),
+        ("If-None-Match: \"x\",\r\nIf-None-Match: , W/\"y\"\r\n", 204),
         ("If-Unmodified-Since: Sun, 06 Nov 1994 08:49:37 GMT\r\n", 412),
     ] {
         let old = tag.clone();

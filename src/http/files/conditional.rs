@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::etag::Validators;
+use super::etag::{EntityTag, Validators};
 use crate::http::message::headers::Headers;
 use crate::http::message::status::Status;
 use crate::work;
@@ -38,7 +38,8 @@ impl Precondition {
 /// one is another file. In CPython a later date does, too; it reads no other condition than
 /// `If-Modified-Since`. `If-Unmodified-Since` holds for a later date as well (§13.1.4); where the
 /// file has no date that is sent, for one after which nothing was put in its place, by the time
-/// that the kernel sets.
+/// that the kernel sets. What is no list of entity tags names none in `If-Match`; in
+/// `If-None-Match` it does for methods that are no reading, so that nothing is lost.
 pub(crate) fn evaluate(
     command: &str,
     headers: &Headers,
@@ -52,7 +53,7 @@ pub(crate) fn evaluate(
         return holds(true);
     }
     if headers.contains("If-Match") {
-        if !any_matches(headers, "If-Match", current, Comparison::Strong) {
+        if find(headers, "If-Match", current, Comparison::Strong) != Listed::Named {
             return Precondition::Failed;
         }
     } else if let (Some(date), Some(current)) = (date(headers, "If-Unmodified-Since"), current)
@@ -62,8 +63,11 @@ pub(crate) fn evaluate(
     }
     let last_modified = current.and_then(|current| current.last_modified);
     if headers.contains("If-None-Match") {
-        if any_matches(headers, "If-None-Match", current, Comparison::Weak) {
-            return if is_read { Precondition::NotModified } else { Precondition::Failed };
+        match find(headers, "If-None-Match", current, Comparison::Weak) {
+            Listed::Named if is_read => return Precondition::NotModified,
+            // It may be meant as `*`, and what would be replaced is lost.
+            Listed::Named | Listed::Malformed if !is_read => return Precondition::Failed,
+            _ => {}
         }
     } else if is_read
         && last_modified.is_some()
@@ -86,40 +90,53 @@ enum Comparison {
     Weak,
 }
 
-/// Tells whether a list of entity tags, or `*`, names what is there.
-fn any_matches(
+/// What a list of entity tags says of what is there.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Listed {
+    /// It does not name it.
+    Other,
+    /// It does not up to where it is malformed.
+    Malformed,
+    Named,
+}
+
+/// Looks for what is there in the lists of entity tags, or `*`, of this name.
+fn find(
     headers: &Headers,
     name: &str,
     current: Option<&Validators>,
     comparison: Comparison,
-) -> bool {
-    let Some(current) = current else { return false };
+) -> Listed {
+    let Some(current) = current else { return Listed::Other };
     if sole(headers, name) == Some("*") {
-        return true;
+        return Listed::Named;
     }
-    let Some(tag) = &current.etag else { return false };
-    headers.get_all(name).any(|list| has_tag(list, tag.as_str(), comparison))
+    let tag = current.etag.as_ref().map(EntityTag::as_str);
+    let lists = headers.get_all(name).map(|list| find_in(list, tag, comparison));
+    lists.max().unwrap_or(Listed::Other)
 }
 
-/// Tells whether this tag is in a list, up to where the list is malformed.
-fn has_tag(list: &str, tag: &str, comparison: Comparison) -> bool {
+fn find_in(list: &str, tag: Option<&str>, comparison: Comparison) -> Listed {
     work::note(list.len());
     let mut rest = list;
     loop {
         rest = rest.trim_start_matches([' ', '\t', ',']);
+        if rest.is_empty() {
+            return Listed::Other;
+        }
         let strong = rest.strip_prefix("W/");
         let is_weak = strong.is_some();
         let quoted = strong.unwrap_or(rest);
         let Some(length) = quoted.strip_prefix('"').and_then(|text| text.find('"')) else {
-            return false;
+            return Listed::Malformed;
         };
         let (found, behind) = quoted.split_at(length + 2);
-        if found == tag && !(is_weak && comparison == Comparison::Strong) {
-            return true;
+        if Some(found) == tag && !(is_weak && comparison == Comparison::Strong) {
+            return Listed::Named;
         }
         rest = behind.trim_start_matches([' ', '\t']);
-        if !rest.starts_with(',') {
-            return false;
+        if !rest.is_empty() && !rest.starts_with(',') {
+            return Listed::Malformed;
         }
     }
 }

@@ -152,9 +152,9 @@ fn reading(command: &str, fields: &[(&str, String)], current: Option<&Validators
         (_, None) => false,
         (["*"], _) => true,
         (lists, _) => lists.iter().any(|list| {
-            let ours =
-                own.is_some_and(|own| tags(list).contains(&(false, own.as_str().to_owned())));
-            let weak = own.is_some_and(|own| tags(list).contains(&(true, own.as_str().to_owned())));
+            let (tags, _) = tags(list);
+            let ours = own.is_some_and(|own| tags.contains(&(false, own.as_str().to_owned())));
+            let weak = own.is_some_and(|own| tags.contains(&(true, own.as_str().to_owned())));
             ours || (weak && weakly)
         }),
     };
@@ -178,6 +178,11 @@ fn reading(command: &str, fields: &[(&str, String)], current: Option<&Validators
         if names("If-None-Match", true) {
             return if is_read { Precondition::NotModified } else { Precondition::Failed };
         }
+        // What is no list may be meant as `*`.
+        let is_list = all("If-None-Match").iter().all(|list| tags(list).1);
+        if !is_read && current.is_some() && !is_list {
+            return Precondition::Failed;
+        }
     } else if is_read
         && current.is_some_and(|current| current.last_modified.is_some())
         && date("If-Modified-Since") == current.and_then(|current| current.last_modified)
@@ -200,8 +205,9 @@ fn reading(command: &str, fields: &[(&str, String)], current: Option<&Validators
     Precondition::Holds { range }
 }
 
-/// The entity tags of a list up to where it is malformed, and whether each is weak.
-fn tags(list: &str) -> Vec<(bool, String)> {
+/// The entity tags of a list up to where it is malformed, and whether each is weak; and whether the
+/// list is whole.
+fn tags(list: &str) -> (Vec<(bool, String)>, bool) {
     let letters: Vec<char> = list.chars().collect();
     let (mut tags, mut at) = (Vec::new(), 0);
     let letter = |at: usize| letters.get(at).copied().unwrap_or('\0');
@@ -212,7 +218,8 @@ fn tags(list: &str) -> Vec<(bool, String)> {
         let is_weak = letter(at) == 'W' && letter(at + 1) == '/';
         at += if is_weak { 2 } else { 0 };
         if letter(at) != '"' {
-            return tags;
+            let is_end = at == letters.len() && !is_weak;
+            return (tags, is_end);
         }
         let start = at;
         at += 1;
@@ -220,7 +227,7 @@ fn tags(list: &str) -> Vec<(bool, String)> {
             at += 1;
         }
         if at == letters.len() {
-            return tags;
+            return (tags, false);
         }
         at += 1;
         tags.push((is_weak, letters[start..at].iter().collect()));
@@ -228,7 +235,8 @@ fn tags(list: &str) -> Vec<(bool, String)> {
             at += 1;
         }
         if letter(at) != ',' {
-            return tags;
+            let is_end = at == letters.len();
+            return (tags, is_end);
         }
     }
 }

@@ -45,34 +45,46 @@ fn check(command: &str, fields: &[(&str, &str)], status: u16) {
 fn tags_are_compared_as_the_rfc_says() {
     let listed = format!("\"a,b\" , W/\"c\",\t,{TAG}");
     let weakly = format!("\"x\", {WEAK}");
-    for (value, strong, weak) in [
-        (TAG, true, true),
-        (WEAK, false, true),
-        (&listed, true, true),
-        (&weakly, false, true),
-        ("*", true, true),
-        ("\"x\"", false, false),
-        ("", false, false),
-        ("0000000000000abc", false, false),
-        ("\"0000000000000ABC\"", false, false),
-        ("w/\"0000000000000abc\"", false, false),
-        ("\"0000000000000abc", false, false),
-        ("*, \"x\"", false, false),
-        ("\"x\" \"0000000000000abc\"", false, false),
-        ("\"x\"\"0000000000000abc\"", false, false),
-        ("\"x, \"0000000000000abc\"", false, false),
+    for (value, strong, weak, is_list) in [
+        (TAG, true, true, true),
+        (WEAK, false, true, true),
+        (&listed, true, true, true),
+        (&weakly, false, true, true),
+        ("*", true, true, true),
+        ("\"x\"", false, false, true),
+        ("", false, false, true),
+        (", ,", false, false, true),
+        (",\"x\",\t", false, false, true),
+        ("\"0000000000000ABC\"", false, false, true),
+        ("0000000000000abc", false, false, false),
+        ("w/\"0000000000000abc\"", false, false, false),
+        ("\"0000000000000abc", false, false, false),
+        ("*,", false, false, false),
+        ("*, \"x\"", false, false, false),
+        ("\"x\", *", false, false, false),
+        ("\"x\" \"0000000000000abc\"", false, false, false),
+        ("\"x\"\"0000000000000abc\"", false, false, false),
+        ("\"x, \"0000000000000abc\"", false, false, false),
     ] {
         for command in ["GET", "HEAD", "PUT", "DELETE", "POST"] {
             check(command, &[("if-match", value)], if strong { 200 } else { 412 });
             let is_read = matches!(command, "GET" | "HEAD");
-            let unmodified = if is_read { 304 } else { 412 };
-            check(command, &[("If-None-Match", value)], if weak { unmodified } else { 200 });
+            // What is no list may be meant as one that names what is there, and a change waits.
+            let status = match (is_read, weak, is_list) {
+                (true, true, _) => 304,
+                (false, true, _) | (false, _, false) => 412,
+                _ => 200,
+            };
+            check(command, &[("If-None-Match", value)], status);
         }
     }
     // A list may be sent in several fields, and `*` in one alone.
     check("GET", &[("If-None-Match", "\"x\""), ("If-None-Match", TAG)], 304);
     check("GET", &[("If-Match", "\"x\""), ("If-Match", TAG)], 200);
     check("GET", &[("If-None-Match", "*"), ("If-None-Match", "*")], 200);
+    check("PUT", &[("If-None-Match", "*"), ("If-None-Match", "*")], 412);
+    check("PUT", &[("If-None-Match", "\"x\""), ("If-None-Match", "*")], 412);
+    check("PUT", &[("If-None-Match", "\"x\""), ("If-None-Match", "")], 200);
 }
 
 #[test]
@@ -132,6 +144,10 @@ fn without_validators_no_copy_is_recent() {
     assert!(!holds(&[("If-Unmodified-Since", EARLIER)], Some(&recent)));
     assert!(holds(&[("If-Unmodified-Since", LATER)], Some(&recent)));
     assert!(holds(&[("If-None-Match", "*")], None));
+    let put = |current: Option<&Validators>| {
+        evaluate("PUT", &headers(&[("If-None-Match", "*,")]), current).status()
+    };
+    assert_eq!((put(Some(&recent)), put(None)), (Some(Status::PRECONDITION_FAILED), None));
     assert!(!holds(&[("If-Match", "*")], None));
     assert!(holds(&[("If-Unmodified-Since", EARLIER), ("If-Modified-Since", DATE)], None));
 }
