@@ -161,12 +161,14 @@ fn conditions_are_about_the_content_and_parts_are_of_it_as_it_is() {
     let range = ("Range", "bytes=5-9");
     let reply = ask("GET", &[range, GZIP]);
     assert!(reply.status() == 206 && !is_compressed(&reply) && reply.body == license[5..10]);
-    for validator in [tag, date, "W/\"\""] {
-        let reply = ask("GET", &[range, ("If-Range", validator), GZIP]);
-        assert!(reply.status() == 200 && content(&reply) == license, "{validator}");
+    for fields in [&[range, GZIP][..], &[range]] {
+        // Both forms have the same date, so that it is a weak validator (RFC 9110 §13.1.5).
+        for validator in [tag, date, "W/\"\""] {
+            let reply = ask("GET", &[fields, &[("If-Range", validator)]].concat());
+            assert!(reply.status() == 200 && content(&reply) == license, "{validator}");
+        }
+        assert_eq!(ask("GET", &[fields, &[("If-Range", own)]].concat()).status(), 206);
     }
-    assert_eq!(ask("GET", &[range, ("If-Range", own), GZIP]).status(), 206);
-    assert_eq!(ask("GET", &[range, ("If-Range", date)]).status(), 206);
 }
 
 /// Gives files without a suffix the type of text.

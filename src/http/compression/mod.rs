@@ -36,8 +36,9 @@ use gzip::Gzip;
 /// closing where the server speaks HTTP/1.0; a short one that is written at once has its own
 /// length. There is no `Accept-Ranges`. `ETag: "x"` becomes `W/"x-gzip"`, and is `"x"` for the
 /// handler when it comes back in `If-None-Match` or `If-Match`; `If-Range` with it is answered by
-/// the whole, as no two encoders make the same bytes. A date in `If-Range` counts for nothing, as
-/// both forms of a content have the same.
+/// the whole, as no two encoders make the same bytes. A date in `If-Range` counts for nothing,
+/// whatever the client accepts: both forms of a content have the same, so that it is a weak
+/// validator (RFC 9110 §13.1.5).
 ///
 /// A handler that has said a `Content-Length` is held to it: content that is shorter is cut, and
 /// does not end like a whole one. What is written without a length leaves at once, as it does
@@ -150,7 +151,9 @@ impl<H: HttpRequestHandler> HttpRequestHandler for Compression<H> {
     }
 
     fn handle_one_request(&self, http: &mut Exchange<'_>) -> io::Result<()> {
+        tags::drop_dates(http);
         if accepts_gzip(http) {
+            http.notes.asks_what_is_unmodified = true;
             tags::translate(http);
         }
         self.handler.handle_one_request(http)

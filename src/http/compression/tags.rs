@@ -25,16 +25,19 @@ pub(super) fn mark(http: &mut Exchange<'_>) -> io::Result<()> {
     }
 }
 
-/// Has the handler compare tags of compressed responses as its own; and, where the client has a
-/// part of something by its date, send it all: both forms have the same date.
-pub(super) fn translate(http: &mut Exchange<'_>) {
+/// Has the handler send all of something of which the client has a part by its date: both forms
+/// have the same date.
+pub(super) fn drop_dates(http: &mut Exchange<'_>) {
     if http.headers.contains("If-Range") {
         http.headers.replace("If-Range", |validator| {
             let is_tag = validator.starts_with('"') || validator.starts_with("W/");
             (!is_tag).then(|| "W/\"\"".to_owned())
         });
     }
-    http.notes.asks_what_is_unmodified = true;
+}
+
+/// Has the handler compare tags of compressed responses as its own.
+pub(super) fn translate(http: &mut Exchange<'_>) {
     let came = http.headers.get_all("If-None-Match").filter(|list| list.contains(MARK));
     let came: String = came.collect();
     if !came.is_empty() {
