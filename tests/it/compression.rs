@@ -368,33 +368,41 @@ fn each_response_about_a_content_that_is_chosen_says_so() {
 fn what_is_unmodified_by_its_date_has_the_tag_of_the_whole() {
     let site = Site::empty();
     site.write("a.html", text(4_000));
-    for name in ["b.png", "c.html", "d.html", "d.html.gz"] {
+    for name in ["b.png", "c.html", "d.html", "d.html.gz", "e.svgz"] {
         site.write(name, text(if name == "c.html" { 1_000 } else { 4_000 }));
     }
-    for name in ["a.html", "b.png", "c.html", "d.html", "d.html.gz"] {
+    for name in ["a.html", "b.png", "c.html", "d.html", "d.html.gz", "e.svgz"] {
         set_modified(&site.path(name), UNIX_EPOCH + Duration::from_secs(1_000_000_000));
     }
     let files = site.handler().precompressed();
     let server = serve(noting(Compression::new(files)).http11());
     // A file that was changed just now has no tag.
-    for path in ["/a.html", "/b.png", "/c.html", "/d.html", "/d.html.gz"] {
+    for path in ["/a.html", "/b.png", "/c.html", "/d.html", "/d.html.gz", "/e.svgz"] {
         eventually(|| ask(&server, request("GET", path, &[])).header("ETag").is_some());
     }
     let date = "Sun, 09 Sep 2001 01:46:40 GMT";
-    for (path, marked) in
-        [("/a.html", true), ("/b.png", false), ("/c.html", false), ("/d.html", false)]
-    {
+    for (path, marked) in [
+        ("/a.html", true),
+        ("/b.png", false),
+        ("/c.html", false),
+        ("/d.html", false),
+        ("/e.svgz", false),
+    ] {
         for fields in [&[GZIP][..], &[]] {
             for method in ["GET", "HEAD"] {
                 let whole = ask(&server, request(method, path, fields));
                 let tag = whole.header("ETag").unwrap();
                 let is_marked = marked && !fields.is_empty();
                 assert_eq!(tag.ends_with("-gzip\""), is_marked, "{path}: {}", whole.head);
-                for condition in [("If-Modified-Since", date), ("If-None-Match", "*")] {
+                for condition in
+                    [("If-Modified-Since", date), ("If-None-Match", "*"), ("If-None-Match", tag)]
+                {
                     let fields = [&[condition], fields].concat();
                     let reply = ask(&server, request(method, path, &fields));
                     let came = (reply.status(), reply.header("ETag"));
                     assert_eq!(came, (304, Some(tag)), "{path} {fields:?}");
+                    let came = reply.headers("Vary");
+                    assert_eq!(came, whole.headers("Vary"), "{method} {path} {fields:?}");
                 }
             }
         }

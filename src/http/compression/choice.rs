@@ -1,7 +1,7 @@
 //! What is done with a response, by its head.
 
 use super::types::gains;
-use crate::http::exchange::{Exchange, ResponseBody};
+use crate::http::exchange::{Exchange, ResponseBody, Unmodified};
 use crate::http::message::response_head::values;
 use crate::http::message::text::list_has;
 
@@ -41,9 +41,7 @@ pub(super) fn content_of(response: &ResponseBody, min_size: u64, types: &[String
     if is_bodiless || kinds.next().is_some() || !(is_parts || gains(kind, types)) {
         return Content::AsItIs;
     }
-    // A digest is of the bytes as they were to be sent (RFC 9530).
-    let is_fixed = ["Content-Encoding", "Content-Digest", "Repr-Digest", "Digest", "Content-MD5"];
-    if is_fixed.into_iter().any(has) || says(head, "Cache-Control", "no-transform") {
+    if is_fixed(head) {
         return Content::AsItIs;
     }
     if status.code() == 206 || has("Content-Range") {
@@ -63,12 +61,44 @@ fn is_multipart(kind: &str) -> bool {
     essence.eq_ignore_ascii_case("multipart/byteranges")
 }
 
-/// Tells whether what a client has of a file would be sent compressed.
-pub(super) fn is_worth(http: &Exchange<'_>, min_size: u64, types: &[String]) -> bool {
-    let is_fixed = says(http.wfile.head_so_far(), "Cache-Control", "no-transform");
-    let whole = http.notes.unmodified.as_ref();
-    whole.is_some_and(|(kind, size)| *size >= min_size && gains(kind, types) && !is_fixed)
+/// Whether content is compressed for those who accept it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Gain {
+    Some,
+    None,
+    Unknown,
 }
+
+/// Tells whether what a client has already would be sent compressed.
+pub(super) fn gain_of_unmodified(http: &Exchange<'_>, min_size: u64, types: &[String]) -> Gain {
+    let head = http.wfile.head_so_far();
+    let (content_type, size) = match &http.notes.unmodified {
+        // Another handler's.
+        None => return Gain::Unknown,
+        Some(Unmodified::Coded) => return Gain::None,
+        Some(Unmodified::Plain { content_type, size }) => (&**content_type, *size),
+    };
+    // Handlers around may have given it another type.
+    let said = values(head, "Content-Type").next().and_then(|kind| str::from_utf8(kind).ok());
+    match said.unwrap_or(content_type) {
+        _ if size < min_size || is_fixed(head) => Gain::None,
+        kind if gains(kind, types) => Gain::Some,
+        // Or do so with the whole alone, of a file of which nothing is known.
+        UNKNOWN => Gain::Unknown,
+        _ => Gain::None,
+    }
+}
+
+/// Tells whether the content has to stay as it is.
+fn is_fixed(head: &[u8]) -> bool {
+    // A digest is of the bytes as they were to be sent (RFC 9530).
+    let names = ["Content-Encoding", "Content-Digest", "Repr-Digest", "Digest", "Content-MD5"];
+    names.into_iter().any(|name| values(head, name).next().is_some())
+        || says(head, "Cache-Control", "no-transform")
+}
+
+/// The content type of a file of which nothing is known.
+const UNKNOWN: &str = "application/octet-stream";
 
 /// Tells whether a response's head says already that it depends on what the client accepts.
 pub(super) fn varies(response: &ResponseBody) -> bool {

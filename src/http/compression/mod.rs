@@ -12,7 +12,7 @@ use std::sync::Arc;
 use crate::http::exchange::{ChooseCoder, ContentCoder, Exchange, HttpRequestHandler};
 use crate::http::message::accept_encoding::{AcceptEncoding, Coding};
 use crate::os::processors;
-use choice::{Content, content_of};
+use choice::{Content, Gain, content_of};
 use encoders::Encoders;
 use gzip::Gzip;
 
@@ -152,8 +152,8 @@ impl<H: HttpRequestHandler> HttpRequestHandler for Compression<H> {
 
     fn handle_one_request(&self, http: &mut Exchange<'_>) -> io::Result<()> {
         tags::drop_dates(http);
+        http.notes.asks_what_is_unmodified = true;
         if accepts_gzip(http) {
-            http.notes.asks_what_is_unmodified = true;
             tags::translate(http);
         }
         self.handler.handle_one_request(http)
@@ -175,9 +175,12 @@ impl ChooseCoder for Settings {
         match content_of(&http.wfile, self.min_size, &self.types) {
             Content::AsItIs => return Ok(()),
             Content::NotModified => {
-                add_vary(http)?;
-                let is_worth = choice::is_worth(http, self.min_size, &self.types);
-                return tags::answer_not_modified(http, is_worth);
+                let gain = choice::gain_of_unmodified(http, self.min_size, &self.types);
+                if gain != Gain::None {
+                    add_vary(http)?;
+                }
+                let is_compressed = gain == Gain::Some && accepts_gzip(http);
+                return tags::answer_not_modified(http, is_compressed);
             }
             Content::Part => return add_vary(http),
             Content::Whole { has_validator } => {

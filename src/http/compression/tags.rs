@@ -50,9 +50,9 @@ pub(super) fn translate(http: &mut Exchange<'_>) {
 
 /// Gives the response to a client that has it compressed the tag that it has; to one that shows no
 /// tag, the one that the whole would have (RFC 9110 §15.4.5).
-pub(super) fn answer_not_modified(http: &mut Exchange<'_>, is_worth: bool) -> io::Result<()> {
+pub(super) fn answer_not_modified(http: &mut Exchange<'_>, is_compressed: bool) -> io::Result<()> {
     let shows_tag = http.headers.get_all("If-None-Match").any(|list| list.trim() != "*");
-    if is_worth && !shows_tag {
+    if is_compressed && !shows_tag {
         return mark(http);
     }
     let Some(came) = http.notes.compressed_tags.take() else { return Ok(()) };

@@ -36,6 +36,8 @@ pub(crate) use response_body::{ContentCoder, Out};
 pub(crate) use forwarded::client_of;
 #[cfg(feature = "auth")]
 pub(crate) use notes::Refused;
+#[cfg(feature = "compression")]
+pub(crate) use notes::Unmodified;
 pub(crate) use save::{atomically, copy_or};
 
 use std::borrow::Cow;

@@ -21,11 +21,24 @@ pub(crate) struct Notes {
     /// A handler around wants to know what the client has where that is unmodified.
     pub(crate) asks_what_is_unmodified: bool,
     #[cfg(feature = "compression")]
-    /// What the client has: its type and size. Nothing where it is compressed as it is.
-    pub(crate) unmodified: Option<(String, u64)>,
+    /// What the client has, of a file.
+    pub(crate) unmodified: Option<Unmodified>,
     #[cfg(feature = "auth")]
     /// Why a handler around the others has refused the request.
     pub(crate) refused: Option<Refused>,
+}
+
+#[cfg(feature = "compression")]
+/// What a client has of a file, so that it is not sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Unmodified {
+    /// It is compressed as it is.
+    Coded,
+    Plain {
+        content_type: String,
+        /// Bytes.
+        size: u64,
+    },
 }
 
 #[cfg(feature = "auth")]

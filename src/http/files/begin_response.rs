@@ -9,6 +9,8 @@ use super::content::FileContent;
 use super::mime;
 use super::range::{Selection, select};
 use crate::http::exchange::Exchange;
+#[cfg(feature = "compression")]
+use crate::http::exchange::Unmodified;
 use crate::http::message::date;
 
 impl FileContent {
@@ -66,8 +68,8 @@ impl FileContent {
             Precondition::NotModified => {
                 self.begin(http, 304)?;
                 #[cfg(feature = "compression")]
-                if http.notes.asks_what_is_unmodified && !self.is_coded() {
-                    http.notes.unmodified = Some((content_type.to_owned(), self.size()));
+                if http.notes.asks_what_is_unmodified {
+                    http.notes.unmodified = Some(self.unmodified(content_type));
                 }
                 self.send_etag(http);
                 return Ok(());
@@ -107,6 +109,14 @@ impl FileContent {
             http.add_plain_header("Vary", "Accept-Encoding");
         }
         Ok(())
+    }
+
+    #[cfg(feature = "compression")]
+    fn unmodified(&self, content_type: &str) -> Unmodified {
+        if self.is_coded() {
+            return Unmodified::Coded;
+        }
+        Unmodified::Plain { content_type: content_type.to_owned(), size: self.size() }
     }
 
     /// Tells whether the content has a coding of which the response speaks.
