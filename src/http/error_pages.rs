@@ -79,8 +79,9 @@ impl StatusPages {
 /// Answers the errors of another handler with [`StatusPages`], each with the error's status.
 ///
 /// It is about what [`Exchange::send_error`] answers: missing files, refused requests, handlers
-/// that fail. What a program sends as its own response stays. Pages of files are read again on
-/// SIGHUP, where the program [watches](crate::Server::watch_signals) it; if that fails, the old
+/// that fail. What a program sends as its own response stays, and so do 412 and 416 for a file that
+/// is read, and what is answered to clients beyond `max_connections`. Pages of files are read again
+/// on SIGHUP, where the program [watches](crate::Server::watch_signals) it; if that fails, the old
 /// ones stay. A page is shown at the path of the request, so that its links have to begin with a
 /// slash. Python has one format for all errors, `error_message_format`.
 ///

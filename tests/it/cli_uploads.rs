@@ -120,7 +120,7 @@ fn uploads_work_beside_the_other_options() {
     let directory = tempfile::tempdir().unwrap();
     let page = directory.path().join("409.txt");
     fs::write(&page, "taken\n").unwrap();
-    let page = format!("409={}", page.display());
+    let pages = [409, 412].map(|code| format!("{code}={}", page.display()));
     for way in WAYS {
         let all = [
             "-p",
@@ -138,7 +138,9 @@ fn uploads_work_beside_the_other_options() {
             "--auth",
             ADA,
             "--error-page",
-            &page,
+            &pages[0],
+            "--error-page",
+            &pages[1],
             "--log-format",
             "json",
         ];
@@ -149,6 +151,7 @@ fn uploads_work_beside_the_other_options() {
         for (target, more, expected) in [
             ("/x/b", "", 201),
             ("/x/b", "", 409),
+            ("/x/new", "If-Match: *\r\n", 412),
             ("/b", "", 404),
             ("/x/.b", "", 403),
             ("/x/cgi-bin/b", "", 403),
@@ -157,8 +160,14 @@ fn uploads_work_beside_the_other_options() {
         ] {
             let reply = ask(&serving, &put(target, &fields(more), "x"));
             assert!(reply.starts_with(&format!("HTTP/1.1 {expected} ")), "{way:?}: {reply}");
-            assert!(expected != 409 || reply.ends_with("\r\n\r\ntaken\n"), "{reply}");
+            let has_page = reply.ends_with("\r\n\r\ntaken\n");
+            assert_eq!(has_page, [409, 412].contains(&expected), "{reply}");
         }
+        // One to a request that reads is as short as 304.
+        let get = format!("GET /x/b HTTP/1.1\r\nHost: h\r\n{}If-Match: \"x\"\r\n\r\n", fields(""));
+        let reply = ask(&serving, &get);
+        assert!(reply.starts_with("HTTP/1.1 412 "), "{reply}");
+        assert!(reply.contains("\r\nContent-Length: 0\r\n") && reply.ends_with("\r\n\r\n"));
         // The preflight of a page that may.
         let preflight = "OPTIONS /x/e HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\
                          Origin: http://one.example\r\nAccess-Control-Request-Method: PUT\r\n\r\n";

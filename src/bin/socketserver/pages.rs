@@ -36,7 +36,8 @@ pub(crate) struct Pages {
     ///
     /// The file, of at most 1 MiB, is read at the start, and again on SIGHUP. It is sent with the
     /// status of the error. The addresses of styles and images in it have to begin with a slash, as
-    /// it is shown at any path.
+    /// it is shown at any path. Sent without a page are 416, 412 but for uploads, and the 503 of
+    /// --overload refuse.
     #[arg(long, value_name = "CODE=PATH", value_parser = error_page)]
     error_page: Vec<(Status, PathBuf)>,
 
@@ -169,9 +170,7 @@ fn error_page(text: &str) -> Result<(Status, PathBuf), &'static str> {
         (!path.is_empty()).then_some((Status::try_from(code).ok()?, path.into()))
     });
     match page {
-        Some((Status::PRECONDITION_FAILED | Status::RANGE_NOT_SATISFIABLE, _)) => {
-            Err("412 and 416 are sent without a page")
-        }
+        Some((Status::RANGE_NOT_SATISFIABLE, _)) => Err("416 is sent without a page"),
         Some(page) => Ok(page),
         None => Err("CODE=PATH is expected, such as 404=404.html, with a code from 400 to 599"),
     }
