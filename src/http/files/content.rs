@@ -85,7 +85,8 @@ impl FileContent {
     /// It stands for the file's device, inode and size, and the times of its last change, one of
     /// which only the kernel sets; up to 16 KiB it stands for the content as well. `None` of a file
     /// that was changed within the last three seconds: it could change again without any of these
-    /// telling.
+    /// telling. Where the file system has no time that only the kernel sets, as some in user space
+    /// (FUSE), a larger file that is changed and given its old time has its old tag.
     ///
     /// A program that writes to a larger file through a shared mapping (mmap(2)) may change it
     /// without any of these telling, until the kernel has written it back; have it replace the
