@@ -3,10 +3,10 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Permissions};
-use std::io;
+use std::io::{self, Seek};
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -81,6 +81,81 @@ pub(crate) fn link_nameless(file: &File, directory: &File, name: &OsStr) -> nix:
 
 fn name_in_proc(file: &File) -> String {
     format!("/proc/self/fd/{}", file.as_raw_fd())
+}
+
+/// Tells whether an error says that no hard links are made here, or no modes set: the file system
+/// has none, or the process may not do that. A process that may not write to the directory has the
+/// same error, and has it again when it makes a file there.
+pub(crate) fn lacks_links(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    matches!(
+        errno,
+        Some(Errno::EPERM | Errno::EACCES | Errno::EOPNOTSUPP | Errno::ENOSYS | Errno::EMLINK)
+    )
+}
+
+/// Makes a file with a name of its own that has the content of one that none can be given to.
+pub(crate) fn copy_named(directory: &File, mut file: &File) -> io::Result<(OsString, File)> {
+    let mode = file.metadata()?.mode();
+    let (name, copy) = begin_named(directory, Mode::S_IRUSR | Mode::S_IWUSR)?;
+    let copied = file
+        .rewind()
+        .and_then(|()| io::copy(&mut file, &mut &copy))
+        .and_then(|_| set_mode(&copy, mode & 0o777, mode));
+    match copied {
+        Ok(()) => Ok((name, copy)),
+        Err(error) => {
+            let _ = unlinkat(directory, &*name, UnlinkatFlags::NoRemoveDir);
+            Err(error)
+        }
+    }
+}
+
+/// Gives a file a mode. Some file systems know none but that of all their files: that has to do,
+/// unless the file has rights by it that are not in this other mode.
+pub(crate) fn set_mode(file: &File, mode: u32, allowed: u32) -> io::Result<()> {
+    match file.set_permissions(Permissions::from_mode(mode)) {
+        Err(error) if lacks_links(&error) && file.metadata()?.mode() & 0o777 & !allowed == 0 => {
+            Ok(())
+        }
+        set => set,
+    }
+}
+
+/// Gives a file the permissions of one that it is to replace.
+pub(crate) fn keep_permissions(file: &File, kept: &Permissions) -> io::Result<()> {
+    set_mode(file, kept.mode(), kept.mode())
+}
+
+/// Gives a file another name, unless that is taken.
+pub(crate) fn rename_new(directory: &File, from: &OsStr, to: &OsStr) -> nix::Result<()> {
+    match rename_unless_taken(directory, from, to) {
+        Err(Errno::EINVAL | Errno::ENOSYS | Errno::EPERM | Errno::EOPNOTSUPP) => {}
+        renamed => return renamed,
+    }
+    match linkat(directory, from, directory, to, AtFlags::empty()) {
+        Ok(()) => unlinkat(directory, from, UnlinkatFlags::NoRemoveDir),
+        Err(error) if lacks_links(&error.into()) => {
+            // An empty file takes the name first.
+            drop(create(directory, to, NEW)?);
+            renameat(directory, from, directory, to).inspect_err(|_| {
+                let _ = unlinkat(directory, to, UnlinkatFlags::NoRemoveDir);
+            })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn rename_unless_taken(directory: &File, from: &OsStr, to: &OsStr) -> nix::Result<()> {
+    use nix::fcntl::{RenameFlags, renameat2};
+
+    renameat2(directory, from, directory, to, RenameFlags::RENAME_NOREPLACE)
+}
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+fn rename_unless_taken(_: &File, _: &OsStr, _: &OsStr) -> nix::Result<()> {
+    Err(Errno::ENOSYS)
 }
 
 /// A file that there was not.
@@ -211,13 +286,15 @@ impl<'a> Arriving<'a> {
     /// Puts the file in its place.
     pub(crate) fn publish(mut self) -> io::Result<()> {
         if self.temporary.is_none() {
-            match link_nameless(&self.file, &self.directory, self.name) {
-                Err(Errno::EEXIST) => {}
+            let (directory, file) = (&self.directory, &self.file);
+            let name = match link_nameless(file, directory, self.name) {
+                Err(Errno::EEXIST) => {
+                    named(directory, |name| link_nameless(file, directory, name))?.0
+                }
+                Err(error) if lacks_links(&error.into()) => copy_named(directory, file)?.0,
                 linked => return Ok(linked?),
-            }
-            let linked =
-                named(&self.directory, |name| link_nameless(&self.file, &self.directory, name));
-            self.temporary = Some(linked?.0);
+            };
+            self.temporary = Some(name);
         }
         if let Some(temporary) = &self.temporary {
             renameat(&self.directory, &**temporary, &self.directory, self.name)?;
@@ -279,6 +356,21 @@ mod tests {
             assert_eq!(fs::read_to_string(&path).expect("a file"), number.to_string());
             assert_eq!(names(directory.path()), ["a"]);
         }
+    }
+
+    #[test]
+    fn a_new_name_is_taken_once() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let opened = File::open(directory.path()).expect("a directory");
+        for name in ["a", "b"] {
+            fs::write(directory.path().join(name), name).expect("a file");
+        }
+        let taken = rename_new(&opened, OsStr::new("a"), OsStr::new("b"));
+        assert_eq!(taken, Err(Errno::EEXIST));
+        rename_new(&opened, OsStr::new("a"), OsStr::new("c")).expect("a name");
+        assert_eq!(fs::read_to_string(directory.path().join("c")).expect("a file"), "a");
+        assert_eq!(fs::read_to_string(directory.path().join("b")).expect("a file"), "b");
+        assert_eq!(names(directory.path()).len(), 2);
     }
 
     #[test]

@@ -6,12 +6,16 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::Duration;
 
+#[cfg(target_os = "linux")]
+use nix::libc;
 use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::cgi_site::{CgiSite, get, sees_the_end_of, text};
 use crate::cli::{STRATEGIES, Serving, children_of, eventually, pid};
+#[cfg(target_os = "linux")]
+use crate::seccomp;
 use crate::support::Running;
 use crate::web::{noting, serve};
 
@@ -67,13 +71,34 @@ fn scripts_start_where_a_filter_forbids_what_is_asked_for_them() {
     for strategy in STRATEGIES {
         let shell = "exec 7</dev/null 9>/dev/null; exec \"$@\"";
         let mut command = prepared(&site, shell, &["--concurrency", strategy]);
-        seccomp::forbid(&mut command);
+        seccomp::install(&mut command, forbidden());
         let serving = Serving::spawn(&mut command).unwrap();
         for _ in 0..2 {
             let reply = serving.get("/cgi-bin/list");
             assert!(reply.ends_with("\r\n\r\n0\n1\n2\n3\n"), "{strategy}: {reply}");
         }
     }
+}
+
+/// No `close_range`, and permission neither to set a limit nor to hear of a parent's end.
+#[cfg(target_os = "linux")]
+fn forbidden() -> Vec<libc::sock_filter> {
+    use seccomp::{allow, argument, call, jump_if, refuse, skip_unless};
+    [
+        call(libc::SYS_close_range, &[refuse(libc::ENOSYS)]),
+        call(
+            libc::SYS_prctl,
+            &[
+                argument(0),
+                skip_unless(libc::PR_SET_PDEATHSIG.unsigned_abs(), 1),
+                refuse(libc::EPERM),
+                allow(),
+            ],
+        ),
+        // Reading a limit is allowed: there is no new one then.
+        call(libc::SYS_prlimit64, &[argument(2), jump_if(0, 1), refuse(libc::EPERM), allow()]),
+    ]
+    .concat()
 }
 
 /// It hears of that from the kernel, as there is nobody else to tell it.
@@ -151,79 +176,4 @@ fn begin(serving: &Serving) -> (TcpStream, String) {
     }
     let script = said.rsplit_once("\r\n\r\n").map(|(_, body)| body.trim().to_owned());
     (client, script.ok_or(io::ErrorKind::InvalidData).unwrap())
-}
-
-/// A filter of system calls, as container runtimes install one.
-#[cfg(target_os = "linux")]
-#[allow(unsafe_code, reason = "there is no safe call for it, and only tests install one")]
-mod seccomp {
-    use nix::libc::{self, sock_filter};
-
-    use super::*;
-
-    /// Has a program find no `close_range`, and permission neither to set a limit nor to hear of
-    /// its parent's end.
-    pub(super) fn forbid(command: &mut Command) {
-        let mut filter = filter();
-        let install = move || {
-            let program = libc::sock_fprog {
-                len: u16::try_from(filter.len()).unwrap_or_default(),
-                filter: filter.as_mut_ptr(),
-            };
-            // SAFETY: plain numbers, and a filter that lives during the call.
-            let installed = unsafe {
-                libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
-                    && libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &program) == 0
-            };
-            if installed { Ok(()) } else { Err(io::Error::last_os_error()) }
-        };
-        // SAFETY: the closure makes two system calls.
-        unsafe { command.pre_exec(install) };
-    }
-
-    fn filter() -> [sock_filter; 12] {
-        let refuse = |errno: i32| libc::SECCOMP_RET_ERRNO | u32::try_from(errno).unwrap();
-        let number = |call: libc::c_long| u32::try_from(call).unwrap();
-        // Offsets in `struct seccomp_data`: the number, and lower halves of the arguments.
-        let argument =
-            |index: u32| 16 + 8 * index + if cfg!(target_endian = "big") { 4 } else { 0 };
-        [
-            load(0),
-            skip_unless(number(libc::SYS_close_range), 1),
-            answer(refuse(libc::ENOSYS)),
-            skip_unless(number(libc::SYS_prctl), 3),
-            load(argument(0)),
-            skip_unless(libc::PR_SET_PDEATHSIG.unsigned_abs(), 5),
-            answer(refuse(libc::EPERM)),
-            // Reading a limit is allowed: there is no new one then.
-            skip_unless(number(libc::SYS_prlimit64), 3),
-            load(argument(2)),
-            jump_if(0, 1),
-            answer(refuse(libc::EPERM)),
-            answer(libc::SECCOMP_RET_ALLOW),
-        ]
-    }
-
-    const fn load(offset: u32) -> sock_filter {
-        statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, offset)
-    }
-
-    const fn answer(what: u32) -> sock_filter {
-        statement(libc::BPF_RET | libc::BPF_K, 0, 0, what)
-    }
-
-    /// Goes on with the next one if the value is this one, and leaves out `count` of them
-    /// otherwise.
-    const fn skip_unless(value: u32, count: u8) -> sock_filter {
-        statement(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, count, value)
-    }
-
-    /// Leaves out `count` of the next ones if the value is this one.
-    const fn jump_if(value: u32, count: u8) -> sock_filter {
-        statement(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, count, 0, value)
-    }
-
-    const fn statement(code: u32, jt: u8, jf: u8, k: u32) -> sock_filter {
-        sock_filter { code: code as u16, jt, jf, k }
-    }
 }

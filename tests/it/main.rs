@@ -140,6 +140,8 @@ mod names; // the table of names, against the crate and against Python
 mod nginx; // nginx itself, started for a test
 mod nginx_cache; // a cache between client and server
 mod nginx_files; // the same requests to nginx and to us
+#[cfg(all(feature = "cli", target_os = "linux"))]
+mod no_links; // uploads where there are no hard links, or none are allowed
 mod one_file; // nothing else of its directory is served
 mod one_request; // what holds for every method
 mod parked_ends;
@@ -160,6 +162,8 @@ mod range_clients; // programs that go on with a download
 mod ranges; // parts of files
 mod redirects; // a directory without its slash leads to where the client is
 mod refused_bodies; // what is answered before a body has come, and bodies that never do
+#[cfg(target_os = "linux")]
+mod seccomp; // system calls that are refused
 mod server; // bind, handle_request, shutdown, the hooks and the options
 mod server_addresses; // ports and addresses, and who shares them
 mod set_header; // fields that take the place of others

@@ -275,7 +275,7 @@ fn written(process: Pid, directory: &Path) -> usize {
     files.filter(|file| file.starts_with(directory) && file != directory).count()
 }
 
-fn put(address: SocketAddr, target: &str, extra: &str, body: &str) -> u16 {
+pub(crate) fn put(address: SocketAddr, target: &str, extra: &str, body: &str) -> u16 {
     let length = body.len();
     let head = format!("PUT {target} HTTP/1.0\r\n{extra}Content-Length: {length}\r\n\r\n{body}");
     let reply = String::from_utf8(hear_out(address, head.as_bytes())).unwrap();

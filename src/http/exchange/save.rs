@@ -7,7 +7,7 @@ use std::path::Path;
 use super::http_error::HttpError;
 use super::request_body::RequestBody;
 
-use crate::http::arriving::Arriving;
+use crate::http::arriving::{Arriving, keep_permissions};
 use crate::os::{new_permissions, plain_permissions};
 
 impl RequestBody {
@@ -55,7 +55,7 @@ pub(crate) fn atomically<T, E>(
     let written = write(arriving.file())?;
     if let Some(kept) = kept {
         // The mask may have taken something from it.
-        arriving.file().set_permissions(kept).map_err(&failed)?;
+        keep_permissions(arriving.file(), &kept).map_err(&failed)?;
     }
     arriving.publish().map_err(failed)?;
     Ok(written)

@@ -2,10 +2,10 @@
 //! following a link.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::time::{Duration, Instant, SystemTime};
 
 use nix::errno::Errno;
@@ -13,11 +13,14 @@ use nix::fcntl::{AtFlags, OFlag, openat, renameat};
 use nix::poll::{PollTimeout, poll};
 use nix::sys::stat::{Mode, SFlag, fstatat};
 use nix::sys::statvfs::fstatvfs;
-use nix::unistd::{AccessFlags, UnlinkatFlags, faccessat, geteuid, linkat, unlinkat};
+use nix::unistd::{AccessFlags, UnlinkatFlags, faccessat, geteuid, unlinkat};
 
 use super::cache::is_small;
 use super::etag::{EntityTag, Identity};
-use crate::http::arriving::{NEW, begin_named, create, link_nameless, lock, named, nameless};
+use crate::http::arriving::{
+    NEW, begin_named, copy_named, lacks_links, link_nameless, lock, named, nameless, rename_new,
+    set_mode,
+};
 use crate::sys::is_kept;
 
 /// Where a file is to be made: a directory that is open, and a name in it.
@@ -224,19 +227,26 @@ impl NewFile<'_> {
         loop {
             let found = self.place.look()?;
             admit(found.as_ref())?;
-            let Some(found) = found else {
-                match self.link(&self.place.name) {
-                    // A program that is no upload was faster.
-                    Err(Errno::EEXIST) if attempts < ATTEMPTS => attempts += 1,
-                    linked => return Ok(linked.map(|()| None)?),
-                }
-                continue;
+            let taken = match &found {
+                None => self.take_name(),
+                // An upload makes no program, nor a file that others may write who might not
+                // before.
+                Some(found) => set_mode(&self.file, found.mode & 0o666, found.mode)
+                    .and_then(|()| self.replace()),
             };
-            // An upload makes no program, nor a file that others may write who might not before.
-            let mode = Permissions::from_mode(found.mode & 0o666);
-            self.file.set_permissions(mode)?;
-            self.rename()?;
-            return Ok(Some(found));
+            match taken {
+                Ok(()) => return Ok(found),
+                // A program that is no upload was faster.
+                Err(error) if is_taken(&error) && found.is_none() && attempts < ATTEMPTS => {
+                    attempts += 1;
+                }
+                Err(error) if self.temporary.is_none() && lacks_links(&error) => {
+                    let (name, file) = copy_named(&self.place.directory, &self.file)?;
+                    (self.temporary, self.file) = (Some(name), file);
+                    self.modified = self.file.set_modified(now).is_ok().then_some(now);
+                }
+                Err(error) => return Err(error),
+            }
         }
     }
 
@@ -250,29 +260,19 @@ impl NewFile<'_> {
         is_as_written.then(|| EntityTag::of_file(&Identity::of(&metadata), content.as_deref()))
     }
 
-    /// Gives the file a name that is not taken.
-    fn link(&mut self, name: &OsStr) -> nix::Result<()> {
-        let directory = &self.place.directory;
-        let Some(temporary) = self.temporary.as_deref() else {
-            return link_nameless(&self.file, directory, name);
-        };
-        match linkat(directory, temporary, directory, name, AtFlags::empty()) {
-            Err(Errno::EPERM | Errno::EOPNOTSUPP | Errno::ENOSYS | Errno::EMLINK) => {
-                // There are no hard links here. An empty file takes the name first.
-                drop(create(directory, name, NEW)?);
-                renameat(directory, temporary, directory, name).inspect_err(|_| {
-                    let _ = unlinkat(directory, name, UnlinkatFlags::NoRemoveDir);
-                })?;
-                self.temporary = None;
-                Ok(())
-            }
-            // The other name goes with this value.
-            linked => linked,
+    /// Takes the place, where nothing is.
+    fn take_name(&mut self) -> io::Result<()> {
+        let (directory, name) = (&self.place.directory, &self.place.name);
+        match &self.temporary {
+            None => link_nameless(&self.file, directory, name)?,
+            Some(temporary) => rename_new(directory, temporary, name)?,
         }
+        self.temporary = None;
+        Ok(())
     }
 
     /// Takes the place of what is there.
-    fn rename(&mut self) -> io::Result<()> {
+    fn replace(&mut self) -> io::Result<()> {
         let (directory, place) = (&self.place.directory, self.place);
         if self.temporary.is_none() {
             let linked = named(directory, |name| link_nameless(&self.file, directory, name));
@@ -308,6 +308,10 @@ fn acts_for_owners() -> bool {
         Some(u64::from_str_radix(digits, 16).ok()? & CAP_FOWNER != 0)
     };
     geteuid().is_root() || has_capability() == Some(true)
+}
+
+fn is_taken(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::AlreadyExists
 }
 
 fn small_content(file: &File, size: u64) -> Option<Vec<u8>> {
