@@ -1,8 +1,8 @@
 //! Programs that ask for parts: curl and wget go on with a download, Chromium plays a recording
-//! from its middle.
+//! from its middle, and reads a page of a document as pdf.js does.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -85,4 +85,86 @@ fn chromium_seeks_in_a_recording() {
     let Some(lines) = visit(&url, &log, PATIENCE, is_told) else { return };
     assert!(says(&lines, "/report?seeked-200 "), "{lines:?}");
     assert!(says(&lines, "\"GET /a.wav HTTP/1.1\" 206"), "{lines:?}");
+}
+
+/// Reads as pdf.js does: the head of the whole says that there are parts, and the parts that a page
+/// is in are asked for, from the end on.
+const READER: &str = "<script type=module>
+const report = text => fetch('/report?' + encodeURIComponent(text));
+try {
+    const stop = new AbortController();
+    const whole = await fetch('a.pdf', {signal: stop.signal});
+    const size = +whole.headers.get('Content-Length');
+    if (whole.headers.get('Accept-Ranges') !== 'bytes') throw 'there are no parts';
+    stop.abort();
+    const part = async (start, end) => {
+        const reply = await fetch('a.pdf', {headers: {Range: `bytes=${start}-${end - 1}`}});
+        const place = reply.headers.get('Content-Range');
+        if (reply.status !== 206 || place !== `bytes ${start}-${end - 1}/${size}`) {
+            throw `${reply.status} ${place}`;
+        }
+        return new TextDecoder('latin1').decode(await reply.arrayBuffer());
+    };
+    const last = await part(size - 64, size);
+    const table = await part(+/startxref\\n(\\d+)/.exec(last)[1], size);
+    const place = +table.split('\\n')[2 + 4].slice(0, 10);
+    const content = await part(place, place + 100);
+    report('read ' + /\\((.*)\\) Tj/.exec(content)[1]);
+} catch (error) {
+    report('failed ' + error);
+}
+</script>";
+
+/// A document of one page behind 40 MB that it does not need, with its table at the end.
+fn write_document(path: &Path) {
+    let filling = 40_000_000_u64;
+    let text = "BT /F 40 Tf 20 90 Td (Hello) Tj ET";
+    let font = "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>";
+    let before = format!("%PDF-1.7\n5 0 obj\n<</Length {filling}>>\nstream\n");
+    let start = before.len() as u64 + filling;
+    let mut places = Vec::new();
+    let mut rest = "\nendstream\nendobj\n".to_owned();
+    for (number, object) in [
+        "<</Type/Catalog/Pages 2 0 R>>".to_owned(),
+        "<</Type/Pages/Kids[3 0 R]/Count 1>>".to_owned(),
+        format!(
+            "<</Type/Page/Parent 2 0 R/MediaBox[0 0 300 200]/Contents 4 0 R\
+             /Resources<</Font<</F {font}>>>>>>"
+        ),
+        format!("<</Length {}>>\nstream\n{text}\nendstream", text.len()),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        places.push(start + rest.len() as u64);
+        rest += &format!("{} 0 obj\n{object}\nendobj\n", number + 1);
+    }
+    let table = start + rest.len() as u64;
+    places.push(9); // The first object, with the filling.
+    rest += "xref\n0 6\n0000000000 65535 f \n";
+    for place in places {
+        rest += &format!("{place:010} 00000 n \n");
+    }
+    rest += &format!("trailer\n<</Size 6/Root 1 0 R>>\nstartxref\n{table}\n%%EOF\n");
+    let mut file = File::create(path).unwrap();
+    file.write_all(before.as_bytes()).unwrap();
+    file.set_len(start).unwrap();
+    file.seek(SeekFrom::End(0)).unwrap();
+    file.write_all(rest.as_bytes()).unwrap();
+}
+
+#[test]
+fn chromium_reads_a_page_of_a_document_by_its_parts() {
+    let site = Site::empty();
+    site.write("page.html", READER);
+    write_document(&site.path("a.pdf"));
+    let handler = noting(site.handler()).http11();
+    let log = handler.log.clone();
+    let server = serve(handler);
+    let url = format!("http://{}/page.html", server.address);
+    let is_told = |lines: &[String]| says(lines, "/report?");
+    let Some(lines) = visit(&url, &log, PATIENCE, is_told) else { return };
+    assert!(says(&lines, "/report?read%20Hello "), "{lines:?}");
+    let parts = lines.iter().filter(|line| line.contains("\"GET /a.pdf HTTP/1.1\" 206"));
+    assert_eq!(parts.count(), 3, "{lines:?}");
 }
