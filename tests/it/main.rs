@@ -190,6 +190,8 @@ mod twins; // the programs of examples/python answer as the examples do
 mod unix_sockets; // the file, who is at the other end, and HTTP over them
 #[cfg(feature = "cli")]
 mod upload_forms; // files that a form sends into a directory
+#[cfg(feature = "cli")]
+mod upload_ways; // beside each option of the command, and behind nginx
 mod uploads; // what a request writes to files: whole files, below the directory
 mod urls; // taken apart, read and quoted as CPython does
 mod web; // a site of files, a client that reads replies, handlers that take notes
