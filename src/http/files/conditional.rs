@@ -167,7 +167,7 @@ fn date(headers: &Headers, name: &str) -> Option<i64> {
 
 /// Reads a date of any of HTTP's three forms; the zone may be written as another name of GMT, and
 /// the day of the week may be the wrong one.
-fn parse_date(text: &str) -> Option<SystemTime> {
+pub(crate) fn parse_date(text: &str) -> Option<SystemTime> {
     work::note(text.len());
     let zones = ["UTC", "+0000", "-0000"];
     let zone = zones.iter().find_map(|zone| text.strip_suffix(zone));

@@ -41,7 +41,7 @@ pub use uploads::Uploads;
 
 #[cfg(any(test, fuzzing))]
 pub(super) use {
-    conditional::{Precondition, evaluate},
+    conditional::{Precondition, evaluate, parse_date},
     etag::EntityTag,
     path::{directory_location, directory_reference, translate_path},
     range::{MAX_PARTS, Selection, select},

@@ -1,10 +1,11 @@
 //! Conditions and ranges: what a second, plain reading of RFC 9110 §13 and §14 says.
 
 use std::ops::Range;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::text;
 use crate::http::files::{
-    EntityTag, MAX_PARTS, Precondition, Selection, Validators, evaluate, select,
+    EntityTag, MAX_PARTS, Precondition, Selection, Validators, evaluate, parse_date, select,
 };
 use crate::http::message::date::http_date;
 use crate::http::message::headers::Headers;
@@ -143,8 +144,11 @@ fn reading(command: &str, fields: &[(&str, String)], current: Option<&Validators
         let named = fields.iter().filter(move |(other, _)| other.eq_ignore_ascii_case(name));
         named.map(|(_, value)| value.as_str()).collect::<Vec<_>>()
     };
+    // Which second a date names is what the target `dates` is about.
     let date = |name: &str| match all(name)[..] {
-        [value] => (MODIFIED - 9..MODIFIED + 9).find(|&second| http_date(time(second)) == value),
+        [value] => parse_date(value)
+            .and_then(|date| date.duration_since(UNIX_EPOCH).ok())
+            .map(|since| since.as_secs() as i64),
         _ => None,
     };
     let own = current.and_then(|current| current.etag);
@@ -241,8 +245,8 @@ fn tags(list: &str) -> (Vec<(bool, String)>, bool) {
     }
 }
 
-fn time(second: i64) -> std::time::SystemTime {
-    std::time::UNIX_EPOCH + std::time::Duration::from_secs(second as u64)
+fn time(second: i64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(second as u64)
 }
 
 /// Thu, 02 Jan 2020 03:04:05 GMT.
