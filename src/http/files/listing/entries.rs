@@ -83,6 +83,9 @@ impl Entries {
     /// Directories first, whatever the order, as they have no size that says anything. Equals are
     /// in the order of their names.
     pub(super) fn sort(&mut self, order: Order) {
+        if order.column == Column::Name && self.names.is_ascii() {
+            return self.sort_by_name(order.is_descending);
+        }
         let names = &self.names;
         let by_name = |a: &Packed, b: &Packed| {
             compare_names(name_at(names, a.start), name_at(names, b.start))
@@ -98,6 +101,55 @@ impl Entries {
             let by_column = if order.is_descending { by_column.reverse() } else { by_column };
             is_directory(b).cmp(&is_directory(a)).then(by_column).then_with(|| by_name(a, b))
         });
+    }
+
+    /// The same for names of ASCII, in a fraction of the time: names lie scattered, and are looked
+    /// at once for each eight letters that they have in common with others.
+    fn sort_by_name(&mut self, is_descending: bool) {
+        let mut keys: Vec<Key> = Vec::with_capacity(self.entries.len());
+        let of_kind = |is_directory: bool| {
+            let kinds = self.entries.iter().map(|entry| entry.tag == Tag::Directory).enumerate();
+            kinds.filter_map(move |(index, kind)| (kind == is_directory).then_some((0, index)))
+        };
+        keys.extend(of_kind(true));
+        let count = keys.len();
+        keys.extend(of_kind(false));
+        let (directories, others) = keys.split_at_mut(count);
+        for part in [directories, others] {
+            self.sort_keys(part, 0);
+            if is_descending {
+                part.reverse();
+            }
+        }
+        // Each entry gets to its place in the memory that there is.
+        for start in 0..keys.len() {
+            let mut place = start;
+            while keys[place].1 != start {
+                let from = std::mem::replace(&mut keys[place].1, place);
+                self.entries.swap(place, from);
+                place = from;
+            }
+            keys[place].1 = place;
+        }
+    }
+
+    /// Orders entries whose names are alike up to this letter.
+    fn sort_keys(&self, keys: &mut [Key], depth: usize) {
+        work::note(keys.len() * 8);
+        let name = |index: usize| &self.names[self.entries[index].start..];
+        for (letters, index) in keys.iter_mut() {
+            *letters = eight_letters(&name(*index)[depth..]);
+        }
+        keys.sort_unstable_by_key(|(letters, _)| *letters);
+        for alike in keys.chunk_by_mut(|(a, _), (b, _)| a == b).filter(|it| it.len() > 1) {
+            if alike[0].0 & 0xff != 0 {
+                self.sort_keys(alike, depth + 8);
+            } else {
+                // They differ in the case of letters alone.
+                let name = |index: usize| name_at(&self.names, self.entries[index].start);
+                alike.sort_unstable_by(|(_, a), (_, b)| name(*a).cmp(name(*b)));
+            }
+        }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -135,6 +187,18 @@ impl Packed {
     fn time(&self) -> Option<(i64, u32)> {
         (self.tag != Tag::Nothing).then_some((self.seconds, self.nanoseconds))
     }
+}
+
+/// Eight letters of a name, and which entry has it.
+type Key = (u64, usize);
+
+/// The next letters in lower case, as a number; behind the name's end they are 0.
+fn eight_letters(rest: &[u8]) -> u64 {
+    let mut letters = [0; 8];
+    for (letter, byte) in letters.iter_mut().zip(rest.iter().take_while(|&&byte| byte != 0)) {
+        *letter = byte.to_ascii_lowercase();
+    }
+    u64::from_be_bytes(letters)
 }
 
 fn name_at(names: &[u8], start: usize) -> &[u8] {
@@ -221,6 +285,43 @@ pub(super) mod tests {
         }
         let of_gone = entries.iter().find(|entry| entry.name == b"gone").expect("an entry");
         assert_eq!((of_gone.content, of_gone.modified, of_gone.is_link), (None, None, true));
+    }
+
+    #[test]
+    fn many_names_are_in_the_order_in_which_two_are() {
+        let stems =
+            ["", "a", "A", "abcdefg", "abcdefgh", "ABCDEFGH", "abcdefgH-abcdefgh", "_", "~"];
+        let ends = ["", "0", "b", "B", "z", "Zz", "abcdefghi", "-", "\u{e9}"];
+        for more in ["x", "\u{212a}"] {
+            let mut names: Vec<String> = Vec::new();
+            for (stem, end) in stems.iter().flat_map(|stem| ends.map(|end| (stem, end))) {
+                names.extend(["", "k", "K", more].map(|last| format!("{stem}{end}{last}")));
+            }
+            // Of ASCII alone, and not.
+            names.retain(|name| !name.is_empty() && (more != "x" || name.is_ascii()));
+            names
+                .sort_by_key(|name| name.bytes().map(|byte| u32::from(byte) * 7 % 31).sum::<u32>());
+            names.dedup();
+            let is_directory = |name: &str| name.len().is_multiple_of(3);
+            let found = names.iter().map(|name| {
+                let content = Content::Directory;
+                let directory = Found { content: Some(content), ..file(0, 1) };
+                (name.as_bytes(), if is_directory(name) { directory } else { file(1, 1) })
+            });
+            let mut entries = entries(found);
+            for (query, is_descending) in [("", false), ("O=D", true)] {
+                let mut expected: Vec<&[u8]> = names.iter().map(|name| name.as_bytes()).collect();
+                expected.sort_by(|a, b| {
+                    let by_name = compare_names(a, b);
+                    let is_late = |name: &[u8]| !name.len().is_multiple_of(3);
+                    let by_name = if is_descending { by_name.reverse() } else { by_name };
+                    is_late(a).cmp(&is_late(b)).then(by_name)
+                });
+                entries.sort(Order::of(Some(query)));
+                let sorted: Vec<&[u8]> = entries.iter().map(|entry| entry.name).collect();
+                assert_eq!(sorted, expected, "{query}");
+            }
+        }
     }
 
     #[test]
