@@ -80,6 +80,16 @@ impl WatchedSignal {
         stamps(|bytes| recv(reader, bytes, flags).unwrap_or(0))
     }
 
+    /// Tells whether the signal has come since the last call, and takes note of it. Unlike
+    /// [`count`](Self::count), this takes no system call where it has not.
+    pub(crate) fn has_come(&self) -> bool {
+        let has_come = self.listener.has_heard();
+        if has_come {
+            self.count();
+        }
+        has_come
+    }
+
     /// How often the signal came since the last call.
     pub(crate) fn count(&self) -> usize {
         self.arrivals().len()

@@ -28,6 +28,7 @@ impl Children {
             Some(ended) => ended.hear_here(),
             None => self.ended = Some(WatchedSignal::new(Signal::SIGCHLD as i32)?),
         }
+        self.alive.reserve(MOST_COMMON);
         Ok(())
     }
 
@@ -48,7 +49,8 @@ impl Children {
 
     /// Forgets the children that have ended, if one was heard of, and returns them.
     pub(crate) fn collect_heard(&mut self) -> Vec<(Pid, WaitStatus)> {
-        if self.ended.as_mut().is_none_or(|ended| ended.count() == 0) {
+        // Asked three times for each child.
+        if self.ended.as_ref().is_none_or(|ended| !ended.has_come()) {
             return Vec::new();
         }
         self.collect(Some(WaitPidFlag::WNOHANG))
@@ -142,6 +144,9 @@ pub(crate) fn know_the_processor() {
     #[cfg(target_arch = "x86_64")]
     let _ = std::arch::is_x86_feature_detected!("avx2");
 }
+
+/// As many as there often are.
+const MOST_COMMON: usize = 40;
 
 /// How a child is ended, and how long it has after each signal. One that is stuck in a handler ends
 /// what it has started by the second one, and would leave it behind if it were killed.

@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -16,22 +16,36 @@ use signal_hook_registry::SigId;
 /// The process that hears of a signal. Its forked copies have the same handlers and descriptors,
 /// also those that are about to execute another program, and are not heard.
 #[derive(Clone, Debug)]
-pub(crate) struct Listener(Arc<AtomicI32>);
+pub(crate) struct Listener(Arc<Heard>);
+
+#[derive(Debug)]
+struct Heard {
+    process: AtomicI32,
+    /// The signal has come since that was asked last.
+    has_come: AtomicBool,
+}
 
 impl Listener {
     /// This process.
     pub(crate) fn new() -> Self {
-        Self(Arc::new(AtomicI32::new(getpid().as_raw())))
+        let process = AtomicI32::new(getpid().as_raw());
+        Self(Arc::new(Heard { process, has_come: AtomicBool::new(false) }))
+    }
+
+    /// Tells whether the signal has come since the last call, without a system call. What it has
+    /// written can be read then.
+    pub(crate) fn has_heard(&self) -> bool {
+        self.0.has_come.swap(false, Ordering::SeqCst)
     }
 
     /// Has this process hear of the signal, and in it and its copies no other: for a program that
     /// forks to become a daemon, and serves in its child.
     pub(crate) fn become_this_process(&self) {
-        self.0.store(getpid().as_raw(), Ordering::SeqCst);
+        self.0.process.store(getpid().as_raw(), Ordering::SeqCst);
     }
 
     fn is_this_process(&self) -> bool {
-        self.0.load(Ordering::SeqCst) == getpid().as_raw()
+        self.0.process.load(Ordering::SeqCst) == getpid().as_raw()
     }
 }
 
@@ -111,6 +125,7 @@ pub(crate) fn write_on_signal(
             // SAFETY: writing is async-signal-safe, and the descriptor is open as long as `writer`
             // is. So few bytes are written together. A pipe that is full has said enough.
             unsafe { libc::write(writer.as_raw_fd(), stamp.as_ptr().cast(), STAMP) };
+            listener.0.has_come.store(true, Ordering::SeqCst);
             // What was interrupted may be about to look at its own.
             Errno::set_raw(errno);
         }
