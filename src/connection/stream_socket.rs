@@ -81,6 +81,11 @@ impl StreamSocket {
         retry(|| recv(self.socket.as_raw_fd(), &mut [0], flags))
     }
 
+    /// Tells whether something has arrived, as [`peek`](Self::peek).
+    pub(super) fn holds_bytes(&self) -> bool {
+        sys::holds_bytes(self.as_fd())
+    }
+
     /// Writes as much as fits, `WouldBlock` when nothing does.
     pub(super) fn send(&self, bytes: &[u8]) -> io::Result<usize> {
         self.send_with(bytes, MsgFlags::empty())

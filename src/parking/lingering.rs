@@ -42,6 +42,8 @@ impl Lingering {
     }
 
     /// Throws away what has arrived; false when it is time to close.
+    // Two pages of stack for those alone that linger: see `ClientSocket::discard_some`.
+    #[inline(never)]
     pub(super) fn discard(&mut self) -> bool {
         let mut buffer = [0; 8 * 1024];
         loop {

@@ -99,6 +99,9 @@ enum Begun {
 ///
 /// A head begins with its first byte, also where that is one of an empty line: its limits of time
 /// and size count from there.
+// Not inlined: a forked child comes by with a request that its parent has read, and need not reach
+// as deep into its stack for that.
+#[inline(never)]
 fn read_head(connection: &mut Connection) -> io::Result<Begun> {
     let rfile = &mut connection.rfile;
     let skipped_before = rfile.skipped();

@@ -205,25 +205,37 @@ fn header_fields(bytes: &[u8], decoder: Latin1<'_>, head: &Head) -> Result<Heade
     // Clearing room for as many as are allowed and counting the lines first takes 400 instructions
     // more, 3 % (callgrind).
     let mut few = [httparse::EMPTY_HEADER; FEW_LINES];
-    let mut many = None;
-    let fields = match field_lines(bytes, &mut few) {
-        Ok(fields) if bytes.len() <= LINE_LIMIT => fields,
-        _ => {
-            check_lines(bytes)?;
-            field_lines(bytes, many.insert([httparse::EMPTY_HEADER; MAX_LINES])).map_err(|why| {
-                Refusal::new(Status::BAD_REQUEST, format!("Bad header syntax{why}"))
-            })?
-        }
+    let mut headers = match field_lines(bytes, &mut few) {
+        Ok(fields) if bytes.len() <= LINE_LIMIT => collected(fields, bytes.len(), decoder),
+        _ => many_fields(bytes, decoder)?,
     };
-    let mut headers = Headers::with_capacity(fields.len(), bytes.len());
-    for field in fields {
-        headers.push(field.name, field.value, decoder);
-    }
     check_host(&headers, head.version)?;
     if let Some(host) = named_host(head) {
         headers.set("Host", host);
     }
     Ok(headers)
+}
+
+/// Reads as many header fields as are allowed, or refuses them.
+// The room for them is not to be on the stack of each request, as most have few: in a process that
+// forks for each, 1.4 µs for a page that is reached there (benches/README.md).
+#[cold]
+#[inline(never)]
+fn many_fields(bytes: &[u8], decoder: Latin1<'_>) -> Result<Headers, Refusal> {
+    check_lines(bytes)?;
+    let mut many = [httparse::EMPTY_HEADER; MAX_LINES];
+    let fields = field_lines(bytes, &mut many)
+        .map_err(|why| Refusal::new(Status::BAD_REQUEST, format!("Bad header syntax{why}")))?;
+    Ok(collected(fields, bytes.len(), decoder))
+}
+
+/// The header fields, which take so many bytes.
+fn collected(fields: &[httparse::Header<'_>], length: usize, decoder: Latin1<'_>) -> Headers {
+    let mut headers = Headers::with_capacity(fields.len(), length);
+    for field in fields {
+        headers.push(field.name, field.value, decoder);
+    }
+    headers
 }
 
 /// Refuses fields that have too many lines, or one that is too long, whatever else they are.
