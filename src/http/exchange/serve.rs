@@ -16,6 +16,7 @@ use super::response_body::Stage;
 use crate::address::Address;
 use crate::connection::{Connection, Timeouts};
 use crate::handler::{Handler, panicked};
+use crate::http::message::date;
 use crate::http::message::framing::BodyLength;
 use crate::http::message::parse::{Head, Refusal};
 use crate::signal::Signal;
@@ -39,6 +40,9 @@ impl<T: HttpRequestHandler> Handler for T {
             Received::Part(wait_for) => connection.give_back(wait_for).map(|()| None),
             Received::End => Ok(None),
             received => {
+                if matches!(received, Received::Request(_)) {
+                    date::know_now();
+                }
                 Kept::Received(received).leave(&mut connection);
                 Ok(Some(connection))
             }
