@@ -19,6 +19,7 @@ use nix::unistd::{ForkResult, Pid, fork};
 pub(crate) use attributes::is_kept;
 pub(crate) use cut::is_cut;
 pub(crate) use net::*;
+pub(crate) use ownerless::{DescriptorNumber, Ownerless};
 pub use signals::SIGNAL_WINDOW;
 pub(crate) use signals::{LastCounted, Listener, STAMP, age, monotonic_time, write_on_signal};
 pub(crate) use start::{copies_of, exit_notice, isolate, note_descriptors};
@@ -28,6 +29,7 @@ pub(crate) use turns::{FileTurn, TurnFile};
 mod attributes;
 mod cut;
 mod net;
+mod ownerless;
 mod signals;
 mod start;
 #[cfg(target_os = "linux")]

@@ -73,11 +73,6 @@ impl ConnectionGuard {
         self.owner.upgrade()
     }
 
-    /// Has the owner hear of no end.
-    pub(super) fn leave_owner(&mut self) {
-        self.socket = None;
-    }
-
     /// Tells whether the server has cut the connection.
     pub(crate) fn is_cut(&self) -> bool {
         self.socket.as_ref().is_some_and(|socket| socket.is_cut())

@@ -121,6 +121,9 @@ pub struct Connection {
 const _: () = assert!(size_of::<Connection>() <= 256);
 
 impl Connection {
+    /// How many of its parts hold the socket: both ends, and what tells the server of its own.
+    pub(crate) const ENDS: usize = 3;
+
     pub(crate) fn new(
         socket: Arc<ClientSocket>,
         client_address: Address,
@@ -199,24 +202,6 @@ impl Connection {
     pub(crate) fn close(mut self) {
         self.end_by(End::AtOnce);
         self.rfile.socket().shutdown(Shutdown::Write);
-    }
-
-    /// Drops this process's copy of a connection that another process goes on with. Neither the
-    /// client nor the server hears of that.
-    ///
-    /// What it has in memory is not freed: that would write to all of it, and each page that a
-    /// forked process writes to is copied.
-    pub(crate) fn leave_to_other_process(self) {
-        let Self { mut rfile, wfile, kept, mut guard, .. } = self;
-        std::mem::forget(kept);
-        rfile.forget_buffer();
-        let socket = Arc::clone(rfile.socket());
-        socket.leave_to_other_process();
-        guard.leave_owner();
-        drop((rfile, wfile, guard));
-        if let Some(socket) = Arc::into_inner(socket) {
-            socket.close_alone();
-        }
     }
 
     /// Settles how the connection ends when it is dropped.

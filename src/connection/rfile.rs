@@ -279,12 +279,6 @@ impl Rfile {
         }
     }
 
-    /// Gives up storage without freeing it.
-    pub(super) fn forget_buffer(&mut self) {
-        std::mem::forget(std::mem::take(&mut self.buffer));
-        (self.start, self.end) = (0, 0);
-    }
-
     /// Moves everything out and leaves an empty end of the same connection.
     pub(crate) fn detach(&mut self) -> Self {
         let empty = Self::new(Arc::clone(&self.socket), self.stall, self.least_rate);

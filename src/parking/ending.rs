@@ -1,19 +1,19 @@
 //! How a slot's connection ends: at once, or when what the client still sends was thrown away.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, MutexGuard};
 
 use super::Parking;
 use super::lingering::Lingering;
 use super::parked::{HEAD_GRACE, Phase};
 use super::slot::{Slot, close_parked};
-use super::state::{Gone, Holder, Place, State};
+use super::state::{Gone, Holder, Place, PlaceGuard, State};
 use crate::connection::{ClientSocket, Direction, End, WaitFor};
 
 impl Slot {
     /// Closes a connection that waits. A request whose body is waited for ends here, of which its
     /// handler hears.
-    pub(super) fn end_idle(&self, parking: &Parking, mut place: MutexGuard<'_, Place>) {
+    pub(super) fn end_idle(&self, parking: &Parking, mut place: PlaceGuard<'_>) {
         let waits_for = match &place.state {
             State::Parked(parked) => parked.waits_for,
             _ => return,
@@ -77,7 +77,7 @@ impl Slot {
     }
 
     /// Has the serving thread see to the end of a closed connection.
-    pub(super) fn linger(&self, parking: &Parking, mut place: MutexGuard<'_, Place>) {
+    pub(super) fn linger(&self, parking: &Parking, mut place: PlaceGuard<'_>) {
         let Place { state: State::Lingering(lingering), registration } = &mut *place else {
             return;
         };
@@ -123,7 +123,7 @@ impl Slot {
     }
 
     /// Closes a connection that lingers, and gives its place up.
-    pub(super) fn vacate(&self, parking: &Parking, place: MutexGuard<'_, Place>) {
+    pub(super) fn vacate(&self, parking: &Parking, place: PlaceGuard<'_>) {
         if let State::Lingering(lingering) | State::LingeringInJob(lingering) = &place.state {
             let socket = Arc::clone(&lingering.socket);
             self.leave(parking, place, &socket, true);
@@ -134,7 +134,7 @@ impl Slot {
     fn leave(
         &self,
         parking: &Parking,
-        mut place: MutexGuard<'_, Place>,
+        mut place: PlaceGuard<'_>,
         socket: &ClientSocket,
         is_last: bool,
     ) {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
 use super::Parking;
 use super::slot::Slot;
-use super::state::{Gone, State};
+use crate::sys::Ownerless;
 
 impl Parking {
     /// In a forked child, before it serves: lets go of what is the server's alone.
@@ -21,29 +21,25 @@ impl Parking {
     /// In a forked child, before it serves: lets go of all connections but that of its job. Their
     /// clients would see no end for as long as a child that has nothing to do with them.
     ///
-    /// What the program has taken over is left to the program. The places are kept, as a child
-    /// counts what its server knew.
+    /// What the program has taken over is left to the program. Of the others nothing is freed, or
+    /// locked: that would write to all of it, and each page that a forked process writes to is
+    /// copied.
     pub(super) fn leave_others_to_parent(&self, own: &Slot) {
-        let Some(slots) = unless_held(&self.slots) else { return };
+        let Some(mut slots) = unless_held(&self.slots) else { return };
         let others = slots.iter().filter(|(_, slot)| !std::ptr::eq(Arc::as_ptr(slot), own));
-        others.for_each(|(_, slot)| slot.leave_to_parent());
-    }
-}
-
-impl Slot {
-    /// In a forked child: drops the connection that is here, of which the client hears nothing.
-    pub(super) fn leave_to_parent(&self) {
-        let Some(mut place) = unless_held(&self.place) else { return };
-        if matches!(place.state, State::Out(_) | State::Gone(_)) {
-            return;
-        }
-        match mem::replace(&mut place.state, State::Gone(Gone::default())) {
-            State::Parked(parked) => parked.connection.leave_to_other_process(),
-            State::Lingering(lingering) | State::LingeringInJob(lingering) => {
-                lingering.socket.leave_to_other_process();
+        let left: Vec<usize> =
+            others.filter(|(_, slot)| slot.ends.count() > 0).map(|(key, _)| key).collect();
+        let mut ownerless = Ownerless::default();
+        for key in left {
+            let slot = slots.remove(key);
+            // What others hold an end of stays open for them.
+            if slot.socket.strong_count() == slot.ends.count() {
+                ownerless.add(slot.ends.descriptor);
             }
-            State::Out(_) | State::Gone(_) => {}
+            // Nothing finds it any more.
+            mem::forget(slot);
         }
+        ownerless.close();
     }
 }
 

@@ -1,14 +1,14 @@
 //! What a job does with its slot's connection: serves it, and decides where it goes then.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::Parking;
 use super::parked::{Parked, Phase};
 use super::slot::{Slot, drop_parked};
-use super::state::{Holder, Place, State};
+use super::state::{Holder, PlaceGuard, State};
 use crate::address::Address;
 use crate::concurrency::{Placement, Work};
 use crate::connection::{
@@ -229,7 +229,7 @@ impl Slot {
     fn linger_for_next(
         self: &Arc<Self>,
         parking: &Parking,
-        place: MutexGuard<'_, Place>,
+        place: PlaceGuard<'_>,
     ) -> Option<Connection> {
         let socket = self.socket(&place);
         drop(place);
@@ -246,11 +246,7 @@ impl Slot {
     }
 
     /// Waits in a job that must serve its connection to the end.
-    fn wait_in_job(
-        &self,
-        parking: &Parking,
-        mut place: MutexGuard<'_, Place>,
-    ) -> Option<Connection> {
+    fn wait_in_job(&self, parking: &Parking, mut place: PlaceGuard<'_>) -> Option<Connection> {
         let State::Parked(parked) = &mut place.state else { return None };
         if parked.has_bytes() {
             return place.take_out(Phase::Returned, Holder::Job);

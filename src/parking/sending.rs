@@ -1,23 +1,19 @@
 //! A connection whose handler has left something to be sent: it goes out as the client takes it.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::Parking;
 use super::parked::Phase;
 use super::slot::{Overdue, Slot, claim};
-use super::state::{Holder, Place, State};
+use super::state::{Holder, Place, PlaceGuard, State};
 use crate::concurrency::Placement;
 use crate::connection::{ClientSocket, Connection, Direction, Progress, WaitFor};
 
 impl Slot {
     /// Has the poller tell when there is room for more.
-    pub(super) fn begin_sending(
-        self: &Arc<Self>,
-        parking: &Parking,
-        mut place: MutexGuard<'_, Place>,
-    ) {
+    pub(super) fn begin_sending(self: &Arc<Self>, parking: &Parking, mut place: PlaceGuard<'_>) {
         let Place { state: State::Parked(parked), registration } = &mut *place else { return };
         parked.phase = Phase::Sending;
         if parking.is_closed() || registration.is_given_up() {
@@ -119,7 +115,7 @@ impl Slot {
     }
 
     /// Cuts a connection that is sending, if it is, and has its handler hear of that here.
-    pub(super) fn end_sending(&self, parking: &Parking, mut place: MutexGuard<'_, Place>) {
+    pub(super) fn end_sending(&self, parking: &Parking, mut place: PlaceGuard<'_>) {
         let connection = place.take_out(Phase::Sending, Holder::Other);
         if let Some(connection) = connection {
             place.registration.give_up(&parking.poller, Some(connection.rfile.socket()));

@@ -2,12 +2,12 @@
 
 use std::net::Shutdown;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Instant;
 
 use super::parked::{Parked, Phase};
 use super::registration::Registration;
-use super::state::{Holder, Out, Place, State};
+use super::state::{Ends, Holder, Out, Place, PlaceGuard, State};
 use super::{Parking, lock};
 use crate::address::Address;
 use crate::concurrency::Placement;
@@ -21,8 +21,10 @@ pub(crate) struct Slot {
     pub(super) key: usize,
     client_address: Address,
     /// For as long as an end of the connection is held.
-    socket: Weak<ClientSocket>,
-    pub(super) place: Mutex<Place>,
+    pub(super) socket: Weak<ClientSocket>,
+    place: Mutex<Place>,
+    /// What a forked child has to know, and has no lock for.
+    pub(super) ends: Ends,
 }
 
 /// What the look at a slot's deadline found.
@@ -53,9 +55,10 @@ impl Slot {
         client_address: Address,
     ) -> Self {
         let state = State::Out(Out { holder: Holder::Other, head_since: None, is_late: false });
-        let place = Place { state, registration: Registration::default() };
+        let place = Mutex::new(Place { state, registration: Registration::default() });
+        let ends = Ends::of(socket);
         let socket = Arc::downgrade(socket);
-        Self { parking, key, client_address, socket, place: Mutex::new(place) }
+        Self { parking, key, client_address, socket, place, ends }
     }
 
     /// The client's address.
@@ -269,7 +272,7 @@ impl Slot {
     }
 
     /// Settles the phase of a connection that a handler or the serving thread is done with.
-    pub(super) fn settle(self: &Arc<Self>, parking: &Parking, mut place: MutexGuard<'_, Place>) {
+    pub(super) fn settle(self: &Arc<Self>, parking: &Parking, mut place: PlaceGuard<'_>) {
         let Place { state: State::Parked(parked), registration } = &mut *place else { return };
         if parked.waits_for == WaitFor::Taken {
             return self.begin_sending(parking, place);
@@ -350,8 +353,8 @@ impl Slot {
         }
     }
 
-    pub(super) fn place(&self) -> MutexGuard<'_, Place> {
-        lock(&self.place)
+    pub(super) fn place(&self) -> PlaceGuard<'_> {
+        PlaceGuard::new(lock(&self.place), &self.ends)
     }
 }
 
@@ -372,7 +375,7 @@ pub(super) fn claim(parking: &Parking, place: &mut Place) {
 }
 
 /// Closes a connection that the server gives up.
-pub(super) fn close_parked(mut place: MutexGuard<'_, Place>, phase: Phase) {
+pub(super) fn close_parked(mut place: PlaceGuard<'_>, phase: Phase) {
     let connection = place.take_out(phase, Holder::Other);
     // Its end takes the lock.
     drop(place);
@@ -383,7 +386,7 @@ pub(super) fn close_parked(mut place: MutexGuard<'_, Place>, phase: Phase) {
 
 /// Drops a connection that was given back although nothing more comes: it ends in good order, or
 /// when what others hold of it is dropped.
-pub(super) fn drop_parked(mut place: MutexGuard<'_, Place>, phase: Phase, holder: Holder) {
+pub(super) fn drop_parked(mut place: PlaceGuard<'_>, phase: Phase, holder: Holder) {
     let connection = place.take_out(phase, holder);
     // Its end takes the lock.
     drop(place);

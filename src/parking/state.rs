@@ -1,12 +1,16 @@
 //! What a slot can be.
 
 use std::mem;
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, MutexGuard};
 use std::time::Instant;
 
 use super::lingering::Lingering;
 use super::parked::{Parked, Phase};
 use super::registration::Registration;
-use crate::connection::{Connection, WaitFor};
+use crate::connection::{ClientSocket, Connection, WaitFor};
+use crate::sys::DescriptorNumber;
 
 /// Where a connection is; drawn in the [room's documentation](super).
 #[derive(Debug)]
@@ -93,5 +97,64 @@ impl Place {
             State::Out(out) => Some(out),
             _ => None,
         }
+    }
+}
+
+/// How many ends of its socket a slot holds, which is told whenever its lock is let go of.
+///
+/// A forked child reads this of all slots. The lock of each would be written to, and with that a
+/// page of memory be copied: at least 1.4 µs each time. Beside 1,000 clients that have sent half a
+/// head, a request takes 0.7 ms so, and 3.3 ms where all are locked (the least of 60).
+#[derive(Debug)]
+pub(super) struct Ends {
+    pub(super) descriptor: DescriptorNumber,
+    count: AtomicUsize,
+}
+
+impl Ends {
+    pub(super) fn of(socket: &Arc<ClientSocket>) -> Self {
+        Self { descriptor: DescriptorNumber::of(&**socket), count: AtomicUsize::new(0) }
+    }
+
+    /// None while the connection is out, or gone.
+    pub(super) fn count(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+}
+
+/// The lock of a slot.
+pub(super) struct PlaceGuard<'a> {
+    place: MutexGuard<'a, Place>,
+    ends: &'a Ends,
+}
+
+impl<'a> PlaceGuard<'a> {
+    pub(super) fn new(place: MutexGuard<'a, Place>, ends: &'a Ends) -> Self {
+        Self { place, ends }
+    }
+}
+
+impl Deref for PlaceGuard<'_> {
+    type Target = Place;
+
+    fn deref(&self) -> &Place {
+        &self.place
+    }
+}
+
+impl DerefMut for PlaceGuard<'_> {
+    fn deref_mut(&mut self) -> &mut Place {
+        &mut self.place
+    }
+}
+
+impl Drop for PlaceGuard<'_> {
+    fn drop(&mut self) {
+        let count = match self.place.state {
+            State::Parked(_) => Connection::ENDS,
+            State::Lingering(_) | State::LingeringInJob(_) => 1,
+            State::Out(_) | State::Gone(_) => 0,
+        };
+        self.ends.count.store(count, Ordering::Relaxed);
     }
 }

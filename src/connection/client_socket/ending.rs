@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::Shutdown;
-use std::sync::{PoisonError, Weak};
+use std::sync::Weak;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
@@ -94,13 +94,6 @@ impl ClientSocket {
     /// Leaves it to another process that has this socket to end the connection.
     pub(crate) fn leave_to_other_process(&self) {
         self.is_anothers.store(true, Ordering::Relaxed);
-    }
-
-    /// Closes this process's copy of a socket that was left to another one, and frees nothing else.
-    pub(in crate::connection) fn close_alone(mut self) {
-        std::mem::forget(self.session.take());
-        let unsent = self.unsent.get_mut().unwrap_or_else(PoisonError::into_inner);
-        std::mem::forget(std::mem::take(unsent));
     }
 
     /// The server lets go of the connection while ends of it are held elsewhere.

@@ -184,6 +184,11 @@ impl Site {
         ready.iter().map(|ready| ready.key).collect()
     }
 
+    /// As the server tells its handlers.
+    pub(super) fn open(&self) -> usize {
+        self.gauges.open.load(Ordering::Relaxed)
+    }
+
     pub(super) fn waiting(&self) -> usize {
         self.gauges.waiting.load(Ordering::Relaxed)
     }
