@@ -87,14 +87,14 @@ impl Reactor {
         poller.watch(listener, LISTENER, Report::Always)?;
         Ok(Self {
             poller,
-            jobs: Jobs::new(),
+            jobs: Jobs::with_capacity(AT_ONCE),
             listening: true,
             rest: None,
             backoff: FIRST_REST,
             signals,
             hearings: Vec::new(),
             is_leashed: false,
-            reported: Vec::new(),
+            reported: Vec::with_capacity(AT_ONCE),
         })
     }
 
@@ -302,6 +302,10 @@ const SIGNALS: usize = usize::MAX - 2;
 const STRATEGY: usize = usize::MAX - 3;
 const LEASH: usize = usize::MAX - 4;
 const REQUESTS: usize = usize::MAX - 5;
+
+/// Room for as many clients as are often there at once. Storage of the loop that is made with the
+/// server lies together, on pages that are copied with each fork; what grows later does not.
+pub(crate) const AT_ONCE: usize = 16;
 
 /// The listener's first and longest pause when nothing can be accepted.
 const FIRST_REST: Duration = Duration::from_millis(5);

@@ -124,7 +124,7 @@ impl Parking {
             lifeline: Mutex::new(lifeline_for(placement)),
             in_child: AtomicBool::new(false),
             asked_to_end: OnceLock::new(),
-            slots: Mutex::default(),
+            slots: Mutex::new(Slab::with_capacity(FEW)),
             returned: Mutex::default(),
             gauges,
             drain_began: AtomicU64::new(NEVER),
@@ -386,6 +386,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 const NEVER: u64 = u64::MAX;
+
+/// Slots that there is room for from the beginning; see `reactor::AT_ONCE`.
+const FEW: usize = 16;
 
 /// Least time between two looks at all deadlines.
 const SWEEP_SPACING: Duration = Duration::from_millis(20);

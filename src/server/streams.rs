@@ -18,7 +18,7 @@ use crate::connection::{ClientSocket, Connection, WaitLimit};
 use crate::handler::Handler;
 use crate::parking::{DrainOutcome, Parking, Serving, Slot};
 use crate::poller::{Poller, Ready};
-use crate::reactor::{Jobs, Waiting};
+use crate::reactor::{AT_ONCE, Jobs, Waiting};
 use crate::transport::StreamTransport;
 
 /// The kind of [`StreamServer`](super::StreamServer): handlers of type `H` receive a
@@ -82,8 +82,8 @@ impl<T: StreamTransport, H: Handler> Clients<T, H> for Streams<T, H> {
             parking: Arc::new(parking),
             handler,
             wait_limit: wait_limit(placement, time_left),
-            found: Vec::new(),
-            claimed: Vec::new(),
+            found: Vec::with_capacity(AT_ONCE),
+            claimed: Vec::with_capacity(AT_ONCE),
             transport: PhantomData,
         }
     }
