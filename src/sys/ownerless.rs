@@ -1,7 +1,8 @@
 //! Descriptors that are closed together.
 
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 
+#[cfg(target_os = "linux")]
 use nix::libc;
 
 /// Descriptors whose owners are forgotten: in a forked child, where dropping the owners would write
@@ -36,8 +37,9 @@ impl Ownerless {
         for run in self.0.chunk_by(|one, next| one + 1 == *next) {
             if run.len() == 1 || !close_range(run[0], run[run.len() - 1]) {
                 for &descriptor in run {
-                    // SAFETY: it was open when it was added, and its owner is forgotten.
-                    unsafe { libc::close(descriptor) };
+                    // SAFETY: it was open when it was added, and its owner is forgotten: this is
+                    // the one that it has now.
+                    drop(unsafe { OwnedFd::from_raw_fd(descriptor) });
                 }
             }
         }
@@ -55,4 +57,34 @@ fn close_range(first: RawFd, last: RawFd) -> bool {
 #[cfg(not(target_os = "linux"))]
 fn close_range(_: RawFd, _: RawFd) -> bool {
     false
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that fails should say where")]
+mod tests {
+    use std::io::{Read, Write};
+    use std::mem;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    #[test]
+    fn runs_are_closed_and_what_lies_between_them_is_not() {
+        let (one, mut other) = UnixStream::pair().unwrap();
+        let mut copies: Vec<UnixStream> = (0..8).map(|_| one.try_clone().unwrap()).collect();
+        let mut kept = copies.remove(3);
+        drop(one);
+        let mut ownerless = Ownerless::default();
+        for copy in copies.into_iter().rev() {
+            ownerless.add(DescriptorNumber::of(&copy));
+            mem::forget(copy);
+        }
+        ownerless.close();
+        kept.write_all(b"k").unwrap();
+        drop(kept);
+        let mut bytes = Vec::new();
+        // Its end comes when no copy is open any more.
+        other.read_to_end(&mut bytes).unwrap();
+        assert_eq!(bytes, b"k");
+    }
 }

@@ -36,3 +36,14 @@ fn a_child_lets_go_of_the_connections_of_others_in_silence() {
     assert_eq!((site.waiting(), site.open()), (waiting, open));
     drop(connection);
 }
+
+/// As by a clone of its writing end.
+#[test]
+fn a_connection_that_the_program_holds_an_end_of_stays_open_in_a_child() {
+    let site = Site::new(Placement::Detached);
+    let ((_own, own_slot), (mut client, slot)) = (site.claimed(), site.idle());
+    let end = slot.socket(&slot.place()).expect("it is open");
+    site.parking.leave_others_to_parent(&own_slot);
+    assert!(end.as_fd().try_clone_to_owned().is_ok());
+    client.hears_nothing();
+}
