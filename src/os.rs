@@ -40,6 +40,12 @@ pub(crate) fn is_readable(descriptor: &impl AsFd) -> bool {
     poll(&mut descriptors, PollTimeout::ZERO).is_ok_and(|count| count > 0)
 }
 
+/// Tells whether there is room for what is written, or no use in waiting for some.
+pub(crate) fn is_writable(descriptor: &impl AsFd) -> bool {
+    let mut polled = [PollFd::new(descriptor.as_fd(), PollFlags::POLLOUT)];
+    poll(&mut polled, PollTimeout::ZERO) != Ok(0)
+}
+
 /// Tells whether there is something to read on an end of a pair, and not its end.
 pub(crate) fn holds_bytes(end: &impl AsFd) -> bool {
     let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;

@@ -1,12 +1,18 @@
 //! A TLS session below a connection's two ends.
 
-use std::io::{self, IoSlice, Read, Write};
+mod outgoing;
+mod records;
+mod storage;
+
+use std::fmt;
+use std::io::{self, IoSlice, Read};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use rustls::{ServerConfig, ServerConnection};
+use rustls::ServerConfig;
 
+use self::records::Records;
 use super::not_tls::NotTls;
 use super::stream_socket::StreamSocket;
 
@@ -20,17 +26,14 @@ pub(crate) struct Session {
     state: Mutex<State>,
 }
 
-#[derive(Debug)]
 struct State {
-    tls: ServerConnection,
+    records: Records,
     /// When the first byte came.
     begun: Option<Instant>,
     /// When the first byte came since there was something to read.
     record_begun: Option<Instant>,
     /// The first bytes, where they were read before the session began.
     early: Vec<u8>,
-    /// Decrypted bytes that were not read.
-    unread: usize,
     /// The client has ended, and that was not read.
     ended: bool,
     /// The last read took all that had arrived.
@@ -60,11 +63,10 @@ impl Session {
     /// The configuration contradicts itself.
     pub(crate) fn new(config: Arc<ServerConfig>) -> io::Result<Self> {
         let state = State {
-            tls: ServerConnection::new(config).map_err(io::Error::other)?,
+            records: Records::new(config).map_err(io::Error::other)?,
             begun: None,
             record_begun: None,
             early: Vec::new(),
-            unread: 0,
             ended: false,
             took_all: true,
             clear_text: Vec::new(),
@@ -95,7 +97,11 @@ impl Session {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 result => return result,
             }
-            if !self.pull(&mut state, stream)? && state.unread == 0 && !state.ended {
+            let Pulled { filled, may_come } = self.pull(&mut state, stream, buffer)?;
+            if filled > 0 {
+                return Ok(filled);
+            }
+            if !may_come && !state.ended {
                 return Err(io::ErrorKind::WouldBlock.into());
             }
         }
@@ -118,8 +124,8 @@ impl Session {
         let mut state = self.state();
         self.refuse_if_broken(&state)?;
         loop {
-            let may_come = match self.pull(&mut state, stream) {
-                Ok(may_come) => may_come,
+            let may_come = match self.pull(&mut state, stream, &mut []) {
+                Ok(pulled) => pulled.may_come,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => false,
                 Err(_) if self.phase() == CLEAR => return Ok(true),
                 Err(error) => return Err(error),
@@ -128,7 +134,7 @@ impl Session {
                 self.enter(FAILED);
                 return Err(io::ErrorKind::ConnectionAborted.into());
             }
-            let has_news = state.unread > 0 || state.ended;
+            let has_news = state.has_news();
             if self.phase() == ESTABLISHED && (has_news || !awaits_bytes) {
                 self.enter(OPEN);
                 return Ok(true);
@@ -172,13 +178,11 @@ impl Session {
     /// Tells whether there is something to read that is no longer in the socket.
     pub(super) fn holds_unread(&self) -> bool {
         let state = self.state();
-        !state.early.is_empty() || (self.phase() == OPEN && (state.unread > 0 || state.ended))
+        !state.early.is_empty() || (self.phase() == OPEN && state.has_news())
     }
 
     pub(super) fn peer_certificates(&self) -> Vec<Vec<u8>> {
-        let state = self.state();
-        let certificates = state.tls.peer_certificates().unwrap_or_default();
-        certificates.iter().map(|certificate| certificate.to_vec()).collect()
+        self.state().records.peer_certificates()
     }
 
     /// Takes some of the pieces, to be sent by [`push`](Self::push); returns how many bytes.
@@ -186,7 +190,7 @@ impl Session {
         if !self.is_established() {
             return Err(io::ErrorKind::NotConnected.into());
         }
-        self.state().tls.writer().write_vectored(pieces)
+        self.state().records.encrypt(pieces)
     }
 
     /// Sends what was encrypted.
@@ -195,7 +199,7 @@ impl Session {
     ///
     /// `WouldBlock` as long as something is left.
     pub(super) fn push(&self, stream: &StreamSocket) -> io::Result<()> {
-        self.state().push(stream)
+        self.state().records.push(stream)
     }
 
     /// Tells the client that nothing more comes, if it can be told at once.
@@ -205,18 +209,23 @@ impl Session {
     pub(super) fn say_goodbye(&self, stream: &StreamSocket) {
         if self.is_established() {
             let mut state = self.state();
-            state.tls.send_close_notify();
             // The client may be gone, or its buffers full: the end of the connection tells it, too.
-            let _ = state.push(stream);
+            let _ = state.records.encrypt_goodbye();
+            let _ = state.records.push(stream);
         }
     }
 
-    /// Reads once, and does what the bytes ask for; tells whether more may have arrived.
-    fn pull(&self, state: &mut State, stream: &StreamSocket) -> io::Result<bool> {
-        let pulled = state.pull(stream);
+    /// Reads once, and does what the bytes ask for.
+    fn pull(
+        &self,
+        state: &mut State,
+        stream: &StreamSocket,
+        target: &mut [u8],
+    ) -> io::Result<Pulled> {
+        let pulled = state.pull(stream, target);
         if !state.clear_text.is_empty() {
             self.enter(CLEAR);
-        } else if self.phase() == HANDSHAKE && !state.tls.is_handshaking() {
+        } else if self.phase() == HANDSHAKE && !state.records.is_handshaking() {
             state.record_begun = None;
             self.enter(ESTABLISHED);
         }
@@ -226,6 +235,12 @@ impl Session {
             self.enter(FAILED);
         }
         pulled
+    }
+
+    /// Bytes of memory in which something is on its way.
+    #[cfg(test)]
+    fn held(&self) -> usize {
+        self.state().records.held()
     }
 
     fn refuse_if_broken(&self, state: &State) -> io::Result<()> {
@@ -256,64 +271,66 @@ impl Session {
     }
 }
 
+/// What came of reading once.
+struct Pulled {
+    /// Decrypted bytes that were read.
+    filled: usize,
+    /// More may have arrived.
+    may_come: bool,
+}
+
 impl State {
-    /// Decrypted bytes. A client that ends without saying so has ended all the same: HTTP tells by
-    /// itself where a body is cut.
+    /// Tells whether decrypted bytes, or the client's end, were not read.
+    fn has_news(&self) -> bool {
+        self.ended || self.records.has_unread()
+    }
+
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = match self.tls.reader().read(buffer) {
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(0),
-            result => result,
-        };
-        match read {
-            Ok(0) => self.ended = false,
-            Ok(count) => self.unread = self.unread.saturating_sub(count),
-            Err(_) => {}
+        let read = self.records.read(buffer);
+        if matches!(read, Ok(0)) {
+            self.ended = false;
         }
         read
     }
 
-    fn pull(&mut self, stream: &StreamSocket) -> io::Result<bool> {
+    fn pull(&mut self, stream: &StreamSocket, target: &mut [u8]) -> io::Result<Pulled> {
         let is_first = self.begun.is_none();
         let early = std::mem::take(&mut self.early);
         let mut incoming =
             Incoming { stream, early, is_first, took_all: false, clear_text: Vec::new() };
-        let pulled = self.tls.read_tls(&mut incoming);
+        let received = self.records.receive(&mut incoming, target);
         (self.took_all, self.clear_text) = (incoming.took_all, incoming.clear_text);
         self.early = incoming.early;
-        let count = pulled?;
-        self.begun.get_or_insert_with(Instant::now);
-        match self.tls.process_new_packets() {
-            Ok(state) => {
-                self.unread = state.plaintext_bytes_to_read();
-                self.ended = count == 0 || state.peer_has_closed();
-                if self.unread > 0 || self.ended {
-                    self.record_begun = None;
-                } else {
-                    self.record_begun.get_or_insert_with(Instant::now);
-                }
-            }
-            Err(error) => {
+        let filled = match received {
+            Err(error) if is_broken_tls(&error) => {
                 // The alert. A client that broke the rules is not waited for.
-                let _ = self.push(stream);
-                return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+                let _ = self.records.push(stream);
+                return Err(error);
             }
+            received => received?,
+        };
+        self.begun.get_or_insert_with(Instant::now);
+        self.ended = self.records.has_ended();
+        if filled > 0 || self.has_news() {
+            self.record_begun = None;
+        } else {
+            self.record_begun.get_or_insert_with(Instant::now);
         }
-        match self.push(stream) {
+        match self.records.push(stream) {
             // Handshakes fit into a socket's buffer; what is left goes with the next write.
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
-            _ => Ok(!self.took_all && !self.ended),
+            _ => Ok(Pulled { filled, may_come: !self.took_all && !self.ended }),
         }
-    }
-
-    fn push(&mut self, stream: &StreamSocket) -> io::Result<()> {
-        while self.tls.wants_write() {
-            self.tls.write_tls(&mut Outgoing(stream))?;
-        }
-        Ok(())
     }
 }
 
-/// What rustls reads from.
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State").field("ended", &self.ended).finish_non_exhaustive()
+    }
+}
+
+/// What records are read from.
 struct Incoming<'a> {
     stream: &'a StreamSocket,
     /// What comes before all that is in the socket.
@@ -344,23 +361,6 @@ impl Read for Incoming<'_> {
     }
 }
 
-/// What rustls writes to.
-struct Outgoing<'a>(&'a StreamSocket);
-
-impl Write for Outgoing<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.send(bytes)
-    }
-
-    fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.0.send_vectored(pieces)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// Tells whether reading failed because the client broke the rules of TLS.
 pub(crate) fn is_broken_tls(error: &io::Error) -> bool {
     let Some(inner) = error.get_ref() else { return false };
@@ -372,3 +372,6 @@ pub(crate) fn is_broken_tls(error: &io::Error) -> bool {
 fn not_tls(received: &[u8]) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, NotTls { received: received.to_vec() })
 }
+
+#[cfg(all(test, feature = "http"))]
+mod tests;
