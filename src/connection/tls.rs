@@ -238,7 +238,7 @@ impl Session {
     }
 
     /// Bytes of memory in which something is on its way.
-    #[cfg(test)]
+    #[cfg(all(test, feature = "http"))]
     fn held(&self) -> usize {
         self.state().records.held()
     }

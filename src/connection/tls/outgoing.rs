@@ -23,7 +23,7 @@ impl Outgoing {
     }
 
     /// Bytes of memory that this takes.
-    #[cfg(test)]
+    #[cfg(all(test, feature = "http"))]
     pub(super) fn held(&self) -> usize {
         self.storage.capacity()
     }

@@ -220,13 +220,13 @@ impl Records {
     }
 
     /// Bytes that are encrypted and not sent.
-    #[cfg(test)]
+    #[cfg(all(test, feature = "http"))]
     pub(super) fn left(&self) -> usize {
         self.outgoing.len()
     }
 
     /// Bytes of memory in which something is on its way.
-    #[cfg(test)]
+    #[cfg(all(test, feature = "http"))]
     pub(super) fn held(&self) -> usize {
         self.incoming.capacity() + self.unread.get_ref().capacity() + self.outgoing.held()
     }
