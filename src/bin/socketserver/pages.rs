@@ -26,9 +26,9 @@ pub(crate) struct Pages {
     ///
     /// app.js.br, app.js.zst or app.js.gz is sent in the place of app.js, unless -d names one file;
     /// make them anew when the file changes. Other text of 1 KiB and more is compressed with gzip
-    /// as it is sent, for clients of HTTP/1.1 and with -p HTTP/1.1. For requests with a cookie or
-    /// a password that holds for files alone, three seconds after their last change: listings are
-    /// not compressed, nor is the output of programs that has no ETag or Last-Modified.
+    /// as it is sent, for clients that speak HTTP/1.1, whatever -p says. For requests with a cookie
+    /// or a password that holds for files alone, three seconds after their last change: listings
+    /// are not compressed, nor is the output of programs that has no ETag or Last-Modified.
     #[arg(long)]
     pub(crate) compress: bool,
 
