@@ -20,7 +20,7 @@ impl FileContent {
     /// | response | fields |
     /// |---|---|
     /// | 200, all of it | `Content-type`, `Content-Length`, `Last-Modified`, `ETag`, `Accept-Ranges` |
-    /// | 206, the part or the parts that GET asks for by `Range` | the same, with `Content-Range`, or as `multipart/byteranges` |
+    /// | 206, the part or the parts that GET asks for by `Range` | the same without `Accept-Ranges`, with `Content-Range`, or as `multipart/byteranges` |
     /// | 304, the client has it ([`precondition`](Self::precondition)) | `ETag` |
     /// | 412, the client means another one | `Content-Length: 0` |
     /// | 416, the parts lie beyond the end | `Content-Range`, `Content-Length: 0` |
