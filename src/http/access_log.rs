@@ -136,7 +136,8 @@ impl<H: HttpRequestHandler> HttpRequestHandler for AccessLog<H> {
     }
 }
 
-/// What is said of a request. Text of the client has a character for each byte.
+/// What is said of a request. Text of the client has a character for each byte; its address and
+/// its user are text of the server.
 struct Entry<'a> {
     began: Option<SystemTime>,
     took: Duration,
@@ -194,21 +195,24 @@ impl Entry<'_> {
     }
 }
 
-/// A field that ends at the next blank.
+/// A field that ends at the next blank. It is the server's text, not a character for each byte of
+/// a client's.
 fn push_word(line: &mut String, word: &str) {
-    push_escaped(line, word, |byte| byte.is_ascii_graphic() && !b"\"\\".contains(&byte));
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"\"\\".contains(&byte);
+    push_escaped(line, word.as_bytes(), is_plain);
 }
 
-/// Text in quotes, `-` for text that is empty or absent.
+/// Text of a client in quotes, `-` for text that is empty or absent.
 fn push_quoted(line: &mut String, text: Option<&str>) {
     line.push('"');
     let text = text.filter(|text| !text.is_empty()).unwrap_or("-");
-    push_escaped(line, text, |byte| matches!(byte, b' '..=b'~') && !b"\"\\".contains(&byte));
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && !b"\"\\".contains(&byte);
+    push_escaped(line, &bytes(text), is_plain);
     line.push('"');
 }
 
-fn push_escaped(line: &mut String, text: &str, is_plain: impl Fn(u8) -> bool) {
-    for byte in bytes(text) {
+fn push_escaped(line: &mut String, text: &[u8], is_plain: impl Fn(u8) -> bool) {
+    for &byte in text {
         if is_plain(byte) {
             line.push(char::from(byte));
         } else {
@@ -351,6 +355,19 @@ mod tests {
         ] {
             assert!(of(agent).json().contains(json), "{}", of(agent).json());
             assert!(of(agent).combined().contains(combined));
+        }
+    }
+
+    #[test]
+    fn each_user_has_a_name_of_its_own() {
+        for (user, combined, json) in [
+            ("\u{fc}", "- \\xC3\\xBC [", "\"user\":\"\u{fc}\""),
+            ("\u{c3}\u{bc}", "- \\xC3\\x83\\xC2\\xBC [", "\"user\":\"\u{c3}\u{bc}\""),
+            ("\u{20ac}uro", "- \\xE2\\x82\\xACuro [", "\"user\":\"\u{20ac}uro\""),
+        ] {
+            let of = Entry { user: Some(user), ..entry() };
+            assert!(of.combined().contains(combined), "{}", of.combined());
+            assert!(of.json().contains(json), "{}", of.json());
         }
     }
 }
