@@ -232,7 +232,8 @@ fn the_same_credentials_at_once_are_verified_a_few_times_and_all_pass() {
 fn files_of_users_are_read_and_read_again() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("users");
-    fs::write(&file, format!("# users\r\n\n{ADA}\r\n")).unwrap();
+    // The first line begins with the byte-order mark that editors of Windows write.
+    fs::write(&file, format!("\u{feff}{ADA}\r\n\n# users\r\n")).unwrap();
     let users = Users::default().user(BOB).unwrap().file(&file).unwrap();
     let handler = BasicAuth::new(Hello::default(), users);
     let code = |who| respond(&handler, request("GET", who)).unwrap().status.code();

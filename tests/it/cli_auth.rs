@@ -218,7 +218,7 @@ fn what_is_no_user_with_a_hash_is_one_line_without_the_password() {
     fs::write(&empty, "# nobody\n").unwrap();
     let missing = directory.path().join("missing").display().to_string();
     let folder = directory.path().display().to_string();
-    let twice = UserFile::new(ADA);
+    let (twice, again) = (UserFile::new(ADA), UserFile::new(ADA));
     for (arguments, why) in [
         (&["--auth", "ada:lovelace"][..], "make a hash with: htpasswd -nB USER"),
         (&["--auth", "lovelace"], "USER:HASH is expected"),
@@ -228,6 +228,7 @@ fn what_is_no_user_with_a_hash_is_one_line_without_the_password() {
         (&["--auth", "ada:{SHA}lovelace"], "is a SHA-1 hash"),
         (&["--auth", ADA, "--auth", ADA], "user 'ada' is named twice"),
         (&["--auth", ADA, "--auth-file", twice.name()], "user 'ada' is named twice"),
+        (&["--auth-file", twice.name(), "--auth-file", again.name()], "user 'ada' is named twice"),
         (&["--auth-file", &empty], "there is no user in it"),
         (&["--auth-file", &missing], "cannot read"),
         (&["--auth-file", &folder], "it is neither a regular file nor a pipe"),
@@ -239,6 +240,16 @@ fn what_is_no_user_with_a_hash_is_one_line_without_the_password() {
         let said = fails(arguments, 2);
         assert!(said.contains(why), "{arguments:?}: {said}");
         assert!(!said.contains("lovelace"), "{said}");
+    }
+}
+
+#[test]
+fn the_users_of_all_files_may_enter() {
+    let (first, second) = (UserFile::new(ADA), UserFile::new(&format!("\u{feff}{BOB}\r\n")));
+    let files = ["--auth-file", first.name(), "--auth-file", second.name()];
+    let serving = Serving::start(&[&["-b", "127.0.0.1"], &files[..]].concat());
+    for (user, expected) in [(ADAS, "200"), (BOBS, "200"), (ADA_WRONG, "401")] {
+        assert_eq!(code(&serving, "GET /", user), expected);
     }
 }
 

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use nix::sys::signal::Signal;
 
-use crate::auth::ADA;
+use crate::auth::{ADA, BOB};
 use crate::certificates::{Authority, Issued};
 use crate::cli::{COMMAND, Serving, fails, tree};
 
@@ -61,6 +61,10 @@ fn no_secret_is_in_the_directory_that_is_served() {
     ] {
         refuses(inside, files, &line);
     }
+    // Each of several counts.
+    let other = write(outside, ".others", BOB);
+    let several = ["--auth-file", &other, "--auth-file", &users[0]];
+    refuses(inside, &several, &names("--auth-file", &users[0]));
     // One file is served as well.
     refuses(Path::new(&users[0]), &["--auth-file", &users[0]], &names("--auth-file", &users[0]));
 

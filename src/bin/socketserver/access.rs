@@ -33,13 +33,13 @@ pub(crate) struct Access {
     #[arg(long, value_name = "USER:HASH", allow_hyphen_values = true)]
     auth: Vec<String>,
 
-    /// ask for a user and a password of this file
+    /// ask for a user and a password of this file; may be repeated
     ///
-    /// A line for each user, USER:HASH, as htpasswd -B writes it. The file may not be in the
-    /// directory that is served. SIGHUP reads it again; users that came through a pipe stay. If it
+    /// A line for each user, USER:HASH, as htpasswd -B writes it. The users of all files may enter;
+    /// none may be named twice. The file may not be in the directory that is served. SIGHUP reads it again; users that came through a pipe stay. If it
     /// has no users then, every password is refused; if it cannot be used, the old users stay.
     #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
-    pub(crate) auth_file: Option<PathBuf>,
+    pub(crate) auth_file: Vec<PathBuf>,
 
     /// take passwords over HTTP from other machines, too
     ///
@@ -61,14 +61,14 @@ impl Access {
     /// The text is the line for the user, and does not repeat what may be a password.
     pub(crate) fn check(&mut self) -> Result<(), String> {
         self.check_cors()?;
-        if self.auth.is_empty() && self.auth_file.is_none() {
+        if self.auth.is_empty() && self.auth_file.is_empty() {
             return Ok(());
         }
         let mut users = Users::default();
         for line in &self.auth {
             users = users.user(line).map_err(|error| format!("--auth: {error}"))?;
         }
-        if let Some(path) = &self.auth_file {
+        for path in &self.auth_file {
             users = users.file(path).map_err(|error| format!("--auth-file: {error}"))?;
         }
         if users.is_empty() {
@@ -169,7 +169,7 @@ impl Access {
 
     /// Tells whether SIGHUP has something to read.
     pub(crate) fn has_files(&self) -> bool {
-        self.auth_file.is_some()
+        !self.auth_file.is_empty()
     }
 
     /// Asks for passwords in front of a handler, if that is asked for.

@@ -18,14 +18,14 @@ pub(crate) fn check(args: &Args, served: &Path) -> io::Result<()> {
         ("--tls-cert", &args.tls_cert),
         ("--tls-key", &args.tls_key),
         ("--tls-password-file", &args.tls_password_file),
-        ("--auth-file", &args.access.auth_file),
         ("--tls-client-ca", &args.tls_client_ca),
     ];
+    let files = files.into_iter().filter_map(|(option, path)| Some((option, path.as_deref()?)));
+    let of_users = args.access.auth_file.iter().map(|path| ("--auth-file", path.as_path()));
     let root = fs::canonicalize(served)?;
-    for (option, path) in files {
+    for (option, path) in files.chain(of_users) {
         // Pipes are not served.
-        let path = path.as_deref().filter(|path| fs::metadata(path).is_ok_and(|f| f.is_file()));
-        if let Some(path) = path
+        if fs::metadata(path).is_ok_and(|file| file.is_file())
             && leads_into(&path::absolute(path)?, &root, MOST_LINKS)
             && let Some(what) = harm(args, option, path)
         {

@@ -47,7 +47,7 @@ impl Users {
     }
 
     /// Adds the users in a file as htpasswd writes it: a line for each, and lines that are empty or
-    /// begin with `#`.
+    /// begin with `#`. A byte-order mark before the first is skipped, as some editors write one.
     ///
     /// [`BasicAuth`](super::BasicAuth) reads it again when the program hears of SIGHUP. A pipe, as
     /// `/dev/stdin` may be one, has nothing more to give then, and the old users stay.
@@ -109,6 +109,7 @@ fn users_in(path: &Path, content: io::Result<Vec<u8>>) -> io::Result<Vec<(String
     let text = text.map_err(|error| {
         io::Error::new(error.kind(), format!("cannot read '{}': {error}", path.display()))
     })?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let lines = text.lines().zip(1..).map(|(line, number)| (line.trim_ascii(), number));
     let users = lines.filter(|(line, _)| !is_comment(line)).map(|(line, number)| {
         parse_line(line)
