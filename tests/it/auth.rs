@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use data_encoding::BASE64;
 use socketserver::http::testing::{respond, talk};
 use socketserver::http::{BasicAuth, Exchange, HttpRequestHandler, Status, Users};
 
 use crate::cgi_site::CgiSite;
-use crate::support::MOMENT;
+use crate::support::{MOMENT, eventually};
 
 /// `lovelace`, at cost 4.
 pub(crate) const ADA: &str = "ada:$2y$04$VLwMBbvO0R8aFcn6hdL7Xu8qINbO6bI3lqKbz1R2tTM1a7VGnDMZW";
@@ -203,8 +204,11 @@ fn beyond_the_bound_of_verifications_clients_are_told_to_come_again() {
     let handler = BasicAuth::new(Hello::default(), slow()).verifications(1, 1);
     time(&handler, ADAS, 200);
     thread::scope(|scope| {
-        let wrong = || respond(&handler, request("GET", ADA_WRONG)).unwrap();
-        let all: Vec<_> = (0..8).map(|_| scope.spawn(wrong)).collect();
+        let wrong = |number| {
+            let credentials = BASE64.encode(format!("ada:{number}").as_bytes());
+            respond(&handler, request("GET", &format!("Basic {credentials}"))).unwrap()
+        };
+        let all: Vec<_> = (0..8).map(|number| scope.spawn(move || wrong(number))).collect();
         // Who was verified before is served meanwhile.
         let known = time(&handler, ADAS, 200);
         let all: Vec<_> = all.into_iter().map(|one| one.join().unwrap()).collect();
@@ -219,13 +223,31 @@ fn beyond_the_bound_of_verifications_clients_are_told_to_come_again() {
 }
 
 #[test]
-fn the_same_credentials_at_once_are_verified_a_few_times_and_all_pass() {
-    let handler = BasicAuth::new(Hello::default(), slow()).verifications(1, 24);
+fn the_same_credentials_at_once_are_verified_a_few_times_and_all_are_told() {
+    for (authorization, expected) in [(ADAS, 200), (ADA_WRONG, 401)] {
+        let handler = BasicAuth::new(Hello::default(), slow()).verifications(1, 2);
+        thread::scope(|scope| {
+            let status = || respond(&handler, request("GET", authorization)).unwrap().status;
+            let all: Vec<_> = (0..60).map(|_| scope.spawn(status)).collect();
+            let all: Vec<_> = all.into_iter().map(|one| one.join().unwrap().code()).collect();
+            assert_eq!(all, [expected; 60]);
+        });
+    }
+}
+
+#[test]
+fn a_client_alone_does_not_hold_itself_off() {
+    let users = slow().user(&format!("eve:{}", slower())).unwrap().user(BOB).unwrap();
+    let handler = BasicAuth::new(Hello::default(), users).verifications(1, 0);
+    let code = |who| respond(&handler, request("GET", who)).unwrap().status.code();
     thread::scope(|scope| {
-        let right = || respond(&handler, request("GET", ADAS)).unwrap().status;
-        let all: Vec<_> = (0..16).map(|_| scope.spawn(right)).collect();
-        assert!(all.into_iter().all(|one| one.join().unwrap() == Status::OK));
+        let long = scope.spawn(|| code(EVES));
+        // Refused while that is verified, before any password was wrong.
+        eventually(|| code(BOBS) == 503 || long.is_finished());
+        assert!(matches!(long.join().unwrap(), 200 | 401));
     });
+    assert_eq!(code(ADA_WRONG), 401);
+    assert_eq!(code(ADAS), 200);
 }
 
 #[test]

@@ -41,10 +41,11 @@ use verified::{Mark, Verified};
 /// - credentials that were right are [remembered](Self::remember_for) for 5 minutes, as a hash with
 ///   a secret of this server, in memory of a fixed size that the processes of a server share;
 /// - [only so many](Self::verifications) are verified at the same time, by default on half of the
-///   processors, and 24 wait, all in half of the server's threads or children at most; further
-///   requests are answered 503 with `Retry-After`, and so are those that wait when the server is to
-///   end. Logins of a client whose password was wrong in the last minute give way to those of
-///   others that were refused so;
+///   processors, and 24 wait, all in half of the server's threads or children at most; up to 512
+///   wait beside them, in what is left of that half, for the verification of the same credentials
+///   by another request. Further requests are answered 503 with `Retry-After`, and so are those
+///   that wait when the server is to end. Logins of a client whose password was wrong in the last
+///   minute give way to those of others that were refused so;
 /// - an unknown name takes the time of a known one.
 ///
 /// On SIGHUP, where the program [watches](crate::Server::watch_signals) it, the users' files are
@@ -72,6 +73,8 @@ pub struct BasicAuth<H> {
     readings: SharedCounters,
     seen: AtomicU64,
     verified: Verified,
+    /// What was wrong a moment ago, for those that wait with the same credentials.
+    wrong: Verified,
     turns: Turns,
     precedence: Precedence,
     time: Duration,
@@ -89,6 +92,7 @@ impl<H: HttpRequestHandler> BasicAuth<H> {
             readings: SharedCounters::new(1),
             seen: AtomicU64::new(0),
             verified: Verified::new(),
+            wrong: Verified::new(),
             turns: Turns::new(processors() / 2, WAITING),
             precedence: Precedence::new(),
             time: REMEMBERED,
@@ -124,7 +128,8 @@ impl<H: HttpRequestHandler> BasicAuth<H> {
     }
 
     /// How many passwords are verified at the same time in all processes of this server, at least
-    /// one, and how many requests wait for that.
+    /// one, and how many requests wait for that, beside those that wait for the verification of
+    /// the same credentials by another request.
     ///
     /// Each of them holds a thread or a child. Of the requests that the server may run at once
     /// ([`ServerInfo::max_workers`](crate::ServerInfo::max_workers)) half are kept for those whose
@@ -205,15 +210,20 @@ impl<H: HttpRequestHandler> BasicAuth<H> {
             return Ok(credentials.name);
         }
         // A server that is to end would wait for all of them, one after the other.
-        let is_over = || is_known() || http.is_draining();
+        let is_wrong = || self.wrong.knows(mark);
+        let is_over = || is_known() || is_wrong() || http.is_draining();
         let address = self.verified.mark_of_name(&client(http.client_address.ip())).number();
         let login = Login { address, credentials: mark.number() };
         let gives_way = self.precedence.gives_way(login);
-        let wait = || self.turns.wait(http.server.max_workers(), is_over);
+        let wait = || self.turns.wait(login.credentials, http.server.max_workers(), is_over);
         let Some(_turn) = (!gives_way).then(wait).flatten() else {
-            // Another request of this user may have been verified meanwhile.
+            // Another request with these credentials may have been verified meanwhile.
             if is_known() {
                 return Ok(credentials.name);
+            }
+            if !gives_way && is_wrong() {
+                self.precedence.wrong(login);
+                return Err(Refused::Unknown);
             }
             self.precedence.refused(login);
             return Err(Refused::Busy);
@@ -223,6 +233,8 @@ impl<H: HttpRequestHandler> BasicAuth<H> {
             self.verified.remember(mark, self.time);
             return Ok(credentials.name);
         }
+        // With a time of zero each request is verified.
+        self.wrong.remember(mark, self.time.min(TOLD_WRONG));
         self.precedence.wrong(login);
         Err(Refused::Unknown)
     }
@@ -307,6 +319,10 @@ fn challenge(realm: &str) -> String {
 
 /// How long credentials that were right are not verified again.
 const REMEMBERED: Duration = Duration::from_secs(5 * 60);
+
+/// How long those that wait hear that their credentials were wrong: a moment is enough. A request
+/// that finds a turn has them verified again.
+const TOLD_WRONG: Duration = Duration::from_secs(1);
 
 /// Requests that wait for a verification.
 const WAITING: usize = 24;

@@ -10,11 +10,12 @@ use crate::sys::SharedCounters;
 ///
 /// Logins of an address without a wrong password lately come first, then those that were refused
 /// before and come again, then the others. One that is refused holds off those of less precedence
-/// for a while, so that it finds a turn as it comes again.
+/// for a while, so that it finds a turn as it comes again. One without a wrong password does not
+/// hold off those of its own address: that may be the only one that asks.
 pub(super) struct Precedence {
-    /// Until when each of the upper two holds off those below it, then the entries of addresses,
-    /// then those of logins. An entry holds some bits of a number, and until when it counts. An
-    /// entry that is lost to another, or finds no place, costs precedence only.
+    /// The addresses for which each of the upper two holds off those below it, then the entries of
+    /// addresses, then those of logins. An entry holds some bits of a number, and until when it
+    /// counts. An entry that is lost to another, or finds no place, costs precedence only.
     cells: SharedCounters,
     clock: Clock,
 }
@@ -34,8 +35,11 @@ impl Precedence {
     /// Tells whether this one has to give way now.
     pub(super) fn gives_way(&self, login: Login) -> bool {
         let now = self.clock.now();
-        let mut above = self.cells.cells()[..HOLDS].iter().skip(self.of(login, now));
-        above.any(|until| until.load(Ordering::Acquire) > now)
+        let above = self.cells.cells()[..HOLDS].iter().enumerate().skip(self.of(login, now));
+        above.map(|(index, hold)| (index, hold.load(Ordering::Acquire))).any(|(index, hold)| {
+            let is_own = index == OF_ADDRESSES && kept(hold) == kept(login.address);
+            until(hold) > now && (!is_own || kept(hold) == SEVERAL)
+        })
     }
 
     /// Takes note that it was refused without a look at its password.
@@ -51,7 +55,11 @@ impl Precedence {
 
     fn refused_at(&self, login: Login, now: u64) {
         if let Some(hold) = self.of(login, now).checked_sub(1) {
-            self.cells.cells()[hold].store(now + HELD_OFF, Ordering::Release);
+            let cell = &self.cells.cells()[hold];
+            let before = cell.load(Ordering::Acquire);
+            let is_alone = until(before) <= now || kept(before) == kept(login.address);
+            let address = if is_alone { login.address } else { SEVERAL };
+            cell.store(word(address, now + HELD_OFF), Ordering::Release);
         }
         let cell = self.login(login);
         let entry = cell.load(Ordering::Acquire);
@@ -102,6 +110,13 @@ pub(super) fn client(ip: Option<IpAddr>) -> String {
 }
 
 const HOLDS: usize = 2;
+
+/// What logins of addresses without a wrong password hold off others with.
+const OF_ADDRESSES: usize = 1;
+
+/// More than one address.
+const SEVERAL: u64 = 0;
+
 const ADDRESSES: usize = HOLDS;
 const LOGINS: usize = ADDRESSES + MOST_ADDRESSES;
 
@@ -144,6 +159,26 @@ mod tests {
         precedence.refused(good);
         assert!(precedence.gives_way(flood));
         assert!(!precedence.gives_way(good));
+    }
+
+    #[test]
+    fn a_client_alone_does_not_hold_itself_off() {
+        let precedence = Precedence::new();
+        let (first, typo, second) = (login(1, 1), login(1, 2), login(1, 3));
+        precedence.refused(first);
+        precedence.wrong(typo);
+        assert!(!precedence.gives_way(second));
+        // Another one is there, whichever comes last.
+        for address in [2, 1] {
+            precedence.refused(login(address, 4));
+            assert_eq!(precedence.gives_way(second), address == 2);
+        }
+        let precedence = Precedence::new();
+        for address in [1, 2, 1] {
+            precedence.refused(login(address, 4));
+        }
+        precedence.wrong(typo);
+        assert!(precedence.gives_way(second));
     }
 
     #[test]
