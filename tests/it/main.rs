@@ -189,6 +189,7 @@ mod tls_sessions; // what is agreed on in handshakes: protocols, sessions, certi
 mod twins; // the programs of examples/python answer as the examples do
 mod unix_sockets; // the file, who is at the other end, and HTTP over them
 #[cfg(feature = "cli")]
+mod upload_answers; // what the command says of uploads, and which names it refuses
 mod upload_forms; // files that a form sends into a directory
 #[cfg(feature = "cli")]
 mod upload_ways; // beside each option of the command, and behind nginx

@@ -3,9 +3,11 @@
 use std::io;
 
 use super::SimpleHttpRequestHandler;
+#[cfg(feature = "forms")]
+use super::directory::Listing;
 use super::hooks::FileHooks;
 #[cfg(feature = "forms")]
-use super::upload_form::is_form;
+use super::uploads::is_form;
 use crate::http::exchange::{BaseHttpRequestHandler, Exchange, HttpRequestHandler};
 
 impl<K: FileHooks> SimpleHttpRequestHandler<K> {
@@ -14,7 +16,8 @@ impl<K: FileHooks> SimpleHttpRequestHandler<K> {
         #[cfg(feature = "forms")]
         if let Some(receiver) = &self.receiver {
             let path = self.translate_path(http, &http.path);
-            return receiver.post(http, &self.tree, &path);
+            let is_shown = || self.listing != Listing::Off || self.index_page(&path).is_some();
+            return receiver.post(http, &self.tree, &path, is_shown);
         }
         BaseHttpRequestHandler.do_post(http)
     }

@@ -62,9 +62,10 @@ impl<K> SimpleHttpRequestHandler<K> {
     /// mask leaves, and never as a program. It is made below the directory, in a directory that is
     /// there, through no symbolic link, [`confined`](Self::confined) or not. Each name in its path
     /// is UTF-8, though files with other names are served: a listing could not tell two of them
-    /// apart, and not every file system has them. None begins with a dot, contains a control
-    /// character or a backslash, or is longer than 255 bytes; `.well-known` is no exception, as
-    /// files there may prove who a server belongs to. Nothing is
+    /// apart, and not every file system has them. None begins with a dot, begins or ends with white
+    /// space (that of Unicode, which a reader does not see), contains a control character or a
+    /// backslash, or is longer than 255 bytes; `.well-known` is no exception, as files there may
+    /// prove who a server belongs to. So it is with the directories that lead to it. Nothing is
     /// left of a file that has not come completely: on Linux it has no name until then, where the
     /// file system knows such files; elsewhere, and for the moment in which it takes the place of
     /// another one, it has one (`.socketserver-upload-` and 16 digits) that no handler serves or
@@ -81,7 +82,7 @@ impl<K> SimpleHttpRequestHandler<K> {
     /// | 411 | neither `Content-Length` nor `Transfer-Encoding`: a request without a body is not one with an empty body |
     /// | 412 | `If-Match`, `If-None-Match` or `If-Unmodified-Since` |
     /// | 413 | it is [longer](Uploads::limit), before it is read where its length is known |
-    /// | 415 | it has a `Content-Encoding` |
+    /// | 415 | it has a `Content-Encoding`, or is a form (`multipart/form-data`) in the place of a file |
     /// | 503 | descriptors or memory are exhausted |
     /// | 507 | the disk or the quota is full |
     ///
@@ -89,10 +90,14 @@ impl<K> SimpleHttpRequestHandler<K> {
     /// with a new `index.html` from then on.
     ///
     /// A form (`multipart/form-data`) is for a directory, with a slash at the end of its name; the
-    /// last part of each file's name counts, whatever parts it. It is 303, back to the directory,
-    /// when all files were taken; those of which one cannot be are answered as above, with what has
-    /// become of each. Where a form ends early or becomes too long, the files before that stay.
-    /// [`Listing::Table`](super::Listing::Table) has such a form. POST of anything else is 415.
+    /// last part of each file's name counts, whatever parts it, without white space around it. A
+    /// name with U+FFFD is refused, as that stands for bytes that are not UTF-8. It is 303, back to
+    /// the directory, when all files were taken, and 200 with a line about them where that is
+    /// [not listed](super::Listing::Off) and has no index page; forms of which one file cannot be
+    /// taken are answered as above, with what has become of the first hundred. A form has up to
+    /// 100,000 parts. Where it ends early or becomes too long, the files before that stay, and the
+    /// answer says how many. [`Listing::Table`](super::Listing::Table) has such a form, in
+    /// directories in which files may be made. POST of anything else is 415.
     ///
     /// What is known beforehand is answered before the body is asked for (`Expect: 100-continue`).
     /// Of two that replace a file at the same time under the same `If-Match`, one is 412, whichever
@@ -193,6 +198,12 @@ impl Receiver {
             return Err(refuse(400, "A part of a file is not the whole"));
         }
         check_coding(http)?;
+        if is_form(http) {
+            return Err(refuse(
+                415,
+                "A form is for POST to a directory; PUT takes the file itself",
+            ));
+        }
         let is_framed =
             ["Content-Length", "Transfer-Encoding"].iter().any(|it| http.headers.contains(it));
         if !is_framed {
@@ -289,6 +300,13 @@ pub(super) fn check_origin(http: &Exchange<'_>) -> io::Result<()> {
         return Ok(());
     }
     Err(refuse(403, "Pages of other origins may not upload"))
+}
+
+/// Tells whether a request has a form with files.
+pub(super) fn is_form(http: &Exchange<'_>) -> bool {
+    let content_type = http.headers.get("Content-Type").unwrap_or_default();
+    let name = content_type.split(';').next().unwrap_or_default().trim();
+    name.eq_ignore_ascii_case("multipart/form-data")
 }
 
 /// Refuses what would be stored in another form than it is to be served in.

@@ -14,15 +14,17 @@ pub(super) fn copy(input: &mut impl Read, output: &File) -> Result<u64, FormErro
 
 /// The last component of a client's file name, if it can be a file's name here.
 ///
-/// A directory before it is dropped, whether written with `/` or with `\`. `None` where nothing is
-/// left, or the rest begins with a dot, contains a control character, or is longer than 255 bytes,
-/// which is more than most file systems take. Python leaves all this to the program.
+/// A directory before it is dropped, whether written with `/` or with `\`, and so is white space
+/// around the rest, which a reader of the name would not see. `None` where nothing is left, or the
+/// rest begins with a dot, contains a control character, or is longer than 255 bytes, which is more
+/// than most file systems take. Python leaves all this to the program.
 ///
 /// ```
 /// use socketserver::http::form::safe_filename;
 ///
 /// assert_eq!(safe_filename("C:\\Users\\ada\\notes.txt"), Some("notes.txt"));
 /// assert_eq!(safe_filename("../../etc/passwd"), Some("passwd"));
+/// assert_eq!(safe_filename(" a b "), Some("a b"));
 /// assert_eq!(safe_filename(".."), None);
 /// ```
 pub fn safe_filename(filename: &str) -> Option<&str> {
