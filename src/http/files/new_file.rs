@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::{FileExt, MetadataExt, fchown};
 use std::time::{Duration, Instant, SystemTime};
 
 use nix::errno::Errno;
@@ -39,6 +39,7 @@ pub(super) struct Existing {
     size: u64,
     mode: u32,
     owner: u32,
+    group: u32,
 }
 
 impl Place {
@@ -73,6 +74,7 @@ impl Place {
             size: u64::try_from(stat.st_size).unwrap_or_default(),
             mode: u32::from(Mode::from_bits_truncate(stat.st_mode).bits()),
             owner: stat.st_uid,
+            group: stat.st_gid,
         }))
     }
 
@@ -231,8 +233,11 @@ impl NewFile<'_> {
                 None => self.take_name(),
                 // An upload makes no program, nor a file that others may write who might not
                 // before.
-                Some(found) => set_mode(&self.file, found.mode & 0o666, found.mode)
-                    .and_then(|()| self.replace()),
+                Some(found) => {
+                    keep_owner(&self.file, found);
+                    set_mode(&self.file, found.mode & 0o666, found.mode)
+                        .and_then(|()| self.replace())
+                }
             };
             match taken {
                 Ok(()) => return Ok(found),
@@ -312,6 +317,16 @@ fn acts_for_owners() -> bool {
 
 fn is_taken(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::AlreadyExists
+}
+
+/// Gives a file the owner and the group of the one whose place it takes, as far as this process may
+/// do that. Rights to run it as them are not kept.
+fn keep_owner(file: &File, found: &Existing) {
+    let group = Some(found.group);
+    if fchown(file, Some(found.owner), group).is_err() {
+        // The group alone may be one of this process.
+        let _ = fchown(file, None, group);
+    }
 }
 
 fn small_content(file: &File, size: u64) -> Option<Vec<u8>> {
