@@ -2,7 +2,9 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::OnceLock;
 
+use super::new_file::Place;
 use super::tree::{DirectoryEntry, OpenDirectory, Tree};
 
 /// A directory that is to be listed: see [`FileHooks::list_directory`](super::FileHooks).
@@ -11,6 +13,7 @@ pub struct Directory<'a> {
     tree: &'a Tree,
     path: &'a Path,
     listing: Listing,
+    may_take_files: OnceLock<bool>,
 }
 
 /// How a directory without an index page is answered: see
@@ -48,9 +51,9 @@ pub enum Listing {
     /// are the names with 32 bytes for each, and room to grow. `Vary: Accept` is sent, and with the
     /// page a `Content-Security-Policy` by which nothing in it is executed.
     ///
-    /// Where [files are taken](super::SimpleHttpRequestHandler::uploads), the page has a form for
-    /// them, and a script that shows how far they are, which the policy names. The form works
-    /// without it.
+    /// Where [files are taken](super::SimpleHttpRequestHandler::uploads), the page of a directory in
+    /// which they may be made has a form for them, and a script that shows how far they are, which
+    /// the policy names. The form works without it.
     Table,
     /// 403, as nginx and Apache answer without their modules for listings. It tells no more of a
     /// directory than the redirect to it does.
@@ -59,7 +62,7 @@ pub enum Listing {
 
 impl<'a> Directory<'a> {
     pub(super) fn new(tree: &'a Tree, path: &'a Path, listing: Listing) -> Self {
-        Self { tree, path, listing }
+        Self { tree, path, listing, may_take_files: OnceLock::new() }
     }
 
     /// How its handler lists directories. The default hook obeys it.
@@ -73,6 +76,18 @@ impl<'a> Directory<'a> {
     /// [`uploads`]: super::SimpleHttpRequestHandler::uploads
     pub fn takes_uploads(&self) -> bool {
         self.tree.takes_uploads
+    }
+
+    /// Tells whether files may be made in this directory: its handler takes them, no name or link in
+    /// its path is in the way, and the process may write there. It is found out once, so that all of
+    /// a response says the same.
+    pub(super) fn may_take_files(&self) -> bool {
+        let finds_out = || {
+            let opened = self.tree.open_for_uploads(self.path).ok().flatten();
+            let may = |directory| Place::new(directory, "".as_ref()).check_rights(None).is_ok();
+            opened.is_some_and(may)
+        };
+        self.takes_uploads() && *self.may_take_files.get_or_init(finds_out)
     }
 
     /// Tells whether it is the handler's own directory, which has none above it.

@@ -6,7 +6,7 @@ use crate::http::files::directory::Directory;
 
 /// Tells whether a listing has the form.
 pub(super) fn is_in(directory: &Directory<'_>) -> bool {
-    cfg!(feature = "forms") && directory.takes_uploads()
+    cfg!(feature = "forms") && directory.may_take_files()
 }
 
 /// The form. It is sent to the page's own address.
