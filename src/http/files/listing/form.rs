@@ -17,7 +17,7 @@ pub(super) fn push(page: &mut String) {
 /// What the policy of the page allows beside the rest: the script, by its hash, and that it sends
 /// files to where the page is from.
 pub(super) const POLICY: &str =
-    "; connect-src 'self'; script-src 'sha256-cPcYBZANdqP8E8n9/WEHBaerQp2jZMp/+M2aUUhXkLk='";
+    "; connect-src 'self'; script-src 'sha256-xvauerAQG0EKiTiauVTWnMAtYmduTFRtAviP2Ap1YyQ='";
 
 const FORM: &str = "\
 <form method=\"post\" enctype=\"multipart/form-data\">
@@ -28,14 +28,17 @@ const FORM: &str = "\
 </form>
 ";
 
-/// Sends the form itself, to know how far it is. What went wrong is told below the form; otherwise
-/// the page comes anew.
+/// Sends the form itself, to know how far it is. What went wrong is told below the form, where some
+/// files were taken when the page has come anew; otherwise that comes at once. The text of an error
+/// page is taken without its styles, which the policy of this page would refuse aloud.
 const SCRIPT: &str = "
 const form = document.querySelector('form');
+const [button, bar, said] =
+  ['button', 'progress', 'p'].map(name => form.querySelector(name));
+said.textContent = history.state || '';
+history.replaceState(null, '');
 form.addEventListener('submit', event => {
   event.preventDefault();
-  const [button, bar, said] =
-    ['button', 'progress', 'p'].map(name => form.querySelector(name));
   const request = new XMLHttpRequest();
   const end = text => {
     bar.hidden = true;
@@ -47,9 +50,13 @@ form.addEventListener('submit', event => {
   };
   request.onload = () => {
     if (request.status < 300) return location.reload();
-    const page = new DOMParser().parseFromString(request.responseText, 'text/html');
-    page.querySelectorAll('style').forEach(style => style.remove());
-    end(page.body.textContent.replace(/\\s+/g, ' ').trim());
+    const bare = request.responseText.replace(
+      /^[^]*?<body\\b[^>]*>|<(style|script)\\b[^]*?<\\/\\1\\s*>|<[^>]*>/gi, ' ');
+    const page = new DOMParser().parseFromString(bare, 'text/html');
+    const text = page.body.textContent.replace(/\\s+/g, ' ').trim();
+    if (!/: uploaded\\b|stored before/.test(text)) return end(text);
+    history.replaceState(text, '');
+    location.reload();
   };
   request.onerror = () => end('The upload failed.');
   request.open('POST', '');
