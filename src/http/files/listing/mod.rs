@@ -21,7 +21,7 @@ use order::Order;
 pub(super) fn list_directory(http: &mut Exchange<'_>, directory: &Directory<'_>) -> io::Result<()> {
     match directory.listing() {
         Listing::Plain => match directory.entries() {
-            Ok(entries) => plain::send(http, &entries),
+            Ok(entries) => plain::send(http, entries),
             Err(error) => refuse(http, &error),
         },
         Listing::Table => match directory.open() {
