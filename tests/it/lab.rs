@@ -141,7 +141,7 @@ fn servers_of_the_lab_serve_its_clients_alone() {
     BufReader::new(server.stdout.take().unwrap()).read_line(&mut address).unwrap();
     for (field, status) in [("", 403), ("X-Lab: 1\r\n", 200)] {
         let mut client = Client::connect(address.trim().parse().unwrap());
-        client.send(&format!("GET / HTTP/1.0\r\n{field}\r\n"));
+        client.send(format!("GET / HTTP/1.0\r\n{field}\r\n"));
         let head = read_head(&mut client);
         assert!(head.starts_with(&format!("HTTP/1.0 {status} ")), "{head}");
     }
