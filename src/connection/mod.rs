@@ -85,10 +85,11 @@ use crate::server_info::ServerInfo;
 /// As in Python (`shutdown(SHUT_WR)`, then `close`), for every process that holds the socket: the
 /// client reads what was written, and then the end. Where it has sent what was not read, closing
 /// would reset the connection, on a Unix socket for certain; so what has arrived and what still
-/// comes is thrown away first, for at most two seconds and 256 KiB. The server does that, and no
-/// thread waits for it, but for a child of [`Forking`](crate::Forking). Where an end of the
-/// connection outlives it, such as a clone of `wfile`, what has arrived when the last one is
-/// dropped is thrown away.
+/// comes is thrown away first, however much: until the client ends, sends nothing for five seconds,
+/// or has gone on for thirty. The server does that, and no thread waits for it, but for a child of
+/// [`Forking`](crate::Forking), which goes on only while at least 64 KiB come in two seconds. Where
+/// an end of the connection outlives it, such as a clone of `wfile`, what has arrived when the last
+/// one is dropped is thrown away, up to 256 KiB.
 ///
 /// A client that was given up for what it does not take ([`Wfile`]) is reset over TCP, with what is
 /// on the way to it.
@@ -185,8 +186,9 @@ impl Connection {
     ///
     /// Dropping a connection takes care of what has arrived by then. For a refusal in the middle of
     /// a request that is not enough: the reset for what comes later may overtake the response. So
-    /// here what arrives is thrown away until the client ends, for at most two seconds and 256 KiB.
-    /// The server does that; no worker waits for it.
+    /// here what arrives is thrown away until the client ends, [within limits](Self#how-it-ends) of
+    /// time. The server does that; no worker waits for it, but for a child of
+    /// [`Forking`](crate::Forking).
     ///
     /// # Errors
     ///

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use super::Parking;
-use super::lingering::Lingering;
+use super::lingering::{Discarded, Lingering};
 use super::parked::{HEAD_GRACE, Phase};
 use super::slot::{Slot, close_parked};
 use super::state::{Gone, Holder, Place, PlaceGuard, State};
@@ -65,10 +66,10 @@ impl Slot {
         };
         if let Some(began) = parking.drain_began().filter(|_| is_late) {
             // With others that are late, and no longer than they.
-            lingering.deadline = lingering.deadline.min(began + 2 * HEAD_GRACE);
+            lingering.end_by(began + 2 * HEAD_GRACE);
         }
         if in_job && in_child {
-            place.state = State::LingeringInJob(lingering);
+            place.state = State::LingeringInJob(lingering.in_job());
         } else {
             // A job may have other work to do yet, and the serving thread does not wait for it.
             place.state = State::Lingering(lingering);
@@ -77,25 +78,38 @@ impl Slot {
     }
 
     /// Has the serving thread see to the end of a closed connection.
-    pub(super) fn linger(&self, parking: &Parking, mut place: PlaceGuard<'_>) {
+    pub(super) fn linger(&self, parking: &Parking, place: PlaceGuard<'_>) {
+        if let Some(deadline) = self.look_after(parking, place, Instant::now()) {
+            parking.expect(deadline);
+        }
+    }
+
+    /// On the serving thread: throws away what has come on a closed connection; returns when to
+    /// look at the latest whether more has, unless this was its end.
+    pub(super) fn look_after(
+        &self,
+        parking: &Parking,
+        mut place: PlaceGuard<'_>,
+        now: Instant,
+    ) -> Option<Instant> {
         let Place { state: State::Lingering(lingering), registration } = &mut *place else {
-            return;
+            return None;
         };
         if let Some(began) = parking.drain_began() {
             lingering.hasten(began);
         }
         let is_over = parking.is_closed() || registration.is_given_up();
-        if is_over || !lingering.discard() || registration.has_ended() {
-            return self.vacate(parking, place);
+        let discarded = if is_over { Discarded::Last } else { lingering.discard(now) };
+        let taken_all = discarded == Discarded::All;
+        if discarded == Discarded::Last || (taken_all && registration.has_ended()) {
+            self.vacate(parking, place);
+            return None;
         }
-        // All that had arrived was thrown away.
-        if !self.arm(parking, registration, &lingering.socket, true) {
+        if !self.arm(parking, registration, &lingering.socket, taken_all) {
             // Found by the next look at the deadlines.
-            lingering.deadline = lingering.since;
+            lingering.end_by(lingering.since);
         }
-        let deadline = lingering.deadline;
-        drop(place);
-        parking.expect(deadline);
+        Some(lingering.deadline)
     }
 
     /// Sees a closed connection to its end in the job of a child process.
@@ -107,10 +121,10 @@ impl Slot {
             if let Some(began) = drain_began {
                 lingering.hasten(began);
             }
-            let (socket, left) = (Arc::clone(&lingering.socket), lingering.left());
-            if !lingering.discard() {
+            if lingering.discard(Instant::now()) == Discarded::Last {
                 return self.vacate(parking, place);
             }
+            let (socket, left) = (Arc::clone(&lingering.socket), lingering.left());
             drop(place);
             let waited = match drain_began {
                 None => self.wait_or_drain(parking, &socket, Some(left)).map(drop),

@@ -14,7 +14,7 @@
 //!     │       (Out)                       something has come,        ▼
 //!     └──► Gone ◄─────────────────────── others wait for turns    Lingering
 //!            ▲                                                       │
-//!            └─────── its client has ended, or has sent too much ────┘
+//!            └─────── its client has ended, or its time is over ─────┘
 //! ```
 //!
 //! A slot has one `State`: `Parked`, in one of the phases `Idle`, `Sending`, `Claimed` and
@@ -65,6 +65,7 @@ use crate::server_info::Gauges;
 use crate::sys;
 use lifeline::Lifeline;
 use slot::Overdue;
+use state::Idleness;
 
 /// What handles connections: the server's handler, whatever its type.
 pub(crate) trait ServeConnection: Send + Sync {
@@ -329,10 +330,11 @@ impl Parking {
         }
     }
 
-    /// Closes idle connections to make room, the oldest first; returns how many.
+    /// Closes idle connections to make room, the oldest first, but those that were answered for the
+    /// last time before them; returns how many.
     pub(crate) fn shed(&self, count: usize) -> usize {
         let idle = self.all().into_iter();
-        let mut idle: Vec<(Instant, Arc<Slot>)> =
+        let mut idle: Vec<((Idleness, Instant), Arc<Slot>)> =
             idle.filter_map(|slot| slot.idle_since().map(|since| (since, slot))).collect();
         if idle.len() > count && count > 0 {
             idle.select_nth_unstable_by_key(count - 1, |(since, _)| *since);

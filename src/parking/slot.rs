@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::parked::{Parked, Phase};
 use super::registration::Registration;
-use super::state::{Ends, Holder, Out, Place, PlaceGuard, State};
+use super::state::{Ends, Holder, Idleness, Out, Place, PlaceGuard, State};
 use super::{Parking, lock};
 use crate::address::Address;
 use crate::concurrency::Placement;
@@ -242,8 +242,8 @@ impl Slot {
             Some(_) => {}
         }
         let State::Parked(parked) = &mut place.state else {
-            self.vacate(parking, place);
-            return Overdue::Never;
+            // What has come may not have been seen yet, as the serving thread was busy.
+            return self.look_after(parking, place, now).map_or(Overdue::Never, Overdue::At);
         };
         if parked.phase == Phase::Sending {
             return self.overdue_sending(parking, &mut place);
@@ -262,11 +262,14 @@ impl Slot {
         Overdue::Never
     }
 
-    /// Since when the connection has been idle, or closed but for its client's end, if it is.
-    pub(super) fn idle_since(&self) -> Option<Instant> {
+    /// Since when the connection has been idle, or closed but for its client's end, if it is; the
+    /// latter comes first, as it was answered.
+    pub(super) fn idle_since(&self) -> Option<(Idleness, Instant)> {
         match &self.place().state {
-            State::Parked(parked) if parked.phase == Phase::Idle => Some(parked.since),
-            State::Lingering(lingering) => Some(lingering.since),
+            State::Parked(parked) if parked.phase == Phase::Idle => {
+                Some((Idleness::Waits, parked.since))
+            }
+            State::Lingering(lingering) => Some((Idleness::Answered, lingering.since)),
             _ => None,
         }
     }

@@ -49,6 +49,15 @@ pub(super) enum Holder {
     Other,
 }
 
+/// What gives way to a new client, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Idleness {
+    /// A connection that is closed, but for what its client still sends.
+    Answered,
+    /// One that waits for its client.
+    Waits,
+}
+
 /// What is left of a connection.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Gone {

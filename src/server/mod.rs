@@ -125,7 +125,8 @@ pub type DatagramServer<T, C, H> = Server<Datagrams<T, H>, C>;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Overload {
-    /// Closes the connection that is idle longest; where all are busy, as [`Wait`](Self::Wait).
+    /// Closes the connection that is idle longest, or before it one that was answered for the last
+    /// time and whose client still sends; where all are busy, as [`Wait`](Self::Wait).
     #[default]
     Shed,
     /// Lets them wait in the kernel's queue.

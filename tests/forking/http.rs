@@ -83,6 +83,45 @@ fn what_cannot_be_served_is_answered_by_a_child() {
     }
 }
 
+/// A refused upload that comes fast is thrown away whatever its length, and its client is told.
+#[test]
+fn clients_that_send_all_of_a_refused_upload_first_are_told() {
+    const LENGTH: usize = 8 << 20;
+    let server = start("http, two children");
+    for _ in 0..5 {
+        let mut client = server.connect();
+        client.send(format!("PUT / HTTP/1.0\r\nContent-Length: {LENGTH}\r\n\r\n"));
+        client.send(vec![b'x'; LENGTH]);
+        let reply = client.read_to_end();
+        assert!(reply.starts_with("HTTP/1.0 501 Unsupported method ('PUT')\r\n"), "{reply}");
+        assert!(reply.trim_end().ends_with("</html>"), "{reply}");
+    }
+}
+
+/// One that dribbles has its child no longer than one that sends nothing.
+#[test]
+fn refused_uploads_that_dribble_do_not_keep_their_children() {
+    let server = start("http, two children");
+    let mut refused = [(); 2].map(|()| {
+        let mut client = server.connect();
+        client.send("PUT / HTTP/1.0\r\nContent-Length: 1000000\r\n\r\n");
+        assert!(client.read_to_end().starts_with("HTTP/1.0 501 "));
+        client.stream
+    });
+    let begun = Instant::now();
+    thread::scope(|scope| {
+        for stream in &mut refused {
+            scope.spawn(move || {
+                while stream.write_all(b"x").is_ok() && begun.elapsed() < LIMIT * 4 {
+                    thread::sleep(MOMENT / 5);
+                }
+            });
+        }
+        assert_eq!(server.ask("GET / HTTP/1.0\r\n\r"), "HTTP/1.0 404 Not Found\r");
+    });
+    assert!(begun.elapsed() < LIMIT * 4, "they are listened to");
+}
+
 #[test]
 fn blank_lines_have_a_heads_time() {
     let server = start("http, hasty heads");

@@ -417,6 +417,28 @@ fn no_request_fails_while_one_instance_is_killed_and_another_drained() {
     }
 }
 
+/// An instance that resets the connection under a body would count as broken, and so would the next
+/// one, to which the balancer sends the request again.
+#[test]
+fn refused_uploads_take_no_instance_from_others() {
+    // As long as nginx lets through.
+    const LENGTH: usize = 1_000_000;
+    for name in ["nginx", "haproxy"] {
+        let directory = tempfile::tempdir().unwrap();
+        let (_programs, addresses) = instances(directory.path(), name);
+        let Some(balancer) = balancer(name, &addresses, "send-proxy-v2") else { continue };
+        for turn in 0..20 {
+            let mut upload = client_from("127.0.0.2", balancer.address);
+            upload
+                .send(format!("PUT /new HTTP/1.1\r\nHost: x\r\nContent-Length: {LENGTH}\r\n\r\n"));
+            upload.send(vec![b'x'; LENGTH]);
+            assert_eq!(upload.reply().status(), 501, "{name}: {turn}");
+            let reply = client_from("127.0.0.3", balancer.address).ask(get("/name"));
+            assert_eq!(reply.status(), 200, "{name}: {turn}: {}", reply.head);
+        }
+    }
+}
+
 /// Clients that ask as fast as they can.
 #[derive(Debug, Default)]
 struct Load {

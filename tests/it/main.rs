@@ -162,6 +162,7 @@ mod range_clients; // programs that go on with a download
 mod ranges; // parts of files
 mod redirects; // a directory without its slash leads to where the client is
 mod refused_bodies; // what is answered before a body has come, and bodies that never do
+mod refused_uploads; // by clients that send all of them before they read
 #[cfg(target_os = "linux")]
 mod seccomp; // system calls that are refused
 mod server; // bind, handle_request, shutdown, the hooks and the options

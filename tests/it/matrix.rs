@@ -64,6 +64,11 @@ impl Served {
         notes
     }
 
+    /// Asks the server to shut down.
+    pub(crate) fn terminate(&self) {
+        self.process.terminate();
+    }
+
     /// Lets the handler that waits go on.
     pub(crate) fn give_leave(&mut self) {
         self.process.input.write_all(b"\n").unwrap();

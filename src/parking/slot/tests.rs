@@ -4,6 +4,7 @@ mod forked;
 #[cfg(feature = "tls")]
 mod handshakes;
 mod jobs;
+mod lingering;
 mod sending;
 mod site;
 
@@ -217,11 +218,11 @@ fn what_comes_on_a_closed_connection_is_thrown_away_until_its_end() {
 fn idle_connections_can_be_shed() {
     let site = Site::new(Placement::OtherThread);
     let (mut client, idle) = site.idle();
-    assert!(idle.idle_since().is_some_and(|since| since <= Instant::now()));
+    assert!(idle.idle_since().is_some_and(|(_, since)| since <= Instant::now()));
     assert!(idle.close(&site.parking));
     client.sees_the_end();
     let (_client, lingering) = site.lingering();
-    assert!(lingering.idle_since().is_some_and(|since| since <= Instant::now()));
+    assert!(lingering.idle_since().is_some_and(|(_, since)| since <= Instant::now()));
     assert!(lingering.close(&site.parking));
     let (_client, begun) = site.begun();
     assert!(begun.idle_since().is_some());

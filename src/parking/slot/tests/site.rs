@@ -263,6 +263,17 @@ impl Client {
         self.0.write_all(bytes).expect("there is room");
     }
 
+    /// Sends as much as there is room for; returns how much that is.
+    pub(super) fn fills(&mut self) -> usize {
+        self.0.set_nonblocking(true).expect("an option");
+        let (piece, mut sent) = ([b'x'; 16 * 1024], 0);
+        while let Ok(count) = self.0.write(&piece) {
+            sent += count;
+        }
+        self.0.set_nonblocking(false).expect("an option");
+        sent
+    }
+
     pub(super) fn takes(&mut self, count: usize) {
         self.0.read_exact(&mut vec![0; count]).expect("so many bytes");
     }
