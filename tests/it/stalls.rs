@@ -299,7 +299,7 @@ fn a_client_that_was_given_up_and_written_to_again_gets_all_of_it() {
     }
 }
 
-/// Nothing that it is told would be read while its connection lingers, for two seconds.
+/// Nothing that it is told would be read while its connection lingers, for five seconds.
 fn a_client_that_is_given_up_is_reset_at_once<C: Strategy>() {
     let given_up = Notes::new();
     let noted = given_up.clone();
