@@ -47,14 +47,14 @@ const NO_DESCRIPTOR: Errno = Errno::EMFILE;
 /// The reason of clients that gave up; they are counted apart.
 pub(crate) const HUNG: &str = "gave up";
 
-/// Visits a server, for at most this time.
+/// Visits a server, for at most this time; `name` is the field by which it knows us.
 pub(crate) fn visit(
     address: SocketAddr,
-    what: &What,
+    (what, name): (&What, &str),
     limit: Duration,
     tell: &mut dyn FnMut(News),
 ) -> Outcome {
-    let visited = try_to_visit(address, what, limit, tell);
+    let visited = try_to_visit(address, (what, name), limit, tell);
     visited.unwrap_or_else(|error| {
         Outcome::NoAnswer(match error.kind() {
             ErrorKind::ConnectionRefused => "refused",
@@ -70,7 +70,7 @@ pub(crate) fn visit(
 
 fn try_to_visit(
     address: SocketAddr,
-    what: &What,
+    (what, name): (&What, &str),
     limit: Duration,
     tell: &mut dyn FnMut(News),
 ) -> io::Result<Outcome> {
@@ -81,7 +81,7 @@ fn try_to_visit(
         let _ = stream.read(&mut [0]); // Until it leaves, or the server closes.
         return Ok(Outcome::SaidNothing);
     }
-    let request = request(what);
+    let request = request(what, name);
     if let What::Dribble(time) = what {
         let pause = milliseconds(*time) / u32::try_from(request.len()).unwrap_or(1);
         for byte in request.bytes() {
@@ -115,24 +115,25 @@ fn connect(address: SocketAddr, what: &What, limit: Duration) -> io::Result<TcpS
     Ok(socket.into())
 }
 
-fn request(what: &What) -> String {
+fn request(what: &What, name: &str) -> String {
     let query = match what {
         What::SlowReader(_) => "big=1".to_owned(),
         What::Dribble(_) => "sleep=0".to_owned(),
         What::Leave(time) => format!("sleep={}", time + UNFINISHED),
         What::Panic | What::Abort | What::Count | What::Big => format!("{what}=1"),
-        What::Get(path) => return format!("GET {path} HTTP/1.0\r\n{OURS}\r\n"),
+        What::Get(path) => return format!("GET {path} HTTP/1.0\r\n{name}\r\n"),
         What::Post(path) => {
             let form = "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 13";
-            return format!("POST {path} HTTP/1.0\r\n{OURS}{form}\r\n\r\nfirstname=Ada");
+            return format!("POST {path} HTTP/1.0\r\n{name}{form}\r\n\r\nfirstname=Ada");
         }
         What::Sleep(_) | What::Spin(_) | What::Leak(_) | What::Silent(_) => what.to_string(),
     };
-    format!("GET /?{query} HTTP/1.0\r\n{OURS}\r\n")
+    format!("GET /?{query} HTTP/1.0\r\n{name}\r\n")
 }
 
-/// A field that no page of another site can send without being allowed to.
-const OURS: &str = "X-Lab: 1\r\n";
+/// What clients of the lab say to its own servers: no page of another site can send it without
+/// being allowed to.
+pub(crate) const OURS: &str = "X-Lab: 1\r\n";
 
 /// Reads a response to its end; slowly, if that is to take so long.
 fn read(

@@ -121,7 +121,9 @@ impl Conductor {
 
     /// Whether a page of another site may have sent this, by its own name for this machine.
     fn is_foreign(&self, http: &Exchange<'_>) -> bool {
-        let host = http.target().host().or_else(|| http.headers.get("Host")).unwrap_or_default();
+        let Some(host) = http.target().host().or_else(|| http.headers.get("Host")) else {
+            return false; // No browser.
+        };
         let is_ours = host.split_once(']').map_or_else(
             || {
                 let name = host.split(':').next().unwrap_or_default();

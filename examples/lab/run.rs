@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::Failure;
-use crate::clients::{Began, News, Outcome, visit};
+use crate::clients::{Began, News, OURS, Outcome, visit};
 use crate::clock;
 use crate::observed::Observed;
 use crate::sample::Sample;
@@ -210,7 +210,8 @@ impl Run {
         if !asks_late {
             self.change(|state| state.seen[lane].asked = state.seen[lane].sent);
         }
-        let outcome = visit(address, &what, limit, &mut |news| match news {
+        let name = if matches!(self.strategy, Strategy::Run(_)) { "" } else { OURS };
+        let outcome = visit(address, (&what, name), limit, &mut |news| match news {
             News::Asked if asks_late => {
                 asks_late = false;
                 self.change(|state| state.seen[lane].asked = Some(since(clock::now())));
