@@ -133,7 +133,7 @@ fn what_is_no_body_is_broken_in_every_way() {
         (BodyLength::Chunked, "0\r\nno field\r\n\r\n", "a trailer is not a field"),
         (BodyLength::Chunked, &long, "a line between chunks is too long"),
     ] {
-        let kind = match what.starts_with("The client") {
+        let kind = match what.starts_with("The request ended") {
             true => io::ErrorKind::UnexpectedEof,
             false => io::ErrorKind::InvalidData,
         };
