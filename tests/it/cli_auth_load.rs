@@ -179,6 +179,7 @@ fn a_client_with_a_wrong_password_gives_way_to_another_one() {
     let code = |from, login| status(&text(&read_to_end(&mut begin(from, login))));
     assert_eq!(code("127.0.0.1", ADA_WRONG), "401");
     let mut slow = begin("127.0.0.1", BOBS);
+    eventually(|| info.connections().busy == 1);
     // While that is verified the other one is refused, and comes again.
     eventually(|| code("127.0.0.2", ADAS) == "503");
     eventually(|| code("127.0.0.2", ADAS) == "200");

@@ -310,7 +310,8 @@ fn curl_sends_several_files_by_a_form() {
 }
 
 /// Uploads by the form of a listing: three times by its script, of which the second time fails, and
-/// the third for one of two files, then without it. What happens is reported by paths that are asked for.
+/// the third for one of two files, then without it. What happens is reported by paths that are
+/// asked for.
 const PAGE: &str = "<iframe id=f src=/up/></iframe><script>
 const frame = document.getElementById('f');
 const report = text => fetch('/report?' + encodeURIComponent(text));

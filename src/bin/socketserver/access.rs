@@ -36,8 +36,9 @@ pub(crate) struct Access {
     /// ask for a user and a password of this file; may be repeated
     ///
     /// A line for each user, USER:HASH, as htpasswd -B writes it. The users of all files may enter;
-    /// none may be named twice. The file may not be in the directory that is served. SIGHUP reads it again; users that came through a pipe stay. If it
-    /// has no users then, every password is refused; if it cannot be used, the old users stay.
+    /// none may be named twice. The file may not be in the directory that is served. SIGHUP reads
+    /// it again; users that came through a pipe stay. If it has no users then, every password is
+    /// refused; if it cannot be used, the old users stay.
     #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub(crate) auth_file: Vec<PathBuf>,
 

@@ -20,11 +20,12 @@ pub(crate) struct Uploading {
     ///
     /// A file is made below the directory, under a name of UTF-8 that does not begin with a dot, in
     /// a directory that is there, and through no symbolic link. No name in its path begins or ends
-    /// with a blank; a form's file loses those around its name. It appears when it is complete.
-    /// A form has up to 100,000 parts. Without =replace a file that is there stays, and the answer is 409; so it is with
-    /// --compress for a new app.js.gz beside app.js. A new index.html is what its directory
-    /// answers. --listing table has a form for it. With -p HTTP/1.1 curl -T need not wait a second
-    /// for leave to send. On addresses that other machines reach, --auth or --auth-file is needed.
+    /// with a blank; a form's file loses those around its name. It appears when it is complete. A
+    /// form has up to 100,000 parts. Without =replace a file that is there stays, and the answer is
+    /// 409; so it is with --compress for a new app.js.gz beside app.js. A new index.html is what
+    /// its directory answers. --listing table has a form for it. With -p HTTP/1.1 curl -T need not
+    /// wait a second for leave to send. On addresses that other machines reach, --auth or
+    /// --auth-file is needed.
     #[arg(long, value_name = "replace", num_args = 0..=1, require_equals = true)]
     #[arg(value_enum, hide_possible_values = true, default_missing_value = "new")]
     upload: Option<Upload>,

@@ -51,9 +51,9 @@ pub enum Listing {
     /// are the names with 32 bytes for each, and room to grow. `Vary: Accept` is sent, and with the
     /// page a `Content-Security-Policy` by which nothing in it is executed.
     ///
-    /// Where [files are taken](super::SimpleHttpRequestHandler::uploads), the page of a directory in
-    /// which they may be made has a form for them, and a script that shows how far they are, which
-    /// the policy names. The form works without it.
+    /// Where [files are taken](super::SimpleHttpRequestHandler::uploads), the page of a directory
+    /// in which they may be made has a form for them, and a script that shows how far they are,
+    /// which the policy names. The form works without it.
     Table,
     /// 403, as nginx and Apache answer without their modules for listings. It tells no more of a
     /// directory than the redirect to it does.
@@ -78,9 +78,9 @@ impl<'a> Directory<'a> {
         self.tree.takes_uploads
     }
 
-    /// Tells whether files may be made in this directory: its handler takes them, no name or link in
-    /// its path is in the way, and the process may write there. It is found out once, so that all of
-    /// a response says the same.
+    /// Tells whether files may be made in this directory: its handler takes them, no name or link
+    /// in its path is in the way, and the process may write there. It is found out once, so that
+    /// all of a response says the same.
     pub(super) fn may_take_files(&self) -> bool {
         let finds_out = || {
             let opened = self.tree.open_for_uploads(self.path).ok().flatten();

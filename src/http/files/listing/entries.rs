@@ -69,9 +69,6 @@ impl Entries {
             entry.set(found);
             !found.is_gone
         });
-        // They stay as long as the client takes their page.
-        packed.shrink_to_fit();
-        names.shrink_to_fit();
         Ok(entries)
     }
 

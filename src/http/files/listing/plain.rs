@@ -10,10 +10,9 @@ use crate::os::name_bytes;
 
 /// Answers with names, as CPython 3.14 does, in letters that can be read on a phone.
 pub(super) fn send(http: &mut Exchange<'_>, entries: Vec<DirectoryEntry>) -> io::Result<()> {
-    let mut page = page(&unquote(http.target().path()), &entries);
+    let page = page(&unquote(http.target().path()), &entries);
     // The client may take its time.
     drop(entries);
-    page.shrink_to_fit();
     http.send_response(200)?;
     http.send_header("Content-type", "text/html; charset=utf-8")?;
     http.send_header("Content-Length", page.len())?;
