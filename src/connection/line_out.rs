@@ -30,12 +30,18 @@ pub(super) struct Span {
     offset: u64,
     pub(super) left: u64,
     /// The kernel cannot send it by itself.
+    #[cfg(target_os = "linux")]
     is_copied: bool,
 }
 
 impl Span {
     pub(super) fn new(offset: u64, left: u64) -> Self {
-        Self { offset, left, is_copied: cfg!(not(target_os = "linux")) }
+        Self {
+            offset,
+            left,
+            #[cfg(target_os = "linux")]
+            is_copied: false,
+        }
     }
 
     fn advance(&mut self, count: usize) -> usize {

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use super::client_socket::ClientSocket;
 use super::line_out::Sent;
-use crate::os::{self, read_at};
+#[cfg(target_os = "linux")]
+use crate::os::cannot_send_file;
+use crate::os::read_at;
 
 /// Has the kernel send `count` bytes of a file from `offset` on. Adds to `taken` what it has taken,
 /// also where it fails then.
@@ -38,7 +40,7 @@ pub(super) fn send_by_kernel(
                 left -= sent as u64;
                 *taken += sent as u64;
             }
-            Err(error) if os::cannot_send_file(&error) => return Ok(Sent::Part(count - left)),
+            Err(error) if cannot_send_file(&error) => return Ok(Sent::Part(count - left)),
             Err(error) => return Err(error),
         }
     }
