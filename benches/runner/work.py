@@ -5,6 +5,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
 
@@ -14,6 +15,8 @@ from .servers import WORK, probe
 
 def rotated(servers, turn):
     """Each server is first in another round."""
+    if not servers:
+        sys.exit("no server answers: was benches/setup run, and `cargo build --release`?")
     turn %= len(servers)
     return servers[turn:] + servers[:turn]
 
