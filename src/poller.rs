@@ -18,6 +18,10 @@ use std::os::fd::AsFd;
 use std::sync::{Arc, PoisonError, RwLock, TryLockError};
 use std::time::Duration;
 
+/// Room for as many clients as are often there at once. Storage of the loop that is made with the
+/// server lies together, on pages that are copied with each fork; what grows later does not.
+pub(crate) const AT_ONCE: usize = 16;
+
 /// Waits for descriptors that are readable, or have room to write.
 ///
 /// A forked child has a copy, which it empties with [`leave_to_parent`](Self::leave_to_parent): its

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::address::Address;
 use crate::concurrency::Job;
 use crate::os::{AsFd, BorrowedFd};
-use crate::poller::{Poller, Ready, Report};
+use crate::poller::{AT_ONCE, Poller, Ready, Report};
 use crate::signals::{Hearing, Listens};
 
 pub(crate) use loop_signals::LoopSignals;
@@ -302,10 +302,6 @@ const SIGNALS: usize = usize::MAX - 2;
 const STRATEGY: usize = usize::MAX - 3;
 const LEASH: usize = usize::MAX - 4;
 const REQUESTS: usize = usize::MAX - 5;
-
-/// Room for as many clients as are often there at once. Storage of the loop that is made with the
-/// server lies together, on pages that are copied with each fork; what grows later does not.
-pub(crate) const AT_ONCE: usize = 16;
 
 /// The listener's first and longest pause when nothing can be accepted.
 const FIRST_REST: Duration = Duration::from_millis(5);

@@ -28,7 +28,7 @@ impl Children {
             Some(ended) => ended.hear_here(),
             None => self.ended = Some(WatchedSignal::new(Signal::SIGCHLD as i32)?),
         }
-        self.alive.reserve(MOST_COMMON);
+        self.alive.reserve(MAX_CHILDREN);
         Ok(())
     }
 
@@ -145,8 +145,8 @@ pub(crate) fn know_the_processor() {
     let _ = std::arch::is_x86_feature_detected!("avx2");
 }
 
-/// As many as there often are.
-const MOST_COMMON: usize = 40;
+/// As many as there are at most, unless the program says otherwise (CPython's `max_children`).
+pub(super) const MAX_CHILDREN: usize = 40;
 
 /// How a child is ended, and how long it has after each signal. One that is stuck in a handler ends
 /// what it has started by the second one, and would leave it behind if it were killed.

@@ -10,7 +10,7 @@ use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, WaitStatus};
 use nix::unistd::{Pid, getpid};
 
-use super::children::{self, Children, know_the_processor, refuse_threads};
+use super::children::{self, Children, MAX_CHILDREN, know_the_processor, refuse_threads};
 use super::{Concurrency, Drain, Job, Placement};
 use crate::signals;
 use crate::stderr::{report, share};
@@ -72,7 +72,7 @@ pub struct Forking {
 impl Default for Forking {
     fn default() -> Self {
         Self {
-            max_children: 40,
+            max_children: MAX_CHILDREN,
             allow_threads: false,
             block_on_close: true,
             children: Children::default(),

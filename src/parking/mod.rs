@@ -60,7 +60,7 @@ use crate::address::Address;
 use crate::concurrency::Placement;
 use crate::connection::{ClientSocket, Connection, Timeouts};
 use crate::os::{AsFd, BorrowedFd, PairEnd};
-use crate::poller::{Poller, Ready};
+use crate::poller::{AT_ONCE, Poller, Ready};
 use crate::server_info::Gauges;
 use crate::sys;
 use lifeline::Lifeline;
@@ -125,7 +125,7 @@ impl Parking {
             lifeline: Mutex::new(lifeline_for(placement)),
             in_child: AtomicBool::new(false),
             asked_to_end: OnceLock::new(),
-            slots: Mutex::new(Slab::with_capacity(FEW)),
+            slots: Mutex::new(Slab::with_capacity(AT_ONCE)),
             returned: Mutex::default(),
             gauges,
             drain_began: AtomicU64::new(NEVER),
@@ -388,9 +388,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 const NEVER: u64 = u64::MAX;
-
-/// Slots that there is room for from the beginning; see `reactor::AT_ONCE`.
-const FEW: usize = 16;
 
 /// Least time between two looks at all deadlines.
 const SWEEP_SPACING: Duration = Duration::from_millis(20);

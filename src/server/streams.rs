@@ -17,8 +17,8 @@ use crate::concurrency::{Job, Placement};
 use crate::connection::{ClientSocket, Connection, WaitLimit};
 use crate::handler::Handler;
 use crate::parking::{DrainOutcome, Parking, Serving, Slot};
-use crate::poller::{Poller, Ready};
-use crate::reactor::{AT_ONCE, Jobs, Waiting};
+use crate::poller::{AT_ONCE, Poller, Ready};
+use crate::reactor::{Jobs, Waiting};
 use crate::transport::StreamTransport;
 
 /// The kind of [`StreamServer`](super::StreamServer): handlers of type `H` receive a
