@@ -41,9 +41,6 @@ pub(crate) enum Outcome {
     NoAnswer(&'static str),
 }
 
-/// What the system says where a program has as many descriptors as it may have.
-const NO_DESCRIPTOR: Errno = Errno::EMFILE;
-
 /// The reason of clients that gave up; they are counted apart.
 pub(crate) const HUNG: &str = "gave up";
 
@@ -60,7 +57,7 @@ pub(crate) fn visit(
             ErrorKind::ConnectionRefused => "refused",
             ErrorKind::WouldBlock | ErrorKind::TimedOut => HUNG,
             ErrorKind::UnexpectedEof => "closed",
-            _ if matches!(error.raw_os_error().map(Errno::from_raw), Some(NO_DESCRIPTOR)) => {
+            _ if error.raw_os_error() == Some(Errno::EMFILE as i32) => {
                 "the lab has no descriptor left"
             }
             _ => "reset",

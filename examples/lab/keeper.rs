@@ -15,11 +15,9 @@ use crate::Failure;
 /// Prints `pid NUMBER` at the start, and `ended HOW` if the program ends before. A signal does not
 /// end it: the program would go on alone.
 pub(crate) fn keep(program: &str, arguments: &[String]) -> Result<(), Failure> {
-    let mut ends = SigSet::empty();
-    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT] {
-        ends.add(signal);
-    }
-    ends.thread_block().map_err(io::Error::from)?; // The program begins with no signal blocked.
+    let ends = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT];
+    // The program begins with no signal blocked.
+    SigSet::from_iter(ends).thread_block().map_err(io::Error::from)?;
     let child = Command::new(program)
         .args(arguments)
         .env("RUST_BACKTRACE", "0") // A backtrace takes long enough to look like a slow server.
