@@ -72,17 +72,22 @@ fn write_recording(path: &Path) {
     file.set_len(u64::from(bytes) + 44).unwrap();
 }
 
-#[test]
-fn chromium_seeks_in_a_recording() {
-    let site = Site::empty();
-    site.write("page.html", PAGE);
-    write_recording(&site.path("a.wav"));
+/// Opens a page of a site in Chromium, if there is one, and returns the server's log when the page
+/// has said what it found.
+fn visit_until_told(site: &Site, page: &str) -> Option<Vec<String>> {
+    site.write("page.html", page);
     let handler = noting(site.handler()).http11();
     let log = handler.log.clone();
     let server = serve(handler);
     let url = format!("http://{}/page.html", server.address);
-    let is_told = |lines: &[String]| says(lines, "/report?");
-    let Some(lines) = visit(&url, &log, PATIENCE, is_told) else { return };
+    visit(&url, &log, PATIENCE, |lines| says(lines, "/report?"))
+}
+
+#[test]
+fn chromium_seeks_in_a_recording() {
+    let site = Site::empty();
+    write_recording(&site.path("a.wav"));
+    let Some(lines) = visit_until_told(&site, PAGE) else { return };
     assert!(says(&lines, "/report?seeked-200 "), "{lines:?}");
     assert!(says(&lines, "\"GET /a.wav HTTP/1.1\" 206"), "{lines:?}");
 }
@@ -156,14 +161,8 @@ fn write_document(path: &Path) {
 #[test]
 fn chromium_reads_a_page_of_a_document_by_its_parts() {
     let site = Site::empty();
-    site.write("page.html", READER);
     write_document(&site.path("a.pdf"));
-    let handler = noting(site.handler()).http11();
-    let log = handler.log.clone();
-    let server = serve(handler);
-    let url = format!("http://{}/page.html", server.address);
-    let is_told = |lines: &[String]| says(lines, "/report?");
-    let Some(lines) = visit(&url, &log, PATIENCE, is_told) else { return };
+    let Some(lines) = visit_until_told(&site, READER) else { return };
     assert!(says(&lines, "/report?read%20Hello "), "{lines:?}");
     let parts = lines.iter().filter(|line| line.contains("\"GET /a.pdf HTTP/1.1\" 206"));
     assert_eq!(parts.count(), 3, "{lines:?}");
