@@ -30,7 +30,7 @@ pub struct Rfile {
     deadline: Option<Instant>,
     /// Set when the server's deadline for this connection passed.
     expired: bool,
-    /// Set when the server has stopped waiting for the rest of a request: whoever reads it waits.
+    /// Set when the server does not wait any more for the rest of a request: a read waits then.
     hurried: bool,
     /// The last read took all that had arrived.
     exhausted: bool,

@@ -51,8 +51,8 @@ pub(crate) fn drain(scale: Scale) {
         let word = if keeps { "kept" } else { "new" };
         println!("  {} drains, connections {word}: {lost} requests lost of {done}", scale.of(20));
         assert_eq!(cut, 0);
-        // Between the kernel's word that nobody waits and the closing of the listener, some may
-        // come: up to five in twenty ends were seen.
+        // Some clients may come after the kernel has said that nobody waits, and before the
+        // listener is closed: up to five in twenty ends were seen.
         let most = scale.of(20).div_ceil(3);
         assert!(lost <= most, "{lost}");
     }
